@@ -1,0 +1,106 @@
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BLOCK_SIZE 4096
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size; /* of data */
+    size_t used;
+    _Alignas(16) char data[];
+};
+
+void arena_init(struct arena *a, size_t max)
+{
+    *a = (struct arena){.max = max};
+}
+
+void arena_reset(struct arena *a)
+{
+    struct arena_block *b = a->head;
+    while (b != NULL) {
+        struct arena_block *next = b->next;
+        free(b);
+        b = next;
+    }
+    a->head = NULL;
+    a->used = 0;
+}
+
+void arena_fini(struct arena *a)
+{
+    arena_reset(a);
+}
+
+static struct arena_block *add_block(struct arena *a, size_t n)
+{
+    size_t size = n > BLOCK_SIZE - sizeof(struct arena_block) ? n : BLOCK_SIZE - sizeof(struct arena_block);
+    if (size > a->max || a->used > a->max - size)
+        return NULL;
+    struct arena_block *b = malloc(sizeof *b + size);
+    if (b == NULL)
+        return NULL;
+    *b = (struct arena_block){.next = a->head, .size = size};
+    a->head = b;
+    a->used += size;
+    return b;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    if (n > SIZE_MAX - 15)
+        return NULL;
+    n = (n + 15) & ~(size_t)15;
+    struct arena_block *b = a->head;
+    if (b == NULL || b->size - b->used < n) {
+        b = add_block(a, n);
+        if (b == NULL)
+            return NULL;
+    }
+    void *p = b->data + b->used;
+    b->used += n;
+    memset(p, 0, n);
+    return p;
+}
+
+void *arena_alloc_array(struct arena *a, size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / size)
+        return NULL;
+    return arena_alloc(a, count * size);
+}
+
+char *arena_dup(struct arena *a, const void *data, size_t n)
+{
+    if (n == SIZE_MAX)
+        return NULL;
+    char *p = arena_alloc(a, n + 1);
+    if (p != NULL && n > 0)
+        memcpy(p, data, n);
+    return p;
+}
+
+char *arena_dup_str(struct arena *a, struct str s)
+{
+    return arena_dup(a, s.p, s.n);
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return NULL;
+    char *p = arena_alloc(a, (size_t)n + 1);
+    if (p == NULL)
+        return NULL;
+    va_start(ap, fmt);
+    vsnprintf(p, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    return p;
+}

@@ -1,0 +1,11 @@
+/* Random bytes from the kernel, fit for keys and tokens. */
+#ifndef PQOTA_BASE_RAND_H
+#define PQOTA_BASE_RAND_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+int rand_bytes(void *out, size_t n, struct err *e) MUST_CHECK;
+
+#endif

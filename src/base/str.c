@@ -1,0 +1,126 @@
+#include "base/str.h"
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool str_eq_nocase(struct str a, struct str b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (lower(a.p[i]) != lower(b.p[i]))
+            return false;
+    return true;
+}
+
+struct str str_trim(struct str s)
+{
+    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s.p++, s.n--;
+    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
+
+bool str_split(struct str *rest, char sep, struct str *part)
+{
+    if (rest->p == NULL)
+        return false;
+    const char *at = rest->n > 0 ? memchr(rest->p, sep, rest->n) : NULL;
+    if (at == NULL) {
+        *part = *rest;
+        *rest = (struct str){.p = NULL, .n = 0};
+        return true;
+    }
+    size_t len = (size_t)(at - rest->p);
+    *part = (struct str){.p = rest->p, .n = len};
+    *rest = (struct str){.p = at + 1, .n = rest->n - len - 1};
+    return true;
+}
+
+int str_to_u64(struct str s, uint64_t max, uint64_t *out)
+{
+    if (s.n == 0 || s.n > 20)
+        return ERR_INVALID;
+    uint64_t v = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return ERR_INVALID;
+        uint64_t digit = (uint64_t)(s.p[i] - '0');
+        if (v > (UINT64_MAX - digit) / 10)
+            return ERR_INVALID;
+        v = v * 10 + digit;
+    }
+    if (v > max)
+        return ERR_INVALID;
+    *out = v;
+    return 0;
+}
+
+bool mem_eq_consttime(const void *a, const void *b, size_t n)
+{
+    const volatile unsigned char *x = a, *y = b;
+    unsigned char diff = 0;
+    for (size_t i = 0; i < n; i++)
+        diff |= (unsigned char)(x[i] ^ y[i]);
+    return diff == 0;
+}
+
+static bool is_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool matches(struct str s, size_t max, const char *also)
+{
+    if (s.n == 0 || s.n > max || !is_alnum(s.p[0]))
+        return false;
+    for (size_t i = 1; i < s.n; i++)
+        if (!is_alnum(s.p[i]) && (s.p[i] == '\0' || strchr(also, s.p[i]) == NULL))
+            return false;
+    return true;
+}
+
+bool str_is_device_id(struct str s)
+{
+    return matches(s, 64, "._:-");
+}
+
+bool str_is_name(struct str s)
+{
+    return matches(s, 128, "._+~-");
+}
+
+/* Length of the well-formed UTF-8 sequence at p (RFC 3629 section 4), or 0. */
+static size_t utf8_len(const unsigned char *p, size_t n)
+{
+    unsigned char lead = p[0];
+    if (lead < 0x80)
+        return 1;
+    size_t len = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+    if (len == 0 || len > n)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    bool overlong = (lead == 0xE0 && p[1] < 0xA0) || (lead == 0xF0 && p[1] < 0x90);
+    bool surrogate = lead == 0xED && p[1] > 0x9F;
+    bool too_high = lead == 0xF4 && p[1] > 0x8F;
+    return overlong || surrogate || too_high ? 0 : len;
+}
+
+bool str_is_text(struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    for (size_t i = 0; i < s.n;) {
+        if ((p[i] < 0x20 && p[i] != '\t' && p[i] != '\n') || p[i] == 0x7F)
+            return false;
+        size_t len = utf8_len(p + i, s.n - i);
+        if (len == 0)
+            return false;
+        i += len;
+    }
+    return true;
+}

@@ -1,0 +1,52 @@
+/* A view of bytes that somebody else owns; not NUL-terminated. */
+#ifndef PQOTA_BASE_STR_H
+#define PQOTA_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/err.h"
+
+struct str {
+    const char *p;
+    size_t n;
+};
+
+#define STR(literal) ((struct str){.p = (literal), .n = sizeof(literal) - 1})
+#define STR_FMT "%.*s"
+#define STR_ARG(s) (int)(s).n, (s).p
+
+static inline struct str str_of(const char *z)
+{
+    return (struct str){.p = z, .n = z != NULL ? strlen(z) : 0};
+}
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+static inline bool str_is(struct str a, const char *z)
+{
+    return str_eq(a, str_of(z));
+}
+bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
+struct str str_trim(struct str s);              /* without leading and trailing spaces and tabs */
+
+/* Cuts the part before the first `sep` off *rest; returns false when nothing is left. */
+bool str_split(struct str *rest, char sep, struct str *part);
+
+/* Decimal digits only, the whole of s, at most max; no sign, no space. */
+int str_to_u64(struct str s, uint64_t max, uint64_t *out) MUST_CHECK;
+
+/* Compares in time that depends on n alone. */
+bool mem_eq_consttime(const void *a, const void *b, size_t n);
+
+/* The two name forms of the product (ids and path segments), both at most 64 and 128 bytes:
+   [A-Za-z0-9][A-Za-z0-9._:-]{0,63} and [A-Za-z0-9][A-Za-z0-9._+~-]{0,127}. */
+bool str_is_device_id(struct str s);
+bool str_is_name(struct str s);
+/* Valid UTF-8 (RFC 3629) without control characters other than tab and newline. */
+bool str_is_text(struct str s);
+
+#endif
