@@ -1,0 +1,108 @@
+/*
+ * One HTTP request and its response as plain records (RFC 9110, RFC 9112). No I/O here.
+ */
+#ifndef PQOTA_HTTP_MESSAGE_H
+#define PQOTA_HTTP_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <yyjson.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hex.h"
+#include "base/str.h"
+
+#define HTTP_HEADERS_MAX 64
+#define HTTP_PARTS_MAX 130 /* 64 ranges with a part header each, and the two ends */
+#define HTTP_RANGES_MAX 64
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OTHER };
+
+struct http_header {
+    struct str name; /* as received; compare with str_eq_nocase */
+    struct str value;
+};
+
+struct http_request {
+    enum http_method method;
+    struct str method_text;
+    struct str target; /* as received */
+    struct str path;   /* still percent-encoded, without the query */
+    struct str query;  /* still encoded, without the "?"; p is NULL when there is none */
+    struct http_header headers[HTTP_HEADERS_MAX];
+    size_t header_count;
+    uint64_t content_length;
+    bool has_length, chunked, expect_continue, keep_alive;
+    struct str body; /* a body kept in memory, whole */
+};
+
+/* A body that went to the blob store's temporary folder as it arrived. */
+struct http_spool {
+    const char *path; /* the temporary file; fsynced when the handler sees it */
+    uint64_t size;
+    char sha256[SHA256_HEX_SIZE];
+};
+
+/* A piece of a response's body: bytes in the arena, or a range of `file`. */
+struct http_part {
+    enum { HTTP_PART_BYTES, HTTP_PART_FILE } kind;
+    struct str bytes;
+    uint64_t offset, length;
+};
+
+struct http_response {
+    int status;
+    struct http_header headers[HTTP_HEADERS_MAX];
+    size_t header_count;
+    struct http_part parts[HTTP_PARTS_MAX];
+    size_t part_count;
+    int file; /* descriptor the response owns, or -1 */
+    bool close; /* the connection ends after it */
+};
+
+/* First header of that name, or {NULL, 0}. */
+struct str http_header_get(const struct http_request *r, const char *name);
+/* Decoded value of a query parameter (form encoding), in the arena. Absent: {NULL, 0}. ERR_INVALID on a bad
+   escape or a control character; ERR_INVALID when it is named twice. */
+int http_query_get(const struct http_request *r, const char *name, struct arena *a, struct str *out,
+                   struct err *e) MUST_CHECK;
+
+void http_response_init(struct http_response *r);
+void http_response_fini(struct http_response *r); /* closes the file */
+/* name and value must outlive the response (literals or arena). Past HTTP_HEADERS_MAX it is dropped and asserted. */
+void http_set(struct http_response *r, const char *name, const char *value);
+/* Replaces the body by these bytes (arena or static) with that content type. */
+void http_reply(struct http_response *r, int status, const char *content_type, struct str body);
+/* Serialises doc. An exhausted arena gives 500. */
+void http_reply_json(struct http_response *r, struct arena *a, int status, yyjson_mut_doc *doc);
+void http_reply_empty(struct http_response *r, int status); /* 204, 304 */
+/* RFC 9457: type about:blank#<word>, title, status, detail (the sentence of *e). The status comes from the
+   code: INVALID 400, UNAUTHENTICATED 401, DENIED 403, NOT_FOUND 404, CONFLICT 409, GONE 410, TOO_LARGE 413,
+   UNSUPPORTED 415, MISMATCH 422, BUSY 503 with Retry-After, FULL 507, TIMEOUT 503, all else 500: there the
+   sentence is logged and the peer is told only that it was. */
+void http_reply_problem(struct http_response *r, struct arena *a, const struct err *e);
+void http_reply_problem_status(struct http_response *r, struct arena *a, int status, const char *detail);
+
+struct http_file {
+    int fd; /* taken over by the response */
+    uint64_t size;
+    const char *etag;         /* strong, with its quotes */
+    int64_t modified_ms;      /* Unix milliseconds */
+    const char *content_type; /* "application/octet-stream" */
+    const char *filename;     /* for Content-Disposition, or NULL; already a safe name */
+};
+/* Answers GET or HEAD for a file: If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range and
+   Range as RFC 9110 sections 13 and 14 say; one range, several as multipart/byteranges (merged when they
+   overlap or touch, at most HTTP_RANGES_MAX, else the Range is ignored), 416. */
+void http_reply_file(const struct http_request *req, struct http_response *r, struct arena *a,
+                     const struct http_file *file);
+
+const char *http_status_text(int status);
+/* The response's head as bytes: status line, Date, headers, Content-Length, Connection. */
+int http_write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms,
+                    struct buf *out) MUST_CHECK;
+uint64_t http_body_length(const struct http_response *r);
+
+#endif

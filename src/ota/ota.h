@@ -1,0 +1,35 @@
+/*
+ * The domain: what the product does, without HTTP and SQL. Each file answers one subject (enrol, publish,
+ * select, report, deploy, ...) and is called by a face (src/api, later src/ddi) with the `struct db` that the
+ * lane has.
+ */
+#ifndef PQOTA_OTA_OTA_H
+#define PQOTA_OTA_OTA_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+struct store;
+struct pki_ca;
+struct principals; /* who counts and who is revoked, in memory; see ota/principal.h */
+struct seen;       /* when devices were last seen, kept in memory and flushed in batches; see ota/seen.h */
+
+/* Made by the server; constant while requests run but for what its own headers say is swapped. */
+struct ota {
+    struct store *store;
+    const struct clock *clock;
+    struct principals *principals;
+    struct seen *seen;
+    struct pki_ca *(*device_ca)(void *ctx); /* a reference to the current one (SIGHUP may change it) */
+    void *device_ca_ctx;
+    const char *device_roots_file; /* handed out on enrolment and by GET /pki/ */
+    const char *server_roots_file;
+    int64_t device_days, renew_grace_days, crl_hours;
+    int64_t poll_seconds;
+    int64_t status_max;
+    int64_t event_days, action_days, blob_hours;
+};
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * Certificate authority: keys, requests, certificates, revocation lists (RFC 5280; ML-DSA as RFC 9881 has it),
+ * over OpenSSL. Keys load through OSSL_STORE, so a pkcs11: URI works where a path does.
+ */
+#ifndef PQOTA_PKI_PKI_H
+#define PQOTA_PKI_PKI_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/hex.h"
+#include "base/str.h"
+
+#define PKI_PEM_MAX 65536
+#define PKI_SERIAL_MAX 65 /* lower-case hex, no leading zeros, with the NUL */
+
+/* --- keys ------------------------------------------------------------------------------------------- */
+
+/* algorithm: "mldsa44", "mldsa65", "mldsa87", "p256" (the console's and classical listener's certificate). */
+int pki_key_generate(const char *algorithm, EVP_PKEY **out, struct err *e) MUST_CHECK;
+int pki_key_load(const char *uri, EVP_PKEY **out, struct err *e) MUST_CHECK;
+/* PKCS#8 PEM, mode 0600, atomically; ERR_CONFLICT when the path exists. */
+int pki_key_save(EVP_PKEY *key, const char *path, struct err *e) MUST_CHECK;
+void pki_key_free(EVP_PKEY *key);
+
+/* --- requests --------------------------------------------------------------------------------------- */
+
+struct pki_csr; /* a public key whose owner proved to hold the private one; nothing else is taken from it */
+/* PEM PKCS#10 (RFC 2986). Refused: broken, not signed by its own key, a key that is not ML-DSA. */
+int pki_csr_parse(struct str pem, struct pki_csr **out, struct err *e) MUST_CHECK;
+void pki_csr_free(struct pki_csr *csr);
+/* SHA-256 of the SubjectPublicKeyInfo, hex. */
+const char *pki_csr_key_id(const struct pki_csr *csr);
+/* Makes a request for `key` with that common name, PEM in the arena. */
+int pki_csr_make(EVP_PKEY *key, const char *common_name, struct arena *a, struct str *pem, struct err *e) MUST_CHECK;
+
+/* --- authorities and certificates ------------------------------------------------------------------- */
+
+enum pki_purpose { PKI_SERVER, PKI_CLIENT }; /* extended key usage is exactly serverAuth or clientAuth */
+
+struct pki_cert {                          /* what is known of a certificate; texts in the fields */
+    char serial[PKI_SERIAL_MAX];
+    char issuer_key[SHA256_HEX_SIZE];      /* SHA-256 of the issuer's SubjectPublicKeyInfo */
+    char fingerprint[SHA256_HEX_SIZE];     /* SHA-256 of the DER */
+    char key_id[SHA256_HEX_SIZE];          /* SHA-256 of its own SubjectPublicKeyInfo */
+    int64_t not_before, not_after;         /* Unix seconds */
+    char common_name[129];
+};
+
+/* A self-signed root: CN `name`, critical CA:TRUE pathlen:0, keyCertSign and cRLSign. PEM in the arena. */
+int pki_root_make(EVP_PKEY *key, const char *name, int days, int64_t now_s, struct arena *a, struct str *pem,
+                  struct err *e) MUST_CHECK;
+
+struct pki_ca; /* a root's certificate and its key; immutable, usable by several threads */
+int pki_ca_load(const char *cert_file, const char *key_uri, struct pki_ca **out, struct err *e) MUST_CHECK;
+struct pki_ca *pki_ca_ref(struct pki_ca *ca);
+void pki_ca_free(struct pki_ca *ca);
+const char *pki_ca_key_id(const struct pki_ca *ca); /* SHA-256 of its SubjectPublicKeyInfo, hex */
+
+struct pki_issue {
+    enum pki_purpose purpose;
+    const char *common_name;
+    const char *const *names; /* DNS names and IP addresses for the SAN, NULL-ended; NULL: none for a client,
+                                 the common name for a server */
+    int64_t not_before, not_after; /* Unix seconds; cut to the CA's own */
+};
+/* Issues for a checked request, or for a key that was made here (csr NULL). The chain's PEM (leaf first, root
+   left out) in the arena; *cert filled. Serial: 127 random bits. */
+int pki_issue_cert(const struct pki_ca *ca, const struct pki_csr *csr, EVP_PKEY *key, const struct pki_issue *what,
+                   struct arena *a, struct str *pem, struct pki_cert *cert, struct err *e) MUST_CHECK;
+
+/* First certificate of a PEM text. issuer_key is left "" (a certificate alone does not tell). */
+int pki_cert_read(struct str pem, struct pki_cert *out, struct err *e) MUST_CHECK;
+/* Key ids of all certificates of a PEM bundle file (roots, old and new), hex, NUL-terminated, in the arena. */
+int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, size_t *count, struct err *e) MUST_CHECK;
+
+/* --- revocation ------------------------------------------------------------------------------------- */
+
+struct pki_revoked {
+    const char *serial;  /* hex */
+    int64_t revoked_at;  /* Unix seconds */
+};
+/* A CRL (RFC 5280 section 5) with that number, PEM in the arena. */
+int pki_crl_make(const struct pki_ca *ca, const struct pki_revoked *list, size_t count, int64_t number, int64_t now_s,
+                 int64_t next_update_s, struct arena *a, struct str *pem, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * The server's settings: one table of rows {section, key, type, default, help} from which reading, checking,
+ * `pqota init`'s file, and the manual page all come.
+ */
+#ifndef PQOTA_SERVER_CONFIG_H
+#define PQOTA_SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+
+/* Relative paths in the file are relative to the file's folder. Lists are comma-separated. */
+struct server_config {
+    /* [server] */
+    const char *data_dir;
+    enum log_level log_level;
+    enum log_format log_format;
+    int64_t loops;            /* loop threads, 0: one per core */
+    int64_t drain_seconds;    /* how long SIGTERM waits for requests under way */
+    const char *public_url;   /* what links begin with; "": as the client came */
+
+    /* [tls] devices and operators */
+    bool tls;
+    const char *tls_listen;   /* "[::]:8443, 0.0.0.0:8443"; "[::]" takes IPv6 only, "0.0.0.0" IPv4 only */
+    const char *tls_policy;   /* balanced, cnsa2, constrained */
+    const char *tls_kem, *tls_sig; /* "": the policy's */
+    const char *tls_certificate, *tls_key;
+    int64_t tls_sessions;     /* resumable sessions kept at most */
+    int64_t tls_session_seconds;
+
+    /* [unix] */
+    bool unix_socket;
+    const char *unix_path;
+    int64_t unix_mode;        /* octal in the file */
+
+    /* [plain] without TLS */
+    bool plain;
+    const char *plain_listen;
+    bool insecure_plain_anywhere; /* without it only loopback addresses are accepted */
+
+    /* [classical] TLS without post-quantum algorithms */
+    bool classical;
+    const char *classical_listen, *classical_certificate, *classical_key;
+
+    /* [pki] */
+    const char *device_roots, *operator_roots, *server_roots; /* PEM bundles, old and new */
+    const char *device_ca, *device_ca_key;                    /* what issues device certificates */
+    int64_t device_days;      /* life of a device certificate */
+    int64_t renew_grace_days; /* how long after expiry it still renews */
+    int64_t crl_hours;
+
+    /* [devices] */
+    int64_t poll_seconds;     /* told to agents */
+    int64_t status_max;       /* status entries kept per action */
+
+    /* [limits] */
+    int64_t connections;      /* open at most, all listeners */
+    int64_t connections_per_address;
+    int64_t handshake_seconds, header_seconds, body_seconds, idle_seconds, write_seconds;
+    int64_t body_bytes_per_second; /* a body slower than this over body_seconds is cut off */
+    int64_t head_bytes, target_bytes;
+    int64_t upload_bytes;
+    int64_t requests_per_connection;
+    int64_t write_queue, query_queue, sign_queue, file_queue;
+    int64_t query_threads, sign_threads, file_threads;
+    int64_t query_seconds;
+
+    /* [retention] */
+    int64_t event_days, action_days, blob_hours, backups;
+};
+
+/* Reads a file (with defaults for what it leaves out) into the arena. A bad value names file, line, key, what it
+   may be. Unknown keys and sections are errors. */
+int config_read(const char *path, struct arena *a, struct server_config *out, struct err *e) MUST_CHECK;
+/* What no single row can tell: files that are missing or unreadable, keys that do not match their certificates,
+   plain listeners outside loopback, no listener at all. */
+int config_check(const struct server_config *c, struct err *e) MUST_CHECK;
+/* The whole file with every default written out and explained. values override (key "section.key"). */
+int config_write(const char *const *values, struct buf *out, struct err *e) MUST_CHECK;
+
+#endif

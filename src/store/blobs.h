@@ -1,0 +1,35 @@
+/*
+ * Blobs: files named by their SHA-256 under <dir>/blobs/ab/cd.../, and the temporary files they are made from.
+ * All calls touch the disk and belong in the FILE lane (or at start).
+ */
+#ifndef PQOTA_STORE_BLOBS_H
+#define PQOTA_STORE_BLOBS_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/hex.h"
+#include "store/store.h"
+
+/* A file being received: written and hashed piece by piece. One user at a time. */
+struct spool;
+int spool_new(struct store *s, struct spool **out, struct err *e) MUST_CHECK;
+int spool_write(struct spool *sp, const void *data, size_t n, struct err *e) MUST_CHECK;
+/* fsyncs; path lives as long as the spool. */
+int spool_finish(struct spool *sp, const char **path, uint64_t *size, char sha256[SHA256_HEX_SIZE],
+                 struct err *e) MUST_CHECK;
+void spool_free(struct spool *sp); /* removes the file if it is still there */
+
+/* Renames a finished spool file to its place and fsyncs the folders. The blob being there already is fine.
+   Its time is set to now, so that the sweep leaves it alone until a row refers to it. */
+int blob_place(struct store *s, const char *spool_path, const char *sha256, struct err *e) MUST_CHECK;
+/* Opens for reading. ERR_NOT_FOUND names the blob. */
+int blob_open(struct store *s, const char *sha256, int *fd, uint64_t *size, struct err *e) MUST_CHECK;
+/* Calls keep(sha256) for each blob older than grace_ms and removes those it answers 0 for; keep < 0 stops.
+   Looks at `most` files per call and goes on where it stopped. */
+int blob_sweep(struct store *s, int64_t now_ms, int64_t grace_ms, size_t most,
+               int (*keep)(void *ctx, const char *sha256, struct err *e), void *ctx, size_t *removed,
+               struct err *e) MUST_CHECK;
+
+#endif

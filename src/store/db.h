@@ -1,0 +1,66 @@
+/*
+ * One SQLite connection with its prepared statements: used by one thread. What the store's question functions
+ * are written with; nothing above src/store includes this for more than the opaque `struct db`.
+ */
+#ifndef PQOTA_STORE_DB_H
+#define PQOTA_STORE_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct db;
+struct sqlite3_stmt;
+
+/*
+ * A statement, prepared once per connection and kept (keyed by the address of the SQL literal). Usage:
+ *
+ *     struct stmt s;
+ *     int rc = db_prepare(db, &s, "SELECT ... WHERE id = ?", e);
+ *     if (rc == 0) rc = stmt_bind(&s, "t", id)...
+ *     while (rc == 0 && (rc = stmt_step(&s, e)) == STMT_ROW) ...
+ *     stmt_done(&s);
+ */
+struct stmt {
+    struct db *db;
+    struct sqlite3_stmt *raw;
+};
+#define auto_stmt __attribute__((cleanup(stmt_done)))
+
+int db_prepare(struct db *db, struct stmt *s, const char *sql_literal, struct err *e) MUST_CHECK;
+/* For SQL built at run time (filters): not kept, finalised by stmt_done. */
+int db_prepare_once(struct db *db, struct stmt *s, const char *sql, struct err *e) MUST_CHECK;
+void stmt_done(struct stmt *s); /* resets and clears bindings; safe on a zeroed one */
+
+/* Binding cannot fail but for memory and a wrong index; such a failure is kept and comes out of stmt_step.
+   Index from 1. Texts must live until stmt_done. */
+void stmt_text(struct stmt *s, int index, const char *z); /* NULL binds NULL */
+void stmt_str(struct stmt *s, int index, struct str v);   /* p NULL binds NULL */
+void stmt_i64(struct stmt *s, int index, int64_t v);
+void stmt_null(struct stmt *s, int index);
+void stmt_blob(struct stmt *s, int index, const void *p, size_t n);
+
+#define STMT_ROW 1
+#define STMT_END 0
+/* STMT_ROW, STMT_END or negative. A constraint that fails is ERR_CONFLICT, a full disk ERR_FULL, a deadline
+   ERR_TIMEOUT, a broken file ERR_CORRUPT. */
+int stmt_step(struct stmt *s, struct err *e) MUST_CHECK;
+/* For statements that give no row: steps once, 0 or negative. */
+int stmt_run(struct stmt *s, struct err *e) MUST_CHECK;
+
+/* Column from 0. Texts are copied to the arena: NULL for NULL; an exhausted arena sets *oom. */
+int64_t stmt_get_i64(struct stmt *s, int column); /* NULL reads 0 */
+bool stmt_is_null(struct stmt *s, int column);
+const char *stmt_get_text(struct stmt *s, int column, struct arena *a, bool *oom);
+
+int64_t db_changes(struct db *db);     /* rows the last statement changed */
+int64_t db_last_rowid(struct db *db);
+/* Runs one or more statements without results. */
+int db_exec(struct db *db, const char *sql, struct err *e) MUST_CHECK;
+/* Deadline for what runs on this connection (progress handler); 0 is none. Monotonic milliseconds. */
+void db_set_deadline(struct db *db, int64_t mono_ms);
+
+#endif

@@ -1,0 +1,197 @@
+#include "store/migrations.h"
+
+/* Times are Unix milliseconds. Hashes and serials are lower-case hex. */
+static const char first[] =
+    "CREATE TABLE meta ("
+    "  key TEXT PRIMARY KEY, value TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    /* --- who --- */
+    "CREATE TABLE operator ("
+    "  pk INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL UNIQUE,"
+    "  role TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),"
+    "  created_at INTEGER NOT NULL,"
+    "  revoked_at INTEGER"
+    ") STRICT;"
+
+    "CREATE TABLE device ("
+    "  pk INTEGER PRIMARY KEY,"
+    "  id TEXT NOT NULL UNIQUE,"
+    "  model TEXT NOT NULL,"
+    "  version TEXT," /* as the device last reported it */
+    "  version_at INTEGER,"
+    "  created_at INTEGER NOT NULL,"
+    "  last_seen_at INTEGER,"
+    "  revoked_at INTEGER"
+    ") STRICT;"
+    "CREATE INDEX device_by_model ON device (model, pk);"
+
+    "CREATE TABLE device_tag ("
+    "  tag TEXT NOT NULL,"
+    "  device INTEGER NOT NULL REFERENCES device (pk) ON DELETE CASCADE,"
+    "  PRIMARY KEY (tag, device)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX device_tag_by_device ON device_tag (device, tag);"
+
+    "CREATE TABLE certificate ("
+    "  issuer TEXT NOT NULL," /* SHA-256 of the issuer's SubjectPublicKeyInfo */
+    "  serial TEXT NOT NULL,"
+    "  fingerprint TEXT NOT NULL,"
+    "  key_id TEXT NOT NULL," /* SHA-256 of its own SubjectPublicKeyInfo */
+    "  device INTEGER REFERENCES device (pk) ON DELETE CASCADE,"
+    "  operator INTEGER REFERENCES operator (pk) ON DELETE CASCADE,"
+    "  pem TEXT," /* the chain, until its first use: a reply that got lost can be given again */
+    "  not_before INTEGER NOT NULL,"
+    "  not_after INTEGER NOT NULL,"
+    "  issued_at INTEGER NOT NULL,"
+    "  first_used_at INTEGER,"
+    "  revoked_at INTEGER,"
+    "  reason TEXT," /* why it was revoked */
+    "  PRIMARY KEY (issuer, serial),"
+    "  CHECK ((device IS NULL) <> (operator IS NULL))"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX certificate_by_device ON certificate (device, issued_at) WHERE device IS NOT NULL;"
+    "CREATE INDEX certificate_by_operator ON certificate (operator) WHERE operator IS NOT NULL;"
+    "CREATE INDEX certificate_revoked ON certificate (revoked_at) WHERE revoked_at IS NOT NULL;"
+
+    "CREATE TABLE token ("
+    "  pk INTEGER PRIMARY KEY,"
+    "  hash TEXT NOT NULL UNIQUE," /* SHA-256 of the token */
+    "  model TEXT NOT NULL,"
+    "  device_id TEXT," /* set: for this device alone, also if it exists */
+    "  note TEXT,"
+    "  uses_max INTEGER NOT NULL,"
+    "  uses INTEGER NOT NULL DEFAULT 0,"
+    "  created_at INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL,"
+    "  expires_at INTEGER NOT NULL,"
+    "  revoked_at INTEGER"
+    ") STRICT;"
+
+    "CREATE TABLE token_use ("
+    "  token INTEGER NOT NULL REFERENCES token (pk) ON DELETE CASCADE,"
+    "  key_id TEXT NOT NULL," /* the key that enrolled: the same one may ask again */
+    "  device INTEGER NOT NULL REFERENCES device (pk) ON DELETE CASCADE,"
+    "  used_at INTEGER NOT NULL,"
+    "  PRIMARY KEY (token, key_id)"
+    ") STRICT, WITHOUT ROWID;"
+
+    /* --- what --- */
+    "CREATE TABLE artifact ("
+    "  sha256 TEXT PRIMARY KEY,"
+    "  size INTEGER NOT NULL,"
+    "  created_at INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE module ("
+    "  pk INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL,"
+    "  version TEXT NOT NULL,"
+    "  type TEXT NOT NULL," /* 'os', 'application', ... */
+    "  UNIQUE (name, version, type)"
+    ") STRICT;"
+
+    "CREATE TABLE module_artifact ("
+    "  module INTEGER NOT NULL REFERENCES module (pk) ON DELETE CASCADE,"
+    "  filename TEXT NOT NULL,"
+    "  sha256 TEXT NOT NULL REFERENCES artifact (sha256),"
+    "  PRIMARY KEY (module, filename)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX module_artifact_by_sha256 ON module_artifact (sha256);"
+
+    "CREATE TABLE release ("
+    "  pk INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL,"
+    "  version TEXT NOT NULL,"
+    "  state TEXT NOT NULL CHECK (state IN ('draft', 'signed', 'published')),"
+    "  notes TEXT NOT NULL DEFAULT '',"
+    "  created_at INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL,"
+    "  published_at INTEGER,"
+    "  UNIQUE (name, version)"
+    ") STRICT;"
+
+    "CREATE TABLE release_module ("
+    "  release INTEGER NOT NULL REFERENCES release (pk) ON DELETE CASCADE,"
+    "  module INTEGER NOT NULL REFERENCES module (pk),"
+    "  PRIMARY KEY (release, module)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX release_module_by_module ON release_module (module);"
+
+    /* The models that a release fits; the sequence, given when it is published, decides what is latest. */
+    "CREATE TABLE release_model ("
+    "  model TEXT NOT NULL,"
+    "  release INTEGER NOT NULL REFERENCES release (pk) ON DELETE CASCADE,"
+    "  sequence INTEGER,"
+    "  PRIMARY KEY (model, release)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX release_model_by_sequence ON release_model (model, sequence) WHERE sequence IS NOT NULL;"
+    "CREATE INDEX release_model_by_release ON release_model (release);"
+
+    /* Highest sequence ever given per model: a deleted release's number is never given again. */
+    "CREATE TABLE model_sequence ("
+    "  model TEXT PRIMARY KEY, last INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    /* --- when and where --- */
+    "CREATE TABLE deployment ("
+    "  pk INTEGER PRIMARY KEY,"
+    "  release INTEGER NOT NULL REFERENCES release (pk),"
+    "  target_kind TEXT NOT NULL CHECK (target_kind IN ('device', 'tag', 'model', 'all')),"
+    "  target TEXT NOT NULL DEFAULT '',"
+    "  state TEXT NOT NULL CHECK (state IN ('running', 'cancelled')),"
+    "  allow_downgrade INTEGER NOT NULL DEFAULT 0,"
+    "  created_at INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL,"
+    "  closed_at INTEGER"
+    ") STRICT;"
+    "CREATE INDEX deployment_running ON deployment (target_kind, target, pk) WHERE state = 'running';"
+    "CREATE INDEX deployment_by_release ON deployment (release);"
+
+    "CREATE TABLE action ("
+    "  pk INTEGER PRIMARY KEY CHECK (pk < 2147483648),"
+    "  deployment INTEGER NOT NULL REFERENCES deployment (pk),"
+    "  device INTEGER NOT NULL REFERENCES device (pk) ON DELETE CASCADE,"
+    "  release INTEGER NOT NULL REFERENCES release (pk),"
+    "  state TEXT NOT NULL CHECK (state IN"
+    "    ('offered', 'downloading', 'installing', 'rebooting', 'succeeded', 'failed', 'cancelled')),"
+    "  progress INTEGER," /* percent */
+    "  message TEXT NOT NULL DEFAULT '',"
+    "  version_before TEXT,"
+    "  created_at INTEGER NOT NULL,"
+    "  updated_at INTEGER NOT NULL,"
+    "  closed_at INTEGER,"
+    "  UNIQUE (deployment, device)"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX action_active ON action (device) WHERE closed_at IS NULL;"
+    "CREATE INDEX action_by_device ON action (device, pk);"
+    "CREATE INDEX action_by_deployment ON action (deployment, state);"
+    "CREATE INDEX action_closed ON action (closed_at) WHERE closed_at IS NOT NULL;"
+
+    "CREATE TABLE action_status ("
+    "  pk INTEGER PRIMARY KEY,"
+    "  action INTEGER NOT NULL REFERENCES action (pk) ON DELETE CASCADE,"
+    "  at INTEGER NOT NULL,"
+    "  state TEXT NOT NULL,"
+    "  progress INTEGER,"
+    "  message TEXT NOT NULL DEFAULT ''"
+    ") STRICT;"
+    "CREATE INDEX action_status_by_action ON action_status (action, pk);"
+
+    /* What happened, for people: appended in the transaction that made it happen. */
+    "CREATE TABLE event ("
+    "  pk INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  at INTEGER NOT NULL,"
+    "  kind TEXT NOT NULL,"    /* 'device.enrolled', 'release.published', ... */
+    "  who TEXT NOT NULL,"     /* operator, device id, or 'server' */
+    "  subject TEXT NOT NULL," /* what it happened to */
+    "  detail TEXT NOT NULL DEFAULT ''" /* a sentence */
+    ") STRICT;"
+    "CREATE INDEX event_by_subject ON event (subject, pk);"
+    "CREATE INDEX event_by_time ON event (at);";
+
+const struct migration migrations[] = {
+    {1, "first tables", first},
+};
+const size_t migration_count = sizeof migrations / sizeof migrations[0];
