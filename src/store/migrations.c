@@ -109,6 +109,7 @@ static const char first[] =
     "  created_at INTEGER NOT NULL,"
     "  created_by TEXT NOT NULL,"
     "  published_at INTEGER,"
+    "  deleted_at INTEGER," /* kept, so that a version never comes back with other bytes */
     "  UNIQUE (name, version)"
     ") STRICT;"
 
