@@ -66,6 +66,7 @@ struct call {
     const char *base_url;              /* "https://host:port" by which the client came, for links */
     struct ota *ota;
     struct db *db;    /* as the lane has it, NULL in SIGN and FILE */
+    bool writing;     /* db is the writer's: a READ step that answered CALL_UPGRADE runs again with this set */
     void *carry;      /* what one step hands to the next, in the arena */
     struct err err;
 };
