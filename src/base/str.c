@@ -124,3 +124,51 @@ bool str_is_text(struct str s)
     }
     return true;
 }
+
+#define NEAREST_MAX 64 /* longer words are compared no further */
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+    size_t m = a < b ? a : b;
+    return m < c ? m : c;
+}
+
+/* Edits that make b of a: insert, delete, exchange, swap of neighbours (optimal string alignment). */
+static size_t edit_distance(struct str a, struct str b)
+{
+    size_t rows[3][NEAREST_MAX + 1];
+    size_t *before = rows[0], *last = rows[1], *now = rows[2];
+    for (size_t j = 0; j <= b.n; j++)
+        last[j] = j;
+    for (size_t i = 1; i <= a.n; i++) {
+        now[0] = i;
+        for (size_t j = 1; j <= b.n; j++) {
+            size_t differ = lower(a.p[i - 1]) != lower(b.p[j - 1]);
+            now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + differ);
+            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] && before[j - 2] + 1 < now[j])
+                now[j] = before[j - 2] + 1;
+        }
+        size_t *free_row = before;
+        before = last;
+        last = now;
+        now = free_row;
+    }
+    return last[b.n];
+}
+
+const char *str_nearest(struct str given, const char *const *names, size_t count)
+{
+    const char *best = NULL;
+    size_t least = given.n / 3 + 2; /* as many edits, and it is another word */
+    for (size_t i = 0; i < count; i++) {
+        struct str name = str_of(names[i]);
+        if (name.n > NEAREST_MAX || given.n > NEAREST_MAX)
+            continue;
+        size_t d = edit_distance(given, name);
+        if (d < least && d < name.n) {
+            least = d;
+            best = names[i];
+        }
+    }
+    return best;
+}

@@ -49,4 +49,8 @@ bool str_is_name(struct str s);
 /* Valid UTF-8 (RFC 3629) without control characters other than tab and newline. */
 bool str_is_text(struct str s);
 
+/* The one of the names that `given` was most likely meant to be (few letters added, left out, exchanged or
+   swapped), or NULL when none is near. */
+const char *str_nearest(struct str given, const char *const *names, size_t count);
+
 #endif

@@ -1,0 +1,133 @@
+/* `pqota VERB ...`: finds the verb's row and runs it. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "cmd/cmd.h"
+
+#define VERBS_MAX 32
+
+const struct cmd_verb cmd_verbs[] = {
+    {NULL, NULL, NULL, NULL},
+};
+
+static const char exit_codes[] = "Exit codes\n"
+                                 "  0  done\n"
+                                 "  1  it was tried and did not work\n"
+                                 "  2  the command line makes no sense\n"
+                                 "  3  what was asked for is not there\n"
+                                 "  4  the server refused the credential, or it may not do this\n"
+                                 "  5  no server could be reached\n";
+
+int cmd_fail(const char *verb, const struct err *e)
+{
+    fprintf(stderr, "pqota %s: %s\n", verb, e->text);
+    switch (e->code) {
+    case ERR_NOT_FOUND:
+        return CMD_NOT_FOUND;
+    case ERR_UNAUTHENTICATED:
+    case ERR_DENIED:
+        return CMD_REFUSED;
+    default:
+        return CMD_FAILED;
+    }
+}
+
+int cmd_usage_error(const char *verb, const char *fmt, ...)
+{
+    va_list ap;
+    fprintf(stderr, "pqota %s: ", verb);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\nTry: pqota %s --help\n", verb);
+    return CMD_USAGE;
+}
+
+static const struct cmd_verb *find_verb(const char *name)
+{
+    for (const struct cmd_verb *v = cmd_verbs; v->name != NULL; v++)
+        if (strcmp(v->name, name) == 0)
+            return v;
+    return NULL;
+}
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "pqota VERB [ARGUMENT]...\n\nUpdates for fleets of devices, over post-quantum TLS.\n\nVerbs\n");
+    for (const struct cmd_verb *v = cmd_verbs; v->name != NULL; v++)
+        fprintf(to, "  %-13s %s\n", v->name, v->help);
+    fprintf(to, "\nHelp on one of them: pqota VERB --help\nVersions: pqota --version\n\n%s", exit_codes);
+}
+
+static int print_verb_help(const struct cmd_verb *v)
+{
+    fputs(v->usage, stdout);
+    return CMD_OK;
+}
+
+static int unknown_verb(const char *name)
+{
+    const char *names[VERBS_MAX] = {NULL};
+    size_t n = 0;
+    for (const struct cmd_verb *v = cmd_verbs; v->name != NULL && n < VERBS_MAX; v++)
+        names[n++] = v->name;
+    const char *near = str_nearest(str_of(name), names, n);
+    fprintf(stderr, "pqota: there is no verb \"%s\"", name);
+    if (near != NULL)
+        fprintf(stderr, "; did you mean \"%s\"?", near);
+    fprintf(stderr, "\nAll verbs: pqota --help\n");
+    return CMD_USAGE;
+}
+
+static bool asks_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+static int run_verb(int argc, char **argv)
+{
+    const struct cmd_verb *v = find_verb(argv[0]);
+    if (v == NULL)
+        return unknown_verb(argv[0]);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (asks_help(argv[i]))
+            return print_verb_help(v);
+    return v->run(argc, argv);
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return CMD_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("pqota %s\n%s\n", PQOTA_VERSION, OpenSSL_version(OPENSSL_VERSION));
+        return CMD_OK;
+    }
+    bool help = asks_help(argv[1]) || strcmp(argv[1], "help") == 0;
+    if (help && argc > 2) {
+        const struct cmd_verb *v = find_verb(argv[2]);
+        return v != NULL ? print_verb_help(v) : unknown_verb(argv[2]);
+    }
+    if (help) {
+        print_help(stdout);
+        return CMD_OK;
+    }
+    return run_verb(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    /* What was printed may be somebody's backup or certificate: a full disk must not look like success. */
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "pqota: cannot write standard output: %s\n", strerror(errno));
+        return code == CMD_OK ? CMD_FAILED : code;
+    }
+    return code;
+}
