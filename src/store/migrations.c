@@ -68,6 +68,7 @@ static const char first[] =
     "  expires_at INTEGER NOT NULL,"
     "  revoked_at INTEGER"
     ") STRICT;"
+    "CREATE INDEX token_by_expiry ON token (expires_at);"
 
     "CREATE TABLE token_use ("
     "  token INTEGER NOT NULL REFERENCES token (pk) ON DELETE CASCADE,"
@@ -112,6 +113,7 @@ static const char first[] =
     "  deleted_at INTEGER," /* kept, so that a version never comes back with other bytes */
     "  UNIQUE (name, version)"
     ") STRICT;"
+    "CREATE INDEX release_by_version ON release (version);"
 
     "CREATE TABLE release_module ("
     "  release INTEGER NOT NULL REFERENCES release (pk) ON DELETE CASCADE,"
@@ -124,11 +126,13 @@ static const char first[] =
     "CREATE TABLE release_model ("
     "  model TEXT NOT NULL,"
     "  release INTEGER NOT NULL REFERENCES release (pk) ON DELETE CASCADE,"
+    "  version TEXT NOT NULL," /* the release's, so that what a device runs is found by one lookup */
     "  sequence INTEGER,"
     "  PRIMARY KEY (model, release)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE UNIQUE INDEX release_model_by_sequence ON release_model (model, sequence) WHERE sequence IS NOT NULL;"
     "CREATE INDEX release_model_by_release ON release_model (release);"
+    "CREATE INDEX release_model_by_version ON release_model (model, version, sequence);"
 
     /* Highest sequence ever given per model: a deleted release's number is never given again. */
     "CREATE TABLE model_sequence ("
@@ -147,11 +151,21 @@ static const char first[] =
     "  created_by TEXT NOT NULL,"
     "  closed_at INTEGER"
     ") STRICT;"
-    "CREATE INDEX deployment_running ON deployment (target_kind, target, pk) WHERE state = 'running';"
-    "CREATE INDEX deployment_by_release ON deployment (release);"
+    "CREATE INDEX deployment_by_state ON deployment (state, pk);"
+    "CREATE INDEX deployment_by_release ON deployment (release, state);"
+
+    /* Running deployments by the models their release fits: what a poll looks through, newest first. */
+    "CREATE TABLE deployment_model ("
+    "  model TEXT NOT NULL,"
+    "  target_kind TEXT NOT NULL,"
+    "  target TEXT NOT NULL,"
+    "  deployment INTEGER NOT NULL REFERENCES deployment (pk),"
+    "  PRIMARY KEY (model, target_kind, target, deployment)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX deployment_model_by_deployment ON deployment_model (deployment);"
 
     "CREATE TABLE action ("
-    "  pk INTEGER PRIMARY KEY CHECK (pk < 2147483648),"
+    "  pk INTEGER PRIMARY KEY AUTOINCREMENT CHECK (pk < 2147483648)," /* a device keeps the number: never reused */
     "  deployment INTEGER NOT NULL REFERENCES deployment (pk),"
     "  device INTEGER NOT NULL REFERENCES device (pk) ON DELETE CASCADE,"
     "  release INTEGER NOT NULL REFERENCES release (pk),"
@@ -163,11 +177,11 @@ static const char first[] =
     "  created_at INTEGER NOT NULL,"
     "  updated_at INTEGER NOT NULL,"
     "  closed_at INTEGER,"
-    "  UNIQUE (deployment, device)"
+    "  UNIQUE (device, deployment)"
     ") STRICT;"
     "CREATE UNIQUE INDEX action_active ON action (device) WHERE closed_at IS NULL;"
-    "CREATE INDEX action_by_device ON action (device, pk);"
-    "CREATE INDEX action_by_deployment ON action (deployment, state);"
+    "CREATE INDEX action_by_deployment ON action (deployment, pk);"
+    "CREATE INDEX action_by_state ON action (deployment, state);"
     "CREATE INDEX action_closed ON action (closed_at) WHERE closed_at IS NOT NULL;"
 
     "CREATE TABLE action_status ("
