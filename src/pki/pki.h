@@ -16,6 +16,10 @@
 #include "base/str.h"
 
 #define PKI_PEM_MAX 65536
+#define PKI_CSR_MAX 32768      /* bytes of a request's PEM; ML-DSA-87 needs about 10 000 */
+#define PKI_BUNDLE_MAX 16      /* certificates in one file */
+#define PKI_NAMES_MAX 64       /* names in one certificate */
+#define PKI_REVOKED_MAX 1000000 /* entries in one revocation list */
 #define PKI_SERIAL_MAX 65 /* lower-case hex, no leading zeros, with the NUL */
 
 /* --- keys ------------------------------------------------------------------------------------------- */
@@ -26,6 +30,8 @@ int pki_key_load(const char *uri, EVP_PKEY **out, struct err *e) MUST_CHECK;
 /* PKCS#8 PEM, mode 0600, atomically; ERR_CONFLICT when the path exists. */
 int pki_key_save(EVP_PKEY *key, const char *path, struct err *e) MUST_CHECK;
 void pki_key_free(EVP_PKEY *key);
+/* "mldsa44", "mldsa65", "mldsa87", "p256", or "" for any other. */
+const char *pki_key_algorithm(EVP_PKEY *key);
 
 /* --- requests --------------------------------------------------------------------------------------- */
 
@@ -77,6 +83,11 @@ int pki_issue_cert(const struct pki_ca *ca, const struct pki_csr *csr, EVP_PKEY 
 int pki_cert_read(struct str pem, struct pki_cert *out, struct err *e) MUST_CHECK;
 /* Key ids of all certificates of a PEM bundle file (roots, old and new), hex, NUL-terminated, in the arena. */
 int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, size_t *count, struct err *e) MUST_CHECK;
+
+/* What a listener or client needs of its files: readable, the key is the certificate's, the certificate is for
+   that purpose and valid at now_s (Unix seconds). The error says which of these is not so. *cert is filled. */
+int pki_files_check(const char *cert_file, const char *key_uri, enum pki_purpose purpose, int64_t now_s,
+                    struct pki_cert *cert, struct err *e) MUST_CHECK;
 
 /* --- revocation ------------------------------------------------------------------------------------- */
 
