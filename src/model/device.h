@@ -1,0 +1,47 @@
+/* Devices and what hangs on them. Times are Unix milliseconds, 0 for never. Texts belong to an arena. */
+#ifndef PQOTA_MODEL_DEVICE_H
+#define PQOTA_MODEL_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+#define DEVICE_ID_MAX 65 /* with the NUL */
+#define DEVICE_TAGS_MAX 32
+
+/* The last thing a device was asked to do. */
+struct device_action {
+    int64_t id; /* 0: never any */
+    const char *state;
+    int64_t release;
+    const char *release_name, *release_version;
+};
+
+struct device {
+    int64_t pk;
+    const char *id, *model;
+    const char *version; /* as it last reported, NULL when it never did */
+    int64_t version_at, created_at, last_seen_at, revoked_at;
+    /* Filled by what lists and shows devices; else empty. */
+    const char *const *tags;
+    size_t tag_count;
+    struct device_action action;
+};
+
+/* One entry of what a device lived through. */
+struct device_history {
+    int64_t at;
+    const char *kind; /* 'device.enrolled', ..., or 'status' */
+    const char *text;
+    int64_t action;    /* 0: not about one */
+    const char *state; /* of the action */
+    int64_t progress;  /* percent, -1 when none was told */
+    const char *cursor; /* goes on after this entry */
+};
+
+/* An id for a device of that model that has no name of its own: "<model>-<8 hex>", with what a model's name
+   may hold and an id may not replaced, and cut to length. */
+void device_id_make(struct str model, uint32_t random, char out[DEVICE_ID_MAX]);
+
+#endif
