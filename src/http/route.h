@@ -6,6 +6,7 @@
 #define PQOTA_HTTP_ROUTE_H
 
 #include "base/err.h"
+#include "base/identity.h"
 #include "http/message.h"
 
 struct ota; /* the domain; see ota/ota.h */
@@ -18,32 +19,6 @@ enum lane {
     LANE_WRITE,   /* the writer thread, db inside a transaction; the reply goes out once it is durable */
     LANE_SIGN,    /* worker thread for signatures, no db */
     LANE_FILE,    /* worker thread for disk work, no db */
-};
-
-/* Who may call; a bit set. */
-enum who {
-    WHO_ANYONE = 1 << 0,  /* no certificate either */
-    WHO_DEVICE = 1 << 1,
-    WHO_VIEWER = 1 << 2,  /* operator, reads only */
-    WHO_OPERATOR = 1 << 3, /* operator: publishes, deploys, tags, makes tokens */
-    WHO_ADMIN = 1 << 4,   /* operator: also revokes and deletes */
-    WHO_EXPIRED = 1 << 5, /* a device whose certificate expired less than 90 days ago: renewal alone */
-    WHO_LOCAL = 1 << 6,   /* came over the Unix socket without a proxy's header */
-};
-#define WHO_READERS (WHO_VIEWER | WHO_OPERATOR | WHO_ADMIN)
-#define WHO_WRITERS (WHO_OPERATOR | WHO_ADMIN)
-
-#define IDENTITY_ID_MAX 129
-
-/* Who is at the other end of a connection, as of this request. */
-struct identity {
-    enum who who;              /* exactly one bit */
-    char id[IDENTITY_ID_MAX];  /* device id or operator name, "" for WHO_ANYONE and WHO_LOCAL */
-    char issuer[SHA256_HEX_SIZE];
-    char serial[65];
-    char fingerprint[SHA256_HEX_SIZE];
-    int64_t not_after; /* Unix seconds, 0 without certificate */
-    char address[64];  /* peer, for logs and events */
 };
 
 enum body_kind {

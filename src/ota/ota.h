@@ -14,6 +14,7 @@
 struct store;
 struct pki_ca;
 struct principals; /* who counts and who is revoked, in memory; see ota/principal.h */
+struct crl;        /* when the revocation list was made; see ota/crl.h */
 struct seen;       /* when devices were last seen, kept in memory and flushed in batches; see ota/seen.h */
 
 /* Made by the server; constant while requests run but for what its own headers say is swapped. */
@@ -22,10 +23,12 @@ struct ota {
     const struct clock *clock;
     struct principals *principals;
     struct seen *seen;
+    struct crl *crl;
     struct pki_ca *(*device_ca)(void *ctx); /* a reference to the current one (SIGHUP may change it) */
     void *device_ca_ctx;
     const char *device_roots_file; /* handed out on enrolment and by GET /pki/ */
     const char *server_roots_file;
+    const char *operator_roots_file; /* what an operator's certificate is checked against */
     int64_t device_days, renew_grace_days, crl_hours;
     int64_t poll_seconds;
     int64_t status_max;

@@ -25,14 +25,17 @@ static const char first[] =
     "  last_seen_at INTEGER,"
     "  revoked_at INTEGER"
     ") STRICT;"
-    "CREATE INDEX device_by_model ON device (model, pk);"
+    "CREATE INDEX device_by_model ON device (model, id);"
+    "CREATE INDEX device_by_version ON device (version, id);"
+    "CREATE INDEX device_revoked ON device (id) WHERE revoked_at IS NOT NULL;"
 
     "CREATE TABLE device_tag ("
     "  tag TEXT NOT NULL,"
+    "  id TEXT NOT NULL," /* the device's, so that a tag's devices are listed in their order */
     "  device INTEGER NOT NULL REFERENCES device (pk) ON DELETE CASCADE,"
-    "  PRIMARY KEY (tag, device)"
+    "  PRIMARY KEY (tag, id)"
     ") STRICT, WITHOUT ROWID;"
-    "CREATE INDEX device_tag_by_device ON device_tag (device, tag);"
+    "CREATE UNIQUE INDEX device_tag_by_device ON device_tag (device, tag);"
 
     "CREATE TABLE certificate ("
     "  issuer TEXT NOT NULL," /* SHA-256 of the issuer's SubjectPublicKeyInfo */
@@ -54,6 +57,7 @@ static const char first[] =
     "CREATE INDEX certificate_by_device ON certificate (device, issued_at) WHERE device IS NOT NULL;"
     "CREATE INDEX certificate_by_operator ON certificate (operator) WHERE operator IS NOT NULL;"
     "CREATE INDEX certificate_revoked ON certificate (revoked_at) WHERE revoked_at IS NOT NULL;"
+    "CREATE INDEX certificate_pending ON certificate (issued_at) WHERE first_used_at IS NULL AND revoked_at IS NULL;"
 
     "CREATE TABLE token ("
     "  pk INTEGER PRIMARY KEY,"
@@ -204,6 +208,7 @@ static const char first[] =
     "  detail TEXT NOT NULL DEFAULT ''" /* a sentence */
     ") STRICT;"
     "CREATE INDEX event_by_subject ON event (subject, pk);"
+    "CREATE INDEX event_by_kind ON event (kind, pk);"
     "CREATE INDEX event_by_time ON event (at);";
 
 const struct migration migrations[] = {

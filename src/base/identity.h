@@ -1,0 +1,35 @@
+/* Who is asking: known to the routes that check it and to the domain that acts on it. */
+#ifndef PQOTA_BASE_IDENTITY_H
+#define PQOTA_BASE_IDENTITY_H
+
+#include <stdint.h>
+
+#include "base/hex.h"
+
+/* Who may call; a bit set. */
+enum who {
+    WHO_ANYONE = 1 << 0,  /* no certificate either */
+    WHO_DEVICE = 1 << 1,
+    WHO_VIEWER = 1 << 2,  /* operator, reads only */
+    WHO_OPERATOR = 1 << 3, /* operator: publishes, deploys, tags, makes tokens */
+    WHO_ADMIN = 1 << 4,   /* operator: also revokes and deletes */
+    WHO_EXPIRED = 1 << 5, /* a device whose certificate expired less than 90 days ago: renewal alone */
+    WHO_LOCAL = 1 << 6,   /* came over the Unix socket without a proxy's header */
+};
+#define WHO_READERS (WHO_VIEWER | WHO_OPERATOR | WHO_ADMIN)
+#define WHO_WRITERS (WHO_OPERATOR | WHO_ADMIN)
+
+#define IDENTITY_ID_MAX 129
+
+/* Who is at the other end of a connection, as of this request. */
+struct identity {
+    enum who who;              /* exactly one bit */
+    char id[IDENTITY_ID_MAX];  /* device id or operator name, "" for WHO_ANYONE and WHO_LOCAL */
+    char issuer[SHA256_HEX_SIZE];
+    char serial[65];
+    char fingerprint[SHA256_HEX_SIZE];
+    int64_t not_after; /* Unix seconds, 0 without certificate */
+    char address[64];  /* peer, for logs and events */
+};
+
+#endif

@@ -1,0 +1,56 @@
+/* Questions about certificates. Times are Unix milliseconds; texts belong to the arena that is passed in. */
+#ifndef PQOTA_STORE_CERTIFICATES_H
+#define PQOTA_STORE_CERTIFICATES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/certificate.h"
+
+struct db;
+
+/* Of a device or of an operator: the other pk is 0. ERR_CONFLICT: there is one of that issuer and serial. */
+int store_certificate_add(struct db *db, const struct certificate *c, int64_t device, int64_t operator_pk,
+                          struct err *e) MUST_CHECK;
+/* *device is 0 when it is an operator's. ERR_NOT_FOUND. */
+int store_certificate_get(struct db *db, struct arena *a, const char *issuer, const char *serial,
+                          struct certificate *out, int64_t *device, struct err *e) MUST_CHECK;
+
+#define CERTIFICATE_LIST_MAX 64
+/* The newest CERTIFICATE_LIST_MAX, newest first; without their PEM. */
+int store_certificate_by_device(struct db *db, struct arena *a, int64_t device, struct certificate **out,
+                                size_t *count, struct err *e) MUST_CHECK;
+int store_certificate_by_operator(struct db *db, struct arena *a, int64_t operator_pk, struct certificate **out,
+                                  size_t *count, struct err *e) MUST_CHECK;
+/* The device's newest certificate for that key. ERR_NOT_FOUND. */
+int store_certificate_for_key(struct db *db, struct arena *a, int64_t device, const char *key_id,
+                              struct certificate *out, struct err *e) MUST_CHECK;
+/* How many of the device's were never used, are not revoked and not expired. */
+int store_certificate_pending_count(struct db *db, int64_t device, int64_t now_ms, int64_t *count,
+                                    struct err *e) MUST_CHECK;
+
+/* Marks its first use and drops the PEM. *device 0: nothing to mark (used before, unknown, an operator's). */
+int store_certificate_used(struct db *db, const char *issuer, const char *serial, int64_t now_ms, int64_t *device,
+                           int64_t *issued_at, struct err *e) MUST_CHECK;
+int store_certificate_revoke(struct db *db, const char *issuer, const char *serial, int64_t now_ms,
+                             const char *reason, struct err *e) MUST_CHECK;
+/* Those not revoked yet, at most CERTIFICATE_LIST_MAX: of a device (operator_pk 0), issued at or before
+   issued_until (0: whenever), or of an operator (device 0). */
+int store_certificate_live(struct db *db, struct arena *a, int64_t device, int64_t operator_pk,
+                           int64_t issued_until, struct certificate **out, size_t *count, struct err *e) MUST_CHECK;
+
+/* Calls each for every device certificate that is revoked, and for every one that was never used. Nothing is
+   allocated, so that a large fleet needs no arena; each < 0 stops. */
+enum certificate_state { CERTIFICATE_REVOKED, CERTIFICATE_PENDING };
+int store_certificate_each(struct db *db, enum certificate_state state,
+                           int (*each)(void *ctx, const char *issuer, const char *serial, struct err *e), void *ctx,
+                           struct err *e) MUST_CHECK;
+/* Revoked device certificates of that issuer which end after not_after_min, for its revocation list. */
+int store_certificate_revoked(struct db *db, struct arena *a, const char *issuer, int64_t not_after_min,
+                              size_t most, struct certificate **out, size_t *count, struct err *e) MUST_CHECK;
+/* Counts one up and gives the number of the next revocation list. */
+int store_crl_number(struct db *db, int64_t *number, struct err *e) MUST_CHECK;
+
+#endif

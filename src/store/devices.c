@@ -1,0 +1,119 @@
+#include "store/devices.h"
+
+#include "store/db.h"
+
+#define DEVICE_COLUMNS "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at"
+
+static int no_memory(struct err *e)
+{
+    return err_set(e, ERR_NOMEM, "no memory to read devices");
+}
+
+/* The first columns of a row, as DEVICE_COLUMNS has them. */
+static struct device read_device(struct stmt *s, struct arena *a, bool *oom)
+{
+    return (struct device){
+        .pk = stmt_get_i64(s, 0),
+        .id = stmt_get_text(s, 1, a, oom),
+        .model = stmt_get_text(s, 2, a, oom),
+        .version = stmt_get_text(s, 3, a, oom),
+        .version_at = stmt_get_i64(s, 4),
+        .created_at = stmt_get_i64(s, 5),
+        .last_seen_at = stmt_get_i64(s, 6),
+        .revoked_at = stmt_get_i64(s, 7),
+    };
+}
+
+static int one_device(struct stmt *s, struct arena *a, struct device *out, struct err *e)
+{
+    bool oom = false;
+    int rc = stmt_step(s, e);
+    if (rc < 0)
+        return rc;
+    if (rc == STMT_END)
+        return err_set(e, ERR_NOT_FOUND, "there is no such device");
+    struct device d = read_device(s, a, &oom);
+    if (oom)
+        return no_memory(e);
+    *out = d;
+    return 0;
+}
+
+int store_device_by_id(struct db *db, struct arena *a, const char *id, struct device *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "SELECT " DEVICE_COLUMNS " FROM device d WHERE d.id = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, id);
+    return one_device(&s, a, out, e);
+}
+
+int store_device_by_pk(struct db *db, struct arena *a, int64_t pk, struct device *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "SELECT " DEVICE_COLUMNS " FROM device d WHERE d.pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, pk);
+    return one_device(&s, a, out, e);
+}
+
+int store_device_add(struct db *db, const char *id, const char *model, int64_t now_ms, int64_t *pk, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "INSERT INTO device (id, model, created_at) VALUES (?, ?, ?)", e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, id);
+    stmt_text(&s, 2, model);
+    stmt_i64(&s, 3, now_ms);
+    rc = stmt_run(&s, e);
+    if (rc == ERR_CONFLICT)
+        return err_set(e, ERR_CONFLICT, "there is a device \"%s\" already", id);
+    if (rc == 0)
+        *pk = db_last_rowid(db);
+    return rc;
+}
+
+int store_device_set_version(struct db *db, int64_t pk, const char *version, int64_t now_ms, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE device SET version = ?1, version_at = ?2 WHERE pk = ?3 AND version IS NOT ?1", e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, version);
+    stmt_i64(&s, 2, now_ms);
+    stmt_i64(&s, 3, pk);
+    return stmt_run(&s, e);
+}
+
+int store_device_set_revoked(struct db *db, int64_t pk, int64_t revoked_at, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE device SET revoked_at = ? WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    if (revoked_at != 0)
+        stmt_i64(&s, 1, revoked_at);
+    else
+        stmt_null(&s, 1);
+    stmt_i64(&s, 2, pk);
+    rc = stmt_run(&s, e);
+    if (rc == 0 && db_changes(db) == 0)
+        return err_set(e, ERR_NOT_FOUND, "there is no such device");
+    return rc;
+}
+
+int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE device SET last_seen_at = ?1 WHERE id = ?2 AND coalesce(last_seen_at, 0) < ?1", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, at_ms);
+    stmt_text(&s, 2, id);
+    return stmt_run(&s, e);
+}

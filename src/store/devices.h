@@ -1,0 +1,58 @@
+/*
+ * Questions about devices. Records and texts are put into the arena that is passed in. Unless said otherwise,
+ * times are Unix milliseconds, and a device that is not there is ERR_NOT_FOUND.
+ */
+#ifndef PQOTA_STORE_DEVICES_H
+#define PQOTA_STORE_DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/device.h"
+
+struct db;
+
+/* Without tags and action. */
+int store_device_by_id(struct db *db, struct arena *a, const char *id, struct device *out,
+                       struct err *e) MUST_CHECK;
+int store_device_by_pk(struct db *db, struct arena *a, int64_t pk, struct device *out, struct err *e) MUST_CHECK;
+/* With tags and action. */
+int store_device_show(struct db *db, struct arena *a, const char *id, struct device *out, struct err *e) MUST_CHECK;
+
+/* ERR_CONFLICT: the id is taken. */
+int store_device_add(struct db *db, const char *id, const char *model, int64_t now_ms, int64_t *pk,
+                     struct err *e) MUST_CHECK;
+/* What runs on it, as it says. Writes nothing when it is what is known already. */
+int store_device_set_version(struct db *db, int64_t pk, const char *version, int64_t now_ms,
+                             struct err *e) MUST_CHECK;
+/* revoked_at 0 takes the revocation back. */
+int store_device_set_revoked(struct db *db, int64_t pk, int64_t revoked_at, struct err *e) MUST_CHECK;
+/* A device that is gone, or was seen later, is no error. */
+int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct err *e) MUST_CHECK;
+
+#define STORE_PAGE_MAX 500
+
+struct device_filter {
+    const char *model, *tag, *version, *prefix; /* NULL: any; prefix of the id */
+    int revoked;                                /* -1 any, 0 no, 1 yes */
+    const char *after;                          /* ids greater than this, NULL from the start */
+    size_t limit;                               /* 1..STORE_PAGE_MAX */
+};
+/* In the order of their ids, with tags and action. */
+int store_device_list(struct db *db, struct arena *a, const struct device_filter *filter, struct device **out,
+                      size_t *count, struct err *e) MUST_CHECK;
+
+/* Tagging twice is fine, untagging what is not tagged too; *changed tells. */
+int store_device_tag(struct db *db, const struct device *d, const char *tag, bool *changed, struct err *e) MUST_CHECK;
+int store_device_untag(struct db *db, const struct device *d, const char *tag, bool *changed,
+                       struct err *e) MUST_CHECK;
+int store_device_tag_count(struct db *db, int64_t pk, int64_t *count, struct err *e) MUST_CHECK;
+
+/* Newest first; after: a cursor of an earlier page, or NULL. ERR_INVALID: no such cursor. */
+int store_device_history(struct db *db, struct arena *a, const struct device *d, const char *after, size_t limit,
+                         struct device_history **out, size_t *count, struct err *e) MUST_CHECK;
+
+#endif
