@@ -1,6 +1,6 @@
 /*
- * The verbs of `pqota`, one file each: src/cmd/<verb>.c holds cmd_<verb> and, beside it, usage_<verb>, the text
- * that `pqota <verb> --help` shows. A verb is a row of the table in main.c.
+ * The verbs of `pqota`, one file each: src/cmd/<verb>.c holds cmd_<verb> and, beside it, usage_<verb>, the
+ * text that `pqota <verb> --help` shows. A verb is a row of the table in main.c.
  */
 #ifndef PQOTA_CMD_CMD_H
 #define PQOTA_CMD_CMD_H

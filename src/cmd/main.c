@@ -57,7 +57,8 @@ static const struct cmd_verb *find_verb(const char *name)
 
 static void print_help(FILE *to)
 {
-    fprintf(to, "pqota VERB [ARGUMENT]...\n\nUpdates for fleets of devices, over post-quantum TLS.\n\nVerbs\n");
+    fprintf(to,
+            "pqota VERB [ARGUMENT]...\n\nUpdates for fleets of devices, over post-quantum TLS.\n\nVerbs\n");
     for (const struct cmd_verb *v = cmd_verbs; v->name != NULL; v++)
         fprintf(to, "  %-13s %s\n", v->name, v->help);
     fprintf(to, "\nHelp on one of them: pqota VERB --help\nVersions: pqota --version\n\n%s", exit_codes);

@@ -31,10 +31,11 @@ const char *pki_ca_key_id(const struct pki_ca *ca)
 static int check_authority(X509 *cert, const char *file, struct err *e)
 {
     if (X509_check_ca(cert) != 1)
-        return err_set(e, ERR_INVALID, "the first certificate in %s is not an authority (basic constraints CA:TRUE)",
-                       file);
+        return err_set(e, ERR_INVALID,
+                       "the first certificate in %s is not an authority (basic constraints CA:TRUE)", file);
     if ((X509_get_key_usage(cert) & (KU_KEY_CERT_SIGN | KU_CRL_SIGN)) != (KU_KEY_CERT_SIGN | KU_CRL_SIGN))
-        return err_set(e, ERR_INVALID, "the authority in %s may not sign certificates and revocation lists (key usage)",
+        return err_set(e, ERR_INVALID,
+                       "the authority in %s may not sign certificates and revocation lists (key usage)",
                        file);
     return 0;
 }
@@ -59,8 +60,8 @@ static int chain_text(X509 *const *certs, size_t count, char **out, struct err *
     return 0;
 }
 
-static int fill(struct pki_ca *ca, X509 *const *certs, size_t count, const char *cert_file, const char *key_uri,
-                struct err *e)
+static int fill(struct pki_ca *ca, X509 *const *certs, size_t count, const char *cert_file,
+                const char *key_uri, struct err *e)
 {
     int rc = check_authority(certs[0], cert_file, e);
     if (rc == 0)

@@ -21,7 +21,8 @@ static ASN1_INTEGER *serial_of(const char *hex)
     if (n == 0 || n > SERIAL_HEX_MAX || strspn(hex, "0123456789abcdefABCDEF") != n)
         return NULL;
     BIGNUM *number = NULL;
-    ASN1_INTEGER *serial = BN_hex2bn(&number, hex) > 0 && !BN_is_zero(number) ? BN_to_ASN1_INTEGER(number, NULL) : NULL;
+    ASN1_INTEGER *serial =
+        BN_hex2bn(&number, hex) > 0 && !BN_is_zero(number) ? BN_to_ASN1_INTEGER(number, NULL) : NULL;
     BN_free(number);
     return serial;
 }
@@ -66,14 +67,15 @@ static int set_extensions(X509_CRL *crl, const struct pki_ca *ca, int64_t number
     return 0;
 }
 
-int pki_crl_make(const struct pki_ca *ca, const struct pki_revoked *list, size_t count, int64_t number, int64_t now_s,
-                 int64_t next_update_s, struct arena *a, struct str *pem, struct err *e)
+int pki_crl_make(const struct pki_ca *ca, const struct pki_revoked *list, size_t count, int64_t number,
+                 int64_t now_s, int64_t next_update_s, struct arena *a, struct str *pem, struct err *e)
 {
     ERR_clear_error();
     if (count > PKI_REVOKED_MAX)
         return err_set(e, ERR_TOO_LARGE, "a revocation list takes at most %d entries", PKI_REVOKED_MAX);
     if (number < 0 || next_update_s <= now_s)
-        return err_set(e, ERR_INVALID, "a revocation list needs a number from 0 on and a next update after now");
+        return err_set(e, ERR_INVALID,
+                       "a revocation list needs a number from 0 on and a next update after now");
     auto_crl X509_CRL *crl = X509_CRL_new();
     if (crl == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a revocation list");

@@ -1,4 +1,4 @@
-/* Certificate extensions (RFC 5280 section 4.2.1), made from values and never from text that OpenSSL would parse. */
+/* Certificate extensions (RFC 5280 section 4.2.1), made from values and never from text that OpenSSL parses. */
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 
@@ -93,7 +93,8 @@ static bool is_dns_name(const char *s)
         return false;
     for (size_t i = 0; i < n; i++) {
         char c = s[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                     c == '_';
         bool dot = c == '.' && s[i + 1] != '.';
         bool star = c == '*' && i == 0 && s[1] == '.';
         if (!plain && !dot && !star)

@@ -30,7 +30,7 @@ struct pki_ca {
     EVP_PKEY *key;
     char key_id[SHA256_HEX_SIZE];
     struct pki_cert info;
-    char *chain; /* PEM of the authorities below the root, sent after a leaf; "" when a root issues by itself */
+    char *chain; /* PEM of the authorities below the root, which go after a leaf; "" when a root issues */
 };
 
 /* error.c: err_set with OpenSSL's reason appended; empties OpenSSL's queue. */
@@ -48,8 +48,8 @@ int pki_no_passphrase(char *buf, int size, int rwflag, void *arg);
 /* What a memory BIO holds, as text in the arena. */
 int pki_bio_text(BIO *bio, struct arena *a, struct str *out, struct err *e) MUST_CHECK;
 int pki_pem_of_cert(X509 *cert, struct arena *a, struct str *out, struct err *e) MUST_CHECK;
-/* All certificates of a PEM text, 1 to PKI_BUNDLE_MAX; anything between them is skipped. `name` is for errors.
-   The caller frees each with X509_free. */
+/* All certificates of a PEM text, 1 to PKI_BUNDLE_MAX; anything between them is skipped. `name` is for
+   errors. The caller frees each with X509_free. */
 int pki_certs_parse(struct str pem, const char *name, X509 *certs[PKI_BUNDLE_MAX], size_t *count,
                     struct err *e) MUST_CHECK;
 int pki_certs_load(const char *file, X509 *certs[PKI_BUNDLE_MAX], size_t *count, struct err *e) MUST_CHECK;
@@ -68,7 +68,7 @@ int pki_ext_purpose(X509 *cert, enum pki_purpose purpose, struct err *e) MUST_CH
 int pki_ext_subject_key(X509 *cert, struct err *e) MUST_CHECK;
 int pki_ext_issuer_key(X509 *cert, X509 *issuer, struct err *e) MUST_CHECK;
 int pki_ext_names(X509 *cert, const char *const *names, struct err *e) MUST_CHECK;
-/* The key identifier that certificates and lists by this issuer refer to. Freed with ASN1_OCTET_STRING_free. */
+/* The key identifier that what this issuer signs refers to. Freed with ASN1_OCTET_STRING_free. */
 ASN1_OCTET_STRING *pki_issuer_key_of(X509 *issuer) MUST_CHECK;
 
 /* issue.c: what roots and leaves have in common: version, random serial, subject, times, key. */

@@ -15,10 +15,11 @@ int pki_name_set(X509_NAME *name, const char *common_name, struct err *e)
 {
     struct str cn = str_of(common_name);
     if (cn.n == 0 || cn.n > COMMON_NAME_MAX || !str_is_text(cn))
-        return err_set(e, ERR_INVALID, "a certificate's name is 1 to %d bytes of text without control characters",
+        return err_set(e, ERR_INVALID,
+                       "a certificate's name is 1 to %d bytes of text without control characters",
                        COMMON_NAME_MAX);
-    if (X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, (const unsigned char *)cn.p, (int)cn.n, -1, 0) !=
-        1)
+    if (X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, (const unsigned char *)cn.p,
+                                   (int)cn.n, -1, 0) != 1)
         return pki_err(e, ERR_CRYPTO, "cannot put the name \"%s\" into a certificate", common_name);
     return 0;
 }
@@ -45,8 +46,8 @@ int pki_cert_begin(EVP_PKEY *key, const char *common_name, int64_t not_before, i
         return pki_err(e, ERR_CRYPTO, "cannot begin a certificate");
     if (ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)not_before) == NULL ||
         ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)not_after) == NULL)
-        return pki_err(e, ERR_INVALID, "a certificate cannot hold the times %lld and %lld", (long long)not_before,
-                       (long long)not_after);
+        return pki_err(e, ERR_INVALID, "a certificate cannot hold the times %lld and %lld",
+                       (long long)not_before, (long long)not_after);
     int rc = set_serial(cert, e);
     if (rc == 0)
         rc = pki_name_set(X509_get_subject_name(cert), common_name, e);
@@ -57,7 +58,8 @@ int pki_cert_begin(EVP_PKEY *key, const char *common_name, int64_t not_before, i
 
 static int sign(X509 *cert, X509 *issuer, EVP_PKEY *key, struct err *e)
 {
-    if (X509_set_issuer_name(cert, X509_get_subject_name(issuer)) != 1 || X509_sign(cert, key, pki_key_digest(key)) <= 0)
+    if (X509_set_issuer_name(cert, X509_get_subject_name(issuer)) != 1 ||
+        X509_sign(cert, key, pki_key_digest(key)) <= 0)
         return pki_err(e, ERR_CRYPTO, "cannot sign a certificate");
     return 0;
 }
@@ -102,14 +104,16 @@ static int add_leaf_extensions(X509 *cert, X509 *issuer, const struct pki_issue 
 }
 
 /* Cuts the life that is asked for to the authority's own: a leaf that outlives its issuer never verifies. */
-static int cut_life(const struct pki_ca *ca, const struct pki_issue *what, int64_t *from, int64_t *to, struct err *e)
+static int cut_life(const struct pki_ca *ca, const struct pki_issue *what, int64_t *from, int64_t *to,
+                    struct err *e)
 {
     *from = what->not_before > ca->info.not_before ? what->not_before : ca->info.not_before;
     *to = what->not_after < ca->info.not_after ? what->not_after : ca->info.not_after;
     if (*from < *to)
         return 0;
     char end[CLOCK_TEXT_MAX];
-    return err_set(e, ERR_INVALID, "the certificate for \"%s\" would end before it begins; its authority \"%s\" ends %s",
+    return err_set(e, ERR_INVALID,
+                   "the certificate for \"%s\" would end before it begins; its authority \"%s\" ends %s",
                    what->common_name, ca->info.common_name, clock_format(ca->info.not_after * 1000, end));
 }
 
@@ -130,8 +134,9 @@ static int encode(X509 *cert, const struct pki_ca *ca, struct arena *a, struct s
     return 0;
 }
 
-int pki_issue_cert(const struct pki_ca *ca, const struct pki_csr *csr, EVP_PKEY *key, const struct pki_issue *what,
-                   struct arena *a, struct str *pem, struct pki_cert *cert, struct err *e)
+int pki_issue_cert(const struct pki_ca *ca, const struct pki_csr *csr, EVP_PKEY *key,
+                   const struct pki_issue *what, struct arena *a, struct str *pem, struct pki_cert *cert,
+                   struct err *e)
 {
     ERR_clear_error();
     int64_t from, to;

@@ -34,7 +34,8 @@ static int find_algorithm(EVP_PKEY *key)
             continue;
         if (algorithms[i].group == NULL)
             return (int)i;
-        if (EVP_PKEY_get_group_name(key, group, sizeof group, NULL) == 1 && strcmp(group, algorithms[i].group) == 0)
+        if (EVP_PKEY_get_group_name(key, group, sizeof group, NULL) == 1 &&
+            strcmp(group, algorithms[i].group) == 0)
             return (int)i;
     }
     return -1;
@@ -79,14 +80,15 @@ int pki_key_generate(const char *algorithm, EVP_PKEY **out, struct err *e)
         if (strcmp(algorithm, algorithms[i].name) != 0)
             continue;
         const char *type = algorithms[i].openssl, *group = algorithms[i].group;
-        EVP_PKEY *key = group != NULL ? EVP_PKEY_Q_keygen(NULL, NULL, type, group) : EVP_PKEY_Q_keygen(NULL, NULL, type);
+        EVP_PKEY *key =
+            group != NULL ? EVP_PKEY_Q_keygen(NULL, NULL, type, group) : EVP_PKEY_Q_keygen(NULL, NULL, type);
         if (key == NULL)
             return pki_err(e, ERR_CRYPTO, "cannot make a key of kind %s", algorithm);
         *out = key;
         return 0;
     }
-    return err_set(e, ERR_UNSUPPORTED, "no key can be made of kind \"%s\": use mldsa44, mldsa65, mldsa87 or p256",
-                   algorithm);
+    return err_set(e, ERR_UNSUPPORTED,
+                   "no key can be made of kind \"%s\": use mldsa44, mldsa65, mldsa87 or p256", algorithm);
 }
 
 void pki_key_free(EVP_PKEY *key)
@@ -110,7 +112,8 @@ static const char *kind_word(int type)
     }
 }
 
-/* The first private key of an opened store; *other is the kind of the first other thing that it holds, or 0. */
+/* The first private key of an opened store; *other is the kind of the first other thing that it holds, or 0.
+ */
 static EVP_PKEY *first_key(OSSL_STORE_CTX *store, int *other)
 {
     EVP_PKEY *key = NULL;
@@ -132,10 +135,11 @@ static int no_key(const char *uri, int other, bool encrypted, struct err *e)
 {
     if (encrypted) {
         ERR_clear_error();
-        return err_set(e, ERR_UNSUPPORTED,
-                       "the key in %s is encrypted with a passphrase: store it without one, readable only by its "
-                       "user, or in a token behind a pkcs11: URI",
-                       uri);
+        return err_set(
+            e, ERR_UNSUPPORTED,
+            "the key in %s is encrypted with a passphrase: store it without one, readable only by its "
+            "user, or in a token behind a pkcs11: URI",
+            uri);
     }
     if (other != 0) {
         ERR_clear_error();
@@ -188,7 +192,8 @@ int pki_key_load(const char *uri, EVP_PKEY **out, struct err *e)
         return load_file(uri, out, e);
     auto_store OSSL_STORE_CTX *store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
     if (store == NULL)
-        return pki_err(e, ERR_NOT_FOUND, "cannot open the key %s: no such file, and no provider for such a URI", uri);
+        return pki_err(e, ERR_NOT_FOUND,
+                       "cannot open the key %s: no such file, and no provider for such a URI", uri);
     int other = 0;
     EVP_PKEY *key = first_key(store, &other);
     if (key == NULL)

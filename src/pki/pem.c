@@ -61,7 +61,8 @@ static int next_cert(BIO *bio, const char *name, size_t number, X509 **out, stru
     return 1;
 }
 
-int pki_certs_parse(struct str pem, const char *name, X509 *certs[PKI_BUNDLE_MAX], size_t *count, struct err *e)
+int pki_certs_parse(struct str pem, const char *name, X509 *certs[PKI_BUNDLE_MAX], size_t *count,
+                    struct err *e)
 {
     ERR_clear_error();
     if (pem.n == 0 || pem.n > (size_t)PKI_PEM_MAX * 4)

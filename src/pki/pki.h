@@ -1,6 +1,6 @@
 /*
- * Certificate authority: keys, requests, certificates, revocation lists (RFC 5280; ML-DSA as RFC 9881 has it),
- * over OpenSSL. Keys load through OSSL_STORE, so a pkcs11: URI works where a path does.
+ * Certificate authority: keys, requests, certificates, revocation lists (RFC 5280; ML-DSA as RFC 9881 has
+ * it), over OpenSSL. Keys load through OSSL_STORE, so a pkcs11: URI works where a path does.
  */
 #ifndef PQOTA_PKI_PKI_H
 #define PQOTA_PKI_PKI_H
@@ -16,11 +16,11 @@
 #include "base/str.h"
 
 #define PKI_PEM_MAX 65536
-#define PKI_CSR_MAX 32768      /* bytes of a request's PEM; ML-DSA-87 needs about 10 000 */
-#define PKI_BUNDLE_MAX 16      /* certificates in one file */
-#define PKI_NAMES_MAX 64       /* names in one certificate */
+#define PKI_CSR_MAX 32768       /* bytes of a request's PEM; ML-DSA-87 needs about 10 000 */
+#define PKI_BUNDLE_MAX 16       /* certificates in one file */
+#define PKI_NAMES_MAX 64        /* names in one certificate */
 #define PKI_REVOKED_MAX 1000000 /* entries in one revocation list */
-#define PKI_SERIAL_MAX 65 /* lower-case hex, no leading zeros, with the NUL */
+#define PKI_SERIAL_MAX 65       /* lower-case hex, no leading zeros, with the NUL */
 
 /* --- keys ------------------------------------------------------------------------------------------- */
 
@@ -42,18 +42,19 @@ void pki_csr_free(struct pki_csr *csr);
 /* SHA-256 of the SubjectPublicKeyInfo, hex. */
 const char *pki_csr_key_id(const struct pki_csr *csr);
 /* Makes a request for `key` with that common name, PEM in the arena. */
-int pki_csr_make(EVP_PKEY *key, const char *common_name, struct arena *a, struct str *pem, struct err *e) MUST_CHECK;
+int pki_csr_make(EVP_PKEY *key, const char *common_name, struct arena *a, struct str *pem,
+                 struct err *e) MUST_CHECK;
 
 /* --- authorities and certificates ------------------------------------------------------------------- */
 
 enum pki_purpose { PKI_SERVER, PKI_CLIENT }; /* extended key usage is exactly serverAuth or clientAuth */
 
-struct pki_cert {                          /* what is known of a certificate; texts in the fields */
+struct pki_cert { /* what is known of a certificate; texts in the fields */
     char serial[PKI_SERIAL_MAX];
-    char issuer_key[SHA256_HEX_SIZE];      /* SHA-256 of the issuer's SubjectPublicKeyInfo */
-    char fingerprint[SHA256_HEX_SIZE];     /* SHA-256 of the DER */
-    char key_id[SHA256_HEX_SIZE];          /* SHA-256 of its own SubjectPublicKeyInfo */
-    int64_t not_before, not_after;         /* Unix seconds */
+    char issuer_key[SHA256_HEX_SIZE];  /* SHA-256 of the issuer's SubjectPublicKeyInfo */
+    char fingerprint[SHA256_HEX_SIZE]; /* SHA-256 of the DER */
+    char key_id[SHA256_HEX_SIZE];      /* SHA-256 of its own SubjectPublicKeyInfo */
+    int64_t not_before, not_after;     /* Unix seconds */
     char common_name[129];
 };
 
@@ -76,27 +77,32 @@ struct pki_issue {
 };
 /* Issues for a checked request, or for a key that was made here (csr NULL). The chain's PEM (leaf first, root
    left out) in the arena; *cert filled. Serial: 127 random bits. */
-int pki_issue_cert(const struct pki_ca *ca, const struct pki_csr *csr, EVP_PKEY *key, const struct pki_issue *what,
-                   struct arena *a, struct str *pem, struct pki_cert *cert, struct err *e) MUST_CHECK;
+int pki_issue_cert(const struct pki_ca *ca, const struct pki_csr *csr, EVP_PKEY *key,
+                   const struct pki_issue *what, struct arena *a, struct str *pem, struct pki_cert *cert,
+                   struct err *e) MUST_CHECK;
 
 /* First certificate of a PEM text. issuer_key is left "" (a certificate alone does not tell). */
 int pki_cert_read(struct str pem, struct pki_cert *out, struct err *e) MUST_CHECK;
-/* Key ids of all certificates of a PEM bundle file (roots, old and new), hex, NUL-terminated, in the arena. */
-int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, size_t *count, struct err *e) MUST_CHECK;
+/* Key ids of all certificates of a PEM bundle file (roots, old and new), hex, NUL-terminated, in the arena.
+ */
+int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, size_t *count,
+                       struct err *e) MUST_CHECK;
 
-/* What a listener or client needs of its files: readable, the key is the certificate's, the certificate is for
-   that purpose and valid at now_s (Unix seconds). The error says which of these is not so. *cert is filled. */
+/* What a listener or client needs of its files: readable, the key is the certificate's, the certificate is
+   for that purpose and valid at now_s (Unix seconds). The error says which of these is not so. *cert is
+   filled. */
 int pki_files_check(const char *cert_file, const char *key_uri, enum pki_purpose purpose, int64_t now_s,
                     struct pki_cert *cert, struct err *e) MUST_CHECK;
 
 /* --- revocation ------------------------------------------------------------------------------------- */
 
 struct pki_revoked {
-    const char *serial;  /* hex */
-    int64_t revoked_at;  /* Unix seconds */
+    const char *serial; /* hex */
+    int64_t revoked_at; /* Unix seconds */
 };
 /* A CRL (RFC 5280 section 5) with that number, PEM in the arena. */
-int pki_crl_make(const struct pki_ca *ca, const struct pki_revoked *list, size_t count, int64_t number, int64_t now_s,
-                 int64_t next_update_s, struct arena *a, struct str *pem, struct err *e) MUST_CHECK;
+int pki_crl_make(const struct pki_ca *ca, const struct pki_revoked *list, size_t count, int64_t number,
+                 int64_t now_s, int64_t next_update_s, struct arena *a, struct str *pem,
+                 struct err *e) MUST_CHECK;
 
 #endif

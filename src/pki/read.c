@@ -89,7 +89,8 @@ static int key_ids(X509 *const *certs, size_t count, const char **ids, struct ar
     for (size_t i = 0; i < count; i++) {
         char id[SHA256_HEX_SIZE];
         EVP_PKEY *key = X509_get0_pubkey(certs[i]);
-        int rc = key != NULL ? pki_key_id(key, id, e) : pki_err(e, ERR_UNSUPPORTED, "certificate %zu has an unknown key", i + 1);
+        int rc = key != NULL ? pki_key_id(key, id, e)
+                             : pki_err(e, ERR_UNSUPPORTED, "certificate %zu has an unknown key", i + 1);
         if (rc != 0)
             return rc;
         ids[i] = arena_dup(a, id, sizeof id - 1);
@@ -126,15 +127,16 @@ static int check_purpose(X509 *cert, const char *file, enum pki_purpose purpose,
     bool has = (X509_get_extension_flags(cert) & EXFLAG_XKUSAGE) != 0;
     if (has && (X509_get_extended_key_usage(cert) & need) != 0 && X509_check_ca(cert) == 0)
         return 0;
-    return err_set(e, ERR_INVALID, "the certificate %s is not for a %s: it needs the extended key usage %s", file,
-                   server ? "server" : "client", server ? "serverAuth" : "clientAuth");
+    return err_set(e, ERR_INVALID, "the certificate %s is not for a %s: it needs the extended key usage %s",
+                   file, server ? "server" : "client", server ? "serverAuth" : "clientAuth");
 }
 
 static int check_times(const struct pki_cert *c, const char *file, int64_t now_s, struct err *e)
 {
     char when[CLOCK_TEXT_MAX];
     if (now_s < c->not_before)
-        return err_set(e, ERR_INVALID, "the certificate %s is not valid before %s: is this machine's clock right?", file,
+        return err_set(e, ERR_INVALID,
+                       "the certificate %s is not valid before %s: is this machine's clock right?", file,
                        clock_format(c->not_before * 1000, when));
     if (now_s > c->not_after)
         return err_set(e, ERR_GONE, "the certificate %s expired at %s: put a new one in its place", file,

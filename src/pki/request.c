@@ -1,5 +1,5 @@
-/* Certificate requests (PKCS#10, RFC 2986). Only the public key counts: who it belongs to says the token or the
-   operator, so subject and asked-for extensions are never looked at. */
+/* Certificate requests (PKCS#10, RFC 2986). Only the public key counts: who it belongs to says the token or
+   the operator, so subject and asked-for extensions are never looked at. */
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -19,7 +19,8 @@ static bool is_blank(const char *p, size_t n)
     return true;
 }
 
-/* One block of that type with nothing but white space around it, so that no two readers see different requests. */
+/* One block of that type with nothing but white space around it, so that no two readers see different
+ * requests. */
 static bool is_one_block(struct str pem)
 {
     const char *begin = memmem(pem.p, pem.n, BLOCK_BEGIN, strlen(BLOCK_BEGIN));
@@ -35,7 +36,8 @@ static int read_request(struct str pem, X509_REQ **out, struct err *e)
     auto_bio BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
     unsigned char *der = NULL;
     long n = 0;
-    if (bio == NULL || PEM_bytes_read_bio(&der, &n, NULL, PEM_STRING_X509_REQ, bio, pki_no_passphrase, NULL) != 1)
+    if (bio == NULL ||
+        PEM_bytes_read_bio(&der, &n, NULL, PEM_STRING_X509_REQ, bio, pki_no_passphrase, NULL) != 1)
         return pki_err(e, ERR_INVALID, "the certificate request is broken");
     const unsigned char *p = der;
     X509_REQ *req = d2i_X509_REQ(NULL, &p, n);
@@ -55,8 +57,9 @@ int pki_csr_parse(struct str pem, struct pki_csr **out, struct err *e)
     if (pem.n > PKI_CSR_MAX)
         return err_set(e, ERR_TOO_LARGE, "the certificate request is larger than %d bytes", PKI_CSR_MAX);
     if (pem.p == NULL || pem.n == 0 || !is_one_block(pem))
-        return err_set(e, ERR_INVALID,
-                       "the certificate request is not exactly one PEM block \"CERTIFICATE REQUEST\" (PKCS#10)");
+        return err_set(
+            e, ERR_INVALID,
+            "the certificate request is not exactly one PEM block \"CERTIFICATE REQUEST\" (PKCS#10)");
     auto_req X509_REQ *req = NULL;
     int rc = read_request(pem, &req, e);
     if (rc != 0)
@@ -65,7 +68,8 @@ int pki_csr_parse(struct str pem, struct pki_csr **out, struct err *e)
     if (key == NULL)
         return pki_err(e, ERR_INVALID, "the certificate request holds no public key that can be read");
     if (!pki_key_is_mldsa(key))
-        return err_set(e, ERR_UNSUPPORTED, "the certificate request is for a key that is not ML-DSA-44, -65 or -87");
+        return err_set(e, ERR_UNSUPPORTED,
+                       "the certificate request is for a key that is not ML-DSA-44, -65 or -87");
     if (X509_REQ_verify(req, key) != 1)
         return pki_err(e, ERR_INVALID, "the certificate request is not signed by the key that it is for");
     struct pki_csr *csr = calloc(1, sizeof *csr);
@@ -100,7 +104,8 @@ int pki_csr_make(EVP_PKEY *key, const char *common_name, struct arena *a, struct
 {
     ERR_clear_error();
     auto_req X509_REQ *req = X509_REQ_new();
-    if (req == NULL || X509_REQ_set_version(req, X509_REQ_VERSION_1) != 1 || X509_REQ_set_pubkey(req, key) != 1)
+    if (req == NULL || X509_REQ_set_version(req, X509_REQ_VERSION_1) != 1 ||
+        X509_REQ_set_pubkey(req, key) != 1)
         return pki_err(e, ERR_CRYPTO, "cannot begin a certificate request");
     int rc = pki_name_set(X509_REQ_get_subject_name(req), common_name, e);
     if (rc != 0)
