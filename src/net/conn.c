@@ -1,0 +1,320 @@
+#include "net/conn.h"
+
+#include <assert.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define LINGER_BYTES (1u << 20)
+#define STEPS_PER_TURN 64 /* what one connection may do before others have their turn */
+#define PENDING_MAX (LOOP_BUFFER * 2)
+
+#define TO(state) (1u << (state))
+#define TO_END (TO(CONN_CLOSING) | TO(CONN_LINGER) | TO(CONN_DEAD))
+
+static const struct {
+    const char *name;
+    unsigned next;
+    enum phase phase;
+} states[CONN_STATES] = {
+    [CONN_HANDSHAKE] = {"handshake", TO(CONN_IDLE) | TO(CONN_DEAD), PHASE_HANDSHAKE},
+    [CONN_IDLE] = {"idle", TO(CONN_HEADER) | TO_END, PHASE_IDLE},
+    [CONN_HEADER] = {"header", TO(CONN_BODY) | TO(CONN_APP) | TO(CONN_REPLY) | TO_END, PHASE_HEADER},
+    [CONN_BODY] = {"body", TO(CONN_CHUNK) | TO(CONN_APP) | TO(CONN_REPLY) | TO_END, PHASE_BODY},
+    [CONN_CHUNK] = {"chunk", TO(CONN_BODY) | TO(CONN_APP) | TO(CONN_REPLY) | TO_END, PHASE_NONE},
+    [CONN_APP] = {"app", TO(CONN_REPLY) | TO_END, PHASE_NONE},
+    [CONN_REPLY] = {"reply", TO(CONN_IDLE) | TO(CONN_BODY) | TO(CONN_FILE) | TO_END, PHASE_WRITE},
+    [CONN_FILE] = {"file", TO(CONN_REPLY) | TO_END, PHASE_NONE},
+    [CONN_CLOSING] = {"closing", TO(CONN_LINGER) | TO(CONN_DEAD), PHASE_LINGER},
+    [CONN_LINGER] = {"linger", TO(CONN_DEAD), PHASE_LINGER},
+    [CONN_DEAD] = {"dead", 0, PHASE_NONE},
+};
+
+static void set_phase(struct conn *c, enum phase phase)
+{
+    list_remove(&c->phase_link);
+    c->phase = phase;
+    c->phase_began_ms = c->loop->now_ms;
+    c->phase_bytes = 0;
+    list_add_tail(&c->loop->phases[phase], &c->phase_link);
+}
+
+void conn_set_state(struct conn *c, enum conn_state next)
+{
+    assert((states[c->state].next & TO(next)) != 0);
+    c->state = next;
+    set_phase(c, states[next].phase);
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+    struct conn *c = handle->data;
+    c->loop->now_ms = clock_mono_ms(c->loop->clock);
+    if (status < 0) {
+        err_set(&c->error, ERR_IO, "the connection broke: %s", uv_strerror(status));
+        conn_close(c, CLOSE_IO);
+        return;
+    }
+    if ((events & UV_DISCONNECT) != 0 && c->app_has_it) {
+        /* A TLS peer that goes says so and closes; a plain one may have closed its sending side only, which
+           RFC 9112 section 9.6 allows while it waits for our reply. */
+        conn_poll(c, 0);
+        char byte;
+        if (c->kind == NET_TLS || (recv(c->fd, &byte, 1, MSG_PEEK) < 0 && errno != EAGAIN))
+            conn_close(c, CLOSE_PEER_EARLY);
+        return;
+    }
+    conn_drive(c);
+}
+
+void conn_poll(struct conn *c, int events)
+{
+    if (events == c->polled)
+        return;
+    c->polled = events;
+    if (events == 0)
+        uv_poll_stop(&c->poll);
+    else
+        uv_poll_start(&c->poll, events, on_poll);
+}
+
+void conn_make_ready(struct conn *c)
+{
+    if (c->has_ready)
+        return;
+    c->has_ready = true;
+    list_add_tail(&c->loop->ready, &c->ready_link);
+    loop_spin(c->loop);
+}
+
+static void describe_peer(struct conn *c, const struct listener *ln, const struct sockaddr_storage *from)
+{
+    char text[INET6_ADDRSTRLEN] = "?";
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
+        inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
+        snprintf(c->peer.address, sizeof c->peer.address, "%s:%u", text, ntohs(in->sin_port));
+    } else if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
+        inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
+        snprintf(c->peer.address, sizeof c->peer.address, "[%s]:%u", text, ntohs(in6->sin6_port));
+    } else {
+        snprintf(c->peer.address, sizeof c->peer.address, "unix");
+    }
+    c->peer.kind = ln->kind;
+    c->peer.listener = ln->name;
+}
+
+int conn_open(struct listener *ln, int fd, const struct sockaddr_storage *from, struct err *e)
+{
+    struct loop *l = ln->loop;
+    struct conn *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a connection");
+    c->loop = l;
+    c->kind = ln->kind;
+    c->fd = fd;
+    c->address = address_key_of(from);
+    list_init(&c->phase_link);
+    list_init(&c->ready_link);
+    buf_init(&c->pending, PENDING_MAX);
+    buf_init(&c->head, l->app->arena_max + LOOP_BUFFER);
+    describe_peer(c, ln, from);
+    const struct http_limits limits = {.head_max = l->limits.head_bytes, .target_max = l->limits.target_bytes};
+    c->parser = http_parser_new(&limits);
+    int rc = c->parser == NULL ? err_set(e, ERR_NOMEM, "no memory for a connection") : 0;
+    if (rc == 0 && ln->kind == NET_TLS)
+        rc = stream_init_tls(&c->stream, fd, ln->tls, e);
+    else
+        stream_init_plain(&c->stream, fd);
+    if (rc == 0 && uv_poll_init(&l->uv, &c->poll, fd) != 0) {
+        c->stream.ops->fini(&c->stream);
+        rc = err_set(e, ERR_IO, "cannot watch a connection");
+    }
+    if (rc != 0) {
+        http_parser_free(c->parser);
+        free(c);
+        return rc;
+    }
+    c->poll.data = c;
+    int on = 1;
+    if (ln->kind != NET_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    l->connections++;
+    stat_add(&l->stats.open, 1);
+    c->state = CONN_HANDSHAKE;
+    set_phase(c, PHASE_HANDSHAKE);
+    conn_drive(c);
+    return 0;
+}
+
+static void log_close(const struct conn *c)
+{
+    bool bad = c->reason == CLOSE_HANDSHAKE || c->reason == CLOSE_PROTOCOL || c->reason == CLOSE_NO_MEMORY;
+    log_at(bad ? LOG_INFO : LOG_DEBUG, "net", "connection closed", LOG_STR("peer", c->peer.address),
+           LOG_STR("listener", c->peer.listener), LOG_STR("reason", close_reason_text[c->reason]),
+           LOG_STR("error", c->error.text), LOG_I64("requests", (int64_t)c->requests));
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data;
+    struct loop *l = c->loop;
+    close(c->fd);
+    if (c->kind != NET_UNIX)
+        address_counts_drop(l->addresses, &c->address);
+    atomic_fetch_sub(l->open, 1);
+    l->connections--;
+    stat_add(&l->stats.open, (uint64_t)-1);
+    buf_fini(&c->pending);
+    buf_fini(&c->head);
+    free(c->cold);
+    free(c);
+    loop_end_if_empty(l);
+}
+
+/* The connection's memory goes when neither the application nor a caller up the stack uses it. */
+static void bury(struct conn *c)
+{
+    if (c->app_has_it || c->driving)
+        return;
+    if (c->x != NULL)
+        conn_end_exchange(c);
+    list_remove(&c->phase_link);
+    if (c->has_ready)
+        list_remove(&c->ready_link);
+    c->has_ready = false;
+    http_parser_free(c->parser);
+    c->parser = NULL;
+    c->stream.ops->fini(&c->stream);
+    uv_close((uv_handle_t *)&c->poll, on_poll_closed);
+}
+
+void conn_close(struct conn *c, enum close_reason reason)
+{
+    if (c->state == CONN_DEAD)
+        return;
+    c->reason = reason;
+    stat_add(&c->loop->stats.closed[reason], 1);
+    if (c->x != NULL)
+        atomic_store_explicit(&c->x->gone, true, memory_order_relaxed);
+    log_close(c);
+    conn_poll(c, 0);
+    conn_set_state(c, CONN_DEAD);
+    bury(c);
+}
+
+static bool step_handshake(struct conn *c)
+{
+    struct net_stats *stats = &c->loop->stats;
+    enum stream_step step = c->stream.ops->handshake(&c->stream, &c->error);
+    if (step == STREAM_WANT_READ || step == STREAM_WANT_WRITE) {
+        conn_poll(c, step == STREAM_WANT_READ ? UV_READABLE : UV_WRITABLE);
+        return false;
+    }
+    if (step != STREAM_DONE) {
+        stat_add(&stats->handshakes_failed, 1);
+        conn_close(c, CLOSE_HANDSHAKE);
+        return false;
+    }
+    c->peer.tls = stream_tls_info(&c->stream);
+    if (c->peer.tls != NULL)
+        stat_add(c->peer.tls->resumed ? &stats->handshakes_resumed : &stats->handshakes_full, 1);
+    conn_set_state(c, CONN_IDLE);
+    return true;
+}
+
+static bool step_closing(struct conn *c)
+{
+    enum stream_step step = c->stream.ops->shutdown(&c->stream, &c->error);
+    if (step == STREAM_WANT_WRITE || step == STREAM_WANT_READ) {
+        conn_poll(c, step == STREAM_WANT_WRITE ? UV_WRITABLE : UV_READABLE);
+        return false;
+    }
+    if (!c->refused || step == STREAM_FAILED) {
+        conn_close(c, c->reason);
+        return false;
+    }
+    /* RFC 9112 section 9.6: closing with unread input resets the connection and may destroy our reply. */
+    shutdown(c->fd, SHUT_WR);
+    conn_set_state(c, CONN_LINGER);
+    return true;
+}
+
+static bool step_linger(struct conn *c)
+{
+    for (;;) {
+        ssize_t n = recv(c->fd, c->loop->buffer, LOOP_BUFFER, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            conn_poll(c, UV_READABLE);
+            return false;
+        }
+        c->phase_bytes += n > 0 ? (uint64_t)n : 0;
+        if (n <= 0 || c->phase_bytes > LINGER_BYTES) {
+            conn_close(c, c->reason);
+            return false;
+        }
+    }
+}
+
+static bool step(struct conn *c)
+{
+    switch (c->state) {
+    case CONN_HANDSHAKE:
+        return step_handshake(c);
+    case CONN_IDLE:
+    case CONN_HEADER:
+    case CONN_BODY:
+        return conn_read(c);
+    case CONN_REPLY:
+        return conn_write(c);
+    case CONN_CLOSING:
+        return step_closing(c);
+    case CONN_LINGER:
+        return step_linger(c);
+    case CONN_CHUNK:
+    case CONN_APP:
+    case CONN_FILE:
+        /* The application has it; all we want to know is whether the client leaves. */
+        conn_poll(c, UV_DISCONNECT);
+        return false;
+    case CONN_DEAD:
+    case CONN_STATES:
+        break;
+    }
+    return false;
+}
+
+void conn_drive(struct conn *c)
+{
+    if (c->driving)
+        return;
+    c->driving = true;
+    int steps = 0;
+    while (step(c))
+        if (++steps >= STEPS_PER_TURN) {
+            conn_make_ready(c);
+            break;
+        }
+    c->driving = false;
+    if (c->state == CONN_DEAD)
+        bury(c);
+}
+
+void conn_run_ready(struct loop *l)
+{
+    struct list now;
+    list_init(&now);
+    for (struct list *e; (e = list_pop(&l->ready)) != NULL;)
+        list_add_tail(&now, e);
+    for (struct list *e; (e = list_pop(&now)) != NULL;) {
+        struct conn *c = container_of(e, struct conn, ready_link);
+        c->has_ready = false;
+        conn_drive(c);
+    }
+}

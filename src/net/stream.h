@@ -1,0 +1,35 @@
+/* A byte stream over a non-blocking socket: plain or TLS behind one table, so that nothing above says which. */
+#ifndef PQOTA_NET_STREAM_H
+#define PQOTA_NET_STREAM_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "tls/tls.h"
+
+enum stream_step { STREAM_DONE, STREAM_WANT_READ, STREAM_WANT_WRITE, STREAM_CLOSED, STREAM_FAILED };
+
+struct stream;
+
+struct stream_ops {
+    enum stream_step (*handshake)(struct stream *s, struct err *e);
+    enum stream_step (*read)(struct stream *s, void *buf, size_t size, size_t *n, struct err *e);
+    /* After a WANT_ at least the same bytes must be offered again, at whatever address. */
+    enum stream_step (*write)(struct stream *s, const void *buf, size_t size, size_t *n, struct err *e);
+    enum stream_step (*shutdown)(struct stream *s, struct err *e);
+    size_t (*pending)(const struct stream *s); /* bytes that poll will not announce */
+    void (*fini)(struct stream *s);
+};
+
+struct stream {
+    const struct stream_ops *ops;
+    int fd; /* the owner's */
+    struct tls_conn *tls; /* NULL: plain */
+};
+
+void stream_init_plain(struct stream *s, int fd);
+int stream_init_tls(struct stream *s, int fd, struct tls_ctx *ctx, struct err *e) MUST_CHECK;
+/* What TLS negotiated, or NULL on a plain stream. */
+const struct tls_info *stream_tls_info(const struct stream *s);
+
+#endif
