@@ -26,10 +26,13 @@ struct sqlite3_stmt;
  */
 struct stmt {
     struct db *db;
-    struct sqlite3_stmt *raw;
+    struct sqlite3_stmt *raw; /* NULL: nothing prepared */
+    int slot;                 /* in the connection's cache, -1 when not kept */
+    int bind_rc;              /* first failure of a binding */
 };
 #define auto_stmt __attribute__((cleanup(stmt_done)))
 
+/* On failure *s is zeroed, so that stmt_done stays safe. */
 int db_prepare(struct db *db, struct stmt *s, const char *sql_literal, struct err *e) MUST_CHECK;
 /* For SQL built at run time (filters): not kept, finalised by stmt_done. */
 int db_prepare_once(struct db *db, struct stmt *s, const char *sql, struct err *e) MUST_CHECK;
@@ -62,5 +65,13 @@ int64_t db_last_rowid(struct db *db);
 int db_exec(struct db *db, const char *sql, struct err *e) MUST_CHECK;
 /* Deadline for what runs on this connection (progress handler); 0 is none. Monotonic milliseconds. */
 void db_set_deadline(struct db *db, int64_t mono_ms);
+
+/* Several questions that must see one and the same state of the database stand between these two. Inside a
+   writer's transaction they do nothing, since it sees one state anyway. db_read_end is safe after a failure. */
+int db_read_begin(struct db *db, struct err *e) MUST_CHECK;
+void db_read_end(struct db *db);
+/* No statement is half-way and no transaction open: what a lane asserts when a handler has come back, since a
+   read transaction that is left open keeps the log from being written back. */
+bool db_idle(struct db *db);
 
 #endif

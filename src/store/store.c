@@ -1,0 +1,267 @@
+#include "store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "store/migrate.h"
+#include "store/snapshot.h"
+#include "store/store_impl.h"
+
+#define QUEUE_MAX_DEFAULT 4096
+#define BACKUPS_KEEP_DEFAULT 3
+
+/* ---- the folder ---- */
+
+static int make_folders(struct store *s, struct err *e)
+{
+    static const char *const names[] = {"blobs", "tmp", "backups"};
+    int rc = file_mkdirs(s->dir, 0700, e);
+    for (size_t i = 0; rc == 0 && i < sizeof names / sizeof names[0]; i++) {
+        char path[PATH_MAX];
+        if (file_join(path, sizeof path, s->dir, names[i]) != 0)
+            return err_set(e, ERR_TOO_LARGE, "the path of the data folder %s is too long", s->dir);
+        rc = file_mkdirs(path, 0700, e);
+    }
+    return rc;
+}
+
+/* An OFD lock: it belongs to this open file, so closing another descriptor of it cannot drop it, and it ends
+   with the process whatever way that ends. */
+static int take_lock(struct store *s, struct err *e)
+{
+    char path[PATH_MAX];
+    if (file_join(path, sizeof path, s->dir, "lock") != 0)
+        return err_set(e, ERR_TOO_LARGE, "the path of the data folder %s is too long", s->dir);
+    auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_errno(e, errno, "cannot open the lock file %s", path);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+        if (errno != EAGAIN && errno != EACCES)
+            return err_errno(e, errno, "cannot lock %s", path);
+        char pid[16] = "";
+        ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
+        size_t digits = n > 0 ? strspn(pid, "0123456789") : 0;
+        pid[digits] = '\0';
+        return err_set(e, ERR_CONFLICT, "another pqota%s%s works on the data folder %s; stop it first",
+                       digits > 0 ? " with process id " : "", pid, s->dir);
+    }
+    char pid[16];
+    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
+        return err_errno(e, errno, "cannot write %s", path);
+    s->lock_fd = take_fd(&fd);
+    return 0;
+}
+
+/* What a crash left half received: nobody refers to it. */
+static int sweep_tmp(struct store *s, struct err *e)
+{
+    char path[PATH_MAX];
+    if (file_join(path, sizeof path, s->dir, "tmp") != 0)
+        return err_set(e, ERR_TOO_LARGE, "the path of the data folder %s is too long", s->dir);
+    auto_closedir DIR *d = opendir(path);
+    if (d == NULL)
+        return err_errno(e, errno, "cannot open the folder %s", path);
+    int64_t removed = 0;
+    for (struct dirent *it; (errno = 0, it = readdir(d)) != NULL;) {
+        if (strcmp(it->d_name, ".") == 0 || strcmp(it->d_name, "..") == 0)
+            continue;
+        if (unlinkat(dirfd(d), it->d_name, 0) == 0)
+            removed++;
+        else if (errno != ENOENT && errno != EISDIR && errno != EPERM)
+            return err_errno(e, errno, "cannot remove the left-over file %s/%s", path, it->d_name);
+    }
+    if (errno != 0)
+        return err_errno(e, errno, "cannot list the folder %s", path);
+    if (removed > 0)
+        log_info("store", "removed left-over temporary files", LOG_I64("files", removed));
+    return 0;
+}
+
+/* ---- the database ---- */
+
+/* Looks before anything is written: a newer or foreign database is refused as it is. */
+static int look_at_version(struct store *s, const struct migration *list, size_t count, int *version,
+                           struct err *e)
+{
+    struct stat st;
+    *version = 0;
+    if (lstat(s->db_path, &st) != 0)
+        return errno == ENOENT ? 0 : err_errno(e, errno, "cannot examine the database %s", s->db_path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_CONFLICT, "%s is not a regular file", s->db_path);
+    if (st.st_size == 0)
+        return 0; /* made and then nothing: the first start was cut short */
+    struct db *db = NULL;
+    int rc = db_open(s->db_path, DB_READ, s->clock, &db, e);
+    if (rc != 0)
+        return rc;
+    rc = migrate_version(db, version, e);
+    if (rc == 0)
+        rc = migrate_check(*version, list, count, e);
+    if (rc != 0 && e != NULL)
+        err_context(e, "%s", s->db_path);
+    db_close(db);
+    return rc;
+}
+
+static int on_commit(void *arg, sqlite3 *raw, const char *name, int frames)
+{
+    struct store *s = arg;
+    (void)raw;
+    (void)name;
+    enum { FRAME = 4096 + 24 }; /* the page size that our databases are made with, and a frame's head */
+    checkpointer_note(s->checkpointer, (int64_t)frames * FRAME);
+    return SQLITE_OK;
+}
+
+static void on_large_log(void *arg)
+{
+    struct store *s = arg;
+    writer_truncate_log(s->writer);
+}
+
+static int open_database(struct store *s, const struct migration *list, size_t count, struct err *e)
+{
+    int version = 0;
+    int rc = look_at_version(s, list, count, &version, e);
+    if (rc == 0 && version > 0 && count > 0 && version < list[count - 1].number)
+        rc = snapshot_before_migration(s->dir, version, s->clock, s->backups_keep, e);
+    if (rc == 0)
+        rc = db_open(s->db_path, DB_CREATE, s->clock, &s->writer_db, e);
+    if (rc == 0)
+        rc = db_use_wal(s->writer_db, e);
+    if (rc == 0)
+        rc = migrate_run(s->writer_db, list, count, e);
+    if (rc == 0)
+        rc = file_fsync_dir(s->dir, e); /* SQLite flushes the file, not its name */
+    if (rc == 0)
+        rc = db_open(s->db_path, DB_WRITE, s->clock, &s->checkpoint_db, e);
+    return rc;
+}
+
+static int start_threads(struct store *s, size_t queue_max, struct err *e)
+{
+    int rc = checkpointer_start(s->checkpoint_db, on_large_log, s, &s->checkpointer, e);
+    if (rc != 0)
+        return rc;
+    db_changed_outside(s->writer_db); /* what opening did is no news */
+    sqlite3_wal_hook(db_raw(s->writer_db), on_commit, s);
+    return writer_start(s->writer_db, s->clock, queue_max, &s->writer, e);
+}
+
+int store_open_with(const struct store_options *options, const struct migration *list, size_t count,
+                    struct store **out, struct err *e)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to open the store");
+    s->clock = options->clock;
+    s->lock_fd = -1;
+    s->backups_keep = options->backups_keep > 0 ? options->backups_keep : BACKUPS_KEEP_DEFAULT;
+    size_t queue_max = options->queue_max > 0 ? options->queue_max : QUEUE_MAX_DEFAULT;
+    int rc = 0;
+    int n = snprintf(s->dir, sizeof s->dir, "%s", options->dir);
+    if (n < 0 || (size_t)n >= sizeof s->dir || file_join(s->db_path, sizeof s->db_path, s->dir, "pqota.db") != 0)
+        rc = err_set(e, ERR_TOO_LARGE, "the path of the data folder is too long");
+    if (rc == 0)
+        rc = make_folders(s, e);
+    if (rc == 0)
+        rc = take_lock(s, e);
+    if (rc == 0)
+        rc = open_database(s, list, count, e);
+    if (rc == 0)
+        rc = sweep_tmp(s, e);
+    if (rc == 0)
+        rc = start_threads(s, queue_max, e);
+    if (rc != 0) {
+        store_close(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+int store_open(const struct store_options *options, struct store **out, struct err *e)
+{
+    return store_open_with(options, migrations, migration_count, out, e);
+}
+
+void store_close(struct store *s)
+{
+    if (s == NULL)
+        return;
+    writer_stop(s->writer); /* first: its last commits still tell the checkpointer */
+    checkpointer_stop(s->checkpointer);
+    db_close(s->checkpoint_db);
+    db_close(s->writer_db); /* the last connection writes the log back and removes it */
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    free(s);
+}
+
+/* ---- the rest of the interface ---- */
+
+int store_reader_new(struct store *s, struct db **out, struct err *e)
+{
+    return db_open(s->db_path, DB_READ, s->clock, out, e);
+}
+
+void store_reader_free(struct db *db)
+{
+    db_close(db);
+}
+
+int store_submit(struct store *s, struct store_job *job, struct err *e)
+{
+    return writer_submit(s->writer, job, false, e);
+}
+
+int store_submit_background(struct store *s, struct store_job *job, struct err *e)
+{
+    return writer_submit(s->writer, job, true, e);
+}
+
+int store_write_now(struct store *s, int (*run)(struct db *, void *, struct err *), void *arg, struct err *e)
+{
+    return writer_run_now(s->writer, run, arg, e);
+}
+
+bool store_changed_outside(struct db *writer_db)
+{
+    return db_changed_outside(writer_db);
+}
+
+void store_health(struct store *s, struct store_health *out)
+{
+    struct store_health h = {0};
+    writer_health(s->writer, &h);
+    struct stat st;
+    if (stat(s->db_path, &st) == 0)
+        h.db_bytes = st.st_size;
+    char wal[PATH_MAX + 8];
+    snprintf(wal, sizeof wal, "%s-wal", s->db_path);
+    if (stat(wal, &st) == 0)
+        h.wal_bytes = st.st_size;
+    struct statvfs vfs;
+    if (statvfs(s->dir, &vfs) == 0)
+        h.disk_free_bytes = (int64_t)(vfs.f_bavail * vfs.f_frsize);
+    *out = h;
+}
+
+const char *store_dir(const struct store *s)
+{
+    return s->dir;
+}
