@@ -34,6 +34,7 @@ struct http_request {
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
     uint64_t content_length;
+    int minor; /* of the version: HTTP/1.0 or HTTP/1.1 */
     bool has_length, chunked, expect_continue, keep_alive;
     struct str body; /* a body kept in memory, whole */
 };
@@ -71,8 +72,10 @@ int http_query_get(const struct http_request *r, const char *name, struct arena 
 
 void http_response_init(struct http_response *r);
 void http_response_fini(struct http_response *r); /* closes the file */
-/* name and value must outlive the response (literals or arena). Past HTTP_HEADERS_MAX it is dropped and asserted. */
+/* Sets a header, in place of one of that name. name and value must outlive the response (literals or arena).
+   Past HTTP_HEADERS_MAX it is dropped and asserted. */
 void http_set(struct http_response *r, const char *name, const char *value);
+void http_unset(struct http_response *r, const char *name);
 /* Replaces the body by these bytes (arena or static) with that content type. */
 void http_reply(struct http_response *r, int status, const char *content_type, struct str body);
 /* Serialises doc. An exhausted arena gives 500. */
@@ -80,10 +83,13 @@ void http_reply_json(struct http_response *r, struct arena *a, int status, yyjso
 void http_reply_empty(struct http_response *r, int status); /* 204, 304 */
 /* RFC 9457: type about:blank#<word>, title, status, detail (the sentence of *e). The status comes from the
    code: INVALID 400, UNAUTHENTICATED 401, DENIED 403, NOT_FOUND 404, CONFLICT 409, GONE 410, TOO_LARGE 413,
-   UNSUPPORTED 415, MISMATCH 422, BUSY 503 with Retry-After, FULL 507, TIMEOUT 503, all else 500: there the
-   sentence is logged and the peer is told only that it was. */
+   UNSUPPORTED 415, MISMATCH 422, BUSY 503 with Retry-After, FULL 507, TIMEOUT 503, all else 500. From 500 on
+   the sentence is logged and the peer gets a general one. Headers that describe the thing asked for (ETag,
+   Content-Disposition, ...) are dropped; others that were set stay. */
 void http_reply_problem(struct http_response *r, struct arena *a, const struct err *e);
 void http_reply_problem_status(struct http_response *r, struct arena *a, int status, const char *detail);
+/* 500 that needs no memory. */
+void http_reply_no_memory(struct http_response *r);
 
 struct http_file {
     int fd; /* taken over by the response */
@@ -100,7 +106,11 @@ void http_reply_file(const struct http_request *req, struct http_response *r, st
                      const struct http_file *file);
 
 const char *http_status_text(int status);
-/* The response's head as bytes: status line, Date, headers, Content-Length, Connection. */
+/* Appends the response's head to out: status line, Date, the headers set, Content-Length of the parts (none
+   for 1xx, 204 and 304), Connection. The parts are then to be sent, but not for HEAD (its head tells what GET
+   would get) nor for 204 and 304. req may be NULL when there was none to understand; Connection is then close.
+   Date, Connection, Content-Length, Transfer-Encoding that were set by hand, and values with control
+   characters, are left out. On failure (ERR_TOO_LARGE, ERR_NOMEM) out is as before. */
 int http_write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms,
                     struct buf *out) MUST_CHECK;
 uint64_t http_body_length(const struct http_response *r);

@@ -1,0 +1,118 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/message.h"
+
+static const struct {
+    int status;
+    const char *text;
+} texts[] = {
+    {100, "Continue"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+};
+
+const char *http_status_text(int status)
+{
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (texts[i].status == status)
+            return texts[i].text;
+    return "Unknown";
+}
+
+/* A header that would end its line early, or one that is written below, must not get out (RFC 9112 section 11.1). */
+static bool may_be_sent(const struct http_header *h)
+{
+    static const char *const ours[] = {"Date", "Connection", "Content-Length", "Transfer-Encoding"};
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (str_eq_nocase(h->name, str_of(ours[i])))
+            return false;
+    bool ok = h->name.n > 0;
+    for (size_t i = 0; i < h->name.n && ok; i++)
+        ok = h->name.p[i] > 0x20 && h->name.p[i] < 0x7F && h->name.p[i] != ':';
+    for (size_t i = 0; i < h->value.n && ok; i++) {
+        unsigned char c = (unsigned char)h->value.p[i];
+        ok = (c >= 0x20 || c == '\t') && c != 0x7F;
+    }
+    if (!ok)
+        log_error("http", "a response header with control characters was left out", LOG_S("name", h->name));
+    return ok;
+}
+
+static int add_header(struct buf *out, struct str name, struct str value)
+{
+    int rc = buf_add_str(out, name);
+    if (rc == 0)
+        rc = buf_add(out, ": ", 2);
+    if (rc == 0)
+        rc = buf_add_str(out, value);
+    return rc != 0 ? rc : buf_add(out, "\r\n", 2);
+}
+
+static int write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms, struct buf *out)
+{
+    char date[CLOCK_TEXT_MAX];
+    int rc = buf_printf(out, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status));
+    bool interim = r->status < 200;
+    if (rc == 0 && !interim)
+        rc = add_header(out, STR("Date"), str_of(clock_format_http(now_ms, date)));
+    for (size_t i = 0; i < r->header_count && rc == 0; i++)
+        if (may_be_sent(&r->headers[i]))
+            rc = add_header(out, r->headers[i].name, r->headers[i].value);
+    /* RFC 9110 section 8.6: no length with 1xx and 204; with 304 it would have to be that of a 200. */
+    if (rc == 0 && !interim && r->status != 204 && r->status != 304)
+        rc = buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)http_body_length(r));
+    bool keep = req != NULL && req->keep_alive && !r->close;
+    if (rc == 0 && !interim && !keep)
+        rc = add_header(out, STR("Connection"), STR("close"));
+    else if (rc == 0 && !interim && req->minor == 0)
+        rc = add_header(out, STR("Connection"), STR("keep-alive"));
+    return rc != 0 ? rc : buf_add(out, "\r\n", 2);
+}
+
+int http_write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms, struct buf *out)
+{
+    size_t before = out->n;
+    int rc = write_head(req, r, now_ms, out);
+    if (rc != 0 && out->p != NULL) {
+        out->n = before;
+        out->p[before] = '\0';
+    }
+    return rc;
+}

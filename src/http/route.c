@@ -1,0 +1,131 @@
+#include "http/route.h"
+
+#include <stdio.h>
+
+#include "http/query.h"
+
+#define SEGMENTS_MAX 16 /* more than any row has */
+
+struct segments {
+    struct str part[SEGMENTS_MAX];
+    size_t count;
+    bool empty; /* one of them is empty, or there are too many: no row matches */
+};
+
+/* The path's segments, decoded. A slash, NUL or control character that comes encoded is an attack or a mistake
+   (a proxy before us may have read it differently). */
+static int cut_path(struct str path, struct arena *a, struct segments *out, struct err *e)
+{
+    struct str rest = path, part;
+    *out = (struct segments){.count = 0};
+    if (path.n == 0 || path.p[0] != '/')
+        return err_set(e, ERR_INVALID, "the request's path must begin with a slash");
+    rest.p++, rest.n--;
+    if (rest.n == 0)
+        return 0;
+    while (str_split(&rest, '/', &part)) {
+        struct str text = part;
+        if (memchr(part.n > 0 ? part.p : "", '%', part.n) != NULL) {
+            int rc = http_unescape(part, false, a, &text);
+            if (rc == ERR_NOMEM)
+                return err_set(e, rc, "there is no memory to read the request's path");
+            if (rc != 0 || memchr(text.n > 0 ? text.p : "", '/', text.n) != NULL)
+                return err_set(e, ERR_INVALID,
+                               "the request's path has a bad percent escape, or one for a slash or control character");
+        }
+        if (text.n == 0 || out->count == SEGMENTS_MAX)
+            out->empty = true;
+        else
+            out->part[out->count++] = text;
+    }
+    return 0;
+}
+
+/* 0: no match. Else the more the earlier a literal stands where the other row has {}. */
+static unsigned match(const char *row, const struct segments *s)
+{
+    unsigned score = 1u << SEGMENTS_MAX;
+    struct str rest = str_of(row + 1), part;
+    if (row[0] != '/')
+        return 0;
+    if (rest.n == 0)
+        return s->count == 0 ? score : 0;
+    size_t i = 0;
+    while (str_split(&rest, '/', &part)) {
+        if (i == s->count)
+            return 0;
+        bool any = str_is(part, "{}");
+        if (!any && !str_eq(part, s->part[i]))
+            return 0;
+        if (!any)
+            score |= 1u << (SEGMENTS_MAX - 1 - i);
+        i++;
+    }
+    return i == s->count ? score : 0;
+}
+
+static bool answers(const struct route *row, enum http_method m)
+{
+    return row->method == m || (m == HTTP_HEAD && row->method == HTTP_GET);
+}
+
+static void take_params(const char *row, const struct segments *s, struct str param[CALL_PARAMS_MAX])
+{
+    struct str rest = str_of(row + 1), part;
+    size_t n = 0;
+    for (size_t i = 0; i < CALL_PARAMS_MAX; i++)
+        param[i] = (struct str){.p = NULL, .n = 0};
+    for (size_t i = 0; i < s->count && str_split(&rest, '/', &part); i++)
+        if (str_is(part, "{}") && n < CALL_PARAMS_MAX)
+            param[n++] = s->part[i];
+}
+
+static const char *allowed(unsigned methods, struct arena *a)
+{
+    static const char *const names[] = {
+        [HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE"};
+    char text[64] = "";
+    size_t n = 0;
+    for (unsigned m = HTTP_GET; m <= HTTP_DELETE; m++)
+        if (methods & 1u << m)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n > 0 ? ", " : "", names[m]);
+    return arena_dup(a, text, n);
+}
+
+int route_find(const struct route_table *tables, size_t table_count, const struct http_request *req,
+               struct arena *a, const struct route **row, struct str param[CALL_PARAMS_MAX], const char **allow,
+               struct err *e)
+{
+    struct segments s;
+    int rc = cut_path(req->path, a, &s, e);
+    if (rc != 0)
+        return rc;
+    const struct route *best = NULL;
+    unsigned best_score = 0, methods = 0;
+    for (size_t t = 0; t < table_count && !s.empty; t++)
+        for (size_t i = 0; i < tables[t].count; i++) {
+            const struct route *r = &tables[t].rows[i];
+            unsigned score = match(r->path, &s);
+            if (score == 0)
+                continue;
+            methods |= 1u << r->method;
+            if (r->method == HTTP_GET)
+                methods |= 1u << HTTP_HEAD;
+            if (answers(r, req->method) && score > best_score) {
+                best = r;
+                best_score = score;
+            }
+        }
+    if (best != NULL) {
+        take_params(best->path, &s, param);
+        *row = best;
+        return 0;
+    }
+    if (methods == 0)
+        return err_set(e, ERR_NOT_FOUND, "there is nothing at this path");
+    const char *text = allowed(methods, a);
+    if (text == NULL)
+        return err_set(e, ERR_NOMEM, "there is no memory to say which methods are served");
+    *allow = text;
+    return err_set(e, ERR_UNSUPPORTED, "this path is served with other methods only: %s", text);
+}
