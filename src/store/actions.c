@@ -1,0 +1,231 @@
+#include "store/actions.h"
+
+#include "store/db.h"
+
+#define COLUMNS                                                                                              \
+    "a.pk, a.deployment, a.device, a.release, a.state, a.progress, a.message, a.version_before, a.created_at,"  \
+    " a.updated_at, a.closed_at"
+
+static int read_row(struct stmt *s, struct arena *a, struct action *out, struct err *e)
+{
+    bool oom = false;
+    struct action act = {
+        .pk = stmt_get_i64(s, 0),
+        .deployment = stmt_get_i64(s, 1),
+        .device = stmt_get_i64(s, 2),
+        .release = stmt_get_i64(s, 3),
+        .progress = stmt_is_null(s, 5) ? ACTION_PROGRESS_NONE : (int)stmt_get_i64(s, 5),
+        .message = stmt_get_text(s, 6, a, &oom),
+        .version_before = stmt_get_text(s, 7, a, &oom),
+        .created_at = stmt_get_i64(s, 8),
+        .updated_at = stmt_get_i64(s, 9),
+        .closed_at = stmt_get_i64(s, 10),
+    };
+    const char *state = stmt_get_text(s, 4, a, &oom);
+    if (oom)
+        return err_set(e, ERR_NOMEM, "no memory to read an action");
+    if (action_state_parse(str_of(state), &act.state) != 0)
+        return err_set(e, ERR_CORRUPT, "action %lld has the unknown state \"%s\"", (long long)act.pk, state);
+    *out = act;
+    return 0;
+}
+
+static int read_row_and_id(struct stmt *s, struct arena *a, struct action *out, struct err *e)
+{
+    bool oom = false;
+    const char *id = stmt_get_text(s, 11, a, &oom);
+    if (oom)
+        return err_set(e, ERR_NOMEM, "no memory to read an action");
+    int rc = read_row(s, a, out, e);
+    if (rc == 0)
+        out->device_id = id;
+    return rc;
+}
+
+int store_action_by_pk(struct db *db, struct arena *a, int64_t pk, struct action *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT " COLUMNS ", d.id FROM action a JOIN device d ON d.pk = a.device WHERE a.pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, pk);
+    rc = stmt_step(&s, e);
+    if (rc == STMT_END)
+        return err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)pk);
+    return rc < 0 ? rc : read_row_and_id(&s, a, out, e);
+}
+
+int store_action_open(struct db *db, struct arena *a, int64_t device, struct action *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "SELECT " COLUMNS " FROM action a WHERE a.device = ? AND a.closed_at IS NULL", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    rc = stmt_step(&s, e);
+    if (rc == STMT_END)
+        *out = (struct action){0};
+    return rc <= 0 ? rc : read_row(&s, a, out, e);
+}
+
+int store_action_newest_deployment(struct db *db, int64_t device, int64_t *deployment, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "SELECT max(deployment) FROM action WHERE device = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    *deployment = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
+    return 0;
+}
+
+int store_action_list(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t limit,
+                      struct action **out, size_t *count, bool *more, struct err *e)
+{
+    struct action *list = arena_array(a, struct action, limit + 1);
+    if (list == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a list of %zu actions", limit);
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT " COLUMNS ", d.id FROM action a JOIN device d ON d.pk = a.device"
+                        " WHERE a.deployment = ? AND a.pk > ? ORDER BY a.pk LIMIT ?",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, deployment);
+    stmt_i64(&s, 2, after);
+    stmt_i64(&s, 3, (int64_t)limit + 1);
+    size_t n = 0;
+    while (rc == 0 && n <= limit && (rc = stmt_step(&s, e)) == STMT_ROW) {
+        rc = read_row_and_id(&s, a, &list[n], e);
+        n++;
+    }
+    if (rc < 0)
+        return rc;
+    *more = n > limit;
+    *count = n > limit ? limit : n;
+    *out = list;
+    return 0;
+}
+
+static int count_of(struct db *db, const char *sql_literal, int64_t key, int64_t *count, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, sql_literal, e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, key);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    *count = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
+    return 0;
+}
+
+int store_action_count_open_of(struct db *db, int64_t release, int64_t *count, struct err *e)
+{
+    return count_of(db,
+                    "SELECT count(*) FROM deployment d"
+                    " JOIN action a ON a.deployment = d.pk"
+                    " AND a.state IN ('offered', 'downloading', 'installing', 'rebooting')"
+                    " JOIN device v ON v.pk = a.device AND v.revoked_at IS NULL WHERE d.release = ?",
+                    release, count, e);
+}
+
+int store_action_status_count(struct db *db, int64_t action, int64_t *count, struct err *e)
+{
+    return count_of(db, "SELECT count(*) FROM action_status WHERE action = ?", action, count, e);
+}
+
+int store_action_add(struct db *db, struct action *act, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "INSERT INTO action (deployment, device, release, state, message, version_before, created_at,"
+                        " updated_at) VALUES (?, ?, ?, 'offered', ?, ?, ?, ?)",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, act->deployment);
+    stmt_i64(&s, 2, act->device);
+    stmt_i64(&s, 3, act->release);
+    stmt_text(&s, 4, act->message);
+    stmt_text(&s, 5, act->version_before);
+    stmt_i64(&s, 6, act->created_at);
+    stmt_i64(&s, 7, act->updated_at);
+    rc = stmt_run(&s, e);
+    if (rc == 0)
+        act->pk = db_last_rowid(db);
+    return rc;
+}
+
+int store_action_update(struct db *db, const struct action *act, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE action SET state = ?, progress = ?, message = ?, updated_at = ?, closed_at = ?"
+                        " WHERE pk = ?",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, action_state_word(act->state));
+    if (act->progress != ACTION_PROGRESS_NONE)
+        stmt_i64(&s, 2, act->progress);
+    stmt_text(&s, 3, act->message);
+    stmt_i64(&s, 4, act->updated_at);
+    if (act->closed_at != 0)
+        stmt_i64(&s, 5, act->closed_at);
+    stmt_i64(&s, 6, act->pk);
+    return stmt_run(&s, e);
+}
+
+int store_action_status_add(struct db *db, const struct action *act, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(
+        db, &s, "INSERT INTO action_status (action, at, state, progress, message) VALUES (?, ?, ?, ?, ?)", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, act->pk);
+    stmt_i64(&s, 2, act->updated_at);
+    stmt_text(&s, 3, action_state_word(act->state));
+    if (act->progress != ACTION_PROGRESS_NONE)
+        stmt_i64(&s, 4, act->progress);
+    stmt_text(&s, 5, act->message);
+    return stmt_run(&s, e);
+}
+
+int store_action_cancel_all(struct db *db, int64_t deployment, const char *message, int64_t now_ms, int64_t *count,
+                            struct err *e)
+{
+    auto_stmt struct stmt entries = {0}, s = {0};
+    int rc = db_prepare(db, &entries,
+                        "INSERT INTO action_status (action, at, state, message)"
+                        " SELECT pk, ?2, 'cancelled', ?3 FROM action"
+                        " WHERE deployment = ?1 AND state IN ('offered', 'downloading')",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&entries, 1, deployment);
+    stmt_i64(&entries, 2, now_ms);
+    stmt_text(&entries, 3, message);
+    rc = stmt_run(&entries, e);
+    if (rc == 0)
+        rc = db_prepare(db, &s,
+                        "UPDATE action SET state = 'cancelled', message = ?3, updated_at = ?2, closed_at = ?2"
+                        " WHERE deployment = ?1 AND state IN ('offered', 'downloading')",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, deployment);
+    stmt_i64(&s, 2, now_ms);
+    stmt_text(&s, 3, message);
+    rc = stmt_run(&s, e);
+    if (rc == 0)
+        *count = db_changes(db);
+    return rc;
+}

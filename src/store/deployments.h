@@ -1,0 +1,46 @@
+/* Deployments in the database, and what a poll looks through. */
+#ifndef PQOTA_STORE_DEPLOYMENTS_H
+#define PQOTA_STORE_DEPLOYMENTS_H
+
+#include "base/arena.h"
+#include "model/action.h"
+#include "model/deployment.h"
+
+struct db;
+
+/* ERR_NOT_FOUND says which is not there. */
+int store_deployment_by_pk(struct db *db, struct arena *a, int64_t pk, struct deployment *out,
+                           struct err *e) MUST_CHECK;
+/* Newest first; pk below `after` unless that is 0; state NULL: any. *out has *count <= limit of them. */
+int store_deployment_list(struct db *db, struct arena *a, const enum deployment_state *state, int64_t after,
+                          size_t limit, struct deployment **out, size_t *count, bool *more,
+                          struct err *e) MUST_CHECK;
+/* How many actions it has in each state. */
+int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STATES], struct err *e) MUST_CHECK;
+/* A running deployment of that release, 0 when there is none. */
+int store_deployment_running_of(struct db *db, int64_t release, int64_t *pk, struct err *e) MUST_CHECK;
+
+/* Of the running deployments for one target, a device looks at the newest so many that fit its model. */
+#define CANDIDATES_PER_TARGET 4
+/* Every device has three targets (itself, its model, all) and one a tag, of which it has at most 32. */
+#define CANDIDATES_MAX ((3 + 32) * CANDIDATES_PER_TARGET)
+
+/* A running deployment that reaches the device. */
+struct candidate {
+    int64_t deployment, release;
+    int64_t sequence; /* the release's, for the device's model */
+    bool allow_downgrade;
+    bool tried;          /* the device had or has an action of it */
+    const char *version; /* the release's */
+};
+/* In no order; out has room for CANDIDATES_MAX. */
+int store_candidates(struct db *db, struct arena *a, int64_t device, const char *device_id, const char *model,
+                     struct candidate *out, size_t *count, struct err *e) MUST_CHECK;
+
+/* Writer only. */
+/* d->pk is set. Polls see it through the models of its release (for a model as target: that one). */
+int store_deployment_add(struct db *db, struct deployment *d, struct err *e) MUST_CHECK;
+/* From running to cancelled; polls see it no more. */
+int store_deployment_cancel(struct db *db, int64_t pk, int64_t now_ms, struct err *e) MUST_CHECK;
+
+#endif

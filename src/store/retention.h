@@ -1,0 +1,21 @@
+/* Forgetting what is past its days, a slice at a time: jobs for the writer's background. */
+#ifndef PQOTA_STORE_RETENTION_H
+#define PQOTA_STORE_RETENTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct db;
+
+/* Each looks at or removes at most `most` rows and takes from *most what it used; *more: there is more to do. */
+
+/* Reports on actions closed before the time, and those actions, but for each device's newest and for failed ones of
+   running deployments: by these a poll knows what not to offer again. Goes on where it stopped (the place is
+   kept in the database) until *more is false, then from the start again. */
+int store_actions_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more, struct err *e) MUST_CHECK;
+/* Enrolment tokens that expired before the time, and who used them. */
+int store_tokens_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more, struct err *e) MUST_CHECK;
+
+#endif
