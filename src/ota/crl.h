@@ -2,8 +2,9 @@
  * The list of revoked device certificates (RFC 5280 section 5), for those who check certificates without asking
  * us: a proxy, a broker. Kept as the file device.crl in the data folder. (This server itself refuses from memory.)
  *
- * The server asks crl_due at a timer; when it says so, it runs crl_begin, ota_crl_collect as a background job of
- * the writer, ota_crl_build on a worker for signatures, and crl_end in any case.
+ * The server asks crl_due at a timer (each second will do); when it says so, it calls crl_begin, then runs
+ * ota_crl_number as a background job of the writer, after its commit ota_crl_collect on a reader and ota_crl_build
+ * on a worker for signatures, and crl_end in any case. (What was revoked before the number's commit is listed.)
  */
 #ifndef PQOTA_OTA_CRL_H
 #define PQOTA_OTA_CRL_H
@@ -42,6 +43,7 @@ void crl_begin(struct crl *c, struct crl_work *w, int64_t now_ms);
 /* rc: of the whole; a failure leaves it due. Frees what the work holds. */
 void crl_end(struct crl *c, struct crl_work *w, int rc);
 
+int ota_crl_number(struct db *db, struct crl_work *w, struct err *e) MUST_CHECK;
 int ota_crl_collect(struct ota *ota, struct db *db, struct crl_work *w, struct err *e) MUST_CHECK;
 /* Signs and writes the file. */
 int ota_crl_build(struct ota *ota, struct crl_work *w, struct err *e) MUST_CHECK;

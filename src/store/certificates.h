@@ -47,7 +47,8 @@ enum certificate_state { CERTIFICATE_REVOKED, CERTIFICATE_PENDING };
 int store_certificate_each(struct db *db, enum certificate_state state,
                            int (*each)(void *ctx, const char *issuer, const char *serial, struct err *e), void *ctx,
                            struct err *e) MUST_CHECK;
-/* Revoked device certificates of that issuer which end after not_after_min, for its revocation list. */
+/* Revoked device certificates of that issuer which end at not_after_min or later, for its revocation list: serial
+   and revoked_at alone. ERR_TOO_LARGE when they are more than `most`. */
 int store_certificate_revoked(struct db *db, struct arena *a, const char *issuer, int64_t not_after_min,
                               size_t most, struct certificate **out, size_t *count, struct err *e) MUST_CHECK;
 /* Counts one up and gives the number of the next revocation list. */
