@@ -1,94 +1,21 @@
 #include "store/store.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/file.h"
-#include "base/log.h"
+#include "store/folder.h"
 #include "store/migrate.h"
 #include "store/snapshot.h"
 #include "store/store_impl.h"
 
 #define QUEUE_MAX_DEFAULT 4096
 #define BACKUPS_KEEP_DEFAULT 3
-
-/* ---- the folder ---- */
-
-static int make_folders(struct store *s, struct err *e)
-{
-    static const char *const names[] = {"blobs", "tmp", "backups"};
-    int rc = file_mkdirs(s->dir, 0700, e);
-    for (size_t i = 0; rc == 0 && i < sizeof names / sizeof names[0]; i++) {
-        char path[PATH_MAX];
-        if (file_join(path, sizeof path, s->dir, names[i]) != 0)
-            return err_set(e, ERR_TOO_LARGE, "the path of the data folder %s is too long", s->dir);
-        rc = file_mkdirs(path, 0700, e);
-    }
-    return rc;
-}
-
-/* An OFD lock: it belongs to this open file, so closing another descriptor of it cannot drop it, and it ends
-   with the process whatever way that ends. */
-static int take_lock(struct store *s, struct err *e)
-{
-    char path[PATH_MAX];
-    if (file_join(path, sizeof path, s->dir, "lock") != 0)
-        return err_set(e, ERR_TOO_LARGE, "the path of the data folder %s is too long", s->dir);
-    auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_errno(e, errno, "cannot open the lock file %s", path);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
-        if (errno != EAGAIN && errno != EACCES)
-            return err_errno(e, errno, "cannot lock %s", path);
-        char pid[16] = "";
-        ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
-        size_t digits = n > 0 ? strspn(pid, "0123456789") : 0;
-        pid[digits] = '\0';
-        return err_set(e, ERR_CONFLICT, "another pqota%s%s works on the data folder %s; stop it first",
-                       digits > 0 ? " with process id " : "", pid, s->dir);
-    }
-    char pid[16];
-    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
-        return err_errno(e, errno, "cannot write %s", path);
-    s->lock_fd = take_fd(&fd);
-    return 0;
-}
-
-/* What a crash left half received: nobody refers to it. */
-static int sweep_tmp(struct store *s, struct err *e)
-{
-    char path[PATH_MAX];
-    if (file_join(path, sizeof path, s->dir, "tmp") != 0)
-        return err_set(e, ERR_TOO_LARGE, "the path of the data folder %s is too long", s->dir);
-    auto_closedir DIR *d = opendir(path);
-    if (d == NULL)
-        return err_errno(e, errno, "cannot open the folder %s", path);
-    int64_t removed = 0;
-    for (struct dirent *it; (errno = 0, it = readdir(d)) != NULL;) {
-        if (strcmp(it->d_name, ".") == 0 || strcmp(it->d_name, "..") == 0)
-            continue;
-        if (unlinkat(dirfd(d), it->d_name, 0) == 0)
-            removed++;
-        else if (errno != ENOENT && errno != EISDIR && errno != EPERM)
-            return err_errno(e, errno, "cannot remove the left-over file %s/%s", path, it->d_name);
-    }
-    if (errno != 0)
-        return err_errno(e, errno, "cannot list the folder %s", path);
-    if (removed > 0)
-        log_info("store", "removed left-over temporary files", LOG_I64("files", removed));
-    return 0;
-}
 
 /* ---- the database ---- */
 
@@ -177,13 +104,13 @@ int store_open_with(const struct store_options *options, const struct migration 
     if (n < 0 || (size_t)n >= sizeof s->dir || file_join(s->db_path, sizeof s->db_path, s->dir, "pqota.db") != 0)
         rc = err_set(e, ERR_TOO_LARGE, "the path of the data folder is too long");
     if (rc == 0)
-        rc = make_folders(s, e);
+        rc = folder_make(s->dir, e);
     if (rc == 0)
-        rc = take_lock(s, e);
+        rc = folder_lock(s->dir, &s->lock_fd, e);
     if (rc == 0)
         rc = open_database(s, list, count, e);
     if (rc == 0)
-        rc = sweep_tmp(s, e);
+        rc = folder_sweep_tmp(s->dir, e);
     if (rc == 0)
         rc = start_threads(s, queue_max, e);
     if (rc != 0) {
