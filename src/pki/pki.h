@@ -94,6 +94,10 @@ int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, siz
 int pki_files_check(const char *cert_file, const char *key_uri, enum pki_purpose purpose, int64_t now_s,
                     struct pki_cert *cert, struct err *e) MUST_CHECK;
 
+/* Whether a peer that believes the roots in that bundle believes this certificate (its file's others help). */
+int pki_issued_by(const char *cert_file, const char *roots_file, enum pki_purpose purpose, int64_t now_s,
+                  struct err *e) MUST_CHECK;
+
 /* --- revocation ------------------------------------------------------------------------------------- */
 
 struct pki_revoked {

@@ -8,11 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/str.h"
 
 /* Relative paths in the file are relative to the file's folder. Lists are comma-separated. */
 struct server_config {
@@ -20,23 +22,23 @@ struct server_config {
     const char *data_dir;
     enum log_level log_level;
     enum log_format log_format;
-    int64_t loops;            /* loop threads, 0: one per core */
-    int64_t drain_seconds;    /* how long SIGTERM waits for requests under way */
-    const char *public_url;   /* what links begin with; "": as the client came */
+    int64_t loops;          /* loop threads, 0: one per core */
+    int64_t drain_seconds;  /* how long SIGTERM waits for requests under way */
+    const char *public_url; /* what links begin with; "": as the client came */
 
     /* [tls] devices and operators */
     bool tls;
-    const char *tls_listen;   /* "[::]:8443, 0.0.0.0:8443"; "[::]" takes IPv6 only, "0.0.0.0" IPv4 only */
-    const char *tls_policy;   /* balanced, cnsa2, constrained */
+    const char *tls_listen; /* "[::]:8443, 0.0.0.0:8443"; "[::]" takes IPv6 only, "0.0.0.0" IPv4 only */
+    const char *tls_policy; /* balanced, cnsa2, constrained */
     const char *tls_kem, *tls_sig; /* "": the policy's */
     const char *tls_certificate, *tls_key;
-    int64_t tls_sessions;     /* resumable sessions kept at most */
+    int64_t tls_sessions; /* resumable sessions kept at most */
     int64_t tls_session_seconds;
 
     /* [unix] */
     bool unix_socket;
     const char *unix_path;
-    int64_t unix_mode;        /* octal in the file */
+    int64_t unix_mode; /* octal in the file */
 
     /* [plain] without TLS */
     bool plain;
@@ -50,16 +52,16 @@ struct server_config {
     /* [pki] */
     const char *device_roots, *operator_roots, *server_roots; /* PEM bundles, old and new */
     const char *device_ca, *device_ca_key;                    /* what issues device certificates */
-    int64_t device_days;      /* life of a device certificate */
-    int64_t renew_grace_days; /* how long after expiry it still renews */
+    int64_t device_days;                                      /* life of a device certificate */
+    int64_t renew_grace_days;                                 /* how long after expiry it still renews */
     int64_t crl_hours;
 
     /* [devices] */
-    int64_t poll_seconds;     /* told to agents */
-    int64_t status_max;       /* status entries kept per action */
+    int64_t poll_seconds; /* told to agents */
+    int64_t status_max;   /* status entries kept per action */
 
     /* [limits] */
-    int64_t connections;      /* open at most, all listeners */
+    int64_t connections; /* open at most, all listeners */
     int64_t connections_per_address;
     int64_t handshake_seconds, header_seconds, body_seconds, idle_seconds, write_seconds;
     int64_t body_bytes_per_second; /* a body slower than this over body_seconds is cut off */
@@ -74,13 +76,20 @@ struct server_config {
     int64_t event_days, action_days, blob_hours, backups;
 };
 
-/* Reads a file (with defaults for what it leaves out) into the arena. A bad value names file, line, key, what it
-   may be. Unknown keys and sections are errors. */
+/* Reads a file (with defaults for what it leaves out) into the arena. A bad value names file, line, key, what
+   it may be. Unknown keys and sections are errors. */
 int config_read(const char *path, struct arena *a, struct server_config *out, struct err *e) MUST_CHECK;
-/* What no single row can tell: files that are missing or unreadable, keys that do not match their certificates,
-   plain listeners outside loopback, no listener at all. */
+/* What no single row can tell: files that are missing or unreadable, keys that do not match their
+   certificates, plain listeners outside loopback, no listener at all. */
 int config_check(const struct server_config *c, struct err *e) MUST_CHECK;
-/* The whole file with every default written out and explained. values override (key "section.key"). */
+/* The whole file with every default written out and explained. values override: "section.key", value, ...
+   NULL; NULL is none. */
 int config_write(const char *const *values, struct buf *out, struct err *e) MUST_CHECK;
+/* The manual page pqota.conf(5), mdoc, from the same table. */
+int config_man(struct buf *out, struct err *e) MUST_CHECK;
+
+/* One address of a listen setting: cuts it off *rest (which begins as the whole setting). 1: *out is an
+   address, 0: none is left, negative: the text is not "[IPv6]:port" or "IPv4:port". */
+int config_listen_next(struct str *rest, struct sockaddr_storage *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,0 +1,158 @@
+/* What no single setting can tell: files, keys and certificates that fit together, listeners that make sense.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "pki/pki.h"
+#include "server/config.h"
+
+#define CHECK_ARENA_MAX 262144
+
+static bool is_loopback(const struct sockaddr_storage *s)
+{
+    if (s->ss_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)s)->sin6_addr);
+    return (ntohl(((const struct sockaddr_in *)s)->sin_addr.s_addr) >> 24) == 127;
+}
+
+static int check_plain(const struct server_config *c, struct err *e)
+{
+    struct str rest = str_of(c->plain_listen);
+    struct sockaddr_storage address;
+    int rc;
+    while ((rc = config_listen_next(&rest, &address, e)) == 1)
+        if (!c->insecure_plain_anywhere && !is_loopback(&address))
+            return err_set(
+                e, ERR_INVALID,
+                "[plain] listen = %s: without TLS only loopback addresses (127.0.0.1, [::1]) are allowed, "
+                "unless insecure_anywhere = yes",
+                c->plain_listen);
+    return rc;
+}
+
+static int folder_of(const char *path, char *out, size_t size, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    size_t n = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (n >= size)
+        return err_set(e, ERR_TOO_LARGE, "the path %s is too long", path);
+    memcpy(out, path, n);
+    out[n] = '\0';
+    if (n == 0)
+        memcpy(out, ".", 2);
+    return 0;
+}
+
+static int check_folder(const char *path, const char *what, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return err_errno(e, errno, "%s: cannot examine the folder %s", what, path);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(e, ERR_INVALID, "%s: %s is not a folder", what, path);
+    if (access(path, W_OK | X_OK) != 0)
+        return err_errno(e, errno, "%s: this user cannot write to the folder %s", what, path);
+    return 0;
+}
+
+/* The server makes its data folder itself, but not the folder above it. */
+static int check_data_dir(const struct server_config *c, struct err *e)
+{
+    char above[4096];
+    if (file_exists(c->data_dir))
+        return check_folder(c->data_dir, "[server] data_dir", e);
+    int rc = folder_of(c->data_dir, above, sizeof above, e);
+    return rc == 0 ? check_folder(above, "[server] data_dir", e) : rc;
+}
+
+static int check_unix(const struct server_config *c, struct err *e)
+{
+    char folder[4096];
+    size_t room = sizeof((struct sockaddr_un *)NULL)->sun_path;
+    if (strlen(c->unix_path) >= room)
+        return err_set(e, ERR_TOO_LARGE, "[unix] path = %s: a socket's path has at most %zu bytes",
+                       c->unix_path, room - 1);
+    int rc = folder_of(c->unix_path, folder, sizeof folder, e);
+    return rc == 0 ? check_folder(folder, "[unix] path", e) : rc;
+}
+
+static int check_roots(const char *file, const char *key, struct arena *a, const char ***ids, size_t *count,
+                       struct err *e)
+{
+    return pki_bundle_key_ids(file, a, ids, count, e) == 0 ? 0 : err_context(e, "[pki] %s", key);
+}
+
+/* A device gets its certificate from device_ca and shows it to a listener that believes device_roots. */
+static int check_device_ca(const struct server_config *c, struct arena *a, const char **roots, size_t count,
+                           struct err *e)
+{
+    const char **own;
+    size_t own_count;
+    struct pki_ca *ca = NULL;
+    if (pki_ca_load(c->device_ca, c->device_ca_key, &ca, e) != 0)
+        return err_context(e, "[pki] device_ca");
+    pki_ca_free(ca);
+    int rc = check_roots(c->device_ca, "device_ca", a, &own, &own_count, e);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < own_count; i++)
+        for (size_t j = 0; j < count; j++)
+            if (strcmp(own[i], roots[j]) == 0)
+                return 0;
+    return err_set(
+        e, ERR_MISMATCH,
+        "[pki] device_ca = %s is not among device_roots = %s: devices that it issues to could not log in",
+        c->device_ca, c->device_roots);
+}
+
+static int check_pki(const struct server_config *c, struct arena *a, struct err *e)
+{
+    const char **devices, **others;
+    size_t device_count, other_count;
+    int rc = check_roots(c->device_roots, "device_roots", a, &devices, &device_count, e);
+    if (rc == 0)
+        rc = check_roots(c->operator_roots, "operator_roots", a, &others, &other_count, e);
+    if (rc == 0)
+        rc = check_roots(c->server_roots, "server_roots", a, &others, &other_count, e);
+    return rc == 0 ? check_device_ca(c, a, devices, device_count, e) : rc;
+}
+
+static int check_tls(const struct server_config *c, struct err *e)
+{
+    struct pki_cert cert;
+    int64_t now = (int64_t)time(NULL);
+    if (c->tls && pki_files_check(c->tls_certificate, c->tls_key, PKI_SERVER, now, &cert, e) != 0)
+        return err_context(e, "[tls] certificate and key");
+    /* Handed to devices as what to know this server by: a certificate outside it would lock them out. */
+    if (c->tls && pki_issued_by(c->tls_certificate, c->server_roots, PKI_SERVER, now, e) != 0)
+        return err_context(e, "[tls] certificate");
+    if (c->classical &&
+        pki_files_check(c->classical_certificate, c->classical_key, PKI_SERVER, now, &cert, e) != 0)
+        return err_context(e, "[classical] certificate and key");
+    return 0;
+}
+
+int config_check(const struct server_config *c, struct err *e)
+{
+    if (!c->tls && !c->unix_socket && !c->plain && !c->classical)
+        return err_set(e, ERR_INVALID,
+                       "no listener is enabled: set enabled = yes in [tls], [unix], [plain] or [classical]");
+    int rc = check_data_dir(c, e);
+    if (rc == 0 && c->plain)
+        rc = check_plain(c, e);
+    if (rc == 0 && c->unix_socket)
+        rc = check_unix(c, e);
+    if (rc == 0)
+        rc = check_tls(c, e);
+    if (rc != 0)
+        return rc;
+    auto_arena struct arena a;
+    arena_init(&a, CHECK_ARENA_MAX);
+    return check_pki(c, &a, e);
+}

@@ -1,0 +1,160 @@
+/* Every setting of the server: what is read, checked, written by `pqota init` and explained in the manual. */
+#include "server/config_table.h"
+
+#include <string.h>
+
+#define AT(field) offsetof(struct server_config, field)
+#define KIB 1024LL
+#define GIB (KIB * KIB * KIB)
+
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
+static const char *const formats[] = {"logfmt", "json", NULL};                /* as enum log_format */
+static const char *const policies[] = {"balanced", "cnsa2", "constrained", NULL};
+
+const struct config_section config_sections[] = {
+    {"server", "The process: its data, its log, its threads."},
+    {"tls", "Devices and operators: TLS 1.3 with post-quantum key exchange and certificates."},
+    {"unix", "A Unix socket for the local command line, metrics, and a proxy in front."},
+    {"plain", "HTTP without TLS, for a proxy on the same machine."},
+    {"classical",
+     "TLS without post-quantum algorithms, for devices that cannot do better. An attacker who records "
+     "such a connection today reads it once there is a quantum computer."},
+    {"pki", "Who is believed, and what issues device certificates."},
+    {"devices", "What devices are told and what is kept of their reports."},
+    {"limits", "How much at once, how large, how long. Reaching one is logged and counted, never fatal."},
+    {"retention", "How long the past is kept."},
+};
+const size_t config_section_count = sizeof config_sections / sizeof config_sections[0];
+
+const struct config_row config_rows[] = {
+    {"server", "data_dir", CONFIG_PATH, AT(data_dir), "data", 1, 0, NULL,
+     "Folder of the database and the firmware files. One server at a time uses it."},
+    {"server", "log_level", CONFIG_LEVEL, AT(log_level), "info", 0, 0, levels, "The least that is logged."},
+    {"server", "log_format", CONFIG_FORMAT, AT(log_format), "logfmt", 0, 0, formats,
+     "One event a line, for people and grep (logfmt) or for a collector (json)."},
+    {"server", "loops", CONFIG_INT, AT(loops), "0", 0, 256, NULL,
+     "Threads that serve connections. 0 is one for each processor core."},
+    {"server", "drain_seconds", CONFIG_INT, AT(drain_seconds), "30", 0, 3600, NULL,
+     "How long a stopping server waits for requests under way, in seconds."},
+    {"server", "public_url", CONFIG_URL, AT(public_url), "", 0, 0, NULL,
+     "What links to firmware begin with, such as https://updates.example.com. Empty: the name and port that "
+     "the "
+     "client used."},
+
+    {"tls", "enabled", CONFIG_BOOL, AT(tls), "yes", 0, 0, NULL, "Whether to listen here."},
+    {"tls", "listen", CONFIG_LISTEN, AT(tls_listen), "[::]:8443, 0.0.0.0:8443", 0, 0, NULL,
+     "Addresses and ports. [::] is every IPv6 address and no IPv4 one; 0.0.0.0 is every IPv4 address."},
+    {"tls", "policy", CONFIG_CHOICE, AT(tls_policy), "balanced", 0, 0, policies,
+     "Algorithms: balanced (X25519MLKEM768 first, ML-DSA-65), cnsa2 (ML-KEM-1024, ML-DSA-87, AES-256 only), "
+     "constrained (ML-KEM-512 or 768, ML-DSA-44). The certificate's key has to fit."},
+    {"tls", "kem", CONFIG_TEXT, AT(tls_kem), "", 0, 0, NULL,
+     "Key exchange instead of the policy's, such as mlkem1024,x25519mlkem768. Empty: the policy's."},
+    {"tls", "sig", CONFIG_TEXT, AT(tls_sig), "", 0, 0, NULL,
+     "Signatures instead of the policy's, such as mldsa87. Empty: the policy's."},
+    {"tls", "certificate", CONFIG_PATH, AT(tls_certificate), "pki/server.pem", 1, 0, NULL,
+     "The server's certificate, PEM, then any intermediate ones."},
+    {"tls", "key", CONFIG_KEY, AT(tls_key), "pki/server.key", 1, 0, NULL,
+     "Its private key: a file, or a URI such as pkcs11:object=server."},
+    {"tls", "sessions", CONFIG_INT, AT(tls_sessions), "100000", 0, 10000000, NULL,
+     "Sessions kept so that a device may resume one instead of a full handshake; the oldest goes first."},
+    {"tls", "session_seconds", CONFIG_INT, AT(tls_session_seconds), "86400", 1, 604800, NULL,
+     "How long a session may be resumed, in seconds (RFC 8446 allows seven days)."},
+
+    {"unix", "enabled", CONFIG_BOOL, AT(unix_socket), "yes", 0, 0, NULL, "Whether to listen here."},
+    {"unix", "path", CONFIG_PATH, AT(unix_path), "pqota.sock", 1, 0, NULL, "The socket's file."},
+    {"unix", "mode", CONFIG_MODE, AT(unix_mode), "0660", 0, 0777, NULL,
+     "Its permissions, octal: whoever may write to it is the local administrator."},
+
+    {"plain", "enabled", CONFIG_BOOL, AT(plain), "no", 0, 0, NULL, "Whether to listen here."},
+    {"plain", "listen", CONFIG_LISTEN, AT(plain_listen), "127.0.0.1:8080", 0, 0, NULL,
+     "Addresses and ports."},
+    {"plain", "insecure_anywhere", CONFIG_BOOL, AT(insecure_plain_anywhere), "no", 0, 0, NULL,
+     "Allows addresses other than loopback. Everybody on the way can then read and change what is sent."},
+
+    {"classical", "enabled", CONFIG_BOOL, AT(classical), "no", 0, 0, NULL, "Whether to listen here."},
+    {"classical", "listen", CONFIG_LISTEN, AT(classical_listen), "[::]:8445, 0.0.0.0:8445", 0, 0, NULL,
+     "Addresses and ports."},
+    {"classical", "certificate", CONFIG_PATH, AT(classical_certificate), "pki/classical.pem", 1, 0, NULL,
+     "A certificate with an ECDSA key, PEM. Read only when this listener is enabled."},
+    {"classical", "key", CONFIG_KEY, AT(classical_key), "pki/classical.key", 1, 0, NULL, "Its private key."},
+
+    {"pki", "device_roots", CONFIG_PATH, AT(device_roots), "pki/device-ca.pem", 1, 0, NULL,
+     "Roots that device certificates end in, PEM; while changing a root, the old and the new one."},
+    {"pki", "operator_roots", CONFIG_PATH, AT(operator_roots), "pki/operator-ca.pem", 1, 0, NULL,
+     "Roots that operators' certificates end in, likewise."},
+    {"pki", "server_roots", CONFIG_PATH, AT(server_roots), "pki/server-ca.pem", 1, 0, NULL,
+     "Roots handed to devices, by which they know this server, likewise."},
+    {"pki", "device_ca", CONFIG_PATH, AT(device_ca), "pki/device-ca.pem", 1, 0, NULL,
+     "The authority that issues certificates to devices."},
+    {"pki", "device_ca_key", CONFIG_KEY, AT(device_ca_key), "pki/device-ca.key", 1, 0, NULL,
+     "Its private key: a file, or a URI such as pkcs11:object=device-ca."},
+    {"pki", "device_days", CONFIG_INT, AT(device_days), "365", 1, 3650, NULL,
+     "Life of a device's certificate, in days; it is renewed from two thirds on."},
+    {"pki", "renew_grace_days", CONFIG_INT, AT(renew_grace_days), "90", 0, 3650, NULL,
+     "How long after its end a certificate may still be used to renew it, and for nothing else, in days."},
+    {"pki", "crl_hours", CONFIG_INT, AT(crl_hours), "24", 1, 720, NULL,
+     "Life of the published revocation list, in hours; it is made anew at each revocation and before its "
+     "end."},
+
+    {"devices", "poll_seconds", CONFIG_INT, AT(poll_seconds), "300", 1, 604800, NULL,
+     "How often agents ask for an update, in seconds, give or take the jitter that they add."},
+    {"devices", "status_max", CONFIG_INT, AT(status_max), "1000", 10, 100000, NULL,
+     "Reports kept for one update of one device; more are refused."},
+
+    {"limits", "connections", CONFIG_INT, AT(connections), "16000", 16, 1000000, NULL,
+     "Open connections, all listeners together."},
+    {"limits", "connections_per_address", CONFIG_INT, AT(connections_per_address), "1000", 1, 1000000, NULL,
+     "Open connections from one address (IPv6: one /64). Devices behind one router share an address."},
+    {"limits", "handshake_seconds", CONFIG_INT, AT(handshake_seconds), "10", 1, 600, NULL,
+     "For a TLS handshake, in seconds."},
+    {"limits", "header_seconds", CONFIG_INT, AT(header_seconds), "10", 1, 600, NULL,
+     "From a request's first byte to the end of its head, in seconds."},
+    {"limits", "body_seconds", CONFIG_INT, AT(body_seconds), "60", 1, 3600, NULL,
+     "The stretch over which a body's speed is measured, in seconds."},
+    {"limits", "body_bytes_per_second", CONFIG_SIZE, AT(body_bytes_per_second), "1000", 1, GIB, NULL,
+     "A body slower than this is cut off, in bytes a second."},
+    {"limits", "idle_seconds", CONFIG_INT, AT(idle_seconds), "75", 1, 3600, NULL,
+     "Between two requests on one connection, in seconds."},
+    {"limits", "write_seconds", CONFIG_INT, AT(write_seconds), "60", 1, 3600, NULL,
+     "For a client that takes no byte of a response, in seconds."},
+    {"limits", "head_bytes", CONFIG_SIZE, AT(head_bytes), "16K", KIB, KIB *KIB, NULL, "A request's head."},
+    {"limits", "target_bytes", CONFIG_SIZE, AT(target_bytes), "8K", 256, KIB *KIB, NULL,
+     "A request's target, the path and query in its first line."},
+    {"limits", "upload_bytes", CONFIG_SIZE, AT(upload_bytes), "4G", 1, KIB *GIB, NULL, "One firmware file."},
+    {"limits", "requests_per_connection", CONFIG_INT, AT(requests_per_connection), "100000", 1, 1000000000,
+     NULL, "Requests on one connection before it is closed."},
+    {"limits", "write_queue", CONFIG_INT, AT(write_queue), "4096", 1, 1000000, NULL,
+     "Requests waiting to change the database; more are answered 503."},
+    {"limits", "query_queue", CONFIG_INT, AT(query_queue), "1024", 1, 1000000, NULL,
+     "Lists and searches waiting; more are answered 503."},
+    {"limits", "sign_queue", CONFIG_INT, AT(sign_queue), "256", 1, 1000000, NULL,
+     "Certificates waiting to be signed; more are answered 503."},
+    {"limits", "file_queue", CONFIG_INT, AT(file_queue), "1024", 1, 1000000, NULL,
+     "Disk operations waiting; more are answered 503."},
+    {"limits", "query_threads", CONFIG_INT, AT(query_threads), "2", 1, 64, NULL,
+     "Threads for lists and searches."},
+    {"limits", "sign_threads", CONFIG_INT, AT(sign_threads), "2", 1, 64, NULL,
+     "Threads that sign certificates."},
+    {"limits", "file_threads", CONFIG_INT, AT(file_threads), "4", 1, 64, NULL,
+     "Threads that wait for the disk."},
+    {"limits", "query_seconds", CONFIG_INT, AT(query_seconds), "5", 1, 300, NULL,
+     "For one list or search, in seconds."},
+
+    {"retention", "event_days", CONFIG_INT, AT(event_days), "90", 1, 36500, NULL, "Events, in days."},
+    {"retention", "action_days", CONFIG_INT, AT(action_days), "365", 1, 36500, NULL,
+     "Finished updates of devices and what they reported, in days."},
+    {"retention", "blob_hours", CONFIG_INT, AT(blob_hours), "24", 1, 87600, NULL,
+     "Files that no firmware uses any more, in hours."},
+    {"retention", "backups", CONFIG_INT, AT(backups), "3", 1, 1000, NULL,
+     "Copies of the database made before a newer pqota changes it."},
+};
+const size_t config_row_count = sizeof config_rows / sizeof config_rows[0];
+_Static_assert(sizeof config_rows / sizeof config_rows[0] <= CONFIG_ROWS_MAX, "raise CONFIG_ROWS_MAX");
+
+const struct config_row *config_find(const char *section, const char *key)
+{
+    for (size_t i = 0; i < config_row_count; i++)
+        if (strcmp(config_rows[i].section, section) == 0 && strcmp(config_rows[i].key, key) == 0)
+            return &config_rows[i];
+    return NULL;
+}
