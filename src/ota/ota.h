@@ -32,7 +32,8 @@ struct ota {
     int64_t device_days, renew_grace_days, crl_hours;
     int64_t poll_seconds;
     int64_t status_max;
-    int64_t event_days, action_days, blob_hours;
+    int64_t event_days, action_days, blob_hours; /* days: 0 keeps everything */
+    int64_t started_ms; /* Unix milliseconds */
 };
 
 #endif

@@ -1,0 +1,18 @@
+/* What is published, as seen by an operator (model NULL: everything) or by a device (its model alone). */
+#ifndef PQOTA_OTA_CATALOGUE_H
+#define PQOTA_OTA_CATALOGUE_H
+
+#include "base/arena.h"
+#include "store/releases.h"
+
+/* With details, and the sequence for the model if one is given. ERR_NOT_FOUND in the same words whether it is not
+   there, deleted, or for other models only. */
+int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const char *model, struct release *out,
+                       struct err *e) MUST_CHECK;
+int ota_catalogue_latest(struct db *db, struct arena *a, const char *model, struct release *out,
+                         struct err *e) MUST_CHECK;
+/* The model of a device that asks. */
+int ota_catalogue_model(struct db *db, struct arena *a, const char *device_id, const char **model,
+                        struct err *e) MUST_CHECK;
+
+#endif

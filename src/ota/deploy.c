@@ -1,0 +1,132 @@
+#include "ota/deploy.h"
+
+#include "ota/ota.h"
+#include "store/actions.h"
+#include "store/deployments.h"
+#include "store/devices.h"
+#include "store/events.h"
+#include "store/releases.h"
+
+static int find_release(struct db *db, struct arena *a, const struct deploy *d, struct release *out, struct err *e)
+{
+    struct release r;
+    int rc;
+    if (d->release != 0)
+        rc = store_release_by_pk(db, a, d->release, &r, e);
+    else if (d->version.p == NULL)
+        rc = err_set(e, ERR_INVALID, "release: say which, by its id or its version");
+    else if (d->name.p != NULL)
+        rc = store_release_by_name(db, a, d->name, d->version, &r, e);
+    else
+        rc = store_release_by_version(db, a, d->version, &r, e);
+    if (rc != 0)
+        return rc;
+    if (r.deleted_at != 0)
+        return err_set(e, ERR_NOT_FOUND, "%s %s was deleted", r.name, r.version);
+    if (r.state != RELEASE_PUBLISHED)
+        return err_set(e, ERR_CONFLICT, "%s %s is not published yet", r.name, r.version);
+    rc = store_release_details(db, a, &r, e);
+    if (rc == 0)
+        *out = r;
+    return rc;
+}
+
+static int check_device(struct db *db, struct arena *a, const char *id, const struct release *r, struct err *e)
+{
+    struct device device;
+    int rc = store_device_by_id(db, a, id, &device, e);
+    if (rc != 0)
+        return rc;
+    if (device.revoked_at != 0)
+        return err_set(e, ERR_CONFLICT, "the device %s is revoked", id);
+    if (!release_fits(r, device.model))
+        return err_set(e, ERR_CONFLICT, "%s %s does not fit the device %s: that is a %s", r->name, r->version, id,
+                       device.model);
+    return 0;
+}
+
+static int check_model(struct db *db, const char *model, const struct release *r, struct err *e)
+{
+    if (release_fits(r, model))
+        return 0;
+    bool known;
+    int rc = store_model_known(db, model, &known, e);
+    if (rc != 0)
+        return rc;
+    if (!known)
+        return err_set(e, ERR_NOT_FOUND, "no device and no firmware has the model %s", model);
+    return err_set(e, ERR_CONFLICT, "%s %s does not fit the model %s", r->name, r->version, model);
+}
+
+static int note(struct db *db, struct arena *a, const char *kind, const char *who, const struct deployment *d,
+                int64_t now, struct err *e)
+{
+    const char *subject = arena_printf(a, "deployment/%lld", (long long)d->pk);
+    const char *detail =
+        arena_printf(a, "%s %s for %s%s%s%s", d->release_name, d->release_version, target_kind_word(d->kind),
+                     d->target[0] != '\0' ? " " : "", d->target, d->allow_downgrade ? ", also downwards" : "");
+    if (subject == NULL || detail == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to note an event");
+    return store_event_add(db, now, kind, who, subject, detail, e);
+}
+
+int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct deploy *d,
+               struct deployment *out, struct err *e)
+{
+    struct release r;
+    int rc = deployment_check_target(d->kind, d->target, e);
+    if (rc == 0)
+        rc = find_release(db, a, d, &r, e);
+    if (rc != 0)
+        return rc;
+    const char *target = d->target.n > 0 ? arena_dup_str(a, d->target) : "";
+    if (target == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a deployment");
+    if (d->kind == TARGET_DEVICE)
+        rc = check_device(db, a, target, &r, e);
+    else if (d->kind == TARGET_MODEL)
+        rc = check_model(db, target, &r, e);
+    if (rc != 0)
+        return rc;
+    int64_t now = clock_unix_ms(ota->clock);
+    struct deployment made = {
+        .release = r.pk,
+        .release_name = r.name,
+        .release_version = r.version,
+        .kind = d->kind,
+        .target = target,
+        .state = DEPLOYMENT_RUNNING,
+        .allow_downgrade = d->allow_downgrade,
+        .created_at = now,
+        .created_by = who,
+    };
+    rc = store_deployment_add(db, &made, e);
+    if (rc == 0)
+        rc = note(db, a, "deployment.created", who, &made, now, e);
+    if (rc == 0)
+        *out = made;
+    return rc;
+}
+
+int ota_deploy_cancel(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
+                      struct deployment *out, struct err *e)
+{
+    struct deployment d;
+    int rc = store_deployment_by_pk(db, a, deployment, &d, e);
+    if (rc != 0)
+        return rc;
+    if (d.state == DEPLOYMENT_RUNNING) {
+        int64_t now = clock_unix_ms(ota->clock), closed;
+        rc = store_deployment_cancel(db, d.pk, now, e);
+        if (rc == 0)
+            rc = store_action_cancel_all(db, d.pk, "the deployment was cancelled", now, &closed, e);
+        if (rc == 0)
+            rc = note(db, a, "deployment.cancelled", who, &d, now, e);
+        if (rc != 0)
+            return rc;
+        d.state = DEPLOYMENT_CANCELLED;
+        d.closed_at = now;
+    }
+    *out = d;
+    return 0;
+}

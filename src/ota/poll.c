@@ -1,0 +1,130 @@
+#include "ota/poll.h"
+
+#include "base/log.h"
+#include "ota/ota.h"
+#include "ota/select.h"
+#include "store/actions.h"
+#include "store/deployments.h"
+#include "store/devices.h"
+#include "store/releases.h"
+
+struct poll {
+    struct db *db;
+    struct arena *arena;
+    int64_t now;
+    struct device device;
+    const char *version; /* NULL when unknown */
+    struct action open;  /* pk 0: none */
+    struct candidate *candidates;
+    struct select_facts facts;
+};
+
+static int gather(struct poll *p, struct err *e)
+{
+    struct select_facts *f = &p->facts;
+    f->version = p->version;
+    p->candidates = arena_array(p->arena, struct candidate, CANDIDATES_MAX);
+    if (p->candidates == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to look for an update");
+    f->candidates = p->candidates;
+    int rc = store_action_open(p->db, p->arena, p->device.pk, &p->open, e);
+    if (rc == 0)
+        rc = store_candidates(p->db, p->arena, p->device.pk, p->device.id, p->device.model, p->candidates, &f->count,
+                              e);
+    if (rc == 0 && p->version != NULL)
+        rc = store_sequence_of_version(p->db, p->device.model, p->version, &f->sequence, e);
+    if (rc == 0)
+        rc = store_action_newest_deployment(p->db, p->device.pk, &f->newest_deployment, e);
+    if (rc != 0 || p->open.pk == 0)
+        return rc;
+    f->open = &p->open;
+    rc = store_release_sequence(p->db, p->open.release, p->device.model, &f->open_sequence, e);
+    return rc == ERR_NOT_FOUND ? 0 : rc; /* the device changed its model meanwhile */
+}
+
+static int supersede(struct poll *p, const struct candidate *chosen, struct err *e)
+{
+    struct action closed = p->open;
+    closed.state = ACTION_CANCELLED;
+    closed.progress = ACTION_PROGRESS_NONE;
+    closed.message = arena_printf(p->arena, "superseded by deployment %lld", (long long)chosen->deployment);
+    closed.updated_at = closed.closed_at = p->now;
+    if (closed.message == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to close an action");
+    int rc = store_action_update(p->db, &closed, e);
+    return rc != 0 ? rc : store_action_status_add(p->db, &closed, e);
+}
+
+static int offer(struct poll *p, const struct candidate *chosen, struct action *out, struct err *e)
+{
+    struct action made = {
+        .deployment = chosen->deployment,
+        .device = p->device.pk,
+        .release = chosen->release,
+        .device_id = p->device.id,
+        .state = ACTION_OFFERED,
+        .progress = ACTION_PROGRESS_NONE,
+        .message = "",
+        .version_before = p->version,
+        .created_at = p->now,
+        .updated_at = p->now,
+    };
+    int rc = store_action_add(p->db, &made, e);
+    if (rc == 0)
+        rc = store_action_status_add(p->db, &made, e);
+    if (rc == 0)
+        *out = made;
+    return rc;
+}
+
+static int answer(struct poll *p, const struct action *action, struct poll_answer *out, struct err *e)
+{
+    struct poll_answer found = {.update = true, .action = *action};
+    int rc = store_release_by_pk(p->db, p->arena, action->release, &found.release, e);
+    if (rc == 0)
+        rc = store_release_details(p->db, p->arena, &found.release, e);
+    if (rc == 0)
+        *out = found;
+    return rc;
+}
+
+int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
+             struct str version, struct poll_answer *out, struct err *e)
+{
+    if (version.p != NULL && !str_is_name(version))
+        return err_set(e, ERR_INVALID, "version: it begins with a letter or digit and has at most 128 of letters, "
+                                       "digits and ._+~-");
+    struct poll p = {.db = db, .arena = a, .now = clock_unix_ms(ota->clock)};
+    int rc = store_device_by_id(db, a, device_id, &p.device, e);
+    if (rc != 0)
+        return rc;
+    p.version = p.device.version;
+    if (version.p != NULL && (p.version == NULL || !str_is(version, p.version))) {
+        if (!writing)
+            return POLL_UPGRADE;
+        p.version = arena_dup_str(a, version);
+        if (p.version == NULL)
+            return err_set(e, ERR_NOMEM, "no memory to look for an update");
+        rc = store_device_set_version(db, p.device.pk, p.version, p.now, e);
+    }
+    if (rc == 0)
+        rc = gather(&p, e);
+    if (rc != 0)
+        return rc;
+    struct select_decision d = ota_select(&p.facts);
+    log_debug("poll", "decided", LOG_STR("device", device_id), LOG_STR("because", d.reason));
+    if (d.kind == SELECT_NOTHING) {
+        *out = (struct poll_answer){0};
+        return 0;
+    }
+    if (d.kind == SELECT_KEEP)
+        return answer(&p, &p.open, out, e);
+    if (!writing)
+        return POLL_UPGRADE;
+    struct action made;
+    if (d.kind == SELECT_SUPERSEDE)
+        rc = supersede(&p, d.chosen, e);
+    if (rc == 0)
+        rc = offer(&p, d.chosen, &made, e);
+    return rc != 0 ? rc : answer(&p, &made, out, e);
+}

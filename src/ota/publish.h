@@ -1,0 +1,35 @@
+/* Publishing: one file becomes a release of one module with one artifact; and taking a release away again. */
+#ifndef PQOTA_OTA_PUBLISH_H
+#define PQOTA_OTA_PUBLISH_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "model/release.h"
+
+struct ota;
+struct db;
+
+struct publish {
+    struct str name, version, filename;
+    struct str type;   /* p NULL: RELEASE_TYPE_DEFAULT */
+    struct str models; /* "a,b"; p NULL: one, the name */
+    struct str notes;
+    const char *sha256; /* of a blob that was placed */
+    int64_t size;
+};
+
+/* Names, models and notes alone: what can be told before the file is kept. */
+int ota_publish_check(const struct publish *p, struct arena *a, struct err *e) MUST_CHECK;
+/*
+ * Writer only. *made is false when the very same is published already. ERR_CONFLICT: the version exists with
+ * other bytes, another filename or other models, or it was deleted. out has its details.
+ */
+int ota_publish(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct publish *p,
+                struct release *out, bool *made, struct err *e) MUST_CHECK;
+/* Writer only. ERR_CONFLICT while a running deployment or an update under way uses it. The sweep removes its
+   files. */
+int ota_unpublish(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t release,
+                  struct err *e) MUST_CHECK;
+
+#endif

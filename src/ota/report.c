@@ -1,0 +1,117 @@
+#include "ota/report.h"
+
+#include "ota/ota.h"
+#include "store/actions.h"
+#include "store/devices.h"
+#include "store/events.h"
+#include "store/releases.h"
+
+static int check(const struct report *r, struct err *e)
+{
+    if (!action_is_reported(r->state))
+        return err_set(e, ERR_INVALID, "state: a device reports downloading, installing, rebooting, succeeded or failed");
+    if (r->progress != ACTION_PROGRESS_NONE && (r->progress < 0 || r->progress > 100))
+        return err_set(e, ERR_INVALID, "progress: a percentage from 0 to 100");
+    if (r->message.n > ACTION_MESSAGE_MAX || (r->message.n > 0 && !str_is_text(r->message)))
+        return err_set(e, ERR_INVALID, "message: at most %d bytes of text", ACTION_MESSAGE_MAX);
+    if (r->version.p != NULL && !str_is_name(r->version))
+        return err_set(e, ERR_INVALID, "version: it begins with a letter or digit and has at most 128 of letters, "
+                                       "digits and ._+~-");
+    return 0;
+}
+
+/* What the report makes of the action; *same when that is what is known already. */
+static int advance(const struct report *r, struct arena *a, int64_t now, struct action *act, bool *same,
+                   struct err *e)
+{
+    if (act->closed_at != 0) {
+        *same = act->state == r->state;
+        return *same ? 0
+                     : err_set(e, ERR_GONE, "action %lld is over (%s): ask for what to do next", (long long)act->pk,
+                               action_state_word(act->state));
+    }
+    if (!action_may_move(act->state, r->state))
+        return err_set(e, ERR_CONFLICT, "action %lld is %s and cannot become %s", (long long)act->pk,
+                       action_state_word(act->state), action_state_word(r->state));
+    struct str message = r->message.n > 0 ? r->message : STR("");
+    *same = act->state == r->state && act->progress == r->progress && str_is(message, act->message);
+    const char *text = arena_dup_str(a, message);
+    if (text == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for the report");
+    act->state = r->state;
+    act->progress = r->progress;
+    act->message = text;
+    act->updated_at = now;
+    if (action_is_final(r->state))
+        act->closed_at = now;
+    return 0;
+}
+
+/* The release that the action installs, and that it really runs if success is claimed. */
+static int check_claim(struct db *db, struct arena *a, const struct action *act, const struct report *r,
+                       struct release *release, struct err *e)
+{
+    int rc = store_release_by_pk(db, a, act->release, release, e);
+    if (rc != 0 || r->state != ACTION_SUCCEEDED)
+        return rc;
+    if (r->version.p == NULL)
+        return err_set(e, ERR_CONFLICT, "version: success counts once the device says that %s runs",
+                       release->version);
+    if (!str_is(r->version, release->version))
+        return err_set(e, ERR_CONFLICT, "version: " STR_FMT " runs, but action %lld was to install %s: no success",
+                       STR_ARG(r->version), (long long)act->pk, release->version);
+    return 0;
+}
+
+static int store(struct ota *ota, struct db *db, struct arena *a, const struct action *act,
+                 const struct release *release, struct err *e)
+{
+    int rc = store_action_update(db, act, e);
+    bool final = action_is_final(act->state);
+    int64_t entries = 0;
+    if (rc == 0 && !final)
+        rc = store_action_status_count(db, act->pk, &entries, e);
+    if (rc == 0 && (final || entries < ota->status_max))
+        rc = store_action_status_add(db, act, e);
+    if (rc != 0 || !final)
+        return rc;
+    bool good = act->state == ACTION_SUCCEEDED;
+    const char *detail =
+        arena_printf(a, "%s %s %s (deployment %lld, was %s)%s%s", release->name, release->version,
+                     good ? "installed" : "not installed", (long long)act->deployment,
+                     act->version_before != NULL ? act->version_before : "unknown", act->message[0] != '\0' ? ": " : "",
+                     act->message);
+    if (detail == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for the report");
+    return store_event_add(db, act->updated_at, good ? "action.succeeded" : "action.failed", act->device_id,
+                           act->device_id, detail, e);
+}
+
+int ota_report(struct ota *ota, struct db *db, struct arena *a, const char *device_id, int64_t action,
+               const struct report *r, struct err *e)
+{
+    int rc = check(r, e);
+    if (rc != 0)
+        return rc;
+    struct action act;
+    rc = store_action_by_pk(db, a, action, &act, e);
+    if (rc == 0 && strcmp(act.device_id, device_id) != 0)
+        return err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)action);
+    int64_t now = clock_unix_ms(ota->clock);
+    bool same = false;
+    if (rc == 0)
+        rc = advance(r, a, now, &act, &same, e);
+    if (rc != 0 || (same && act.closed_at != 0)) /* told before: what it says may be outdated by now */
+        return rc;
+    struct release release;
+    rc = check_claim(db, a, &act, r, &release, e);
+    if (rc != 0)
+        return rc;
+    if (r->version.p != NULL) {
+        const char *version = arena_dup_str(a, r->version);
+        if (version == NULL)
+            return err_set(e, ERR_NOMEM, "no memory for the report");
+        rc = store_device_set_version(db, act.device, version, now, e);
+    }
+    return rc != 0 || same ? rc : store(ota, db, a, &act, &release, e);
+}

@@ -1,0 +1,16 @@
+#include "ota/status.h"
+
+#include "ota/ota.h"
+
+#define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
+
+int ota_status(struct ota *ota, struct db *db, struct arena *a, struct ota_status *out, struct err *e)
+{
+    struct ota_status s = {.started_ms = ota->started_ms, .now_ms = clock_unix_ms(ota->clock)};
+    int rc = store_summary(db, a, s.now_ms - DAY_MS, &s.fleet, e);
+    if (rc != 0)
+        return rc;
+    store_health(ota->store, &s.store);
+    *out = s;
+    return 0;
+}
