@@ -49,6 +49,14 @@ struct tls_config {
     bool accept_expired_peer;
     struct tls_sessions *sessions; /* server: NULL is no resumption */
     const char *alpn;              /* "http/1.1", or NULL */
+    /* Client: the name every peer must have, for a library that drives TLS itself and checks none
+       (libmosquitto). NULL where tls_conn_new is given the host, or the library checks it (libcurl). */
+    const char *host;
+    /* Client: an own certificate that expired is still shown (renewal). Not-yet-valid stays an error. */
+    bool accept_expired_own;
+    /* For a board without a clock, Unix seconds, 0 for none: the time is the later of this and the system's, and
+       while the system clock is before it, "not yet valid" is not enforced. */
+    int64_t clock_floor;
 };
 
 struct tls_ctx;  /* immutable, reference-counted, may be shared by threads */

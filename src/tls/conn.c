@@ -1,0 +1,250 @@
+/* One TLS connection, a step at a time. */
+#include "tls/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "tls/errtext.h"
+#include "tls/sessions.h"
+#include "tls/tls_impl.h"
+
+CLEANUP_DEFINE(conn, struct tls_conn, tls_conn_free);
+
+static int set_host(struct tls_conn *conn, const char *host, struct err *e)
+{
+    if (host[0] == '\0' || strlen(host) > 253)
+        return err_set(e, ERR_INVALID, "the host name is empty or longer than 253 bytes");
+    conn->host = strdup(host);
+    if (conn->host == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
+    if (tls_set_host(SSL_get0_param(conn->ssl), host) != 0)
+        return err_set(e, ERR_INVALID, "\"%s\" is no host name that can be checked", host);
+    /* RFC 6066 section 3: an address is never sent as server name. */
+    if (!tls_is_ip(host) && SSL_set_tlsext_host_name(conn->ssl, host) != 1)
+        return err_set(e, ERR_INVALID, "\"%s\" cannot be sent as server name", host);
+    return 0;
+}
+
+int tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn **out, struct err *e)
+{
+    bool client = ctx->rules->role == TLS_CLIENT;
+    if (client && host == NULL)
+        return err_set(e, ERR_INVALID, "a client must say which host it expects");
+    ERR_clear_error();
+    CLEANUP(conn_cleanup) struct tls_conn *conn = calloc(1, sizeof *conn);
+    if (conn == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
+    tls_io_init(&conn->io, fd);
+    conn->ctx = tls_ctx_ref(ctx);
+    conn->ssl = SSL_new(ctx->ssl);
+    BIO *bio = tls_io_bio(ctx->io_method, &conn->io);
+    if (conn->ssl == NULL || bio == NULL || tls_conn_tie(conn->ssl, conn) != 0) {
+        BIO_free(bio);
+        return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
+    }
+    SSL_set_bio(conn->ssl, bio, bio);
+    if (client) {
+        int rc = set_host(conn, host, e);
+        if (rc != 0)
+            return rc;
+        SSL_set_connect_state(conn->ssl);
+    } else {
+        SSL_set_accept_state(conn->ssl);
+    }
+    *out = take_ptr(conn);
+    return 0;
+}
+
+void tls_conn_free(struct tls_conn *conn)
+{
+    if (conn == NULL)
+        return;
+    if (conn->ssl != NULL) {
+        /* Without these flags OpenSSL takes the end for a failure and drops the session from the store. */
+        SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        SSL_free(conn->ssl);
+    }
+    tls_io_fini(&conn->io);
+    tls_ctx_free(conn->ctx);
+    free(conn->host);
+    free(conn->refusal);
+    free(conn);
+}
+
+static enum tls_step broken(struct err *e)
+{
+    err_set(e, ERR_IO, "the TLS connection failed before");
+    return TLS_FAILED;
+}
+
+static void fill_info(struct tls_conn *conn)
+{
+    struct tls_info *info = &conn->info;
+    bool client = conn->ctx->rules->role == TLS_CLIENT;
+    info->resumed = SSL_session_reused(conn->ssl) == 1;
+    const char *group = SSL_get0_group_name(conn->ssl);
+    const char *cipher = SSL_get_cipher_name(conn->ssl);
+    const char *peer_sig = NULL;
+    const X509 *peer = SSL_get0_peer_certificate(conn->ssl);
+    if (!info->resumed && peer != NULL && SSL_get0_peer_signature_name(conn->ssl, &peer_sig) != 1)
+        peer_sig = NULL;
+    snprintf(info->group, sizeof info->group, "%s", group != NULL ? group : "");
+    snprintf(info->cipher, sizeof info->cipher, "%s", cipher != NULL ? cipher : "");
+    snprintf(info->peer_signature, sizeof info->peer_signature, "%s", peer_sig != NULL ? peer_sig : "");
+    const char *server_sig = client ? info->peer_signature : conn->ctx->signature;
+    if (client && server_sig[0] == '\0' && peer != NULL)
+        server_sig = tls_key_signature_name(X509_get0_pubkey(peer));
+    snprintf(info->signature, sizeof info->signature, "%s", server_sig);
+}
+
+/* A resumed connection showed no certificate: who it is comes with the session, and may have expired since. */
+static int restore_peer(struct tls_conn *conn, struct err *e)
+{
+    struct tls_peer *peer = &conn->info.peer;
+    int rc = tls_sessions_peer(conn->ssl, conn, e);
+    if (rc != 0)
+        return rc;
+    const struct tls_rules *rules = conn->ctx->rules;
+    peer->expired = peer->present && tls_rules_now(rules) > peer->not_after;
+    if (peer->expired && !rules->accept_expired_peer)
+        return err_set(e, ERR_UNAUTHENTICATED, "the %s's certificate (CN=%s) expired since its session began",
+                       rules->role == TLS_SERVER ? "client" : "server", peer->common_name);
+    SSL_set_verify_result(conn->ssl, X509_V_OK);
+    return 0;
+}
+
+/* The handshake is done in OpenSSL's eyes. */
+static int conclude(struct tls_conn *conn, struct err *e)
+{
+    int rc = 0;
+    fill_info(conn);
+    if (conn->info.resumed)
+        rc = restore_peer(conn, e);
+    if (rc == 0 && conn->ctx->rules->role == TLS_SERVER) {
+        /* The session with the peer's certificate is of no more use, and is a fifth of an idle connection's
+           memory. With the flags off OpenSSL would take this for a failure and drop it from the store. */
+        SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN);
+        (void)SSL_set_session(conn->ssl, NULL);
+        SSL_set_shutdown(conn->ssl, 0);
+    }
+    return rc;
+}
+
+static enum tls_step flush(struct tls_conn *conn, struct err *e)
+{
+    switch (tls_io_flush(&conn->io)) {
+    case TLS_IO_EMPTY:
+        tls_io_direct(&conn->io);
+        conn->state = TLS_OPEN;
+        return TLS_DONE;
+    case TLS_IO_FULL:
+        return TLS_WANT_WRITE;
+    default:
+        return tls_fail(conn, SSL_ERROR_SYSCALL, e);
+    }
+}
+
+enum tls_step tls_handshake(struct tls_conn *conn, struct err *e)
+{
+    if (conn->state == TLS_BROKEN)
+        return broken(e);
+    if (conn->state == TLS_OPEN)
+        return TLS_DONE;
+    if (conn->state == TLS_FLUSHING)
+        return flush(conn, e);
+    ERR_clear_error();
+    int ret = SSL_do_handshake(conn->ssl);
+    if (ret == 1) {
+        if (conclude(conn, e) != 0) {
+            conn->state = TLS_BROKEN;
+            return TLS_FAILED;
+        }
+        conn->state = TLS_FLUSHING;
+        return flush(conn, e);
+    }
+    int why = SSL_get_error(conn->ssl, ret);
+    if (why == SSL_ERROR_WANT_READ)
+        return TLS_WANT_READ;
+    if (why == SSL_ERROR_WANT_WRITE)
+        return TLS_WANT_WRITE;
+    return tls_fail(conn, why, e);
+}
+
+/* The answer to a read or write that moved nothing. */
+static enum tls_step stopped(struct tls_conn *conn, struct err *e)
+{
+    int why = SSL_get_error(conn->ssl, 0);
+    switch (why) {
+    case SSL_ERROR_WANT_READ:
+        return TLS_WANT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return TLS_WANT_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return TLS_CLOSED;
+    default:
+        return tls_fail(conn, why, e);
+    }
+}
+
+enum tls_step tls_read(struct tls_conn *conn, void *buf, size_t size, size_t *n, struct err *e)
+{
+    if (conn->state != TLS_OPEN)
+        return broken(e);
+    ERR_clear_error();
+    size_t got = 0;
+    if (SSL_read_ex(conn->ssl, buf, size, &got) != 1)
+        return stopped(conn, e);
+    *n = got;
+    return TLS_DONE;
+}
+
+enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, size_t *n, struct err *e)
+{
+    if (conn->state != TLS_OPEN)
+        return broken(e);
+    ERR_clear_error();
+    size_t took = 0;
+    if (SSL_write_ex(conn->ssl, buf, size, &took) == 1) {
+        *n = took;
+        return TLS_DONE;
+    }
+    /* A peer that refuses us sends its reason and closes; the write then fails first, and the reason waits. */
+    if (conn->io.error == EPIPE || conn->io.error == ECONNRESET) {
+        int lost = conn->io.error;
+        char byte;
+        ERR_clear_error();
+        conn->io.error = 0;
+        if (SSL_read_ex(conn->ssl, &byte, 1, &took) == 1 || ERR_peek_error() == 0 || conn->io.eof)
+            conn->io.error = lost;
+        return tls_fail(conn, SSL_ERROR_SSL, e);
+    }
+    return stopped(conn, e);
+}
+
+enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e)
+{
+    if (conn->state == TLS_BROKEN)
+        return broken(e);
+    if (conn->state != TLS_OPEN)
+        return TLS_DONE; /* there is no channel yet in which to say it */
+    ERR_clear_error();
+    int ret = SSL_shutdown(conn->ssl);
+    if (ret >= 0)
+        return TLS_DONE;
+    return stopped(conn, e);
+}
+
+size_t tls_pending(const struct tls_conn *conn)
+{
+    return conn->ssl != NULL ? (size_t)SSL_pending(conn->ssl) : 0;
+}
+
+const struct tls_info *tls_conn_info(const struct tls_conn *conn)
+{
+    return &conn->info;
+}

@@ -1,0 +1,140 @@
+#include "tls/io.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+void tls_io_init(struct tls_io *io, int fd)
+{
+    *io = (struct tls_io){.fd = fd, .gather = true};
+    buf_init(&io->out, TLS_FLIGHT_MAX);
+}
+
+void tls_io_fini(struct tls_io *io)
+{
+    buf_fini(&io->out);
+}
+
+/* Bytes sent, 0 when the socket is full, -1 on an error that stays. */
+static ssize_t send_some(struct tls_io *io, const char *p, size_t n)
+{
+    for (;;) {
+        ssize_t sent = send(io->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0)
+            return sent;
+        if (errno == EINTR)
+            continue;
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return 0;
+        io->error = errno;
+        return -1;
+    }
+}
+
+enum tls_io_flush tls_io_flush(struct tls_io *io)
+{
+    while (io->out.n > 0) {
+        ssize_t sent = send_some(io, io->out.p, io->out.n);
+        if (sent < 0)
+            return TLS_IO_ERROR;
+        if (sent == 0)
+            return TLS_IO_FULL;
+        buf_consume(&io->out, (size_t)sent);
+    }
+    return TLS_IO_EMPTY;
+}
+
+void tls_io_direct(struct tls_io *io)
+{
+    io->gather = false;
+    if (io->out.n == 0)
+        buf_release(&io->out);
+}
+
+/* 1 when nothing is left; else 0, with the retry flag set when trying again may help. */
+static int flush(BIO *bio, struct tls_io *io)
+{
+    enum tls_io_flush r = tls_io_flush(io);
+    if (r == TLS_IO_FULL)
+        BIO_set_retry_write(bio);
+    return r == TLS_IO_EMPTY;
+}
+
+static int io_write(BIO *bio, const char *p, size_t n, size_t *done)
+{
+    struct tls_io *io = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (io->gather && buf_add(&io->out, p, n) == 0) {
+        *done = n;
+        return 1;
+    }
+    if (!flush(bio, io))
+        return 0;
+    ssize_t sent = send_some(io, p, n);
+    if (sent <= 0) {
+        if (sent == 0)
+            BIO_set_retry_write(bio);
+        return 0;
+    }
+    *done = (size_t)sent;
+    return 1;
+}
+
+static int io_read(BIO *bio, char *p, size_t n, size_t *done)
+{
+    struct tls_io *io = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    ssize_t got;
+    do {
+        got = recv(io->fd, p, n, MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        *done = (size_t)got;
+        return 1;
+    }
+    if (got == 0)
+        io->eof = true;
+    else if (errno == EAGAIN || errno == EWOULDBLOCK)
+        BIO_set_retry_read(bio);
+    else
+        io->error = errno;
+    return 0;
+}
+
+static long io_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+    (void)num, (void)ptr;
+    struct tls_io *io = BIO_get_data(bio);
+    switch (cmd) {
+    case BIO_CTRL_FLUSH:
+        BIO_clear_retry_flags(bio);
+        return flush(bio, io);
+    case BIO_CTRL_EOF:
+        return io->eof;
+    case BIO_CTRL_WPENDING:
+        return (long)io->out.n;
+    default:
+        return 0;
+    }
+}
+
+BIO_METHOD *tls_io_method(void)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket without SIGPIPE");
+    if (m == NULL)
+        return NULL;
+    if (BIO_meth_set_write_ex(m, io_write) && BIO_meth_set_read_ex(m, io_read) &&
+        BIO_meth_set_ctrl(m, io_ctrl))
+        return m;
+    BIO_meth_free(m);
+    return NULL;
+}
+
+BIO *tls_io_bio(const BIO_METHOD *method, struct tls_io *io)
+{
+    BIO *bio = BIO_new(method);
+    if (bio == NULL)
+        return NULL;
+    BIO_set_data(bio, io);
+    BIO_set_init(bio, 1);
+    return bio;
+}

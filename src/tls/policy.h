@@ -1,0 +1,44 @@
+/* Which algorithms a context may negotiate: the only tables of policies, key exchanges and signatures. */
+#ifndef PQOTA_TLS_POLICY_H
+#define PQOTA_TLS_POLICY_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+
+#define TLS_ALG_LIST_MAX 256
+
+struct tls_policy {
+    const char *name;
+    const char *kem;          /* comma list of our key exchange names, most wanted first */
+    const char *sig;          /* comma list of our signature names */
+    const char *ciphersuites; /* TLS 1.3 */
+    const char *tls12_ciphers; /* NULL: TLS 1.3 only */
+};
+
+/* A configuration's algorithms, resolved to the names OpenSSL takes. */
+struct tls_algs {
+    const struct tls_policy *policy;
+    char groups[TLS_ALG_LIST_MAX];  /* one tuple: "X25519MLKEM768:MLKEM768" */
+    char sigalgs[TLS_ALG_LIST_MAX]; /* "mldsa65:mldsa87" */
+    unsigned sig_rows;              /* bit i: row i of the signature table */
+    int least_strength;             /* of those signatures; a chain may be signed no weaker */
+};
+
+/* Each may be NULL: policy is then "balanced", kem and sig the policy's own. */
+int tls_algs_resolve(const char *policy, const char *kem, const char *sig, struct tls_algs *out,
+                     struct err *e) MUST_CHECK;
+bool tls_policy_exists(const char *name);
+
+/* Whether the certificate holding this key may be shown under these algorithms. */
+bool tls_algs_allow_key(const struct tls_algs *algs, EVP_PKEY *key);
+/* The TLS name of what a key signs with ("mldsa65"), or the key's type where we have none. */
+const char *tls_key_signature_name(EVP_PKEY *key);
+/* Whether the signature on a certificate is as strong as the algorithms ask. */
+bool tls_algs_allow_signature(const struct tls_algs *algs, const X509 *cert);
+const char *tls_cert_signature_name(const X509 *cert);
+/* TLS SignatureScheme to name (RFC 8446 section 4.2.3), NULL when it is not one we know. */
+const char *tls_sigalg_name(unsigned code);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * Resumable sessions of a server, kept small: for each its id, key, cipher, times and who the peer is, instead
+ * of OpenSSL's whole session with the peer's certificate in it. Shared by all contexts and threads.
+ */
+#ifndef PQOTA_TLS_SESSIONS_H
+#define PQOTA_TLS_SESSIONS_H
+
+#include <openssl/types.h>
+
+#include "tls/tls.h"
+
+/* Makes a server context use the store (NULL: it resumes nothing and sends no ticket). */
+int tls_sessions_attach(struct tls_sessions *s, SSL_CTX *ssl_ctx, struct err *e) MUST_CHECK;
+struct tls_sessions *tls_sessions_ref(struct tls_sessions *s);
+/* Of a connection that was resumed from the store: who the peer is. */
+int tls_sessions_peer(const SSL *ssl, struct tls_conn *conn, struct err *e) MUST_CHECK;
+
+#endif
