@@ -11,6 +11,7 @@
 
 struct ota; /* the domain; see ota/ota.h */
 struct db;  /* one database connection; see store/db.h */
+struct server; /* the process; for the server's own routes (health, metrics) alone */
 
 enum lane {
     LANE_END = 0, /* no more steps */
@@ -40,6 +41,7 @@ struct call {
     const struct http_spool *spool;    /* BODY_SPOOL only; its file is removed after the reply if it is still there */
     const char *base_url;              /* "https://host:port" by which the client came, for links */
     struct ota *ota;
+    struct server *server;
     struct db *db;    /* as the lane has it, NULL in SIGN and FILE */
     bool writing;     /* db is the writer's: a READ step that answered CALL_UPGRADE runs again with this set */
     void *carry;      /* what one step hands to the next, in the arena */

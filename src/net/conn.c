@@ -181,7 +181,7 @@ static void on_poll_closed(uv_handle_t *handle)
 /* The connection's memory goes when neither the application nor a caller up the stack uses it. */
 static void bury(struct conn *c)
 {
-    if (c->app_has_it || c->driving)
+    if (c->app_has_it || c->driving || uv_is_closing((uv_handle_t *)&c->poll))
         return;
     if (c->x != NULL)
         conn_end_exchange(c);

@@ -237,6 +237,10 @@ bool conn_read(struct conn *c)
 static void take_back(struct exchange *x)
 {
     struct conn *c = x->conn;
+    if (x->news == EXCHANGE_CALL) {
+        x->call(x);
+        return;
+    }
     c->app_has_it = false;
     if (c->state != CONN_DEAD) {
         switch (x->news) {
@@ -260,6 +264,7 @@ static void take_back(struct exchange *x)
         case EXCHANGE_FILE:
             conn_file_arrived(c, x->file_result);
             break;
+        case EXCHANGE_CALL:
         case EXCHANGE_NOTHING:
             break;
         }
@@ -298,6 +303,12 @@ void exchange_file_done(struct exchange *x, long n)
 {
     x->file_result = n;
     hand_back(x, EXCHANGE_FILE);
+}
+
+void exchange_call(struct exchange *x, void (*fn)(struct exchange *x))
+{
+    x->call = fn;
+    hand_back(x, EXCHANGE_CALL);
 }
 
 void *exchange_loop_ctx(struct exchange *x)

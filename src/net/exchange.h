@@ -55,7 +55,8 @@ struct exchange {
     struct conn *conn;
     struct buf body;  /* NET_READ_BODY: all of it; NET_SPOOL_BODY: the chunk under way */
     struct loop_msg msg;
-    enum exchange_news { EXCHANGE_NOTHING, EXCHANGE_REPLY, EXCHANGE_CHUNK, EXCHANGE_FILE } news;
+    enum exchange_news { EXCHANGE_NOTHING, EXCHANGE_REPLY, EXCHANGE_CHUNK, EXCHANGE_FILE, EXCHANGE_CALL } news;
+    void (*call)(struct exchange *x);
     long file_result; /* bytes read, or a negative enum err_code */
     bool spooling; /* its body goes to net_app.chunk */
     bool complete; /* all of the request has come */
@@ -86,6 +87,8 @@ void exchange_reply(struct exchange *x);
 void exchange_chunk_done(struct exchange *x);
 /* From any thread: n bytes are in the buffer, or a negative enum err_code. */
 void exchange_file_done(struct exchange *x, long n);
+/* From any thread: fn(x) is called on the loop's thread, and the request stays the application's. */
+void exchange_call(struct exchange *x, void (*fn)(struct exchange *x));
 /* What loop_start gave for the loop of this exchange. Loop thread only. */
 void *exchange_loop_ctx(struct exchange *x);
 

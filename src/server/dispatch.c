@@ -1,0 +1,205 @@
+#include "server/dispatch.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "server/identify.h"
+#include "server/run.h"
+#include "server/server.h"
+
+#define ARENA_MAX (8u << 20) /* bytes one request may use */
+
+/* "https://host:port" as the client sees us. What the Host header says is put into links, so it must look like
+   a host. */
+static const char *base_url(struct server *s, struct exchange *x)
+{
+    if (s->config.public_url[0] != '\0')
+        return s->config.public_url;
+    struct str host = http_header_get(&x->req, "host");
+    for (size_t i = 0; i < host.n; i++) {
+        char c = host.p[i];
+        bool fine = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                    (c != '\0' && strchr(".-_:[]", c) != NULL);
+        if (!fine)
+            return "";
+    }
+    if (host.n == 0)
+        return ""; /* links stay relative */
+    const char *url =
+        arena_printf(&x->arena, "%s://" STR_FMT, x->peer->kind == NET_TLS ? "https" : "http", STR_ARG(host));
+    return url != NULL ? url : "";
+}
+
+static enum net_verdict refuse(struct exchange *x, int status, const char *detail)
+{
+    http_reply_problem_status(&x->res, &x->arena, status, detail);
+    return NET_REFUSE;
+}
+
+static enum net_verdict refuse_route(struct exchange *x, int rc, const char *allow, const struct err *e)
+{
+    if (rc == ERR_UNSUPPORTED) {
+        enum net_verdict v = refuse(x, 405, e->text);
+        http_set(&x->res, "Allow", allow);
+        return v;
+    }
+    http_reply_problem(&x->res, &x->arena, e);
+    return NET_REFUSE;
+}
+
+static enum net_verdict refuse_who(struct run *run)
+{
+    struct exchange *x = run->x;
+    if (run->who.who == WHO_ANYONE || run->who.who == WHO_LOCAL)
+        return refuse(x, 401, "this needs a client certificate: a device's (pqota-agent enroll) or an operator's");
+    if (run->who.who == WHO_EXPIRED)
+        return refuse(x, 401, "the device's certificate has expired; it is good for POST /api/renew alone");
+    return refuse(x, 403, "this identity may not do this");
+}
+
+static bool says_json(const struct http_request *req)
+{
+    struct str type = http_header_get(req, "content-type");
+    struct str media;
+    return str_split(&type, ';', &media) && str_eq_nocase(str_trim(media), STR("application/json"));
+}
+
+static enum net_verdict plan_body(struct run *run)
+{
+    struct exchange *x = run->x;
+    const struct http_request *req = &x->req;
+    const struct route *r = run->route;
+    bool has_body = req->chunked || req->content_length > 0;
+    x->body_max = r->body_max;
+    switch (r->body) {
+    case BODY_NONE:
+        if (has_body)
+            return refuse(x, 413, "this resource takes no body");
+        break;
+    case BODY_JSON:
+        if (has_body && !says_json(req))
+            return refuse(x, 415, "the body must be JSON, with Content-Type: application/json");
+        break;
+    case BODY_BYTES:
+        break;
+    case BODY_SPOOL:
+        if (!req->chunked && !req->has_length)
+            return refuse(x, 411, "say how long the file is (Content-Length), or send it chunked");
+        if (x->body_max == 0)
+            x->body_max = (uint64_t)run->server->config.upload_bytes;
+        break;
+    }
+    if (req->has_length && req->content_length > x->body_max && has_body)
+        return refuse(x, 413, "the body is larger than this resource takes (for uploads: limits.upload_bytes)");
+    return r->body == BODY_SPOOL ? NET_SPOOL_BODY : NET_READ_BODY;
+}
+
+/* The head of a request is here: everything that can be refused without its body is refused now. */
+static enum net_verdict on_head(void *ctx, struct exchange *x)
+{
+    struct server *s = ctx;
+    struct run *run = arena_new(&x->arena, struct run);
+    if (run == NULL)
+        return refuse(x, 503, "the server is short of memory; try again later");
+    x->app = run;
+    run->server = s;
+    run->x = x;
+    struct err e = {0};
+    if (identify(s, x->peer, &run->who, &e) != 0) {
+        enum net_verdict v = refuse(x, 401, e.text);
+        x->res.close = true;
+        return v;
+    }
+    if (x->req.method == HTTP_OTHER)
+        return refuse(x, 501, "this server does not know that method");
+    const char *allow = NULL;
+    int rc = route_find(s->routes, s->route_count, &x->req, &x->arena, &run->route, run->call.param, &allow, &e);
+    if (rc != 0)
+        return refuse_route(x, rc, allow, &e);
+    if ((run->route->who & (run->who.who | WHO_ANYONE)) == 0)
+        return refuse_who(run);
+    struct call *c = &run->call;
+    c->req = &x->req;
+    c->res = &x->res;
+    c->arena = &x->arena;
+    c->who = &run->who;
+    c->base_url = base_url(s, x);
+    c->ota = &s->ota;
+    c->server = s;
+    return plan_body(run);
+}
+
+static void on_chunk(void *ctx, struct exchange *x, struct str piece)
+{
+    (void)ctx;
+    run_spool_piece(x->app, piece);
+}
+
+static void on_request(void *ctx, struct exchange *x)
+{
+    (void)ctx;
+    struct run *run = x->app;
+    if (run->route->body == BODY_SPOOL)
+        run_spool_finish(run);
+    else
+        run_steps(run);
+}
+
+static void on_file_read(void *ctx, struct exchange *x, void *buf, size_t size, uint64_t offset)
+{
+    (void)ctx;
+    run_file_read(x->app, buf, size, offset);
+}
+
+/* One line a request: changes and failures always, what only reads when asked for. */
+static void log_request(const struct run *run)
+{
+    const struct exchange *x = run->x;
+    bool reads = x->req.method == HTTP_GET || x->req.method == HTTP_HEAD;
+    int status = x->res.status;
+    enum log_level level = status >= 500 ? LOG_ERROR : status >= 400 || !reads ? LOG_INFO : LOG_DEBUG;
+    log_at(level, "http", "request", LOG_S("method", x->req.method_text), LOG_S("path", x->req.path),
+           LOG_I64("status", status), LOG_STR("who", run->who.id), LOG_STR("peer", x->peer->address),
+           LOG_STR("listener", x->peer->listener));
+}
+
+static void on_end(void *ctx, struct exchange *x)
+{
+    (void)ctx;
+    struct run *run = x->app;
+    if (run == NULL)
+        return;
+    log_request(run);
+    run_spool_discard(run);
+}
+
+static int on_loop_start(void *ctx, void **loop_ctx, struct err *e)
+{
+    struct server *s = ctx;
+    struct db *db = NULL;
+    int rc = store_reader_new(s->store, &db, e);
+    if (rc == 0)
+        *loop_ctx = db;
+    return rc;
+}
+
+static void on_loop_stop(void *ctx, void *loop_ctx)
+{
+    (void)ctx;
+    store_reader_free(loop_ctx);
+}
+
+struct net_app dispatch_app(struct server *s)
+{
+    return (struct net_app){
+        .ctx = s,
+        .arena_max = ARENA_MAX,
+        .head = on_head,
+        .chunk = on_chunk,
+        .request = on_request,
+        .file_read = on_file_read,
+        .end = on_end,
+        .loop_start = on_loop_start,
+        .loop_stop = on_loop_stop,
+    };
+}

@@ -1,0 +1,135 @@
+/* SIGHUP: certificates, roots, limits and the log change without dropping a connection; the rest at a restart. */
+#include <string.h>
+
+#include "base/log.h"
+#include "ota/principal.h"
+#include "server/server.h"
+
+struct net_limits server_net_limits(const struct server_config *c)
+{
+    return (struct net_limits){
+        .connections = (size_t)c->connections,
+        .connections_per_address = (size_t)c->connections_per_address,
+        .head_bytes = (size_t)c->head_bytes,
+        .target_bytes = (size_t)c->target_bytes,
+        .requests_per_connection = (uint64_t)c->requests_per_connection,
+        .handshake_ms = c->handshake_seconds * 1000,
+        .header_ms = c->header_seconds * 1000,
+        .body_ms = c->body_seconds * 1000,
+        .idle_ms = c->idle_seconds * 1000,
+        .write_ms = c->write_seconds * 1000,
+        .bytes_per_second = (uint64_t)c->body_bytes_per_second,
+    };
+}
+
+int server_load_trust(struct server *s, const struct server_config *c, struct err *e)
+{
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    const char **devices = NULL, **operators = NULL;
+    size_t device_count = 0, operator_count = 0;
+    struct pki_ca *ca = NULL;
+    int rc = pki_bundle_key_ids(c->device_roots, &a, &devices, &device_count, e);
+    if (rc == 0)
+        rc = pki_bundle_key_ids(c->operator_roots, &a, &operators, &operator_count, e);
+    if (rc == 0)
+        rc = pki_ca_load(c->device_ca, c->device_ca_key, &ca, e);
+    if (rc == 0)
+        rc = principals_set_roots(s->ota.principals, devices, device_count, operators, operator_count,
+                                  c->renew_grace_days, e);
+    if (rc != 0) {
+        pki_ca_free(ca);
+        return rc;
+    }
+    pthread_mutex_lock(&s->ca_lock);
+    struct pki_ca *old = s->device_ca;
+    s->device_ca = ca;
+    pthread_mutex_unlock(&s->ca_lock);
+    pki_ca_free(old);
+    return 0;
+}
+
+static bool same(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+/* What a running server cannot change: sockets, threads, folders. */
+static bool needs_restart(const struct server_config *old, const struct server_config *new)
+{
+    return old->tls != new->tls || old->plain != new->plain || old->unix_socket != new->unix_socket ||
+           old->classical != new->classical || !same(old->data_dir, new->data_dir) ||
+           !same(old->tls_listen, new->tls_listen) || !same(old->plain_listen, new->plain_listen) ||
+           !same(old->classical_listen, new->classical_listen) || !same(old->unix_path, new->unix_path) ||
+           !same(old->public_url, new->public_url) || !same(old->device_roots, new->device_roots) ||
+           !same(old->operator_roots, new->operator_roots) || !same(old->server_roots, new->server_roots) ||
+           old->loops != new->loops || old->unix_mode != new->unix_mode ||
+           old->device_days != new->device_days || old->poll_seconds != new->poll_seconds ||
+           old->status_max != new->status_max || old->event_days != new->event_days ||
+           old->action_days != new->action_days || old->blob_hours != new->blob_hours ||
+           old->crl_hours != new->crl_hours || old->upload_bytes != new->upload_bytes ||
+           old->write_queue != new->write_queue || old->query_queue != new->query_queue ||
+           old->sign_queue != new->sign_queue || old->file_queue != new->file_queue ||
+           old->query_threads != new->query_threads || old->sign_threads != new->sign_threads ||
+           old->file_threads != new->file_threads || old->query_seconds != new->query_seconds ||
+           old->tls_sessions != new->tls_sessions || old->tls_session_seconds != new->tls_session_seconds;
+}
+
+static void replace_context(struct server *s, const char *name, struct tls_ctx **now, struct tls_ctx *next)
+{
+    if (next == NULL)
+        return;
+    net_set_tls(s->net, name, next);
+    tls_ctx_free(*now);
+    *now = next;
+}
+
+static int apply(struct server *s, const struct server_config *c, struct err *e)
+{
+    struct tls_ctx *tls = NULL, *classical = NULL;
+    int rc = config_check(c, e);
+    if (rc == 0)
+        rc = server_tls_context(c, s->sessions, &tls, e);
+    if (rc == 0)
+        rc = server_classical_context(c, s->sessions, &classical, e);
+    if (rc == 0)
+        rc = server_load_trust(s, c, e);
+    if (rc != 0) {
+        tls_ctx_free(tls);
+        tls_ctx_free(classical);
+        return rc;
+    }
+    if (s->config.tls)
+        replace_context(s, "tls", &s->tls, tls);
+    else
+        tls_ctx_free(tls);
+    if (s->config.classical)
+        replace_context(s, "classical", &s->classical, classical);
+    else
+        tls_ctx_free(classical);
+    const struct net_limits limits = server_net_limits(c);
+    net_set_limits(s->net, &limits);
+    log_setup(c->log_level, c->log_format, 2);
+    return 0;
+}
+
+void server_reload(struct server *s)
+{
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    struct server_config c;
+    struct err e = {0};
+    server_notify("RELOADING=1");
+    int rc = config_read(s->config_file, &a, &c, &e);
+    if (rc == 0)
+        rc = apply(s, &c, &e);
+    if (rc != 0)
+        log_error("server", "the new configuration is bad; the old one stays in force", LOG_STR("file", s->config_file),
+                  LOG_ERR(&e));
+    else
+        log_info("server", "configuration and certificates read again", LOG_STR("file", s->config_file));
+    if (rc == 0 && needs_restart(&s->config, &c))
+        log_warn("server", "some settings that changed (listeners, folders, threads, queues, lives) need a restart",
+                 LOG_STR("file", s->config_file));
+    server_notify("READY=1");
+}

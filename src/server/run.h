@@ -1,0 +1,50 @@
+/*
+ * A request on its way through its steps. Lives in the exchange's arena; belongs to whoever runs the step.
+ */
+#ifndef PQOTA_SERVER_RUN_H
+#define PQOTA_SERVER_RUN_H
+
+#include "base/identity.h"
+#include "http/route.h"
+#include "net/exchange.h"
+#include "server/pool.h"
+#include "store/store.h"
+
+struct server;
+struct spool;
+
+struct run {
+    struct server *server;
+    struct exchange *x;
+    const struct route *route;
+    struct call call;
+    struct identity who;
+    size_t step;
+    bool upgraded;  /* the READ step at hand runs in the WRITE lane */
+    int result;     /* of the last handler: CALL_NEXT, CALL_REPLY */
+
+    struct pool_job job;
+    struct store_job write;
+
+    struct spool *spool;
+    struct http_spool spooled;
+    struct str piece;   /* of the body, being spooled */
+    struct {
+        void *buf;
+        size_t size;
+        uint64_t offset;
+    } file;             /* what is being read for the reply */
+};
+
+/* server/lanes.c: runs the steps from run->step on, whatever thread this is. */
+void run_steps(struct run *run);
+/* Answers with the problem in call.err and ends the run. */
+void run_fail(struct run *run);
+
+/* server/spooling.c: the body of an upload, on the file workers. */
+void run_spool_piece(struct run *run, struct str piece);
+void run_spool_finish(struct run *run); /* then run_steps */
+void run_spool_discard(struct run *run); /* the file goes, if no handler took it */
+void run_file_read(struct run *run, void *buf, size_t size, uint64_t offset);
+
+#endif

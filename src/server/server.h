@@ -1,0 +1,73 @@
+/*
+ * The process: everything that runs, made and wired together here and nowhere else. Start, reload, stop.
+ */
+#ifndef PQOTA_SERVER_SERVER_H
+#define PQOTA_SERVER_SERVER_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "http/route.h"
+#include "net/net.h"
+#include "ota/crl.h"
+#include "ota/ota.h"
+#include "server/config.h"
+#include "server/pool.h"
+#include "store/store.h"
+
+#define SERVER_LISTENS_MAX 32
+#define SERVER_TABLES_MAX 32
+
+struct jobs; /* background work; see server/jobs.h */
+
+struct server {
+    const char *config_file;
+    struct arena config_arena;
+    struct server_config config;
+    const struct clock *clock;
+    int64_t started_ms; /* Unix milliseconds */
+
+    struct store *store;
+    struct ota ota;
+    pthread_mutex_t ca_lock;
+    struct pki_ca *device_ca; /* changed by a reload, under ca_lock */
+
+    struct pool *query, *sign, *file;
+    struct tls_sessions *sessions;
+    struct tls_ctx *tls, *classical; /* what new connections get */
+    struct route_table routes[SERVER_TABLES_MAX];
+    size_t route_count;
+    struct net *net;
+    struct jobs *jobs;
+
+    uv_loop_t uv; /* the main thread's: signals and timers */
+    uv_signal_t hup, term, intr;
+    uv_timer_t drain_timer;
+    _Atomic int64_t drain_until_ms; /* monotonic; 0 while serving; loops read it */
+};
+
+/* Runs until SIGTERM or SIGINT. 0, or what kept it from starting. */
+int server_run(const char *config_file, struct err *e) MUST_CHECK;
+
+/* server/reload.c: SIGHUP. A bad configuration keeps the old one. */
+void server_reload(struct server *s);
+/* What start and reload share. */
+int server_load_trust(struct server *s, const struct server_config *c, struct err *e) MUST_CHECK;
+struct net_limits server_net_limits(const struct server_config *c);
+
+/* server/routes.c: every resource that there is. */
+void server_add_routes(struct server *s);
+
+/* server/tlsconf.c: contexts for the listeners; *out NULL when that listener is off. */
+int server_tls_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
+                       struct err *e) MUST_CHECK;
+int server_classical_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
+                             struct err *e) MUST_CHECK;
+
+/* server/notify.c: tells systemd (sd_notify protocol), if it asked to be told. */
+void server_notify(const char *state);
+
+extern const struct route_table server_health_routes; /* server/health.c */
+extern const struct route_table server_metrics_routes; /* server/metrics.c */
+
+#endif
