@@ -111,6 +111,9 @@ static enum http_event lexer_bad(struct http_parser *p, int *status, struct err 
     case HTTP_FAULT_METHOD:
         return refuse(p, status, e, 501, ERR_UNSUPPORTED, "this server does not know the request's method");
     case HTTP_FAULT_CODING:
+        if (http_header_get(p->req, "Content-Length").p != NULL)
+            return refuse(p, status, e, 400, ERR_INVALID,
+                          "the request has both Content-Length and Transfer-Encoding");
         return refuse(p, status, e, 501, ERR_UNSUPPORTED, "the only Transfer-Encoding served is chunked");
     default:
         p->status = 400;
