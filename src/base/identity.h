@@ -32,4 +32,10 @@ struct identity {
     char address[64];  /* peer, for logs and events */
 };
 
+/* How events and records name who did it. */
+static inline const char *identity_name(const struct identity *id)
+{
+    return id->id[0] != '\0' ? id->id : id->who == WHO_LOCAL ? "local" : "anyone";
+}
+
 #endif

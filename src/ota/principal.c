@@ -13,6 +13,7 @@
 #include "model/operator.h"
 #include "ota/table.h"
 #include "store/certificates.h"
+#include "store/devices.h"
 #include "store/operators.h"
 
 /* Keys are "<issuer>/<serial>". */
@@ -20,7 +21,7 @@
 
 /* What comes from the database. In `operators` the value is the role's bit, 0 when revoked, the text the name. */
 struct facts {
-    struct table operators, revoked, pending;
+    struct table operators, revoked, pending, devices; /* devices: ids of the revoked */
 };
 
 /* In `roots` the value is DEVICE_ROOT or OPERATOR_ROOT bits. */
@@ -50,6 +51,8 @@ static int facts_init(struct facts *f, struct err *e)
         rc = table_init(&f->revoked, e);
     if (rc == 0)
         rc = table_init(&f->pending, e);
+    if (rc == 0)
+        rc = table_init(&f->devices, e);
     return rc;
 }
 
@@ -58,6 +61,7 @@ static void facts_fini(struct facts *f)
     table_fini(&f->operators);
     table_fini(&f->revoked);
     table_fini(&f->pending);
+    table_fini(&f->devices);
 }
 
 int principals_new(struct principals **out, struct err *e)
@@ -136,6 +140,12 @@ static int load_revoked(void *ctx, const char *issuer, const char *serial, struc
     return rc != 0 ? rc : table_put(&f->revoked, key, 1, NULL, e);
 }
 
+static int load_device(void *ctx, const char *id, struct err *e)
+{
+    struct facts *f = ctx;
+    return table_put(&f->devices, id, 1, NULL, e);
+}
+
 static int load_pending(void *ctx, const char *issuer, const char *serial, struct err *e)
 {
     struct facts *f = ctx;
@@ -167,6 +177,8 @@ int principals_load(struct principals *p, struct db *db, struct err *e)
     if (rc == 0)
         rc = store_certificate_each(db, CERTIFICATE_PENDING, load_pending, &f, e);
     if (rc == 0)
+        rc = store_device_each_revoked(db, load_device, &f, e);
+    if (rc == 0)
         rc = store_operator_each(db, load_operator, &f, e);
     if (rc != 0) {
         atomic_store(&p->stale, true);
@@ -197,6 +209,10 @@ static int identify_device(const struct principals *p, const struct principal_ce
 {
     if (!str_is_device_id(str_of(cert->common_name)))
         return err_set(e, ERR_UNAUTHENTICATED, "the device certificate's common name is no device id");
+    if (table_get(&p->facts.devices, cert->common_name) != NULL)
+        return err_set(e, ERR_UNAUTHENTICATED,
+                       "device \"%s\" is revoked; it may enrol again with a new token that names it",
+                       cert->common_name);
     if (table_get(&p->facts.revoked, key) != NULL)
         return err_set(e, ERR_UNAUTHENTICATED,
                        "the certificate of device \"%s\" with serial %s is revoked; enrol the device again with a "
@@ -308,6 +324,21 @@ int principals_revoke(struct principals *p, const char *issuer, const char *seri
     (void)table_remove(&p->facts.pending, key);
     pthread_rwlock_unlock(&p->lock);
     return rc;
+}
+
+int principals_revoke_device(struct principals *p, const char *id, struct err *e)
+{
+    pthread_rwlock_wrlock(&p->lock);
+    int rc = table_put(&p->facts.devices, id, 1, NULL, e);
+    pthread_rwlock_unlock(&p->lock);
+    return rc;
+}
+
+void principals_restore_device(struct principals *p, const char *id)
+{
+    pthread_rwlock_wrlock(&p->lock);
+    (void)table_remove(&p->facts.devices, id);
+    pthread_rwlock_unlock(&p->lock);
 }
 
 int principals_add_operator(struct principals *p, const char *issuer, const char *serial, const char *name,

@@ -1,6 +1,6 @@
 /*
  * Who counts and who does not, in memory, so that every request can be checked without the database: operator
- * certificates with their roles, revoked certificates, and certificates that were issued but not used yet.
+ * certificates with their roles, revoked devices and certificates, and certificates issued but not used yet.
  *
  * All calls are thread-safe and take constant time (but loading). Loaded from the database at start and again
  * whenever it was changed from outside; between, the domain keeps it in step:
@@ -62,6 +62,9 @@ int principals_add_pending(struct principals *p, const char *issuer, const char 
 /* --- for the domain ---------------------------------------------------------------------------------- */
 
 int principals_revoke(struct principals *p, const char *issuer, const char *serial, struct err *e) MUST_CHECK;
+/* A revoked device is refused with whatever certificate, also one that the database does not know. */
+int principals_revoke_device(struct principals *p, const char *id, struct err *e) MUST_CHECK;
+void principals_restore_device(struct principals *p, const char *id);
 int principals_add_operator(struct principals *p, const char *issuer, const char *serial, const char *name,
                             enum who role, struct err *e) MUST_CHECK;
 

@@ -33,7 +33,8 @@ int ota_renew_check(struct renewal *r, struct err *e) MUST_CHECK;
 int ota_renew_look(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, struct renewal *r,
                    struct err *e) MUST_CHECK;
 int ota_renew_sign(struct ota *ota, struct arena *a, struct renewal *r, struct err *e) MUST_CHECK;
-int ota_renew_store(struct ota *ota, struct db *db, struct arena *a, struct renewal *r, struct err *e) MUST_CHECK;
+int ota_renew_store(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, struct renewal *r,
+                    struct err *e) MUST_CHECK;
 
 /* A certificate was seen for the first time: notes it, drops the copy that was kept for a lost reply, and
    revokes the device's older ones as superseded. For the writer thread; see principals_take_pending. */

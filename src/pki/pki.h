@@ -75,6 +75,9 @@ struct pki_issue {
                                  the common name for a server */
     int64_t not_before, not_after; /* Unix seconds; cut to the CA's own */
 };
+/* A DNS name (a leading "*." included) or an IP address: what may stand among the names. */
+bool pki_is_host(const char *name);
+
 /* Issues for a checked request, or for a key that was made here (csr NULL). The chain's PEM (leaf first, root
    left out) in the arena; *cert filled. Serial: 127 random bits. */
 int pki_issue_cert(const struct pki_ca *ca, const struct pki_csr *csr, EVP_PKEY *key,
@@ -83,6 +86,11 @@ int pki_issue_cert(const struct pki_ca *ca, const struct pki_csr *csr, EVP_PKEY 
 
 /* First certificate of a PEM text. issuer_key is left "" (a certificate alone does not tell). */
 int pki_cert_read(struct str pem, struct pki_cert *out, struct err *e) MUST_CHECK;
+/* The first certificate of a PEM text (others after it are authorities between), if at that time one of the
+   roots in that bundle file issued it for that purpose and no other; issuer_key is filled. ERR_INVALID,
+   ERR_MISMATCH. */
+int pki_cert_verify(struct str pem, const char *roots_file, enum pki_purpose purpose, int64_t now_s,
+                    struct pki_cert *out, struct err *e) MUST_CHECK;
 /* Key ids of all certificates of a PEM bundle file (roots, old and new), hex, NUL-terminated, in the arena.
  */
 int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, size_t *count,
@@ -94,7 +102,8 @@ int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, siz
 int pki_files_check(const char *cert_file, const char *key_uri, enum pki_purpose purpose, int64_t now_s,
                     struct pki_cert *cert, struct err *e) MUST_CHECK;
 
-/* Whether a peer that believes the roots in that bundle believes this certificate (its file's others help). */
+/* Whether a peer that believes the roots in that bundle believes this certificate (its file's others help).
+ */
 int pki_issued_by(const char *cert_file, const char *roots_file, enum pki_purpose purpose, int64_t now_s,
                   struct err *e) MUST_CHECK;
 

@@ -17,8 +17,9 @@ static int fill(X509_STORE *store, X509 *const *roots, size_t count, struct err 
     return 0;
 }
 
+/* issuer_key: NULL, or gets the key id of what issued the first of the chain. */
 static int verify(X509 *const *chain, size_t n, X509 *const *roots, size_t roots_n, enum pki_purpose purpose,
-                  int64_t now_s, struct err *e)
+                  int64_t now_s, char *issuer_key, struct err *e)
 {
     CLEANUP(store_cleanup) X509_STORE *store = X509_STORE_new();
     CLEANUP(ctx_cleanup) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -37,10 +38,54 @@ static int verify(X509 *const *chain, size_t n, X509 *const *roots, size_t roots
     X509_VERIFY_PARAM_set_purpose(param,
                                   purpose == PKI_SERVER ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT);
     X509_VERIFY_PARAM_set_time(param, (time_t)now_s);
-    if (X509_verify_cert(ctx) == 1)
+    if (X509_verify_cert(ctx) != 1) {
+        ERR_clear_error();
+        return err_set(e, ERR_MISMATCH, "%s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+    }
+    if (issuer_key == NULL)
         return 0;
-    ERR_clear_error();
-    return err_set(e, ERR_MISMATCH, "%s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+    const STACK_OF(X509) *found = X509_STORE_CTX_get0_chain(ctx);
+    if (sk_X509_num(found) < 2)
+        return err_set(e, ERR_MISMATCH, "it is a root itself");
+    return pki_key_id(X509_get0_pubkey(sk_X509_value(found, 1)), issuer_key, e);
+}
+
+/* No authority, and with exactly the one extended key usage. */
+static int check_leaf(X509 *cert, enum pki_purpose purpose, struct err *e)
+{
+    bool server = purpose == PKI_SERVER;
+    bool has = (X509_get_extension_flags(cert) & EXFLAG_XKUSAGE) != 0;
+    if (has && X509_get_extended_key_usage(cert) == (server ? XKU_SSL_SERVER : XKU_SSL_CLIENT) &&
+        X509_check_ca(cert) == 0)
+        return 0;
+    return err_set(e, ERR_INVALID, "it is not for a %s: its extended key usage must be exactly %s",
+                   server ? "server" : "client", server ? "serverAuth" : "clientAuth");
+}
+
+int pki_cert_verify(struct str pem, const char *roots_file, enum pki_purpose purpose, int64_t now_s,
+                    struct pki_cert *out, struct err *e)
+{
+    X509 *chain[PKI_BUNDLE_MAX], *roots[PKI_BUNDLE_MAX];
+    size_t n = 0, roots_n = 0;
+    struct pki_cert info;
+    int rc = pki_certs_parse(pem, "the certificate", chain, &n, e);
+    if (rc != 0)
+        return rc;
+    rc = pki_certs_load(roots_file, roots, &roots_n, e);
+    if (rc == 0) {
+        rc = check_leaf(chain[0], purpose, e);
+        if (rc == 0)
+            rc = pki_cert_describe(chain[0], &info, e);
+        if (rc == 0)
+            rc = verify(chain, n, roots, roots_n, purpose, now_s, info.issuer_key, e);
+        if (rc != 0)
+            rc = err_context(e, "the certificate does not count");
+        pki_certs_free(roots, roots_n);
+    }
+    pki_certs_free(chain, n);
+    if (rc == 0)
+        *out = info;
+    return rc;
 }
 
 int pki_issued_by(const char *cert_file, const char *roots_file, enum pki_purpose purpose, int64_t now_s,
@@ -52,7 +97,7 @@ int pki_issued_by(const char *cert_file, const char *roots_file, enum pki_purpos
     if (rc != 0)
         return rc;
     rc = pki_certs_load(roots_file, roots, &roots_n, e);
-    if (rc == 0 && verify(chain, n, roots, roots_n, purpose, now_s, e) != 0)
+    if (rc == 0 && verify(chain, n, roots, roots_n, purpose, now_s, NULL, e) != 0)
         rc = err_context(e, "%s does not verify with the roots in %s", cert_file, roots_file);
     pki_certs_free(chain, n);
     pki_certs_free(roots, roots_n);

@@ -117,3 +117,25 @@ int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct e
     stmt_text(&s, 2, id);
     return stmt_run(&s, e);
 }
+
+int store_device_each_revoked(struct db *db, int (*each)(void *ctx, const char *id, struct err *e), void *ctx,
+                              struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "SELECT id FROM device WHERE revoked_at IS NOT NULL", e);
+    if (rc != 0)
+        return rc;
+    auto_arena struct arena row;
+    arena_init(&row, 4096);
+    while ((rc = stmt_step(&s, e)) == STMT_ROW) {
+        bool oom = false;
+        const char *id = stmt_get_text(&s, 0, &row, &oom);
+        if (oom)
+            return no_memory(e);
+        rc = each(ctx, id, e);
+        if (rc != 0)
+            return rc;
+        arena_reset(&row);
+    }
+    return rc;
+}

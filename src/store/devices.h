@@ -33,6 +33,10 @@ int store_device_set_revoked(struct db *db, int64_t pk, int64_t revoked_at, stru
 /* A device that is gone, or was seen later, is no error. */
 int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct err *e) MUST_CHECK;
 
+/* Calls each for every revoked device; the text is valid during the call; each < 0 stops. */
+int store_device_each_revoked(struct db *db, int (*each)(void *ctx, const char *id, struct err *e), void *ctx,
+                              struct err *e) MUST_CHECK;
+
 #define STORE_PAGE_MAX 500
 
 struct device_filter {

@@ -124,10 +124,11 @@ int store_token_revoke(struct db *db, int64_t id, int64_t now_ms, struct err *e)
     return stmt_run(&s, e);
 }
 
-int store_token_use_get(struct db *db, int64_t token, const char *key_id, int64_t *device, struct err *e)
+int store_token_use_get(struct db *db, int64_t token, const char *key_id, int64_t *device, int64_t *used_at,
+                        struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT device FROM token_use WHERE token = ? AND key_id = ?", e);
+    int rc = db_prepare(db, &s, "SELECT device, used_at FROM token_use WHERE token = ? AND key_id = ?", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, token);
@@ -136,6 +137,7 @@ int store_token_use_get(struct db *db, int64_t token, const char *key_id, int64_
     if (rc < 0)
         return rc;
     *device = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
+    *used_at = rc == STMT_ROW ? stmt_get_i64(&s, 1) : 0;
     return 0;
 }
 

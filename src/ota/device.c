@@ -1,0 +1,141 @@
+#include "ota/device.h"
+
+#include "ota/crl.h"
+#include "ota/ota.h"
+#include "ota/principal.h"
+#include "ota/seen.h"
+#include "store/certificates.h"
+#include "store/devices.h"
+#include "store/events.h"
+
+static void add_seen(struct ota *ota, struct device *d)
+{
+    int64_t at = seen_get(ota->seen, d->id);
+    if (at > d->last_seen_at)
+        d->last_seen_at = at;
+}
+
+int ota_device_list(struct ota *ota, struct db *db, struct arena *a, const struct device_query *query,
+                    struct device **out, size_t *count, struct err *e)
+{
+    const struct device_filter filter = {
+        .model = query->model,
+        .tag = query->tag,
+        .version = query->version,
+        .prefix = query->prefix,
+        .revoked = query->revoked,
+        .after = query->after,
+        .limit = query->limit,
+    };
+    int rc = store_device_list(db, a, &filter, out, count, e);
+    for (size_t i = 0; rc == 0 && i < *count; i++)
+        add_seen(ota, &(*out)[i]);
+    return rc;
+}
+
+int ota_device_show(struct ota *ota, struct db *db, struct arena *a, const char *id, struct device *out,
+                    struct certificate **certificates, size_t *certificate_count, struct err *e)
+{
+    struct device d;
+    int rc = store_device_show(db, a, id, &d, e);
+    if (rc == 0)
+        rc = store_certificate_by_device(db, a, d.pk, certificates, certificate_count, e);
+    if (rc != 0)
+        return rc;
+    add_seen(ota, &d);
+    *out = d;
+    return 0;
+}
+
+static int find(struct db *db, struct arena *a, const char *id, struct device *out, struct err *e)
+{
+    int rc = store_device_by_id(db, a, id, out, e);
+    return rc == ERR_NOT_FOUND ? err_set(e, rc, "there is no device \"%s\"", id) : rc;
+}
+
+int ota_device_history(struct db *db, struct arena *a, const char *id, const char *after, size_t limit,
+                       struct device_history **out, size_t *count, struct err *e)
+{
+    struct device d;
+    int rc = find(db, a, id, &d, e);
+    return rc != 0 ? rc : store_device_history(db, a, &d, after, limit, out, count, e);
+}
+
+int ota_device_tag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, const char *id,
+                   const char *tag, struct err *e)
+{
+    if (!str_is_name(str_of(tag)))
+        return err_set(e, ERR_INVALID,
+                       "a tag begins with a letter or digit, then letters, digits and . _ + ~ -, 128 bytes at most");
+    struct device d;
+    bool changed = false;
+    int64_t tags = 0;
+    int rc = find(db, a, id, &d, e);
+    if (rc == 0)
+        rc = store_device_tag(db, &d, tag, &changed, e);
+    if (rc != 0 || !changed)
+        return rc;
+    rc = store_device_tag_count(db, d.pk, &tags, e);
+    if (rc == 0 && tags > DEVICE_TAGS_MAX)
+        return err_set(e, ERR_CONFLICT, "device \"%s\" has %d tags already; remove one first", id, DEVICE_TAGS_MAX);
+    if (rc == 0)
+        rc = store_event_add(db, clock_unix_ms(ota->clock), "device.tagged", identity_name(who), id, tag, e);
+    return rc;
+}
+
+int ota_device_untag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, const char *id,
+                     const char *tag, struct err *e)
+{
+    struct device d;
+    bool changed = false;
+    int rc = find(db, a, id, &d, e);
+    if (rc == 0)
+        rc = store_device_untag(db, &d, tag, &changed, e);
+    if (rc != 0 || !changed)
+        return rc;
+    return store_event_add(db, clock_unix_ms(ota->clock), "device.untagged", identity_name(who), id, tag, e);
+}
+
+/* In the database and, if it is kept there too, in memory: early if the commit should fail, never late. */
+static int revoke_certificates(struct ota *ota, struct db *db, int64_t device, const char *reason, int64_t now,
+                               struct err *e)
+{
+    for (;;) {
+        auto_arena struct arena a;
+        arena_init(&a, 1 << 20);
+        struct certificate *list;
+        size_t count = 0;
+        int rc = store_certificate_live(db, &a, device, 0, 0, &list, &count, e);
+        for (size_t i = 0; i < count && rc == 0; i++) {
+            rc = store_certificate_revoke(db, list[i].issuer, list[i].serial, now, reason, e);
+            if (rc == 0)
+                rc = principals_revoke(ota->principals, list[i].issuer, list[i].serial, e);
+        }
+        if (rc != 0 || count == 0)
+            return rc;
+    }
+}
+
+int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, const char *id,
+                      const char *reason, struct err *e)
+{
+    struct device d;
+    int64_t now = clock_unix_ms(ota->clock);
+    if (reason == NULL || reason[0] == '\0')
+        reason = "revoked";
+    int rc = find(db, a, id, &d, e);
+    if (rc != 0)
+        return rc;
+    if (d.revoked_at == 0) {
+        rc = store_device_set_revoked(db, d.pk, now, e);
+        if (rc == 0)
+            rc = store_event_add(db, now, "device.revoked", identity_name(who), id, reason, e);
+    }
+    if (rc == 0)
+        rc = revoke_certificates(ota, db, d.pk, reason, now, e);
+    if (rc == 0)
+        rc = principals_revoke_device(ota->principals, id, e);
+    if (rc == 0)
+        crl_touch(ota->crl);
+    return rc;
+}
