@@ -1,6 +1,6 @@
 /*
- * The verbs of `pqota`, one file each: src/cmd/<verb>.c holds cmd_<verb> and, beside it, usage_<verb>, the
- * text that `pqota <verb> --help` shows. A verb is a row of the table in main.c.
+ * The verbs of `pqota`, one file each: src/cmd/<verb>.c holds cmd_<verb> and, beside it, the text that
+ * `pqota <verb> --help` shows. A verb is a row of the table in main.c.
  */
 #ifndef PQOTA_CMD_CMD_H
 #define PQOTA_CMD_CMD_H
@@ -19,31 +19,30 @@ enum cmd_exit {
 
 struct cmd_verb {
     const char *name;
-    /* argv[0] is the verb's name; options are read with getopt_long from there. Answers an enum cmd_exit.
-       --help never arrives: main shows `usage` for it, also after a word as in `firmware publish --help`. */
+    /* argv[0] is the verb's name; options are read with getopt_long from there. Answers an enum cmd_exit. */
     int (*run)(int argc, char **argv);
-    const char *help;  /* one line for the list of verbs: begins small, ends without a full stop */
-    const char *usage; /* whole text, begins with "pqota VERB ...", ends with a newline */
+    const char *help; /* one line for the list of verbs: begins small, ends without a full stop */
+    /* What main prints for --help, wherever it stands: begins with "pqota VERB ...", ends with a newline.
+       NULL: the verb makes its help itself, and --help is passed on to it. */
+    const char *usage;
 };
 
-#define CMD_VERB(verb)                                                                                       \
-    int cmd_##verb(int argc, char **argv);                                                                   \
-    extern const char usage_##verb[]
+int cmd_init(int argc, char **argv);
+int cmd_check_config(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_firmware(int argc, char **argv);
+int cmd_deploy(int argc, char **argv);
+int cmd_deployment(int argc, char **argv);
+int cmd_device(int argc, char **argv);
+int cmd_token(int argc, char **argv);
+int cmd_operator(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 
-CMD_VERB(init);
-CMD_VERB(check_config);
-CMD_VERB(serve);
-CMD_VERB(firmware);
-CMD_VERB(deploy);
-CMD_VERB(deployment);
-CMD_VERB(device);
-CMD_VERB(token);
-CMD_VERB(operator);
-CMD_VERB(status);
-CMD_VERB(events);
-CMD_VERB(completion);
-CMD_VERB(backup);
-CMD_VERB(restore);
+extern const char usage_init[], usage_check_config[], usage_serve[], usage_backup[], usage_restore[];
 
 /* The table, ended by a row without name. */
 extern const struct cmd_verb cmd_verbs[];

@@ -11,6 +11,17 @@
 #define VERBS_MAX 32
 
 const struct cmd_verb cmd_verbs[] = {
+    {"check-config", cmd_check_config, "say whether a settings file is right, without starting",
+     usage_check_config},
+    {"firmware", cmd_firmware, "publish, list, show, download and delete releases", NULL},
+    {"deploy", cmd_deploy, "send a release to devices", NULL},
+    {"deployment", cmd_deployment, "how far deployments are; cancel one", NULL},
+    {"device", cmd_device, "list, show, tag and revoke devices", NULL},
+    {"token", cmd_token, "make tokens that devices enrol with", NULL},
+    {"operator", cmd_operator, "who may do what", NULL},
+    {"status", cmd_status, "show the server and its fleet at a glance", NULL},
+    {"events", cmd_events, "list what happened, newest first", NULL},
+    {"completion", cmd_completion, "print completion for bash, zsh or fish", NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -66,6 +77,11 @@ static void print_help(FILE *to)
 
 static int print_verb_help(const struct cmd_verb *v)
 {
+    if (v->usage == NULL) {
+        char name[32], help[] = "--help", *argv[] = {name, help, NULL};
+        snprintf(name, sizeof name, "%s", v->name);
+        return v->run(2, argv);
+    }
     fputs(v->usage, stdout);
     return CMD_OK;
 }
@@ -94,7 +110,7 @@ static int run_verb(int argc, char **argv)
     const struct cmd_verb *v = find_verb(argv[0]);
     if (v == NULL)
         return unknown_verb(argv[0]);
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+    for (int i = 1; i < argc && v->usage != NULL && strcmp(argv[i], "--") != 0; i++)
         if (asks_help(argv[i]))
             return print_verb_help(v);
     return v->run(argc, argv);

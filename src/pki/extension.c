@@ -1,4 +1,4 @@
-/* Certificate extensions (RFC 5280 section 4.2.1), made from values and never from text that OpenSSL parses. */
+/* Certificate extensions (RFC 5280 section 4.2.1), made from values, never from text that OpenSSL parses. */
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 
@@ -101,6 +101,13 @@ static bool is_dns_name(const char *s)
             return false;
     }
     return true;
+}
+
+bool pki_is_host(const char *name)
+{
+    unsigned char address[16];
+    return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1 ||
+           is_dns_name(name);
 }
 
 /* An address when inet_pton takes it, else a DNS name. Takes over nothing; frees what it could not add. */
