@@ -141,7 +141,7 @@ static size_t feed(struct conn *c, const char *data, size_t n)
 {
     size_t used = 0;
     enum http_event event = HTTP_HEAD_DONE;
-    while (reading(c) && (used < n || event == HTTP_HEAD_DONE)) {
+    while (reading(c) && (used < n || event == HTTP_HEAD_DONE || event == HTTP_BODY)) {
         if (c->state == CONN_IDLE) {
             if (used == n)
                 break;
