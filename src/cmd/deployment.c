@@ -1,0 +1,151 @@
+/* `pqota deployment`: what was sent to whom, and how far it is. */
+#include "cmd/deployment.h"
+
+#include <string.h>
+
+#include "cmd/verbs.h"
+
+const char *deployment_target(struct operate *op, yyjson_val *deployment)
+{
+    yyjson_val *t = yyjson_obj_get(deployment, "target");
+    struct str kind = operate_str(t, "kind"), value = operate_str(t, "value");
+    if (str_is(kind, "all"))
+        return "all devices";
+    if (kind.n == 0)
+        return "-";
+    const char *s = arena_printf(&op->arena, STR_FMT " %.*s", STR_ARG(kind), (int)value.n, value.n > 0 ? value.p : "");
+    return s != NULL ? s : "-";
+}
+
+const char *deployment_counts(struct operate *op, yyjson_val *counts)
+{
+    const char *all = NULL;
+    yyjson_obj_iter it = yyjson_obj_iter_with(counts);
+    yyjson_val *key;
+    while ((key = yyjson_obj_iter_next(&it)) != NULL) {
+        long long n = yyjson_get_sint(yyjson_obj_iter_get_val(key));
+        if (n != 0)
+            all = arena_printf(&op->arena, "%s%s%lld %s", all != NULL ? all : "", all != NULL ? ", " : "", n,
+                               yyjson_get_str(key));
+    }
+    return all != NULL ? all : "-";
+}
+
+int deployment_print(struct operate *op, yyjson_doc *doc)
+{
+    if (op->json)
+        return operate_print_json(op, doc) == 0 ? CMD_OK : operate_fail(op);
+    yyjson_val *d = yyjson_doc_get_root(doc);
+    struct table t;
+    operate_properties(op, &t);
+    table_cell_z(&t, "id");
+    table_cellf(&t, "%lld", (long long)operate_int(d, "id"));
+    operate_property(&t, "release", str_of(operate_release(op, d, "release")));
+    operate_property(&t, "to", str_of(deployment_target(op, d)));
+    operate_property(&t, "state", operate_str(d, "state"));
+    operate_property(&t, "downgrade", str_of(yyjson_is_true(yyjson_obj_get(d, "allow_downgrade")) ? "allowed" : "no"));
+    operate_property(&t, "created", str_of(operate_when(op, d, "created")));
+    operate_property(&t, "by", operate_str(d, "created_by"));
+    operate_property(&t, "closed", str_of(operate_when(op, d, "closed")));
+    operate_property(&t, "devices", str_of(deployment_counts(op, yyjson_obj_get(d, "actions"))));
+    return operate_print_table(op, &t) == 0 ? CMD_OK : operate_fail(op);
+}
+
+static const struct table_column list_columns[] = {
+    {"ID", TABLE_RIGHT}, {"RELEASE", TABLE_LEFT}, {"TO", TABLE_LEFT},
+    {"STATE", TABLE_LEFT}, {"CREATED", TABLE_LEFT}, {"DEVICES", TABLE_LEFT},
+};
+
+static void list_row(struct operate *op, struct table *t, yyjson_val *d)
+{
+    table_cellf(t, "%lld", (long long)operate_int(d, "id"));
+    table_cell_z(t, operate_release(op, d, "release"));
+    table_cell_z(t, deployment_target(op, d));
+    table_cell(t, operate_str(d, "state"));
+    table_cell_z(t, operate_ago(op, d, "created"));
+    table_cell_z(t, deployment_counts(op, yyjson_obj_get(d, "actions")));
+}
+
+static int list(struct line_args *args)
+{
+    static const char *const filters[] = {"state", NULL};
+    auto_operate struct operate op;
+    if (operate_init(&op, args) != 0 || operate_path(&op, "/api/deployments", NULL) != 0 ||
+        operate_query_options(&op, filters) != 0)
+        return operate_fail(&op);
+    return operate_show_list(&op, &(struct operate_listing){.columns = list_columns,
+                                                            .count = 6,
+                                                            .row = list_row,
+                                                            .none = "No deployments. `pqota deploy` makes one."});
+}
+
+static int show(struct line_args *args)
+{
+    auto_operate struct operate op;
+    auto_json yyjson_doc *doc = NULL;
+    if (operate_init(&op, args) != 0 || operate_path(&op, "/api/deployments", args->operands[0], NULL) != 0 ||
+        operate_call(&op, "GET", NULL, &doc) != 0)
+        return operate_fail(&op);
+    return deployment_print(&op, doc);
+}
+
+static int cancel(struct line_args *args)
+{
+    auto_operate struct operate op;
+    auto_json yyjson_doc *doc = NULL;
+    if (operate_init(&op, args) != 0 || operate_path(&op, "/api/deployments", args->operands[0], "cancel", NULL) != 0 ||
+        operate_call(&op, "POST", NULL, &doc) != 0)
+        return operate_fail(&op);
+    return deployment_print(&op, doc);
+}
+
+static const struct table_column action_columns[] = {
+    {"ID", TABLE_RIGHT}, {"DEVICE", TABLE_LEFT}, {"STATE", TABLE_LEFT},
+    {"DONE", TABLE_RIGHT}, {"UPDATED", TABLE_LEFT}, {"MESSAGE", TABLE_LEFT},
+};
+
+static void action_row(struct operate *op, struct table *t, yyjson_val *a)
+{
+    table_cellf(t, "%lld", (long long)operate_int(a, "id"));
+    table_cell(t, operate_str(a, "device"));
+    table_cell(t, operate_str(a, "state"));
+    if (yyjson_is_int(yyjson_obj_get(a, "progress")))
+        table_cellf(t, "%lld%%", (long long)operate_int(a, "progress"));
+    else
+        table_cell_z(t, "-");
+    table_cell_z(t, operate_ago(op, a, "updated"));
+    table_cell(t, operate_str(a, "message"));
+}
+
+static int actions(struct line_args *args)
+{
+    auto_operate struct operate op;
+    if (operate_init(&op, args) != 0 || operate_path(&op, "/api/deployments", args->operands[0], "actions", NULL) != 0)
+        return operate_fail(&op);
+    return operate_show_list(&op, &(struct operate_listing){.columns = action_columns,
+                                                            .count = 6,
+                                                            .row = action_row,
+                                                            .none = "No device has taken part yet."});
+}
+
+static const struct line_option list_options[] = {
+    {.name = "state", .value = "STATE", .help = "those in that state"},
+    {.name = NULL},
+};
+
+static const struct line_sub subs[] = {
+    {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, list_options, list, "list deployments, newest first", NULL},
+    {"show", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, show, "show one deployment and how far its devices are", NULL},
+    {"actions", "ID", 1, 1, LINE_SERVER | LINE_JSON | LINE_LIST, NULL, actions, "list what each device does about it",
+     NULL},
+    {"cancel", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, cancel, "stop a deployment",
+     "Devices that have begun to install finish; no other device begins."},
+    {.name = NULL},
+};
+
+const struct line_verb line_deployment = {"deployment", "What was sent to whom, and how far it is.", subs};
+
+int cmd_deployment(int argc, char **argv)
+{
+    return line_run(&line_deployment, argc, argv);
+}

@@ -1,0 +1,241 @@
+/* `pqota firmware publish` and `download`: files to the server and back. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "cmd/digest.h"
+#include "cmd/firmware.h"
+#include "cmd/text.h"
+
+#define NOTES_MAX 4096 /* bytes: they travel in the request's address */
+#define MODELS_MAX 64
+#define HASH_PROGRESS_MIN (64 << 20) /* below this, hashing is over before a bar could be read */
+
+/* --- publish -------------------------------------------------------------------------------------------- */
+
+static int joined_models(struct operate *op, const char **out)
+{
+    const char *all = NULL, *m;
+    size_t i = 0, n = 0;
+    while ((m = line_each(op->args, "model", &i)) != NULL) {
+        if (++n > MODELS_MAX)
+            return err_set(&op->err, ERR_TOO_LARGE, "more than %d models", MODELS_MAX);
+        all = all != NULL ? arena_printf(&op->arena, "%s,%s", all, m) : arena_dup_str(&op->arena, str_of(m));
+        if (all == NULL)
+            return err_set(&op->err, ERR_NOMEM, "no memory for the models");
+    }
+    *out = all;
+    return 0;
+}
+
+static int read_notes(struct operate *op, const char **out)
+{
+    const char *text = line_get(op->args, "notes"), *path = line_get(op->args, "notes-file");
+    auto_buf struct buf b;
+    buf_init(&b, NOTES_MAX);
+    if (path != NULL) {
+        int rc = file_read(path, NOTES_MAX, &b, &op->err);
+        if (rc != 0)
+            return rc;
+        text = b.p;
+    }
+    if (text == NULL)
+        return 0;
+    struct str s = path != NULL ? buf_str(&b) : str_of(text);
+    if (s.n > NOTES_MAX || !str_is_text(s))
+        return err_set(&op->err, ERR_INVALID, "the notes must be UTF-8 text of at most %d bytes", NOTES_MAX);
+    *out = arena_dup_str(&op->arena, s);
+    return *out != NULL ? 0 : err_set(&op->err, ERR_NOMEM, "no memory for the notes");
+}
+
+static int open_image(struct operate *op, const char *path, int *fd, int64_t *size)
+{
+    struct stat st;
+    auto_close int f = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (f < 0 || fstat(f, &st) != 0)
+        return err_errno(&op->err, errno, "cannot open %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(&op->err, ERR_INVALID, "%s is not a regular file", path);
+    if (st.st_size == 0)
+        return err_set(&op->err, ERR_INVALID, "%s is empty", path);
+    *size = st.st_size;
+    *fd = take_fd(&f);
+    return 0;
+}
+
+static int hash_image(struct operate *op, int fd, const char *name, int64_t size, char sha[SHA256_HEX_SIZE])
+{
+    struct progress bar;
+    const char *label = arena_printf(&op->arena, "hashing %s", name);
+    progress_start(&bar, &clock_system, label != NULL ? label : "hashing", size, 0);
+    int rc = digest_file(fd, name, size, size >= HASH_PROGRESS_MIN ? &bar : NULL, sha, &op->err);
+    progress_end(&bar);
+    return rc;
+}
+
+/* PUT /api/firmware/{name}/{version}/{filename}?sha256=...&model=... */
+static int publish_path(struct operate *op, const char *filename, const char *sha)
+{
+    const char *models = NULL, *notes = NULL;
+    int rc = joined_models(op, &models);
+    if (rc == 0)
+        rc = read_notes(op, &notes);
+    if (rc == 0)
+        rc = operate_path(op, "/api/firmware", line_get(op->args, "name"), line_get(op->args, "version"), filename,
+                          NULL);
+    if (rc == 0)
+        rc = operate_query(op, "sha256", sha);
+    if (rc == 0)
+        rc = operate_query(op, "model", models);
+    if (rc == 0)
+        rc = operate_query(op, "type", line_get(op->args, "type"));
+    if (rc == 0)
+        rc = operate_query(op, "notes", notes);
+    return rc;
+}
+
+static int check_publish_line(const struct line_args *args, const char *filename)
+{
+    if (line_has(args, "notes") && line_has(args, "notes-file"))
+        return line_wrong(args, "--notes and --notes-file exclude each other");
+    if (!str_is_name(str_of(line_get(args, "name"))))
+        return line_wrong(args, "--name must be letters, digits and . _ + ~ - (at most 128)");
+    if (!str_is_name(str_of(line_get(args, "version"))))
+        return line_wrong(args, "--version must be letters, digits and . _ + ~ - (at most 128)");
+    if (!str_is_name(str_of(filename)))
+        return line_wrong(args, "\"%s\" cannot be a file's name for devices; give another by --filename", filename);
+    return 0;
+}
+
+int firmware_publish(struct line_args *args)
+{
+    const char *path = args->operands[0], *filename = line_get(args, "filename");
+    if (filename == NULL)
+        filename = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+    int code = check_publish_line(args, filename);
+    if (code != 0)
+        return code;
+    auto_operate struct operate op;
+    auto_close int fd = -1;
+    auto_json yyjson_doc *doc = NULL;
+    int64_t size;
+    char sha[SHA256_HEX_SIZE];
+    if (operate_init(&op, args) != 0 || open_image(&op, path, &fd, &size) != 0 ||
+        hash_image(&op, fd, path, size, sha) != 0 || publish_path(&op, filename, sha) != 0)
+        return operate_fail(&op);
+    struct progress bar;
+    progress_start(&bar, &clock_system, filename, size, 0);
+    struct rest_file file = {.fd = fd, .name = path, .size = size, .progress = &bar};
+    int rc = rest_upload(op.rest, op.path.p, &file, &doc, &op.err);
+    progress_end(&bar);
+    if (rc != 0)
+        return operate_fail(&op);
+    yyjson_val *release = yyjson_doc_get_root(doc);
+    if (!op.json) {
+        char text[TEXT_SHORT_MAX];
+        fprintf(stderr, "Published %s %s as release %lld (%s). Next: pqota deploy %s@%s --model MODEL\n",
+                line_get(args, "name"), line_get(args, "version"), (long long)operate_int(release, "id"),
+                text_size(size, text), line_get(args, "name"), line_get(args, "version"));
+    }
+    return firmware_show(&op, release);
+}
+
+/* --- download ------------------------------------------------------------------------------------------- */
+
+struct download {
+    struct str filename;
+    char sha[SHA256_HEX_SIZE];
+    int64_t size;
+    const char *target; /* where the whole file goes */
+    const char *part;   /* where it grows: named after its hash, so never the beginning of another file */
+};
+
+static bool is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int describe_download(struct operate *op, yyjson_val *release, struct download *d)
+{
+    unsigned char hash[SHA256_SIZE];
+    struct str sha = operate_str(release, "sha256");
+    d->filename = operate_str(release, "filename");
+    d->size = operate_int(release, "size");
+    if (hex_decode(sha, hash, sizeof hash) != 0 || d->size < 0 || !str_is_name(d->filename))
+        return err_set(&op->err, ERR_INVALID, "the server does not say what file this release has");
+    hex_encode(hash, sizeof hash, d->sha);
+    const char *output = line_get(op->args, "output");
+    if (output == NULL)
+        d->target = arena_dup_str(&op->arena, d->filename);
+    else if (is_dir(output))
+        d->target = arena_printf(&op->arena, "%s/" STR_FMT, output, STR_ARG(d->filename));
+    else
+        d->target = output;
+    d->part = d->target != NULL ? arena_printf(&op->arena, "%s.%.12s.part", d->target, d->sha) : NULL;
+    return d->part != NULL ? 0 : err_set(&op->err, ERR_NOMEM, "no memory for the file's name");
+}
+
+static int hash_matches(struct operate *op, int fd, const struct download *d)
+{
+    char sha[SHA256_HEX_SIZE];
+    int rc = hash_image(op, fd, d->part, d->size, sha);
+    if (rc != 0)
+        return rc;
+    if (strcmp(sha, d->sha) == 0)
+        return 0;
+    if (unlink(d->part) != 0)
+        return err_errno(&op->err, errno, "%s is damaged and cannot be removed", d->part);
+    return err_set(&op->err, ERR_MISMATCH, "what arrived is damaged (SHA-256 %s, not %s); it was thrown away, run this "
+                                           "again", sha, d->sha);
+}
+
+static int fetch(struct operate *op, yyjson_val *release, const struct download *d)
+{
+    struct stat st;
+    struct err *e = &op->err;
+    auto_close int fd = open(d->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_errno(e, errno, "cannot write %s", d->part);
+    int64_t have = st.st_size > d->size ? 0 : st.st_size;
+    char id[24];
+    snprintf(id, sizeof id, "%lld", (long long)operate_int(release, "id"));
+    int rc = operate_path(op, "/api/firmware", id, "file", NULL);
+    if (rc == 0 && (have < d->size || st.st_size != d->size)) {
+        struct progress bar;
+        progress_start(&bar, &clock_system, d->target, d->size, have);
+        struct rest_file file = {.fd = fd, .name = d->part, .size = d->size, .progress = &bar};
+        rc = rest_download(op->rest, op->path.p, d->sha, have, &file, e);
+        progress_end(&bar);
+    }
+    if (rc == 0)
+        rc = hash_matches(op, fd, d);
+    if (rc == 0)
+        rc = file_fsync(fd, d->part, e);
+    if (rc == 0 && rename(d->part, d->target) != 0)
+        rc = err_errno(e, errno, "cannot name the file %s", d->target);
+    return rc;
+}
+
+int firmware_download(struct line_args *args)
+{
+    auto_operate struct operate op;
+    auto_json yyjson_doc *doc = NULL;
+    yyjson_val *release = NULL;
+    struct download d = {0};
+    if (operate_init(&op, args) != 0 || firmware_find(&op, &doc, &release) != 0 ||
+        describe_download(&op, release, &d) != 0)
+        return operate_fail(&op);
+    if (file_exists(d.target) && !line_has(args, "force")) {
+        (void)err_set(&op.err, ERR_CONFLICT, "%s is there already; --force replaces it", d.target);
+        return operate_fail(&op);
+    }
+    if (fetch(&op, release, &d) != 0)
+        return operate_fail(&op);
+    char size[TEXT_SHORT_MAX];
+    fprintf(stderr, "%s: %s, SHA-256 as announced.\n", d.target, text_size(d.size, size));
+    return CMD_OK;
+}

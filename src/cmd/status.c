@@ -1,0 +1,90 @@
+/* `pqota status`: the server and its fleet at a glance. */
+#include <string.h>
+
+#include "cmd/deployment.h"
+#include "cmd/text.h"
+#include "cmd/verbs.h"
+
+static const struct table_column version_columns[] = {
+    {"MODEL", TABLE_LEFT}, {"VERSION", TABLE_LEFT}, {"DEVICES", TABLE_RIGHT}};
+
+/* Members of "store": those that count bytes as sizes, the rest as they are. */
+static void add_store(struct operate *op, struct table *t, yyjson_val *store)
+{
+    yyjson_obj_iter it = yyjson_obj_iter_with(store);
+    yyjson_val *key;
+    while ((key = yyjson_obj_iter_next(&it)) != NULL) {
+        yyjson_val *v = yyjson_obj_iter_get_val(key);
+        const char *name = yyjson_get_str(key), *bytes = strstr(name, "bytes");
+        char size[TEXT_SHORT_MAX];
+        if (!yyjson_is_int(v) && !yyjson_is_str(v))
+            continue;
+        table_cellf(t, "store: %.64s", name);
+        if (yyjson_is_str(v))
+            table_cell(t, (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)});
+        else if (bytes != NULL)
+            table_cell_z(t, text_size(yyjson_get_sint(v), size));
+        else
+            table_cellf(t, "%lld", (long long)yyjson_get_sint(v));
+    }
+    (void)op;
+}
+
+static int print_status(struct operate *op, yyjson_val *s)
+{
+    struct table t, versions;
+    yyjson_val *devices = yyjson_obj_get(s, "devices"), *actions = yyjson_obj_get(s, "actions"), *v;
+    operate_properties(op, &t);
+    operate_property(&t, "server", str_of(op->profile.server));
+    operate_property(&t, "pqota", operate_str(s, "version"));
+    operate_property(&t, "started", str_of(operate_when(op, s, "started")));
+    table_cell_z(&t, "devices");
+    table_cellf(&t, "%lld, %lld of them revoked, %lld seen in the last day", (long long)operate_int(devices, "total"),
+                (long long)operate_int(devices, "revoked"), (long long)operate_int(devices, "seen_last_day"));
+    table_cell_z(&t, "deployments");
+    table_cellf(&t, "%lld running", (long long)operate_int(s, "deployments_running"));
+    yyjson_obj_iter it = yyjson_obj_iter_with(actions);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;)
+        if (yyjson_is_obj(v = yyjson_obj_iter_get_val(key))) {
+            table_cellf(&t, "actions, %.32s", yyjson_get_str(key));
+            table_cell_z(&t, deployment_counts(op, v));
+        }
+    if (!yyjson_is_obj(yyjson_obj_get(actions, "open")))
+        operate_property(&t, "actions", str_of(deployment_counts(op, actions)));
+    add_store(op, &t, yyjson_obj_get(s, "store"));
+    int rc = operate_print_table(op, &t);
+    table_init(&versions, &op->arena, version_columns, 3);
+    yyjson_arr_iter vi = yyjson_arr_iter_with(yyjson_obj_get(s, "versions"));
+    while ((v = yyjson_arr_iter_next(&vi)) != NULL) {
+        table_cell(&versions, operate_str(v, "model"));
+        table_cell(&versions, operate_str(v, "version"));
+        table_cellf(&versions, "%lld", (long long)operate_int(v, "devices"));
+    }
+    if (versions.rows > 0)
+        putchar('\n');
+    return rc == 0 ? operate_print_table(op, &versions) : rc;
+}
+
+static int status(struct line_args *args)
+{
+    auto_operate struct operate op;
+    auto_json yyjson_doc *doc = NULL;
+    if (operate_init(&op, args) != 0 || operate_path(&op, "/api/status", NULL) != 0 ||
+        operate_call(&op, "GET", NULL, &doc) != 0)
+        return operate_fail(&op);
+    int rc = op.json ? operate_print_json(&op, doc) : print_status(&op, yyjson_doc_get_root(doc));
+    return rc == 0 ? CMD_OK : operate_fail(&op);
+}
+
+static const struct line_sub subs[] = {
+    {"", "", 0, 0, LINE_SERVER | LINE_JSON, NULL, status, "show the server and its fleet at a glance", NULL},
+    {.name = NULL},
+};
+
+const struct line_verb line_status = {
+    "status", "Shows the server and its fleet at a glance: devices, what they run, what is under way.", subs};
+
+int cmd_status(int argc, char **argv)
+{
+    return line_run(&line_status, argc, argv);
+}

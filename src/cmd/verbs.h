@@ -1,0 +1,10 @@
+/* The tables of the verbs that have them, for help, completion and tests. */
+#ifndef PQOTA_CMD_VERBS_H
+#define PQOTA_CMD_VERBS_H
+
+#include "cmd/line.h"
+
+extern const struct line_verb line_firmware, line_deploy, line_deployment, line_device, line_token, line_operator,
+    line_status, line_events, line_completion;
+
+#endif
