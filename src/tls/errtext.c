@@ -46,9 +46,10 @@ static const struct meaning {
     {SSL_R_WRONG_SSL_VERSION, ERR_UNSUPPORTED, "the %s speaks no TLS 1.3"},
     {SSL_R_NO_SHARED_CIPHER, ERR_UNSUPPORTED, "the %s offers no cipher that is allowed here"},
     {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, ERR_UNAUTHENTICATED,
-     "the %s showed no certificate, and one is demanded here (or it has none that is signed as this side asks)"},
+     "the %s showed no certificate, and one is demanded here (or it has none of an algorithm allowed here)"},
     {SSL_R_WRONG_SIGNATURE_TYPE, ERR_UNSUPPORTED, "the %s signs with an algorithm that is not allowed here"},
-    {SSL_R_BAD_SIGNATURE, ERR_UNAUTHENTICATED, "the %s's signature is wrong: it does not hold its certificate's key"},
+    {SSL_R_BAD_SIGNATURE, ERR_UNAUTHENTICATED,
+     "the %s's signature is wrong: it does not hold its certificate's key"},
     {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, ERR_INVALID, "a record from the %s was damaged or forged"},
     {SSL_R_NO_APPLICATION_PROTOCOL, ERR_UNSUPPORTED, "the %s asks for no application protocol spoken here"},
     {SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED, ERR_UNSUPPORTED, "the %s's TLS is too old"},
@@ -132,13 +133,16 @@ static void say_reason(struct tls_conn *conn, struct err *e)
     const char *peer = peer_word(conn);
     char names[NAMES_MAX];
     if (is_group_problem(reason)) {
-        err_set(e, ERR_UNSUPPORTED, "the %s offers no post-quantum key exchange that is allowed here (offered: %s; allowed: %s)",
-                peer, offered_groups(conn->ssl, names), conn->ctx->rules->algs.groups);
+        bool classical = conn->ctx->rules->algs.policy->tls12_ciphers != NULL;
+        err_set(e, ERR_UNSUPPORTED, "the %s offers no %skey exchange that is allowed here (offered: %s; allowed: %s)",
+                peer, classical ? "" : "post-quantum ", offered_groups(conn->ssl, names),
+                conn->ctx->rules->algs.groups);
         return;
     }
     if (is_signature_problem(reason)) {
-        err_set(e, ERR_UNSUPPORTED, "the %s accepts no signature of this side's certificate (accepted: %s; ours: %s)",
-                peer, offered_signatures(conn->ssl, names), conn->ctx->signature);
+        err_set(e, ERR_UNSUPPORTED,
+                "the %s accepts no signature of this side's certificate (accepted: %s; ours: %s)", peer,
+                offered_signatures(conn->ssl, names), conn->ctx->signature);
         return;
     }
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
@@ -156,8 +160,9 @@ static void say_reason(struct tls_conn *conn, struct err *e)
 
 static const char *doing(const struct tls_conn *conn)
 {
-    return conn->state == TLS_OPEN ? "without saying goodbye (no close_notify): what was received may be cut short"
-                                   : "in the middle of the handshake";
+    return conn->state == TLS_OPEN
+               ? "without saying goodbye (no close_notify): what was received may be cut short"
+               : "in the middle of the handshake";
 }
 
 enum tls_step tls_fail(struct tls_conn *conn, int ssl_error, struct err *e)

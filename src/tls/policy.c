@@ -94,9 +94,10 @@ static const struct tls_policy *find_policy(const char *name)
     return NULL;
 }
 
-bool tls_policy_exists(const char *name)
+bool tls_policy_is_post_quantum(const char *name)
 {
-    return name != NULL && find_policy(name) != NULL;
+    const struct tls_policy *p = name != NULL ? find_policy(name) : NULL;
+    return p != NULL && p->tls12_ciphers == NULL;
 }
 
 static int find_kem(struct str s, bool classical)

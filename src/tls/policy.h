@@ -29,7 +29,8 @@ struct tls_algs {
 /* Each may be NULL: policy is then "balanced", kem and sig the policy's own. */
 int tls_algs_resolve(const char *policy, const char *kem, const char *sig, struct tls_algs *out,
                      struct err *e) MUST_CHECK;
-bool tls_policy_exists(const char *name);
+/* Whether name (may be NULL) is a policy, and none of the insecure ones. */
+bool tls_policy_is_post_quantum(const char *name);
 
 /* Whether the certificate holding this key may be shown under these algorithms. */
 bool tls_algs_allow_key(const struct tls_algs *algs, EVP_PKEY *key);
