@@ -37,7 +37,7 @@ int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct e
 int store_device_each_revoked(struct db *db, int (*each)(void *ctx, const char *id, struct err *e), void *ctx,
                               struct err *e) MUST_CHECK;
 
-#define STORE_PAGE_MAX 500
+#define STORE_PAGE_MAX 501 /* a page of 500, and one row to know whether another follows */
 
 struct device_filter {
     const char *model, *tag, *version, *prefix; /* NULL: any; prefix of the id */
