@@ -33,7 +33,8 @@ enum list_match { LIST_ABSENT, LIST_NO, LIST_YES };
 
 /* All header lines of that name together. Strong comparison takes no weak tag (section 8.8.3.2); a malformed
    list matches nothing. */
-static enum list_match match_etags(const struct http_request *req, const char *name, struct str etag, bool strong)
+static enum list_match match_etags(const struct http_request *req, const char *name, struct str etag,
+                                   bool strong)
 {
     enum list_match found = LIST_ABSENT;
     for (size_t i = 0; i < req->header_count; i++) {

@@ -62,7 +62,8 @@ static bool describe(struct http_response *r, struct arena *a, const struct http
 static bool reply_one(struct http_response *r, struct arena *a, const struct http_file *file,
                       const struct http_range *range)
 {
-    const char *where = arena_printf(a, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range->first, range->last, file->size);
+    const char *where =
+        arena_printf(a, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range->first, range->last, file->size);
     if (where == NULL)
         return false;
     r->status = 206;
@@ -86,11 +87,10 @@ static bool reply_several(struct http_response *r, struct arena *a, const struct
     if (type == NULL || end == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        const char *lead = arena_printf(a,
-                                        "%s--%s\r\nContent-Type: %s\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
-                                        "/%" PRIu64 "\r\n\r\n",
-                                        i == 0 ? "" : "\r\n", boundary, file->content_type, ranges[i].first,
-                                        ranges[i].last, file->size);
+        const char *lead = arena_printf(
+            a,
+            "%s--%s\r\nContent-Type: %s\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n\r\n",
+            i == 0 ? "" : "\r\n", boundary, file->content_type, ranges[i].first, ranges[i].last, file->size);
         if (lead == NULL)
             return false;
         add_bytes(r, lead);

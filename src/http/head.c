@@ -56,7 +56,8 @@ const char *http_status_text(int status)
     return "Unknown";
 }
 
-/* A header that would end its line early, or one that is written below, must not get out (RFC 9112 section 11.1). */
+/* A header that would end its line early, or one that is written below, must not get out (RFC 9112
+   section 11.1). */
 static bool may_be_sent(const struct http_header *h)
 {
     static const char *const ours[] = {"Date", "Connection", "Content-Length", "Transfer-Encoding"};
@@ -85,7 +86,8 @@ static int add_header(struct buf *out, struct str name, struct str value)
     return rc != 0 ? rc : buf_add(out, "\r\n", 2);
 }
 
-static int write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms, struct buf *out)
+static int write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms,
+                      struct buf *out)
 {
     char date[CLOCK_TEXT_MAX];
     int rc = buf_printf(out, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status));
@@ -106,7 +108,8 @@ static int write_head(const struct http_request *req, const struct http_response
     return rc != 0 ? rc : buf_add(out, "\r\n", 2);
 }
 
-int http_write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms, struct buf *out)
+int http_write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms,
+                    struct buf *out)
 {
     size_t before = out->n;
     int rc = write_head(req, r, now_ms, out);

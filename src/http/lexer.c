@@ -120,7 +120,8 @@ void http_lexer_begin(struct http_lexer *l, void *ctx)
     l->in_head = true;
 }
 
-enum http_lex http_lexer_feed(struct http_lexer *l, const char *data, size_t n, size_t *used, struct str *piece)
+enum http_lex http_lexer_feed(struct http_lexer *l, const char *data, size_t n, size_t *used,
+                              struct str *piece)
 {
     llhttp_resume(&l->p);
     const char *from = n > 0 ? data : "";

@@ -32,7 +32,8 @@ struct http_lexer *http_lexer_new(http_lex_header *header); /* NULL: no memory *
 void http_lexer_free(struct http_lexer *l);
 void http_lexer_begin(struct http_lexer *l, void *ctx);
 /* The head must be fed in one piece, so that a field is one view; what follows may come in any pieces. */
-enum http_lex http_lexer_feed(struct http_lexer *l, const char *data, size_t n, size_t *used, struct str *piece);
+enum http_lex http_lexer_feed(struct http_lexer *l, const char *data, size_t n, size_t *used,
+                              struct str *piece);
 uint64_t http_lexer_chunk_size(const struct http_lexer *l); /* after HTTP_LEX_CHUNK */
 enum http_lex_fault http_lexer_fault(const struct http_lexer *l, const char **why);
 

@@ -64,7 +64,8 @@ void http_reply(struct http_response *r, int status, const char *content_type, s
     r->status = status;
     http_set(r, "Content-Type", content_type);
     if (body.n > 0)
-        r->parts[r->part_count++] = (struct http_part){.kind = HTTP_PART_BYTES, .bytes = body, .length = body.n};
+        r->parts[r->part_count++] =
+            (struct http_part){.kind = HTTP_PART_BYTES, .bytes = body, .length = body.n};
 }
 
 void http_reply_json(struct http_response *r, struct arena *a, int status, yyjson_mut_doc *doc)

@@ -59,7 +59,7 @@ struct http_response {
     size_t header_count;
     struct http_part parts[HTTP_PARTS_MAX];
     size_t part_count;
-    int file; /* descriptor the response owns, or -1 */
+    int file;   /* descriptor the response owns, or -1 */
     bool close; /* the connection ends after it */
 };
 
@@ -99,16 +99,16 @@ struct http_file {
     const char *content_type; /* "application/octet-stream" */
     const char *filename;     /* for Content-Disposition, or NULL; already a safe name */
 };
-/* Answers GET or HEAD for a file: If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range and
-   Range as RFC 9110 sections 13 and 14 say; one range, several as multipart/byteranges (merged when they
+/* Answers GET or HEAD for a file: If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range
+   and Range as RFC 9110 sections 13 and 14 say; one range, several as multipart/byteranges (merged when they
    overlap or touch, at most HTTP_RANGES_MAX, else the Range is ignored), 416. */
 void http_reply_file(const struct http_request *req, struct http_response *r, struct arena *a,
                      const struct http_file *file);
 
 const char *http_status_text(int status);
 /* Appends the response's head to out: status line, Date, the headers set, Content-Length of the parts (none
-   for 1xx, 204 and 304), Connection. The parts are then to be sent, but not for HEAD (its head tells what GET
-   would get) nor for 204 and 304. req may be NULL when there was none to understand; Connection is then close.
+   for 1xx, 204 and 304), Connection. The parts are then to be sent, but not for HEAD (its head tells what
+   GET would get) nor for 204 and 304. req may be NULL when there was none to understand: then it is close.
    Date, Connection, Content-Length, Transfer-Encoding that were set by hand, and values with control
    characters, are left out. On failure (ERR_TOO_LARGE, ERR_NOMEM) out is as before. */
 int http_write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms,

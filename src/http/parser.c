@@ -11,10 +11,10 @@
 
 /* What the next byte belongs to. */
 enum phase {
-    PHASE_BLANK,   /* nothing yet, or the one empty line that may stand before a request */
+    PHASE_BLANK, /* nothing yet, or the one empty line that may stand before a request */
     PHASE_HEAD,
-    PHASE_BODY,    /* as llhttp counts it; nothing when there is no body */
-    PHASE_CHUNK,   /* a chunk's size line */
+    PHASE_BODY,  /* as llhttp counts it; nothing when there is no body */
+    PHASE_CHUNK, /* a chunk's size line */
     PHASE_TRAILER,
     PHASE_END,
     PHASE_BAD,
@@ -97,7 +97,8 @@ static enum http_event bad(struct http_parser *p, int *status, struct err *e)
     return HTTP_BAD;
 }
 
-static enum http_event refuse(struct http_parser *p, int *status, struct err *e, int what, int code, const char *why)
+static enum http_event refuse(struct http_parser *p, int *status, struct err *e, int what, int code,
+                              const char *why)
 {
     p->status = what;
     err_set(&p->why, code, "%s", why);
@@ -125,14 +126,14 @@ static enum http_event lexer_bad(struct http_parser *p, int *status, struct err 
 static void scan_next(struct http_parser *p, enum http_scan_kind kind)
 {
     bool line = kind == HTTP_SCAN_CHUNK;
-    p->scan = (struct http_scan){.kind = kind,
-                                 .max = line ? CHUNK_LINE_MAX : p->limits.head_max,
-                                 .total = line ? 0 : p->head_bytes};
+    p->scan = (struct http_scan){
+        .kind = kind, .max = line ? CHUNK_LINE_MAX : p->limits.head_max, .total = line ? 0 : p->head_bytes};
     p->phase = line ? PHASE_CHUNK : PHASE_TRAILER;
 }
 
 /* The whole head, in one piece in the arena. */
-static enum http_event head_whole(struct http_parser *p, const char *head, size_t n, int *status, struct err *e)
+static enum http_event head_whole(struct http_parser *p, const char *head, size_t n, int *status,
+                                  struct err *e)
 {
     struct str text = {.p = head, .n = n};
     p->head_bytes = n;
@@ -149,7 +150,8 @@ static enum http_event head_whole(struct http_parser *p, const char *head, size_
     if (lex != HTTP_LEX_HEAD || used != n)
         return refuse(p, status, e, 400, ERR_INVALID, "the request's head is malformed");
     if (p->too_many)
-        return refuse(p, status, e, 431, ERR_TOO_LARGE, "the request has more header fields than this server takes");
+        return refuse(p, status, e, 431, ERR_TOO_LARGE,
+                      "the request has more header fields than this server takes");
     if (http_request_fields(p->req, minor, &p->status, &p->why) != 0)
         return bad(p, status, e);
     p->phase = PHASE_BODY;
@@ -158,8 +160,8 @@ static enum http_event head_whole(struct http_parser *p, const char *head, size_
     return HTTP_HEAD_DONE;
 }
 
-static enum http_event parse_head(struct http_parser *p, const char *data, size_t n, size_t *used, int *status,
-                                  struct err *e)
+static enum http_event parse_head(struct http_parser *p, const char *data, size_t n, size_t *used,
+                                  int *status, struct err *e)
 {
     enum http_scan_result r = http_scan(&p->scan, data, n, used, &p->status, &p->why);
     if (r == HTTP_SCAN_BAD)
@@ -176,13 +178,14 @@ static enum http_event parse_head(struct http_parser *p, const char *data, size_
     size_t head_n = text.n;
     buf_release(&p->head);
     if (head == NULL)
-        return refuse(p, status, e, 431, ERR_TOO_LARGE, "the request's head is larger than this server has room for");
+        return refuse(p, status, e, 431, ERR_TOO_LARGE,
+                      "the request's head is larger than this server has room for");
     return head_whole(p, head, head_n, status, e);
 }
 
 /* RFC 9112 section 2.2: an empty line before the request line is skipped; one is enough. */
-static enum http_event parse_blank(struct http_parser *p, const char *data, size_t n, size_t *used, int *status,
-                                   struct err *e)
+static enum http_event parse_blank(struct http_parser *p, const char *data, size_t n, size_t *used,
+                                   int *status, struct err *e)
 {
     while (*used < n) {
         char c = data[*used];
@@ -202,8 +205,8 @@ static enum http_event parse_blank(struct http_parser *p, const char *data, size
     return HTTP_MORE;
 }
 
-static enum http_event parse_body(struct http_parser *p, const char *data, size_t n, size_t *used, struct str *piece,
-                                  int *status, struct err *e)
+static enum http_event parse_body(struct http_parser *p, const char *data, size_t n, size_t *used,
+                                  struct str *piece, int *status, struct err *e)
 {
     switch (http_lexer_feed(p->lexer, data, n, used, piece)) {
     case HTTP_LEX_MORE:
@@ -223,8 +226,8 @@ static enum http_event parse_body(struct http_parser *p, const char *data, size_
 
 /* A chunk's size line or the trailers: scanned first, then llhttp gets exactly what was scanned, and both
    must agree on where it ends. */
-static enum http_event parse_lines(struct http_parser *p, const char *data, size_t n, size_t *used, int *status,
-                                   struct err *e)
+static enum http_event parse_lines(struct http_parser *p, const char *data, size_t n, size_t *used,
+                                   int *status, struct err *e)
 {
     enum http_scan_result r = http_scan(&p->scan, data, n, used, &p->status, &p->why);
     if (r == HTTP_SCAN_BAD)

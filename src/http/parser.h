@@ -18,7 +18,7 @@ enum http_event {
     HTTP_HEAD_DONE, /* request is filled but for its body */
     HTTP_BODY,      /* *piece is a part of the body (a view into what was fed), never empty */
     HTTP_END,       /* the message is complete; bytes not used belong to the next one */
-    HTTP_BAD,       /* *status is what to answer (400, 414, 417, 431, 501, 503, 505), *e the sentence; then close */
+    HTTP_BAD, /* *status is what to answer (400, 414, 417, 431, 501, 503, 505), *e the sentence; then close */
 };
 
 struct http_parser; /* one a connection; holds no memory between requests but itself */
@@ -27,7 +27,7 @@ struct http_parser *http_parser_new(const struct http_limits *limits); /* NULL: 
 void http_parser_free(struct http_parser *p);
 /* Begins a request: *req is emptied; its texts go to the arena, its head in one piece. */
 void http_parser_begin(struct http_parser *p, struct http_request *req, struct arena *a);
-/* After HTTP_HEAD_DONE and HTTP_BODY call again with the bytes not used, and also when none are left (n == 0): a
+/* After HTTP_HEAD_DONE and HTTP_BODY call again with the bytes not used, also when none are left (n == 0): a
    message without a body, or at its last byte, answers HTTP_END. HTTP_MORE waits for the peer. HTTP_END and
    HTTP_BAD are answered again until http_parser_begin. However the bytes are cut, the events are the same
    but for the sizes of the pieces. */

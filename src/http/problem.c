@@ -9,9 +9,10 @@ static int status_of(int code)
     static const struct {
         int code, status;
     } map[] = {
-        {ERR_INVALID, 400},   {ERR_UNAUTHENTICATED, 401}, {ERR_DENIED, 403},   {ERR_NOT_FOUND, 404},
-        {ERR_CONFLICT, 409},  {ERR_GONE, 410},            {ERR_TOO_LARGE, 413}, {ERR_UNSUPPORTED, 415},
-        {ERR_MISMATCH, 422},  {ERR_BUSY, 503},            {ERR_TIMEOUT, 503},  {ERR_FULL, 507},
+        {ERR_INVALID, 400},   {ERR_UNAUTHENTICATED, 401}, {ERR_DENIED, 403},
+        {ERR_NOT_FOUND, 404}, {ERR_CONFLICT, 409},        {ERR_GONE, 410},
+        {ERR_TOO_LARGE, 413}, {ERR_UNSUPPORTED, 415},     {ERR_MISMATCH, 422},
+        {ERR_BUSY, 503},      {ERR_TIMEOUT, 503},         {ERR_FULL, 507},
     };
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
         if (map[i].code == code)
@@ -38,13 +39,15 @@ static const char *told(int status, const struct err *e)
    like stay. */
 static void drop_representation(struct http_response *r)
 {
-    static const char *const names[] = {"ETag",          "Last-Modified", "Accept-Ranges", "Content-Disposition",
-                                        "Content-Range", "Cache-Control", "Location"};
+    static const char *const names[] = {
+        "ETag",          "Last-Modified", "Accept-Ranges", "Content-Disposition",
+        "Content-Range", "Cache-Control", "Location"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         http_unset(r, names[i]);
 }
 
-static void problem(struct http_response *r, struct arena *a, int status, const char *type, const char *detail)
+static void problem(struct http_response *r, struct arena *a, int status, const char *type,
+                    const char *detail)
 {
     drop_representation(r);
     auto_json_mut yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);

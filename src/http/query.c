@@ -22,9 +22,7 @@ static int next_char(struct str *s, bool form)
 
 int http_unescape(struct str s, bool form, struct arena *a, struct str *out)
 {
-    char *text = arena_dup(a, "", 0);
-    if (s.n > 0)
-        text = arena_dup_str(a, s);
+    char *text = arena_dup_str(a, s);
     if (text == NULL)
         return ERR_NOMEM;
     size_t n = 0;
@@ -54,7 +52,8 @@ static bool name_is(struct str encoded, const char *name)
     return i == n;
 }
 
-int http_query_get(const struct http_request *r, const char *name, struct arena *a, struct str *out, struct err *e)
+int http_query_get(const struct http_request *r, const char *name, struct arena *a, struct str *out,
+                   struct err *e)
 {
     struct str found = {.p = NULL, .n = 0}, rest = r->query, pair;
     while (str_split(&rest, '&', &pair)) {
@@ -73,6 +72,7 @@ int http_query_get(const struct http_request *r, const char *name, struct arena 
     if (rc == ERR_NOMEM)
         return err_set(e, rc, "there is no memory for the query parameter %s", name);
     if (rc != 0)
-        return err_set(e, rc, "the query parameter %s has a bad percent escape or is no plain UTF-8 text", name);
+        return err_set(e, rc, "the query parameter %s has a bad percent escape or is no plain UTF-8 text",
+                       name);
     return 0;
 }

@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* Decodes s into the arena, NUL-terminated. ERR_INVALID: a "%" without two hexadecimal digits, or text that is
-   then not UTF-8 or has control characters. ERR_NOMEM: the arena is exhausted. */
+/* Decodes s into the arena, NUL-terminated. ERR_INVALID: a "%" without two hexadecimal digits, or text that
+   is then not UTF-8 or has control characters. ERR_NOMEM: the arena is exhausted. */
 int http_unescape(struct str s, bool form, struct arena *a, struct str *out) MUST_CHECK;
 
 #endif

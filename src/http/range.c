@@ -64,8 +64,8 @@ static size_t merge(struct http_range *r, size_t n)
     return kept + 1;
 }
 
-enum http_range_result http_range_parse(struct str value, uint64_t size, struct http_range out[HTTP_RANGES_MAX],
-                                        size_t *count)
+enum http_range_result http_range_parse(struct str value, uint64_t size,
+                                        struct http_range out[HTTP_RANGES_MAX], size_t *count)
 {
     struct http_range found[HTTP_RANGES_MAX];
     struct str rest = value, unit, spec;

@@ -14,7 +14,7 @@ enum http_range_result {
     HTTP_RANGE_NONE,  /* none of them lies within the representation: 416 */
 };
 
-enum http_range_result http_range_parse(struct str value, uint64_t size, struct http_range out[HTTP_RANGES_MAX],
-                                        size_t *count);
+enum http_range_result http_range_parse(struct str value, uint64_t size,
+                                        struct http_range out[HTTP_RANGES_MAX], size_t *count);
 
 #endif

@@ -25,7 +25,8 @@ static enum http_method method_of(struct str s)
         const char *text;
         enum http_method method;
     } known[] = {
-        {"GET", HTTP_GET}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}, {"PUT", HTTP_PUT}, {"DELETE", HTTP_DELETE},
+        {"GET", HTTP_GET}, {"HEAD", HTTP_HEAD},     {"POST", HTTP_POST},
+        {"PUT", HTTP_PUT}, {"DELETE", HTTP_DELETE},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (str_is(s, known[i].text))
@@ -40,8 +41,8 @@ static int version_of(struct str v, int *minor, int *status, struct err *e)
         *minor = v.p[v.n - 1] - '0';
         return 0;
     }
-    bool formed = v.n == 8 && memcmp(v.p, "HTTP/", 5) == 0 && v.p[5] >= '0' && v.p[5] <= '9' && v.p[6] == '.' &&
-                  v.p[7] >= '0' && v.p[7] <= '9';
+    bool formed = v.n == 8 && memcmp(v.p, "HTTP/", 5) == 0 && v.p[5] >= '0' && v.p[5] <= '9' &&
+                  v.p[6] == '.' && v.p[7] >= '0' && v.p[7] <= '9';
     if (formed)
         return refuse(status, e, 505, "this server speaks HTTP/1.1 and HTTP/1.0");
     return refuse(status, e, 400, "the request line must end in a space and HTTP/1.1");
@@ -75,7 +76,8 @@ static int target_of(struct http_request *req, int *status, struct err *e)
     const char *mark = t.n > 0 ? memchr(t.p, '?', t.n) : NULL;
     size_t path = mark != NULL ? (size_t)(mark - t.p) : t.n;
     req->path = path > 0 ? (struct str){.p = t.p, .n = path} : STR("/");
-    req->query = mark != NULL ? (struct str){.p = mark + 1, .n = t.n - path - 1} : (struct str){.p = NULL, .n = 0};
+    req->query =
+        mark != NULL ? (struct str){.p = mark + 1, .n = t.n - path - 1} : (struct str){.p = NULL, .n = 0};
     return 0;
 }
 
@@ -83,9 +85,10 @@ int http_request_line(struct http_request *req, struct str line, int *minor, int
 {
     struct str rest = line, method, target;
     /* Exactly two spaces: what is looser is read differently by different servers. */
-    if (!str_split(&rest, ' ', &method) || !str_split(&rest, ' ', &target) || rest.p == NULL || target.n == 0 ||
-        memchr(rest.p, ' ', rest.n) != NULL || !is_token(method))
-        return refuse(status, e, 400, "the request line must be a method, a target and HTTP/1.1, one space between");
+    if (!str_split(&rest, ' ', &method) || !str_split(&rest, ' ', &target) || rest.p == NULL ||
+        target.n == 0 || memchr(rest.p, ' ', rest.n) != NULL || !is_token(method))
+        return refuse(status, e, 400,
+                      "the request line must be a method, a target and HTTP/1.1, one space between");
     int rc = version_of(rest, minor, status, e);
     if (rc != 0)
         return rc;

@@ -12,8 +12,8 @@ struct segments {
     bool empty; /* one of them is empty, or there are too many: no row matches */
 };
 
-/* The path's segments, decoded. A slash, NUL or control character that comes encoded is an attack or a mistake
-   (a proxy before us may have read it differently). */
+/* The path's segments, decoded. A slash, NUL or control character that comes encoded is an attack or a
+   mistake (a proxy before us may have read it differently). */
 static int cut_path(struct str path, struct arena *a, struct segments *out, struct err *e)
 {
     struct str rest = path, part;
@@ -30,8 +30,9 @@ static int cut_path(struct str path, struct arena *a, struct segments *out, stru
             if (rc == ERR_NOMEM)
                 return err_set(e, rc, "there is no memory to read the request's path");
             if (rc != 0 || memchr(text.n > 0 ? text.p : "", '/', text.n) != NULL)
-                return err_set(e, ERR_INVALID,
-                               "the request's path has a bad percent escape, or one for a slash or control character");
+                return err_set(
+                    e, ERR_INVALID,
+                    "the request's path has a bad percent escape, or one for a slash or control character");
         }
         if (text.n == 0 || out->count == SEGMENTS_MAX)
             out->empty = true;
@@ -82,8 +83,11 @@ static void take_params(const char *row, const struct segments *s, struct str pa
 
 static const char *allowed(unsigned methods, struct arena *a)
 {
-    static const char *const names[] = {
-        [HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE"};
+    static const char *const names[] = {[HTTP_GET] = "GET",
+                                        [HTTP_HEAD] = "HEAD",
+                                        [HTTP_POST] = "POST",
+                                        [HTTP_PUT] = "PUT",
+                                        [HTTP_DELETE] = "DELETE"};
     char text[64] = "";
     size_t n = 0;
     for (unsigned m = HTTP_GET; m <= HTTP_DELETE; m++)
@@ -93,8 +97,8 @@ static const char *allowed(unsigned methods, struct arena *a)
 }
 
 int route_find(const struct route_table *tables, size_t table_count, const struct http_request *req,
-               struct arena *a, const struct route **row, struct str param[CALL_PARAMS_MAX], const char **allow,
-               struct err *e)
+               struct arena *a, const struct route **row, struct str param[CALL_PARAMS_MAX],
+               const char **allow, struct err *e)
 {
     struct segments s;
     int rc = cut_path(req->path, a, &s, e);

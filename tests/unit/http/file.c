@@ -75,7 +75,8 @@ static void test_whole(void **state)
         assert_string_equal(response_header(&f.res, "Last-Modified"), MODIFIED);
         assert_string_equal(response_header(&f.res, "Accept-Ranges"), "bytes");
         assert_string_equal(response_header(&f.res, "Content-Type"), "application/octet-stream");
-        assert_string_equal(response_header(&f.res, "Content-Disposition"), "attachment; filename=\"fw.bin\"");
+        assert_string_equal(response_header(&f.res, "Content-Disposition"),
+                            "attachment; filename=\"fw.bin\"");
         assert_string_equal(response_header(&f.res, "X-Content-Type-Options"), "nosniff");
         assert_null(response_header(&f.res, "Content-Range"));
         end(&f);
@@ -154,8 +155,9 @@ static void test_several_ranges(void **state)
         body_of(&f.res, body, sizeof body);
 #define PART "--%s\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes "
         snprintf(want, sizeof want,
-                 PART "0-1/10\r\n\r\n01\r\n" PART "3-4/10\r\n\r\n34\r\n" PART "8-9/10\r\n\r\n89\r\n--%s--\r\n", b, b, b,
-                 b);
+                 PART "0-1/10\r\n\r\n01\r\n" PART "3-4/10\r\n\r\n34\r\n" PART
+                      "8-9/10\r\n\r\n89\r\n--%s--\r\n",
+                 b, b, b, b);
         assert_string_equal(body, want);
         end(&f);
     }
@@ -184,11 +186,16 @@ static void test_conditions(void **state)
         const char *name, *value, *range;
         int status;
     } rows[] = {
-        {"If-None-Match", TAG, NULL, 304},      {"If-Modified-Since", MODIFIED, NULL, 304},
-        {"If-Match", "\"x\"", NULL, 412},       {"If-Match", TAG, "bytes=0-1", 206},
-        {"If-Range", TAG, "bytes=0-1", 206},    {"If-Range", "\"x\"", "bytes=0-1", 200},
-        {"If-Range", MODIFIED, "bytes=0-1", 206}, {"If-None-Match", TAG, "bytes=0-1", 304},
-        {"X", "y", "bytes=10-", 416},           {"If-Range", "\"x\"", "bytes=10-", 200},
+        {"If-None-Match", TAG, NULL, 304},
+        {"If-Modified-Since", MODIFIED, NULL, 304},
+        {"If-Match", "\"x\"", NULL, 412},
+        {"If-Match", TAG, "bytes=0-1", 206},
+        {"If-Range", TAG, "bytes=0-1", 206},
+        {"If-Range", "\"x\"", "bytes=0-1", 200},
+        {"If-Range", MODIFIED, "bytes=0-1", 206},
+        {"If-None-Match", TAG, "bytes=0-1", 304},
+        {"X", "y", "bytes=10-", 416},
+        {"If-Range", "\"x\"", "bytes=10-", 200},
         {"X", "y", "bytes=z", 200},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -9,7 +9,8 @@ static const struct http_request keep10 = {.method = HTTP_GET, .minor = 0, .keep
 static const struct http_request close10 = {.method = HTTP_GET, .minor = 0};
 static const struct http_request head11 = {.method = HTTP_HEAD, .minor = 1, .keep_alive = true};
 
-static void check(const struct http_request *req, int status, const char *body, bool close_after, const char *want)
+static void check(const struct http_request *req, int status, const char *body, bool close_after,
+                  const char *want)
 {
     struct http_response r;
     http_response_init(&r);
@@ -44,7 +45,8 @@ static void test_heads(void **state)
     check(&keep10, 204, NULL, false, "HTTP/1.1 204 No Content\r\n" DATE "Connection: keep-alive\r\n\r\n");
     check(&keep10, 204, NULL, true, "HTTP/1.1 204 No Content\r\n" DATE "Connection: close\r\n\r\n");
     check(NULL, 431, NULL, false,
-          "HTTP/1.1 431 Request Header Fields Too Large\r\n" DATE "Content-Length: 0\r\nConnection: close\r\n\r\n");
+          "HTTP/1.1 431 Request Header Fields Too Large\r\n" DATE
+          "Content-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
 static void test_nothing_can_be_slipped_in(void **state)

@@ -19,7 +19,8 @@ struct row {
 
 static const struct row good[] = {
     GOOD("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "0 GET path=/ query=- 1.1 keep\nHost=a\n[]\n"),
-    GOOD("HEAD /x?y=1&z HTTP/1.1\r\nhOST:a:8443 \r\n\r\n", "1 HEAD path=/x query=y=1&z 1.1 keep\nhOST=a:8443\n[]\n"),
+    GOOD("HEAD /x?y=1&z HTTP/1.1\r\nhOST:a:8443 \r\n\r\n",
+         "1 HEAD path=/x query=y=1&z 1.1 keep\nhOST=a:8443\n[]\n"),
     GOOD("GET /? HTTP/1.1\r\n" H "\r\n", "0 GET path=/ query= 1.1 keep\nHost=a\n[]\n"),
     GOOD("\r\nGET / HTTP/1.1\r\n" H "\r\n", "0 GET path=/ query=- 1.1 keep\nHost=a\n[]\n"),
     GOOD("DELETE /a HTTP/1.1\r\nHost:\r\nX-Empty:\r\nX-Tab: \ta\tb\t \r\nX-High: \xC3\xA4\xFF\r\n\r\n",
@@ -49,33 +50,39 @@ static const struct row good[] = {
          "2 POST path=/f query=- 1.1 length=0 keep\nHost=a\nContent-Length=0\n[]\n"),
     GOOD("POST /f HTTP/1.1\r\n" H "Content-Length: 00003\r\n\r\nabc",
          "2 POST path=/f query=- 1.1 length=3 keep\nHost=a\nContent-Length=00003\n[abc]\n"),
-    GOOD("POST /f HTTP/1.0\r\nContent-Length: 2\r\n\r\nab", "2 POST path=/f query=- 1.0 length=2 close\nContent-Length=2\n[ab]\n"),
+    GOOD("POST /f HTTP/1.0\r\nContent-Length: 2\r\n\r\nab",
+         "2 POST path=/f query=- 1.0 length=2 close\nContent-Length=2\n[ab]\n"),
     GOOD("GET /f HTTP/1.1\r\n" H "Content-Length: 2\r\n\r\nab",
          "0 GET path=/f query=- 1.1 length=2 keep\nHost=a\nContent-Length=2\n[ab]\n"),
     GOOD("PUT /f HTTP/1.1\r\n" H "Content-Length: 7\r\n\r\nabc",
          "3 PUT path=/f query=- 1.1 length=7 keep\nHost=a\nContent-Length=7\nopen 3\n"),
-    GOOD("POST / HTTP/1.1\r\n" H "Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n",
+    GOOD("POST / HTTP/1.1\r\n" H
+         "Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n",
          "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=Chunked\n[hello0123456789]\n"),
     GOOD("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
          "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\n[]\n"),
-    GOOD("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0003\r\n\r\n\n\r\n000\r\nX-Sum: 1\r\nY: 2\r\n\r\nGET /",
+    GOOD("POST / HTTP/1.1\r\n" H
+         "Transfer-Encoding: chunked\r\n\r\n0003\r\n\r\n\n\r\n000\r\nX-Sum: 1\r\nY: 2\r\n\r\nGET /",
          "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\n[\r\n\n]\nopen 0\n"),
     GOOD("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3;q=\"a\\\"b\"\r\nabc\r\n0\r\n\r\n",
          "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\n[abc]\n"),
     /* 100-continue */
     GOOD("PUT / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\nx",
-         "3 PUT path=/ query=- 1.1 length=1 expect keep\nHost=a\nExpect=100-Continue\nContent-Length=1\n[x]\n"),
+         "3 PUT path=/ query=- 1.1 length=1 expect "
+         "keep\nHost=a\nExpect=100-Continue\nContent-Length=1\n[x]\n"),
     GOOD("GET / HTTP/1.1\r\n" H "Expect: 100-continue\r\n\r\n",
          "0 GET path=/ query=- 1.1 keep\nHost=a\nExpect=100-continue\n[]\n"),
     GOOD("PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
          "3 PUT path=/ query=- 1.0 length=1 close\nExpect=100-continue\nContent-Length=1\n[x]\n"),
     /* an upgrade that is not honoured: what follows is the next request, not a tunnel */
-    GOOD("GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /2 HTTP/1.1\r\n" H "\r\n",
+    GOOD("GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /2 HTTP/1.1\r\n" H
+         "\r\n",
          "0 GET path=/ query=- 1.1 keep\nHost=a\nConnection=Upgrade\nUpgrade=websocket\n[]\n"
          "0 GET path=/2 query=- 1.1 keep\nHost=a\n[]\n"),
-    GOOD("POST / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nabGET /2 HTTP/1.1\r\n" H
-         "\r\n",
-         "2 POST path=/ query=- 1.1 length=2 keep\nHost=a\nConnection=Upgrade\nUpgrade=h2c\nContent-Length=2\n[ab]\n"
+    GOOD("POST / HTTP/1.1\r\n" H
+         "Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nabGET /2 HTTP/1.1\r\n" H "\r\n",
+         "2 POST path=/ query=- 1.1 length=2 "
+         "keep\nHost=a\nConnection=Upgrade\nUpgrade=h2c\nContent-Length=2\n[ab]\n"
          "0 GET path=/2 query=- 1.1 keep\nHost=a\n[]\n"),
     /* pipelining, and a request after one that said close: the connection decides, not the parser */
     GOOD("GET /1 HTTP/1.1\r\n" H "Connection: close\r\n\r\n\r\nPUT /2 HTTP/1.1\r\n" H
@@ -187,7 +194,8 @@ static const struct bad_row wrong[] = {
     BAD(501, "POST / HTTP/1.1\r\n" H TE "xchunked\r\n\r\n0\r\n\r\n"),
     BAD(501, "POST / HTTP/1.1\r\n" H TE "chunked;q=1\r\n\r\n0\r\n\r\n"),
     BAD(501, "POST / HTTP/1.1\r\n" H TE "\"chunked\"\r\n\r\n0\r\n\r\n"),
-    BAD(400, "POST / HTTP/1.1\r\n" H TE "\x0B" "chunked\r\n\r\n0\r\n\r\n"),
+    BAD(400, "POST / HTTP/1.1\r\n" H TE "\x0B"
+             "chunked\r\n\r\n0\r\n\r\n"),
     BAD(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
     BAD(417, "PUT / HTTP/1.1\r\n" H "Expect: 200-ok\r\n" CL "1\r\n\r\nx"),
     BAD(417, "PUT / HTTP/1.1\r\n" H "Expect: 100-continue\r\nExpect: 100-continue\r\n" CL "1\r\n\r\nx"),
@@ -384,10 +392,12 @@ static void test_chunk_line_is_bounded(void **state)
     auto_buf struct buf in;
     buf_init(&in, 65536);
     transcript_must(buf_printf(&in, CHUNKED "1;x=%0300d\r\na\r\n0\r\n\r\n", 0));
-    check_cuts(buf_str(&in), "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\nbad 400\n");
+    check_cuts(buf_str(&in),
+               "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\nbad 400\n");
     buf_clear(&in);
     transcript_must(buf_printf(&in, CHUNKED "%0300d\r\n\r\n", 0));
-    check_cuts(buf_str(&in), "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\nbad 400\n");
+    check_cuts(buf_str(&in),
+               "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\nbad 400\n");
 }
 
 /* Trailers count with the head. */
@@ -398,11 +408,13 @@ static void test_trailers_are_bounded(void **state)
         auto_buf struct buf in;
         buf_init(&in, 65536);
         size_t fixed = strlen(CHUNKED "X: \r\n\r\n");
-        transcript_must(buf_printf(&in, CHUNKED "0\r\nX: %0*d\r\n\r\n", (int)(limits.head_max - fixed) + extra, 0));
-        check_cuts(buf_str(&in),
-                   extra == 0
-                       ? "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\n[]\n"
-                       : "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\nbad 431\n");
+        transcript_must(
+            buf_printf(&in, CHUNKED "0\r\nX: %0*d\r\n\r\n", (int)(limits.head_max - fixed) + extra, 0));
+        check_cuts(
+            buf_str(&in),
+            extra == 0
+                ? "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\n[]\n"
+                : "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\nbad 431\n");
     }
 }
 

@@ -82,8 +82,8 @@ static void describe(const char *value, uint64_t size, char out[4096])
         return;
     }
     for (size_t i = 0; i < count; i++)
-        n += (size_t)snprintf(out + n, 4096 - n, "%s%llu-%llu", i > 0 ? " " : "", (unsigned long long)r[i].first,
-                              (unsigned long long)r[i].last);
+        n += (size_t)snprintf(out + n, 4096 - n, "%s%llu-%llu", i > 0 ? " " : "",
+                              (unsigned long long)r[i].first, (unsigned long long)r[i].last);
 }
 
 static void test_table(void **state)
@@ -93,7 +93,8 @@ static void test_table(void **state)
         char got[4096];
         describe(rows[i].value, rows[i].size, got);
         if (strcmp(got, rows[i].want) != 0)
-            fail_msg("%s of %llu: %s, not %s", rows[i].value, (unsigned long long)rows[i].size, got, rows[i].want);
+            fail_msg("%s of %llu: %s, not %s", rows[i].value, (unsigned long long)rows[i].size, got,
+                     rows[i].want);
     }
 }
 

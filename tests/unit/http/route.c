@@ -18,7 +18,14 @@ static const struct route second[] = {
 };
 static const struct route_table tables[] = {{first, COUNT(first)}, {second, COUNT(second)}};
 
-enum { GET = HTTP_GET, HEAD = HTTP_HEAD, POST = HTTP_POST, PUT = HTTP_PUT, DEL = HTTP_DELETE, OTHER = HTTP_OTHER };
+enum {
+    GET = HTTP_GET,
+    HEAD = HTTP_HEAD,
+    POST = HTTP_POST,
+    PUT = HTTP_PUT,
+    DEL = HTTP_DELETE,
+    OTHER = HTTP_OTHER
+};
 
 static const struct {
     int method;
@@ -51,7 +58,7 @@ static const struct {
     {GET, "//api/firmware", ERR_NOT_FOUND, NULL},
     {GET, "/api//firmware", ERR_NOT_FOUND, NULL},
     {GET, "//", ERR_NOT_FOUND, NULL},
-    {GET, "/api/firmware/12/file/x", ERR_NOT_FOUND, NULL},
+    {GET, "/api/firmware/12/file/x", ERR_UNSUPPORTED, "PUT"},
     {GET, "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18", ERR_NOT_FOUND, NULL},
     {GET, "/api/firmware/a%2fb", ERR_INVALID, NULL},
     {GET, "/api/firmware/a%2Fb", ERR_INVALID, NULL},

@@ -51,14 +51,16 @@ static inline void transcript_head(struct transcript *t)
 {
     const struct http_request *r = &t->req;
     transcript_must(buf_printf(&t->out, "%d %.*s path=%.*s query=%.*s 1.%d", (int)r->method,
-                               STR_ARG(r->method_text), STR_ARG(r->path), r->query.p != NULL ? (int)r->query.n : 1,
+                               STR_ARG(r->method_text), STR_ARG(r->path),
+                               r->query.p != NULL ? (int)r->query.n : 1,
                                r->query.p != NULL ? r->query.p : "-", r->minor));
     if (r->has_length)
         transcript_must(buf_printf(&t->out, " length=%llu", (unsigned long long)r->content_length));
     transcript_must(buf_printf(&t->out, "%s%s%s\n", r->chunked ? " chunked" : "",
                                r->expect_continue ? " expect" : "", r->keep_alive ? " keep" : " close"));
     for (size_t i = 0; i < r->header_count; i++)
-        transcript_must(buf_printf(&t->out, "%.*s=%.*s\n", STR_ARG(r->headers[i].name), STR_ARG(r->headers[i].value)));
+        transcript_must(
+            buf_printf(&t->out, "%.*s=%.*s\n", STR_ARG(r->headers[i].name), STR_ARG(r->headers[i].value)));
 }
 
 static inline void transcript_feed(struct transcript *t, const char *data, size_t n)
