@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "tls/errtext.h"
-#include "tls/sessions.h"
+#include "tls/session_data.h"
 #include "tls/tls_impl.h"
 
 CLEANUP_DEFINE(conn, struct tls_conn, tls_conn_free);
@@ -52,6 +52,7 @@ int tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn 
         int rc = set_host(conn, host, e);
         if (rc != 0)
             return rc;
+        tls_remember_offer(&ctx->remember, conn->ssl, host);
         SSL_set_connect_state(conn->ssl);
     } else {
         SSL_set_accept_state(conn->ssl);
@@ -106,9 +107,8 @@ static void fill_info(struct tls_conn *conn)
 static int restore_peer(struct tls_conn *conn, struct err *e)
 {
     struct tls_peer *peer = &conn->info.peer;
-    int rc = tls_sessions_peer(conn->ssl, conn, e);
-    if (rc != 0)
-        return rc;
+    if (tls_session_data_of(SSL_get_session(conn->ssl), &conn->verified_at, peer) != 0)
+        return err_set(e, ERR_INTERNAL, "a resumed session came without its peer's identity");
     const struct tls_rules *rules = conn->ctx->rules;
     peer->expired = peer->present && tls_rules_now(rules) > peer->not_after;
     if (peer->expired && !rules->accept_expired_peer)

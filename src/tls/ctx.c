@@ -284,6 +284,10 @@ int tls_ctx_new(const struct tls_config *config, struct tls_ctx **out, struct er
     if (ctx == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a TLS context");
     atomic_init(&ctx->refs, 1);
+    if (tls_remember_init(&ctx->remember) != 0) {
+        free(take_ptr(ctx));
+        return err_set(e, ERR_NOMEM, "no memory for a TLS context");
+    }
     ctx->io_method = tls_io_method();
     ctx->ssl = SSL_CTX_new(config->role == TLS_SERVER ? TLS_server_method() : TLS_client_method());
     if (ctx->io_method == NULL || ctx->ssl == NULL)
@@ -294,6 +298,8 @@ int tls_ctx_new(const struct tls_config *config, struct tls_ctx **out, struct er
         return rc;
     if (config->role == TLS_SERVER)
         rc = tls_sessions_attach(rules->sessions, ctx->ssl, e);
+    else if (config->remember)
+        tls_remember_attach(ctx->ssl);
     else
         SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
     if (rc != 0)
@@ -318,6 +324,7 @@ void tls_ctx_free(struct tls_ctx *ctx)
     if (ctx == NULL || atomic_fetch_sub(&ctx->refs, 1) != 1)
         return;
     SSL_CTX_free(ctx->ssl);
+    tls_remember_fini(&ctx->remember);
     BIO_meth_free(ctx->io_method);
     free(ctx);
 }

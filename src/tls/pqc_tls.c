@@ -100,7 +100,7 @@ pqc_tls_ctx_t pqc_tls_create_client_ctx(const char *cert_file, const char *key_f
                                         const char *kem_algorithm, const char *sig_algorithm)
 {
     struct tls_config config = {.role = TLS_CLIENT, .cert_file = cert_file, .key_file = key_file, .ca_file = ca_file,
-                                .sig = sig_algorithm, .verify = TLS_VERIFY_REQUIRE};
+                                .sig = sig_algorithm, .verify = TLS_VERIFY_REQUIRE, .remember = true};
     return make_ctx(&config, kem_algorithm);
 }
 

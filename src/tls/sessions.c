@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/list.h"
 #include "tls/errtext.h"
-#include "tls/identity.h"
+#include "tls/session_data.h"
 #include "tls/tls_impl.h"
 
 #define CAPACITY_MAX (16U << 20)
@@ -17,7 +17,6 @@
 #define SHARDS_MAX 16
 #define SHARD_LEAST 64 /* sessions a shard holds at least, so that "oldest first" means something */
 #define PSK_MAX 64
-#define APPDATA_MAX (8 + TLS_PEER_BYTES_MAX)
 
 struct session {
     struct list age; /* in the shard, oldest first */
@@ -221,37 +220,6 @@ size_t tls_sessions_count(struct tls_sessions *s)
     return n;
 }
 
-/* ---- what travels with a session ---- */
-
-static size_t appdata_encode(int64_t verified_at, const struct tls_peer *peer, unsigned char out[APPDATA_MAX])
-{
-    memcpy(out, &verified_at, sizeof verified_at); /* stays in this process */
-    return sizeof verified_at + tls_peer_encode(peer, out + sizeof verified_at);
-}
-
-static int appdata_decode(const void *p, size_t n, int64_t *verified_at, struct tls_peer *peer)
-{
-    int64_t at;
-    if (n < sizeof at)
-        return ERR_CORRUPT;
-    memcpy(&at, p, sizeof at);
-    int rc = tls_peer_decode((const unsigned char *)p + sizeof at, n - sizeof at, peer);
-    if (rc == 0)
-        *verified_at = at;
-    return rc;
-}
-
-int tls_sessions_peer(const SSL *ssl, struct tls_conn *conn, struct err *e)
-{
-    void *p = NULL;
-    size_t n = 0;
-    SSL_SESSION *session = SSL_get_session(ssl);
-    if (session == NULL || !SSL_SESSION_get0_ticket_appdata(session, &p, &n) || p == NULL ||
-        appdata_decode(p, n, &conn->verified_at, &conn->info.peer) != 0)
-        return err_set(e, ERR_INTERNAL, "a resumed session came without its peer's identity");
-    return 0;
-}
-
 /* ---- what OpenSSL calls ---- */
 
 static int on_new(SSL *ssl, SSL_SESSION *session)
@@ -265,11 +233,11 @@ static int on_new(SSL *ssl, SSL_SESSION *session)
     if (rules == NULL || conn == NULL || cipher == NULL || id_n != SSL_MAX_SSL_SESSION_ID_LENGTH ||
         SSL_SESSION_get_protocol_version(session) != TLS1_3_VERSION)
         return 0;
-    struct err ignored;
-    if (SSL_session_reused(ssl) && tls_sessions_peer(ssl, conn, &ignored) != 0)
+    /* On a resumed connection the peer is the one the session came with. */
+    if (SSL_session_reused(ssl) && tls_session_data_of(session, &conn->verified_at, &conn->info.peer) != 0)
         return 0;
-    unsigned char data[APPDATA_MAX];
-    size_t data_n = appdata_encode(conn->verified_at, &conn->info.peer, data);
+    unsigned char data[TLS_SESSION_DATA_MAX];
+    size_t data_n = tls_session_data_encode(conn->verified_at, &conn->info.peer, data);
     CLEANUP(session_cleanup) struct session *s = calloc(1, sizeof *s + data_n);
     if (s == NULL)
         return 0; /* no resumption then: the next handshake is a full one */
@@ -298,7 +266,7 @@ static bool still_good(const struct tls_rules *rules, const struct session *s, i
         return false;
     if (now < s->verified_at || now - s->verified_at >= rules->sessions->lifetime_s)
         return false;
-    if (appdata_decode(s->data, s->data_n, &verified_at, &peer) != 0)
+    if (tls_session_data_decode(s->data, s->data_n, &verified_at, &peer) != 0)
         return false;
     return !peer.present || peer.not_after >= now || rules->accept_expired_peer;
 }

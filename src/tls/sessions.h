@@ -5,14 +5,12 @@
 #ifndef PQOTA_TLS_SESSIONS_H
 #define PQOTA_TLS_SESSIONS_H
 
-#include <openssl/types.h>
+#include <openssl/ssl.h>
 
 #include "tls/tls.h"
 
 /* Makes a server context use the store (NULL: it resumes nothing and sends no ticket). */
 int tls_sessions_attach(struct tls_sessions *s, SSL_CTX *ssl_ctx, struct err *e) MUST_CHECK;
 struct tls_sessions *tls_sessions_ref(struct tls_sessions *s);
-/* Of a connection that was resumed from the store: who the peer is. */
-int tls_sessions_peer(const SSL *ssl, struct tls_conn *conn, struct err *e) MUST_CHECK;
 
 #endif

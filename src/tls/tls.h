@@ -52,6 +52,8 @@ struct tls_config {
     /* Client: the name every peer must have, for a library that drives TLS itself and checks none
        (libmosquitto). NULL where tls_conn_new is given the host, or the library checks it (libcurl). */
     const char *host;
+    /* Client: keep the last session (one), and resume it when the same host is connected to again. */
+    bool remember;
     /* Client: an own certificate that expired is still shown (renewal). Not-yet-valid stays an error. */
     bool accept_expired_own;
     /* For a board without a clock, Unix seconds, 0 for none: the time is the later of this and the system's, and

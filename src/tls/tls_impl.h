@@ -7,6 +7,7 @@
 
 #include "tls/io.h"
 #include "tls/policy.h"
+#include "tls/remember.h"
 #include "tls/tls.h"
 
 /* What a context checks beyond OpenSSL's own settings. Hangs on the SSL_CTX and ends with it. */
@@ -27,6 +28,7 @@ struct tls_ctx {
     SSL_CTX *ssl;
     BIO_METHOD *io_method;
     const struct tls_rules *rules; /* owned by ssl */
+    struct tls_remember remember;  /* client: empty unless it is to remember */
     char signature[sizeof((struct tls_info *)0)->signature]; /* of the own certificate, "" if none */
 };
 
