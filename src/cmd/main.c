@@ -11,6 +11,7 @@
 #define VERBS_MAX 32
 
 const struct cmd_verb cmd_verbs[] = {
+    {"init", cmd_init, "make everything that a first run needs: keys, settings, database", usage_init},
     {"check-config", cmd_check_config, "say whether a settings file is right, without starting",
      usage_check_config},
     {"firmware", cmd_firmware, "publish, list, show, download and delete releases", NULL},

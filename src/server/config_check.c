@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "pki/pki.h"
 #include "server/config.h"
+#include "tls/tls.h"
 
 #define CHECK_ARENA_MAX 262144
 
@@ -123,6 +124,39 @@ static int check_pki(const struct server_config *c, struct arena *a, struct err 
     return rc == 0 ? check_device_ca(c, a, devices, device_count, e) : rc;
 }
 
+/* Names of algorithms, and whether the certificate fits them: what the listener's own context would say. */
+static int try_context(const struct tls_config *config, struct err *e)
+{
+    struct tls_ctx *ctx = NULL;
+    int rc = tls_ctx_new(config, &ctx, e);
+    if (rc == 0)
+        tls_ctx_free(ctx);
+    return rc;
+}
+
+static int check_contexts(const struct server_config *c, struct err *e)
+{
+    const struct tls_config tls = {.role = TLS_SERVER,
+                                   .policy = c->tls_policy,
+                                   .kem = c->tls_kem[0] != '\0' ? c->tls_kem : NULL,
+                                   .sig = c->tls_sig[0] != '\0' ? c->tls_sig : NULL,
+                                   .cert_file = c->tls_certificate,
+                                   .key_file = c->tls_key,
+                                   .ca_file = c->device_roots,
+                                   .verify = TLS_VERIFY_OPTIONAL};
+    const struct tls_config classical = {.role = TLS_SERVER,
+                                         .policy = "insecure_classical",
+                                         .cert_file = c->classical_certificate,
+                                         .key_file = c->classical_key,
+                                         .ca_file = c->device_roots,
+                                         .verify = TLS_VERIFY_OPTIONAL};
+    if (c->tls && try_context(&tls, e) != 0)
+        return err_context(e, "[tls]");
+    if (c->classical && try_context(&classical, e) != 0)
+        return err_context(e, "[classical]");
+    return 0;
+}
+
 static int check_tls(const struct server_config *c, struct err *e)
 {
     struct pki_cert cert;
@@ -154,5 +188,6 @@ int config_check(const struct server_config *c, struct err *e)
         return rc;
     auto_arena struct arena a;
     arena_init(&a, CHECK_ARENA_MAX);
-    return check_pki(c, &a, e);
+    rc = check_pki(c, &a, e);
+    return rc == 0 ? check_contexts(c, e) : rc;
 }

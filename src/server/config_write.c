@@ -56,6 +56,7 @@ static int check_values(const char *const *values, struct err *e)
 
 static int write_row(const struct config_row *row, const char *value, struct buf *out)
 {
+    const char *text = value != NULL ? value : row->initial;
     int rc = buf_printf(out, "\n");
     if (rc == 0)
         rc = wrapped(out, row->help);
@@ -68,7 +69,7 @@ static int write_row(const struct config_row *row, const char *value, struct buf
     if (rc == 0 && value != NULL && strcmp(value, row->initial) != 0)
         rc = buf_printf(out, " Default: %s", row->initial[0] != '\0' ? row->initial : "empty");
     if (rc == 0)
-        rc = buf_printf(out, "\n%s = %s\n", row->key, value != NULL ? value : row->initial);
+        rc = buf_printf(out, "\n%s =%s%s\n", row->key, text[0] != '\0' ? " " : "", text);
     return rc;
 }
 
