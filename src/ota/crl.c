@@ -1,9 +1,14 @@
 #include "ota/crl.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "store/certificates.h"
 #include "store/store.h"
@@ -109,6 +114,13 @@ int ota_crl_collect(struct ota *ota, struct db *db, struct crl_work *w, struct e
     return 0;
 }
 
+static int path_of(struct ota *ota, char path[PATH_MAX], struct err *e)
+{
+    if (file_join(path, PATH_MAX, store_dir(ota->store), CRL_FILE) != 0)
+        return err_set(e, ERR_INTERNAL, "the path of the data folder is too long for %s in it", CRL_FILE);
+    return 0;
+}
+
 int ota_crl_build(struct ota *ota, struct crl_work *w, struct err *e)
 {
     char path[PATH_MAX];
@@ -116,7 +128,30 @@ int ota_crl_build(struct ota *ota, struct crl_work *w, struct err *e)
     int64_t now_s = clock_unix_ms(ota->clock) / 1000;
     int rc = pki_crl_make(w->ca, w->list, w->count, w->number, now_s, now_s + ota->crl_hours * 3600, &w->arena, &pem,
                           e);
-    if (rc == 0 && file_join(path, sizeof path, store_dir(ota->store), CRL_FILE) != 0)
-        rc = err_set(e, ERR_TOO_LARGE, "the path of the data folder is too long for %s in it", CRL_FILE);
+    if (rc == 0)
+        rc = path_of(ota, path, e);
     return rc != 0 ? rc : file_write_atomic(path, pem.p, pem.n, 0644, e);
+}
+
+int ota_crl_open(struct ota *ota, struct crl_file *out, struct err *e)
+{
+    char path[PATH_MAX];
+    int rc = path_of(ota, path, e);
+    if (rc != 0)
+        return rc;
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return err_set(e, ERR_BUSY, "the first revocation list is being made; try again in a few seconds");
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_errno(e, errno, "cannot open %s", path);
+    *out = (struct crl_file){
+        .size = (uint64_t)st.st_size,
+        .modified_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
+    };
+    /* Replaced as a whole, never changed: a new file has another number. */
+    snprintf(out->etag, sizeof out->etag, "\"crl-%llx-%llx%09lx\"", (unsigned long long)st.st_ino,
+             (unsigned long long)st.st_mtim.tv_sec, (unsigned long)st.st_mtim.tv_nsec);
+    out->fd = take_fd(&fd);
+    return 0;
 }

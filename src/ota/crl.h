@@ -48,4 +48,13 @@ int ota_crl_collect(struct ota *ota, struct db *db, struct crl_work *w, struct e
 /* Signs and writes the file. */
 int ota_crl_build(struct ota *ota, struct crl_work *w, struct err *e) MUST_CHECK;
 
+struct crl_file {
+    int fd; /* the caller's */
+    uint64_t size;
+    int64_t modified_ms; /* Unix milliseconds */
+    char etag[64];       /* with its quotes */
+};
+/* The list as it was last made. ERR_BUSY: the first one is still to be made. */
+int ota_crl_open(struct ota *ota, struct crl_file *out, struct err *e) MUST_CHECK;
+
 #endif

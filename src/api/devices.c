@@ -1,0 +1,184 @@
+/* /api/devices: list, show, history, tags, revocation. */
+#include "api/api.h"
+#include "api/certificate.h"
+#include "api/encode.h"
+#include "ota/device.h"
+
+static void put_action(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device_action *action)
+{
+    if (action->id == 0) {
+        yyjson_mut_obj_add_null(doc, obj, "action");
+        return;
+    }
+    yyjson_mut_val *it = yyjson_mut_obj_add_obj(doc, obj, "action");
+    yyjson_mut_obj_add_sint(doc, it, "id", action->id);
+    api_put_text(doc, it, "state", action->state);
+    yyjson_mut_val *release = yyjson_mut_obj_add_obj(doc, it, "release");
+    yyjson_mut_obj_add_sint(doc, release, "id", action->release);
+    api_put_text(doc, release, "name", action->release_name);
+    api_put_text(doc, release, "version", action->release_version);
+}
+
+static void put_device(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device *d)
+{
+    api_put_text(doc, obj, "id", d->id);
+    api_put_text(doc, obj, "model", d->model);
+    api_put_text(doc, obj, "version", d->version);
+    yyjson_mut_val *tags = yyjson_mut_obj_add_arr(doc, obj, "tags");
+    for (size_t i = 0; i < d->tag_count; i++)
+        yyjson_mut_arr_add_str(doc, tags, d->tags[i]);
+    api_put_time(doc, obj, "created", d->created_at);
+    api_put_time(doc, obj, "last_seen", d->last_seen_at);
+    api_put_time(doc, obj, "revoked", d->revoked_at);
+    put_action(doc, obj, &d->action);
+}
+
+static int list(struct call *c)
+{
+    struct device_query q = {0};
+    struct device *devices = NULL;
+    size_t count = 0, limit = 0;
+    int rc = api_query_limit(c, &limit);
+    if (rc == 0)
+        rc = api_query_text(c, "model", str_is_name, &q.model);
+    if (rc == 0)
+        rc = api_query_text(c, "tag", str_is_name, &q.tag);
+    if (rc == 0)
+        rc = api_query_text(c, "version", str_is_name, &q.version);
+    if (rc == 0)
+        rc = api_query_text(c, "q", str_is_device_id, &q.prefix);
+    if (rc == 0)
+        rc = api_query_bool(c, "revoked", &q.revoked);
+    if (rc == 0)
+        rc = api_query_text(c, "after", str_is_device_id, &q.after);
+    q.limit = limit + 1;
+    if (rc == 0)
+        rc = ota_device_list(c->ota, c->db, c->arena, &q, &devices, &count, &c->err);
+    if (rc != 0)
+        return rc;
+    bool more = api_list_cut(&count, limit);
+    struct api_list l;
+    rc = api_list_begin(c, &l);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        put_device(l.doc, api_list_add(&l), &devices[i]);
+    api_list_end(c, &l, more ? devices[count - 1].id : NULL);
+    return CALL_NEXT;
+}
+
+static int show(struct call *c)
+{
+    const char *id = NULL;
+    struct device d;
+    struct certificate *certificates = NULL;
+    size_t count = 0;
+    int rc = api_param_text(c, 0, str_is_device_id, &id);
+    if (rc == 0)
+        rc = ota_device_show(c->ota, c->db, c->arena, id, &d, &certificates, &count, &c->err);
+    if (rc != 0)
+        return rc;
+    auto_json_mut yyjson_mut_doc *doc = api_doc(c);
+    if (doc == NULL)
+        return c->err.code;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    put_device(doc, root, &d);
+    api_put_certificates(doc, root, certificates, count);
+    http_reply_json(c->res, c->arena, 200, doc);
+    return CALL_NEXT;
+}
+
+static void put_entry(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device_history *h)
+{
+    api_put_time(doc, obj, "at", h->at);
+    api_put_text(doc, obj, "kind", h->kind);
+    api_put_text(doc, obj, "text", h->text);
+    if (h->action != 0)
+        yyjson_mut_obj_add_sint(doc, obj, "action", h->action);
+    if (h->state != NULL)
+        api_put_text(doc, obj, "state", h->state);
+    if (h->progress >= 0)
+        yyjson_mut_obj_add_sint(doc, obj, "progress", h->progress);
+}
+
+static int history(struct call *c)
+{
+    const char *id = NULL, *after = NULL;
+    struct device_history *entries = NULL;
+    size_t count = 0, limit = 0;
+    int rc = api_param_text(c, 0, str_is_device_id, &id);
+    if (rc == 0)
+        rc = api_query_limit(c, &limit);
+    if (rc == 0)
+        rc = api_query_text(c, "after", str_is_name, &after);
+    if (rc == 0)
+        rc = ota_device_history(c->db, c->arena, id, after, limit + 1, &entries, &count, &c->err);
+    if (rc != 0)
+        return rc;
+    bool more = api_list_cut(&count, limit);
+    struct api_list l;
+    rc = api_list_begin(c, &l);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        put_entry(l.doc, api_list_add(&l), &entries[i]);
+    api_list_end(c, &l, more ? entries[count - 1].cursor : NULL);
+    return CALL_NEXT;
+}
+
+static bool is_text(struct str s)
+{
+    return s.n > 0;
+}
+
+static int tag(struct call *c)
+{
+    const char *id = NULL, *name = NULL;
+    int rc = api_param_text(c, 0, str_is_device_id, &id);
+    if (rc == 0)
+        rc = api_param_text(c, 1, is_text, &name);
+    if (rc == 0)
+        rc = ota_device_tag(c->ota, c->db, c->arena, c->who, id, name, &c->err);
+    if (rc == 0)
+        http_reply_empty(c->res, 204);
+    return rc;
+}
+
+static int untag(struct call *c)
+{
+    const char *id = NULL, *name = NULL;
+    int rc = api_param_text(c, 0, str_is_device_id, &id);
+    if (rc == 0)
+        rc = api_param_text(c, 1, is_text, &name);
+    if (rc == 0)
+        rc = ota_device_untag(c->ota, c->db, c->arena, c->who, id, name, &c->err);
+    if (rc == 0)
+        http_reply_empty(c->res, 204);
+    return rc;
+}
+
+static int revoke(struct call *c)
+{
+    auto_json yyjson_doc *body = NULL;
+    const char *id = NULL, *reason = NULL;
+    int rc = api_param_text(c, 0, str_is_device_id, &id);
+    if (rc == 0)
+        rc = api_body(c, &body);
+    if (rc == 0)
+        rc = api_get_text(c, yyjson_doc_get_root(body), "reason", REVOKE_REASON_MAX, &reason);
+    if (rc == 0)
+        rc = ota_device_revoke(c->ota, c->db, c->arena, c->who, id, reason, &c->err);
+    if (rc == 0)
+        http_reply_empty(c->res, 204);
+    return rc;
+}
+
+static const struct route rows[] = {
+    {HTTP_GET, "/api/devices", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list}}},
+    {HTTP_GET, "/api/devices/{}", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, show}}},
+    {HTTP_GET, "/api/devices/{}/history", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, history}}},
+    {HTTP_PUT, "/api/devices/{}/tags/{}", WHO_WRITERS, BODY_NONE, 0, {{LANE_WRITE, tag}}},
+    {HTTP_DELETE, "/api/devices/{}/tags/{}", WHO_WRITERS, BODY_NONE, 0, {{LANE_WRITE, untag}}},
+    {HTTP_POST, "/api/devices/{}/revoke", WHO_ADMIN, BODY_JSON, 4096, {{LANE_WRITE, revoke}}},
+};
+const struct route_table api_devices_routes = {rows, sizeof rows / sizeof rows[0]};
