@@ -22,7 +22,8 @@ static const struct line_sub subs[] = {
     {.name = NULL},
 };
 
-const struct line_verb line_completion = {"completion", "Prints what makes a shell complete pqota's command line.", subs};
+const struct line_verb line_completion = {"completion",
+                                          "Prints what makes a shell complete pqota's command line.", subs};
 
 int cmd_completion(int argc, char **argv)
 {

@@ -11,7 +11,7 @@
 #include "pki/pki.h"
 
 #define ROOTS_MAX (1u << 20)
-#define CLOCK_SKEW_S 300 /* valid from so long ago, for a server whose clock is a little behind */
+#define CLOCK_SLACK_S 3600 /* valid from so long ago, for a server whose clock is behind */
 
 CLEANUP_DEFINE(key, EVP_PKEY, pki_key_free);
 #define auto_key CLEANUP(key_cleanup)
@@ -43,50 +43,52 @@ static int load_ca(const struct credential_request *r, struct arena *a, struct p
     return e->code = ERR_INVALID;
 }
 
-static int write_in(const char *dir, const char *name, struct str text, mode_t mode, struct arena *a, struct err *e)
+static int name_files(struct credential *c, const char *name, struct arena *a, struct err *e)
 {
-    const char *path = arena_printf(a, "%s/%s", dir, name);
-    if (path == NULL)
-        return err_set(e, ERR_NOMEM, "no memory for a path");
-    return file_create_atomic(path, text.p, text.n, mode, e);
+    c->profile = arena_printf(a, "%s/profile", c->dir);
+    c->key = arena_printf(a, "%s/%s.key", c->dir, name);
+    c->certificate_file = arena_printf(a, "%s/%s.pem", c->dir, name);
+    c->roots = arena_printf(a, "%s/server-ca.pem", c->dir);
+    if (c->profile == NULL || c->key == NULL || c->certificate_file == NULL || c->roots == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for the paths of the credential");
+    return 0;
 }
 
-static int write_profile(const struct credential_request *r, const char *dir, struct arena *a, struct err *e)
+static int write_profile(const struct credential_request *r, const struct credential *c, struct arena *a,
+                         struct err *e)
 {
     const struct profile *p = r->profile;
-    const char *text = arena_printf(a,
-                                    "; Operator %s of %s. Paths are relative to this folder.\n"
-                                    "[profile]\nserver = %s\ncertificate = " CREDENTIAL_CERTIFICATE
-                                    "\nkey = " CREDENTIAL_KEY "\nca = " CREDENTIAL_ROOTS "\n%s%s%s",
-                                    r->name, p->server, p->server, p->policy != NULL ? "policy = " : "",
-                                    p->policy != NULL ? p->policy : "", p->policy != NULL ? "\n" : "");
-    if (text == NULL)
+    const char *policy = p->policy != NULL ? arena_printf(a, "policy = %s\n", p->policy) : "";
+    const char *text =
+        arena_printf(a,
+                     "# Which server this operator talks to. Paths are relative to this file's "
+                     "folder.\n[profile]\nserver = %s\ncertificate = %s.pem\nkey = %s.key\n"
+                     "ca = server-ca.pem\n%s",
+                     p->server, r->name, r->name, policy != NULL ? policy : "");
+    if (text == NULL || policy == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the profile");
-    return write_in(dir, CREDENTIAL_PROFILE, str_of(text), 0644, a, e);
+    return file_create_atomic(c->profile, text, strlen(text), 0644, e);
 }
 
-static int write_all(const struct credential_request *r, const char *dir, EVP_PKEY *key, struct str certificate,
+static int write_all(const struct credential_request *r, const struct credential *c, EVP_PKEY *key,
                      struct arena *a, struct err *e)
 {
     auto_buf struct buf roots;
     buf_init(&roots, ROOTS_MAX);
-    const char *key_path = arena_printf(a, "%s/" CREDENTIAL_KEY, dir);
-    if (key_path == NULL)
-        return err_set(e, ERR_NOMEM, "no memory for the key's path");
     int rc = file_read(r->profile->ca, ROOTS_MAX, &roots, e);
     if (rc == 0)
-        rc = pki_key_save(key, key_path, e);
+        rc = pki_key_save(key, c->key, e);
     if (rc == 0)
-        rc = write_in(dir, CREDENTIAL_CERTIFICATE, certificate, 0644, a, e);
+        rc = file_create_atomic(c->certificate_file, c->certificate.p, c->certificate.n, 0644, e);
     if (rc == 0)
-        rc = write_in(dir, CREDENTIAL_ROOTS, buf_str(&roots), 0644, a, e);
+        rc = file_create_atomic(c->roots, roots.p, roots.n, 0644, e);
     if (rc == 0)
-        rc = write_profile(r, dir, a, e);
+        rc = write_profile(r, c, a, e);
     return rc;
 }
 
-int credential_make(const struct credential_request *r, struct arena *a, int64_t now_s, struct credential *out,
-                    struct err *e)
+int credential_make(const struct credential_request *r, struct arena *a, int64_t now_s,
+                    struct credential *out, struct err *e)
 {
     auto_ca struct pki_ca *ca = NULL;
     auto_key EVP_PKEY *key = NULL;
@@ -99,17 +101,16 @@ int credential_make(const struct credential_request *r, struct arena *a, int64_t
         return rc;
     struct pki_issue what = {.purpose = PKI_CLIENT,
                              .common_name = r->name,
-                             .not_before = now_s - CLOCK_SKEW_S,
+                             .not_before = now_s - CLOCK_SLACK_S,
                              .not_after = now_s + r->days * 86400};
     rc = pki_issue_cert(ca, NULL, key, &what, a, &c.certificate, &cert, e);
+    if (rc == 0)
+        rc = name_files(&c, r->name, a, e);
     if (rc != 0)
         return rc;
-    c.profile_path = arena_printf(a, "%s/" CREDENTIAL_PROFILE, c.dir);
-    if (c.profile_path == NULL)
-        return err_set(e, ERR_NOMEM, "no memory for the profile's path");
     if (mkdir(c.dir, 0700) != 0)
         return err_errno(e, errno, "cannot make the folder %s (--out names another)", c.dir);
-    rc = write_all(r, c.dir, key, c.certificate, a, e);
+    rc = write_all(r, &c, key, a, e);
     if (rc != 0) {
         credential_remove(&c);
         return rc;
@@ -120,10 +121,9 @@ int credential_make(const struct credential_request *r, struct arena *a, int64_t
 
 void credential_remove(const struct credential *c)
 {
-    static const char *const names[] = {CREDENTIAL_PROFILE, CREDENTIAL_KEY, CREDENTIAL_CERTIFICATE, CREDENTIAL_ROOTS};
-    char path[4096];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (file_join(path, sizeof path, c->dir, names[i]) == 0)
-            (void)unlink(path);
+    (void)unlink(c->profile);
+    (void)unlink(c->key);
+    (void)unlink(c->certificate_file);
+    (void)unlink(c->roots);
     (void)rmdir(c->dir);
 }

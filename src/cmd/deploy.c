@@ -26,14 +26,15 @@ static int read_target(const struct line_args *args, const char **kind, const ch
                                    : "--device, --tag, --model and --all exclude each other");
 }
 
-static yyjson_mut_doc *make_body(const struct line_args *args, const struct firmware_name *release, const char *kind,
-                                 const char *value)
+static yyjson_mut_doc *make_body(const struct line_args *args, const struct firmware_name *release,
+                                 const char *kind, const char *value)
 {
     yyjson_mut_val *root, *target;
     auto_json_mut yyjson_mut_doc *doc = operate_body(&root);
     if (doc == NULL || (target = yyjson_mut_obj_add_obj(doc, root, "target")) == NULL)
         return NULL;
-    bool ok = yyjson_mut_obj_add_str(doc, target, "kind", kind) && yyjson_mut_obj_add_str(doc, target, "value", value);
+    bool ok = yyjson_mut_obj_add_str(doc, target, "kind", kind) &&
+              yyjson_mut_obj_add_str(doc, target, "value", value);
     if (release->id != 0)
         ok = ok && yyjson_mut_obj_add_sint(doc, root, "release", release->id);
     else
@@ -54,8 +55,8 @@ static int deploy(struct line_args *args)
     auto_json yyjson_doc *answer = NULL;
     struct firmware_name release = {0};
     if (operate_init(&op, args) != 0 ||
-        firmware_parse_name(args->operands[0], args->operand_count > 1 ? args->operands[1] : NULL, &op.arena, &release,
-                            &op.err) != 0)
+        firmware_parse_name(args->operands[0], args->operand_count > 1 ? args->operands[1] : NULL, &op.arena,
+                            &release, &op.err) != 0)
         return operate_fail(&op);
     auto_json_mut yyjson_mut_doc *body = make_body(args, &release, kind, value);
     if (body == NULL) {
@@ -86,8 +87,8 @@ static const struct line_sub subs[] = {
     {.name = NULL},
 };
 
-const struct line_verb line_deploy = {"deploy", "Sends a release to a device, to those with a tag, of a model, or to all.",
-                                      subs};
+const struct line_verb line_deploy = {
+    "deploy", "Sends a release to a device, to those with a tag, of a model, or to all.", subs};
 
 int cmd_deploy(int argc, char **argv)
 {

@@ -13,7 +13,8 @@ const char *deployment_target(struct operate *op, yyjson_val *deployment)
         return "all devices";
     if (kind.n == 0)
         return "-";
-    const char *s = arena_printf(&op->arena, STR_FMT " %.*s", STR_ARG(kind), (int)value.n, value.n > 0 ? value.p : "");
+    const char *s =
+        arena_printf(&op->arena, STR_FMT " %.*s", STR_ARG(kind), (int)value.n, value.n > 0 ? value.p : "");
     return s != NULL ? s : "-";
 }
 
@@ -36,34 +37,35 @@ int deployment_print(struct operate *op, yyjson_doc *doc)
     if (op->json)
         return operate_print_json(op, doc) == 0 ? CMD_OK : operate_fail(op);
     yyjson_val *d = yyjson_doc_get_root(doc);
-    struct table t;
+    struct grid t;
     operate_properties(op, &t);
-    table_cell_z(&t, "id");
-    table_cellf(&t, "%lld", (long long)operate_int(d, "id"));
+    grid_cell_z(&t, "id");
+    grid_cellf(&t, "%lld", (long long)operate_int(d, "id"));
     operate_property(&t, "release", str_of(operate_release(op, d, "release")));
     operate_property(&t, "to", str_of(deployment_target(op, d)));
     operate_property(&t, "state", operate_str(d, "state"));
-    operate_property(&t, "downgrade", str_of(yyjson_is_true(yyjson_obj_get(d, "allow_downgrade")) ? "allowed" : "no"));
+    operate_property(&t, "downgrade",
+                     str_of(yyjson_is_true(yyjson_obj_get(d, "allow_downgrade")) ? "allowed" : "no"));
     operate_property(&t, "created", str_of(operate_when(op, d, "created")));
     operate_property(&t, "by", operate_str(d, "created_by"));
     operate_property(&t, "closed", str_of(operate_when(op, d, "closed")));
     operate_property(&t, "devices", str_of(deployment_counts(op, yyjson_obj_get(d, "actions"))));
-    return operate_print_table(op, &t) == 0 ? CMD_OK : operate_fail(op);
+    return operate_print_grid(op, &t) == 0 ? CMD_OK : operate_fail(op);
 }
 
-static const struct table_column list_columns[] = {
-    {"ID", TABLE_RIGHT}, {"RELEASE", TABLE_LEFT}, {"TO", TABLE_LEFT},
-    {"STATE", TABLE_LEFT}, {"CREATED", TABLE_LEFT}, {"DEVICES", TABLE_LEFT},
+static const struct grid_column list_columns[] = {
+    {"ID", GRID_RIGHT},   {"RELEASE", GRID_LEFT}, {"TO", GRID_LEFT},
+    {"STATE", GRID_LEFT}, {"CREATED", GRID_LEFT}, {"DEVICES", GRID_LEFT},
 };
 
-static void list_row(struct operate *op, struct table *t, yyjson_val *d)
+static void list_row(struct operate *op, struct grid *t, yyjson_val *d)
 {
-    table_cellf(t, "%lld", (long long)operate_int(d, "id"));
-    table_cell_z(t, operate_release(op, d, "release"));
-    table_cell_z(t, deployment_target(op, d));
-    table_cell(t, operate_str(d, "state"));
-    table_cell_z(t, operate_ago(op, d, "created"));
-    table_cell_z(t, deployment_counts(op, yyjson_obj_get(d, "actions")));
+    grid_cellf(t, "%lld", (long long)operate_int(d, "id"));
+    grid_cell_z(t, operate_release(op, d, "release"));
+    grid_cell_z(t, deployment_target(op, d));
+    grid_cell(t, operate_str(d, "state"));
+    grid_cell_z(t, operate_ago(op, d, "created"));
+    grid_cell_z(t, deployment_counts(op, yyjson_obj_get(d, "actions")));
 }
 
 static int list(struct line_args *args)
@@ -73,10 +75,11 @@ static int list(struct line_args *args)
     if (operate_init(&op, args) != 0 || operate_path(&op, "/api/deployments", NULL) != 0 ||
         operate_query_options(&op, filters) != 0)
         return operate_fail(&op);
-    return operate_show_list(&op, &(struct operate_listing){.columns = list_columns,
-                                                            .count = 6,
-                                                            .row = list_row,
-                                                            .none = "No deployments. `pqota deploy` makes one."});
+    return operate_show_list(&op,
+                             &(struct operate_listing){.columns = list_columns,
+                                                       .count = 6,
+                                                       .row = list_row,
+                                                       .none = "No deployments. `pqota deploy` makes one."});
 }
 
 static int show(struct line_args *args)
@@ -93,34 +96,36 @@ static int cancel(struct line_args *args)
 {
     auto_operate struct operate op;
     auto_json yyjson_doc *doc = NULL;
-    if (operate_init(&op, args) != 0 || operate_path(&op, "/api/deployments", args->operands[0], "cancel", NULL) != 0 ||
+    if (operate_init(&op, args) != 0 ||
+        operate_path(&op, "/api/deployments", args->operands[0], "cancel", NULL) != 0 ||
         operate_call(&op, "POST", NULL, &doc) != 0)
         return operate_fail(&op);
     return deployment_print(&op, doc);
 }
 
-static const struct table_column action_columns[] = {
-    {"ID", TABLE_RIGHT}, {"DEVICE", TABLE_LEFT}, {"STATE", TABLE_LEFT},
-    {"DONE", TABLE_RIGHT}, {"UPDATED", TABLE_LEFT}, {"MESSAGE", TABLE_LEFT},
+static const struct grid_column action_columns[] = {
+    {"ID", GRID_RIGHT},   {"DEVICE", GRID_LEFT},  {"STATE", GRID_LEFT},
+    {"DONE", GRID_RIGHT}, {"UPDATED", GRID_LEFT}, {"MESSAGE", GRID_LEFT},
 };
 
-static void action_row(struct operate *op, struct table *t, yyjson_val *a)
+static void action_row(struct operate *op, struct grid *t, yyjson_val *a)
 {
-    table_cellf(t, "%lld", (long long)operate_int(a, "id"));
-    table_cell(t, operate_str(a, "device"));
-    table_cell(t, operate_str(a, "state"));
+    grid_cellf(t, "%lld", (long long)operate_int(a, "id"));
+    grid_cell(t, operate_str(a, "device"));
+    grid_cell(t, operate_str(a, "state"));
     if (yyjson_is_int(yyjson_obj_get(a, "progress")))
-        table_cellf(t, "%lld%%", (long long)operate_int(a, "progress"));
+        grid_cellf(t, "%lld%%", (long long)operate_int(a, "progress"));
     else
-        table_cell_z(t, "-");
-    table_cell_z(t, operate_ago(op, a, "updated"));
-    table_cell(t, operate_str(a, "message"));
+        grid_cell_z(t, "-");
+    grid_cell_z(t, operate_ago(op, a, "updated"));
+    grid_cell(t, operate_str(a, "message"));
 }
 
 static int actions(struct line_args *args)
 {
     auto_operate struct operate op;
-    if (operate_init(&op, args) != 0 || operate_path(&op, "/api/deployments", args->operands[0], "actions", NULL) != 0)
+    if (operate_init(&op, args) != 0 ||
+        operate_path(&op, "/api/deployments", args->operands[0], "actions", NULL) != 0)
         return operate_fail(&op);
     return operate_show_list(&op, &(struct operate_listing){.columns = action_columns,
                                                             .count = 6,
@@ -134,10 +139,12 @@ static const struct line_option list_options[] = {
 };
 
 static const struct line_sub subs[] = {
-    {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, list_options, list, "list deployments, newest first", NULL},
-    {"show", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, show, "show one deployment and how far its devices are", NULL},
-    {"actions", "ID", 1, 1, LINE_SERVER | LINE_JSON | LINE_LIST, NULL, actions, "list what each device does about it",
-     NULL},
+    {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, list_options, list,
+     "list deployments, newest first", NULL},
+    {"show", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, show,
+     "show one deployment and how far its devices are", NULL},
+    {"actions", "ID", 1, 1, LINE_SERVER | LINE_JSON | LINE_LIST, NULL, actions,
+     "list what each device does about it", NULL},
     {"cancel", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, cancel, "stop a deployment",
      "Devices that have begun to install finish; no other device begins."},
     {.name = NULL},

@@ -5,9 +5,9 @@
 #include "cmd/text.h"
 #include "cmd/verbs.h"
 
-static const struct table_column list_columns[] = {
-    {"ID", TABLE_LEFT},        {"MODEL", TABLE_LEFT}, {"VERSION", TABLE_LEFT},
-    {"LAST SEEN", TABLE_LEFT}, {"STATE", TABLE_LEFT}, {"TAGS", TABLE_LEFT},
+static const struct grid_column list_columns[] = {
+    {"ID", GRID_LEFT},        {"MODEL", GRID_LEFT}, {"VERSION", GRID_LEFT},
+    {"LAST SEEN", GRID_LEFT}, {"STATE", GRID_LEFT}, {"TAGS", GRID_LEFT},
 };
 
 /* "revoked", or what its open action does, or nothing. */
@@ -19,18 +19,19 @@ static const char *state_of(struct operate *op, yyjson_val *d)
     struct str state = operate_str(action, "state");
     if (state.n == 0)
         return "-";
-    const char *s = arena_printf(&op->arena, STR_FMT " %s", STR_ARG(state), operate_release(op, action, "release"));
+    const char *s =
+        arena_printf(&op->arena, STR_FMT " %s", STR_ARG(state), operate_release(op, action, "release"));
     return s != NULL ? s : "-";
 }
 
-static void list_row(struct operate *op, struct table *t, yyjson_val *d)
+static void list_row(struct operate *op, struct grid *t, yyjson_val *d)
 {
-    table_cell(t, operate_str(d, "id"));
-    table_cell(t, operate_str(d, "model"));
-    table_cell(t, operate_str(d, "version"));
-    table_cell_z(t, operate_ago(op, d, "last_seen"));
-    table_cell_z(t, state_of(op, d));
-    table_cell(t, operate_joined(op, yyjson_obj_get(d, "tags")));
+    grid_cell(t, operate_str(d, "id"));
+    grid_cell(t, operate_str(d, "model"));
+    grid_cell(t, operate_str(d, "version"));
+    grid_cell_z(t, operate_ago(op, d, "last_seen"));
+    grid_cell_z(t, state_of(op, d));
+    grid_cell(t, operate_joined(op, yyjson_obj_get(d, "tags")));
 }
 
 static int list(struct line_args *args)
@@ -41,33 +42,36 @@ static int list(struct line_args *args)
         operate_query_options(&op, filters) != 0 || operate_query(&op, "q", line_get(args, "id")) != 0 ||
         operate_query(&op, "revoked", line_has(args, "revoked") ? "true" : NULL) != 0)
         return operate_fail(&op);
-    return operate_show_list(&op, &(struct operate_listing){
-        .columns = list_columns, .count = 6, .row = list_row,
-        .none = "No devices. `pqota token new` makes a token for one to enrol with."});
+    return operate_show_list(
+        &op, &(struct operate_listing){
+                 .columns = list_columns,
+                 .count = 6,
+                 .row = list_row,
+                 .none = "No devices. `pqota token new` makes a token for one to enrol with."});
 }
 
-static const struct table_column cert_columns[] = {
-    {"CERTIFICATE", TABLE_LEFT}, {"ISSUED", TABLE_LEFT}, {"FIRST USED", TABLE_LEFT},
-    {"EXPIRES", TABLE_LEFT},     {"REVOKED", TABLE_LEFT}, {"REASON", TABLE_LEFT},
+static const struct grid_column cert_columns[] = {
+    {"CERTIFICATE", GRID_LEFT}, {"ISSUED", GRID_LEFT},  {"FIRST USED", GRID_LEFT},
+    {"EXPIRES", GRID_LEFT},     {"REVOKED", GRID_LEFT}, {"REASON", GRID_LEFT},
 };
 
 static int print_certificates(struct operate *op, yyjson_val *list)
 {
-    struct table t;
-    table_init(&t, &op->arena, cert_columns, 6);
+    struct grid t;
+    grid_init(&t, &op->arena, cert_columns, 6);
     yyjson_arr_iter it = yyjson_arr_iter_with(list);
     yyjson_val *c;
     while ((c = yyjson_arr_iter_next(&it)) != NULL) {
-        table_cell(&t, operate_str(c, "serial"));
-        table_cell_z(&t, operate_ago(op, c, "issued"));
-        table_cell_z(&t, operate_ago(op, c, "first_used"));
-        table_cell_z(&t, operate_ago(op, c, "not_after"));
-        table_cell_z(&t, operate_ago(op, c, "revoked"));
-        table_cell(&t, operate_str(c, "reason"));
+        grid_cell(&t, operate_str(c, "serial"));
+        grid_cell_z(&t, operate_ago(op, c, "issued"));
+        grid_cell_z(&t, operate_ago(op, c, "first_used"));
+        grid_cell_z(&t, operate_ago(op, c, "not_after"));
+        grid_cell_z(&t, operate_ago(op, c, "revoked"));
+        grid_cell(&t, operate_str(c, "reason"));
     }
     if (t.rows > 0)
         putchar('\n');
-    return operate_print_table(op, &t);
+    return operate_print_grid(op, &t);
 }
 
 static int show(struct line_args *args)
@@ -80,7 +84,7 @@ static int show(struct line_args *args)
     if (op.json)
         return operate_print_json(&op, doc) == 0 ? CMD_OK : operate_fail(&op);
     yyjson_val *d = yyjson_doc_get_root(doc);
-    struct table t;
+    struct grid t;
     operate_properties(&op, &t);
     operate_property(&t, "id", operate_str(d, "id"));
     operate_property(&t, "model", operate_str(d, "model"));
@@ -89,34 +93,37 @@ static int show(struct line_args *args)
     operate_property(&t, "tags", operate_joined(&op, yyjson_obj_get(d, "tags")));
     operate_property(&t, "enrolled", str_of(operate_when(&op, d, "created")));
     operate_property(&t, "last seen", str_of(operate_when(&op, d, "last_seen")));
-    if (operate_print_table(&op, &t) != 0 || print_certificates(&op, yyjson_obj_get(d, "certificates")) != 0)
+    if (operate_print_grid(&op, &t) != 0 || print_certificates(&op, yyjson_obj_get(d, "certificates")) != 0)
         return operate_fail(&op);
     return CMD_OK;
 }
 
-static const struct table_column history_columns[] = {
-    {"WHEN", TABLE_LEFT}, {"KIND", TABLE_LEFT}, {"STATE", TABLE_LEFT}, {"DONE", TABLE_RIGHT}, {"TEXT", TABLE_LEFT},
+static const struct grid_column history_columns[] = {
+    {"WHEN", GRID_LEFT}, {"KIND", GRID_LEFT}, {"STATE", GRID_LEFT}, {"DONE", GRID_RIGHT}, {"TEXT", GRID_LEFT},
 };
 
-static void history_row(struct operate *op, struct table *t, yyjson_val *h)
+static void history_row(struct operate *op, struct grid *t, yyjson_val *h)
 {
-    table_cell_z(t, operate_ago(op, h, "at"));
-    table_cell(t, operate_str(h, "kind"));
-    table_cell(t, operate_str(h, "state"));
+    grid_cell_z(t, operate_ago(op, h, "at"));
+    grid_cell(t, operate_str(h, "kind"));
+    grid_cell(t, operate_str(h, "state"));
     if (yyjson_is_int(yyjson_obj_get(h, "progress")))
-        table_cellf(t, "%lld%%", (long long)operate_int(h, "progress"));
+        grid_cellf(t, "%lld%%", (long long)operate_int(h, "progress"));
     else
-        table_cell_z(t, "-");
-    table_cell(t, operate_str(h, "text"));
+        grid_cell_z(t, "-");
+    grid_cell(t, operate_str(h, "text"));
 }
 
 static int history(struct line_args *args)
 {
     auto_operate struct operate op;
-    if (operate_init(&op, args) != 0 || operate_path(&op, "/api/devices", args->operands[0], "history", NULL) != 0)
+    if (operate_init(&op, args) != 0 ||
+        operate_path(&op, "/api/devices", args->operands[0], "history", NULL) != 0)
         return operate_fail(&op);
-    return operate_show_list(&op, &(struct operate_listing){
-        .columns = history_columns, .count = 5, .row = history_row, .none = "Nothing happened yet."});
+    return operate_show_list(&op, &(struct operate_listing){.columns = history_columns,
+                                                            .count = 5,
+                                                            .row = history_row,
+                                                            .none = "Nothing happened yet."});
 }
 
 static int tag(struct line_args *args)
@@ -137,7 +144,8 @@ static int revoke_device(struct line_args *args)
     yyjson_mut_val *root = NULL;
     if (operate_init(&op, args) != 0)
         return operate_fail(&op);
-    int code = operate_confirm(&op, "Revoke %s for good? It must then enrol anew under another id.", args->operands[0]);
+    int code = operate_confirm(&op, "Revoke %s for good? It must then enrol anew under another id.",
+                               args->operands[0]);
     if (code != 0)
         return code;
     auto_json_mut yyjson_mut_doc *body = operate_body(&root);
@@ -176,12 +184,14 @@ static const struct line_sub subs[] = {
     {"history", "ID", 1, 1, LINE_SERVER | LINE_JSON | LINE_LIST, NULL, history,
      "list what happened to a device, newest first", NULL},
     {"tag", "ID TAG", 2, 2, LINE_SERVER, tag_options, tag, "put a tag on a device", NULL},
-    {"revoke", "ID", 1, 1, LINE_SERVER | LINE_YES, revoke_options, revoke_device, "shut a device out for good",
+    {"revoke", "ID", 1, 1, LINE_SERVER | LINE_YES, revoke_options, revoke_device,
+     "shut a device out for good",
      "The device and all its certificates are refused from its next request on."},
     {.name = NULL},
 };
 
-const struct line_verb line_device = {"device", "The devices that enrolled: what they run, what they do.", subs};
+const struct line_verb line_device = {"device", "The devices that enrolled: what they run, what they do.",
+                                      subs};
 
 int cmd_device(int argc, char **argv)
 {

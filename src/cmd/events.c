@@ -9,12 +9,13 @@
 
 #define FOLLOW_PAGES_MAX 20 /* pages read back at most between two looks */
 #define FOLLOW_SECONDS 2
-#define FOLLOW_FIRST 10     /* events shown before following */
+#define FOLLOW_FIRST 10 /* events shown before following */
 
 static const char *const filters[] = {"subject", "kind", NULL};
 
-static const struct table_column columns[] = {
-    {"WHEN", TABLE_LEFT}, {"KIND", TABLE_LEFT}, {"WHO", TABLE_LEFT}, {"SUBJECT", TABLE_LEFT}, {"DETAIL", TABLE_LEFT},
+static const struct grid_column columns[] = {
+    {"WHEN", GRID_LEFT},    {"KIND", GRID_LEFT},   {"WHO", GRID_LEFT},
+    {"SUBJECT", GRID_LEFT}, {"DETAIL", GRID_LEFT},
 };
 
 /* The detail is text, or an object that is shown as its JSON. */
@@ -29,16 +30,16 @@ static struct str detail_of(struct operate *op, yyjson_val *event)
     return copy;
 }
 
-static void list_row(struct operate *op, struct table *t, yyjson_val *v)
+static void list_row(struct operate *op, struct grid *t, yyjson_val *v)
 {
-    table_cell_z(t, operate_ago(op, v, "at"));
-    table_cell(t, operate_str(v, "kind"));
-    table_cell(t, operate_str(v, "who"));
-    table_cell(t, operate_str(v, "subject"));
-    table_cell(t, detail_of(op, v));
+    grid_cell_z(t, operate_ago(op, v, "at"));
+    grid_cell(t, operate_str(v, "kind"));
+    grid_cell(t, operate_str(v, "who"));
+    grid_cell(t, operate_str(v, "subject"));
+    grid_cell(t, detail_of(op, v));
 }
 
-/* --- following: one line an event, oldest first ---------------------------------------------------------- */
+/* --- following: one line an event, oldest first --------------------------------------------- */
 
 static int print_line(struct operate *op, yyjson_val *v)
 {
@@ -143,12 +144,16 @@ static int events(struct line_args *args)
         return follow(&op);
     if (operate_path(&op, "/api/events", NULL) != 0 || operate_query_options(&op, filters) != 0)
         return operate_fail(&op);
-    return operate_show_list(&op, &(struct operate_listing){
-        .columns = columns, .count = 5, .row = list_row, .none = "Nothing happened yet."});
+    return operate_show_list(
+        &op, &(struct operate_listing){
+                 .columns = columns, .count = 5, .row = list_row, .none = "Nothing happened yet."});
 }
 
 static const struct line_option options[] = {
-    {.name = "subject", .letter = 's', .value = "SUBJECT", .help = "what happened to that (a device's id, ...)"},
+    {.name = "subject",
+     .letter = 's',
+     .value = "SUBJECT",
+     .help = "what happened to that (a device's id, ...)"},
     {.name = "kind", .letter = 'k', .value = "KIND", .help = "what is of that kind"},
     {.name = "follow", .letter = 'f', .help = "go on, and show events as they happen"},
     {.name = NULL},

@@ -25,7 +25,8 @@ int firmware_parse_name(const char *first, const char *second, struct arena *a, 
         version = str_of(at + 1);
     }
     if (!str_is_name(name) || !str_is_name(version))
-        return err_set(e, ERR_INVALID, "\"%.128s%s%.128s\" is no release; name it by its id or as NAME@VERSION", first,
+        return err_set(e, ERR_INVALID,
+                       "\"%.128s%s%.128s\" is no release; name it by its id or as NAME@VERSION", first,
                        second != NULL ? " " : "", second != NULL ? second : "");
     struct firmware_name n = {.name = arena_dup_str(a, name), .version = arena_dup_str(a, version)};
     if (n.name == NULL || n.version == NULL)
@@ -57,7 +58,8 @@ static yyjson_val *with_version(yyjson_val *items, const struct firmware_name *n
 }
 
 /* The interface has no question for one version: look through the releases of that name. */
-static int find_by_name(struct operate *op, const struct firmware_name *n, yyjson_doc **doc, yyjson_val **release)
+static int find_by_name(struct operate *op, const struct firmware_name *n, yyjson_doc **doc,
+                        yyjson_val **release)
 {
     const char *after = NULL;
     for (int page = 0; page < SEARCH_PAGES_MAX; page++) {
@@ -86,8 +88,10 @@ static int find_by_name(struct operate *op, const struct firmware_name *n, yyjso
         if (after == NULL)
             break;
     }
-    return err_set(&op->err, ERR_NOT_FOUND, "there is no release %s %s; `pqota firmware list --name %s` shows those "
-                                            "that are", n->name, n->version, n->name);
+    return err_set(&op->err, ERR_NOT_FOUND,
+                   "there is no release %s %s; `pqota firmware list --name %s` shows those "
+                   "that are",
+                   n->name, n->version, n->name);
 }
 
 int firmware_find(struct operate *op, yyjson_doc **doc, yyjson_val **release)
@@ -100,7 +104,7 @@ int firmware_find(struct operate *op, yyjson_doc **doc, yyjson_val **release)
     return n.id != 0 ? find_by_id(op, n.id, doc, release) : find_by_name(op, &n, doc, release);
 }
 
-static void show_artifacts(struct operate *op, struct table *t, yyjson_val *release)
+static void show_artifacts(struct operate *op, struct grid *t, yyjson_val *release)
 {
     yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(release, "artifacts"));
     yyjson_val *v;
@@ -108,9 +112,10 @@ static void show_artifacts(struct operate *op, struct table *t, yyjson_val *rele
         char size[TEXT_SHORT_MAX];
         struct str name = operate_str(v, "filename"), sha = operate_str(v, "sha256");
         operate_property(t, "file", name);
-        operate_property(t, "size",
-                         str_of(arena_printf(&op->arena, "%s (%lld bytes)", text_size(operate_int(v, "size"), size),
-                                             (long long)operate_int(v, "size"))));
+        operate_property(
+            t, "size",
+            str_of(arena_printf(&op->arena, "%s (%lld bytes)", text_size(operate_int(v, "size"), size),
+                                (long long)operate_int(v, "size"))));
         operate_property(t, "sha256", sha);
     }
 }
@@ -124,38 +129,38 @@ int firmware_show(struct operate *op, yyjson_val *release)
         auto_json yyjson_doc *doc = copy != NULL ? yyjson_mut_doc_imut_copy(copy, NULL) : NULL;
         return operate_print_json(op, doc) == 0 ? CMD_OK : operate_fail(op);
     }
-    struct table t;
+    struct grid t;
     operate_properties(op, &t);
-    table_cell_z(&t, "id");
-    table_cellf(&t, "%lld", (long long)operate_int(release, "id"));
+    grid_cell_z(&t, "id");
+    grid_cellf(&t, "%lld", (long long)operate_int(release, "id"));
     operate_property(&t, "name", operate_str(release, "name"));
     operate_property(&t, "version", operate_str(release, "version"));
     operate_property(&t, "state", operate_str(release, "state"));
     operate_property(&t, "models", operate_joined(op, yyjson_obj_get(release, "models")));
-    table_cell_z(&t, "sequence");
-    table_cellf(&t, "%lld", (long long)operate_int(release, "sequence"));
+    grid_cell_z(&t, "sequence");
+    grid_cellf(&t, "%lld", (long long)operate_int(release, "sequence"));
     show_artifacts(op, &t, release);
     operate_property(&t, "published", str_of(operate_when(op, release, "published")));
     operate_property(&t, "by", operate_str(release, "created_by"));
     operate_property(&t, "notes", operate_str(release, "notes"));
-    return operate_print_table(op, &t) == 0 ? CMD_OK : operate_fail(op);
+    return operate_print_grid(op, &t) == 0 ? CMD_OK : operate_fail(op);
 }
 
-static const struct table_column list_columns[] = {
-    {"ID", TABLE_RIGHT},  {"NAME", TABLE_LEFT},      {"VERSION", TABLE_LEFT}, {"STATE", TABLE_LEFT},
-    {"SIZE", TABLE_RIGHT}, {"PUBLISHED", TABLE_LEFT}, {"MODELS", TABLE_LEFT},
+static const struct grid_column list_columns[] = {
+    {"ID", GRID_RIGHT},   {"NAME", GRID_LEFT},      {"VERSION", GRID_LEFT}, {"STATE", GRID_LEFT},
+    {"SIZE", GRID_RIGHT}, {"PUBLISHED", GRID_LEFT}, {"MODELS", GRID_LEFT},
 };
 
-static void list_row(struct operate *op, struct table *t, yyjson_val *f)
+static void list_row(struct operate *op, struct grid *t, yyjson_val *f)
 {
     char size[TEXT_SHORT_MAX];
-    table_cellf(t, "%lld", (long long)operate_int(f, "id"));
-    table_cell(t, operate_str(f, "name"));
-    table_cell(t, operate_str(f, "version"));
-    table_cell(t, operate_str(f, "state"));
-    table_cell_z(t, yyjson_is_int(yyjson_obj_get(f, "size")) ? text_size(operate_int(f, "size"), size) : "-");
-    table_cell_z(t, operate_ago(op, f, "published"));
-    table_cell(t, operate_joined(op, yyjson_obj_get(f, "models")));
+    grid_cellf(t, "%lld", (long long)operate_int(f, "id"));
+    grid_cell(t, operate_str(f, "name"));
+    grid_cell(t, operate_str(f, "version"));
+    grid_cell(t, operate_str(f, "state"));
+    grid_cell_z(t, yyjson_is_int(yyjson_obj_get(f, "size")) ? text_size(operate_int(f, "size"), size) : "-");
+    grid_cell_z(t, operate_ago(op, f, "published"));
+    grid_cell(t, operate_joined(op, yyjson_obj_get(f, "models")));
 }
 
 static int list(struct line_args *args)
@@ -165,9 +170,11 @@ static int list(struct line_args *args)
     if (operate_init(&op, args) != 0 || operate_path(&op, "/api/firmware", NULL) != 0 ||
         operate_query_options(&op, filters) != 0)
         return operate_fail(&op);
-    return operate_show_list(&op, &(struct operate_listing){
-        .columns = list_columns, .count = 7, .row = list_row,
-        .none = "No firmware. `pqota firmware publish` brings some in."});
+    return operate_show_list(
+        &op, &(struct operate_listing){.columns = list_columns,
+                                       .count = 7,
+                                       .row = list_row,
+                                       .none = "No firmware. `pqota firmware publish` brings some in."});
 }
 
 static int show(struct line_args *args)
@@ -204,7 +211,11 @@ static int delete(struct line_args *args)
 static const struct line_option publish_options[] = {
     {.name = "name", .letter = 'n', .needed = true, .value = "NAME", .help = "what the firmware is called"},
     {.name = "version", .letter = 'v', .needed = true, .value = "VERSION", .help = "shown, never compared"},
-    {.name = "model", .letter = 'm', .repeats = true, .value = "MODEL", .help = "which devices it fits (those called as the firmware)"},
+    {.name = "model",
+     .letter = 'm',
+     .repeats = true,
+     .value = "MODEL",
+     .help = "which devices it fits (those called as the firmware)"},
     {.name = "filename", .value = "NAME", .help = "what devices see the file called (as it is called here)"},
     {.name = "notes", .value = "TEXT", .help = "what is new"},
     {.name = "notes-file", .value = "FILE", .help = "what is new, from a file"},
@@ -214,11 +225,17 @@ static const struct line_option publish_options[] = {
 static const struct line_option list_options[] = {
     {.name = "model", .letter = 'm', .value = "MODEL", .help = "what fits that model"},
     {.name = "name", .letter = 'n', .value = "NAME", .help = "what is called so"},
-    {.name = "state", .value = "STATE", .help = "what is in that state", .choices = "draft signed published deleted"},
+    {.name = "state",
+     .value = "STATE",
+     .help = "what is in that state",
+     .choices = "draft signed published deleted"},
     {.name = NULL},
 };
 static const struct line_option download_options[] = {
-    {.name = "output", .letter = 'o', .value = "FILE", .help = "where to (a file or a folder; the file's own name here)"},
+    {.name = "output",
+     .letter = 'o',
+     .value = "FILE",
+     .help = "where to (a file or a folder; the file's own name here)"},
     {.name = "force", .letter = 'f', .help = "replace a file that is there"},
     {.name = NULL},
 };
@@ -226,16 +243,20 @@ static const struct line_option download_options[] = {
 static const struct line_sub subs[] = {
     {"publish", "FILE", 1, 1, LINE_SERVER | LINE_JSON, publish_options, firmware_publish,
      "publish a file as a version of a firmware",
-     "The file's SHA-256 is computed first and checked by the server. Publishing the same file again is fine; another\n"
+     "The file's SHA-256 is computed first and checked by the server. Publishing the same file again is "
+     "fine; another\n"
      "file under the same version is refused."},
-    {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, list_options, list, "list what is published, newest first",
-     NULL},
+    {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, list_options, list,
+     "list what is published, newest first", NULL},
     {"show", "RELEASE", 1, 2, LINE_SERVER | LINE_JSON, NULL, show, "show one release",
      "RELEASE is an id, NAME@VERSION, or NAME VERSION."},
-    {"download", "RELEASE", 1, 2, LINE_SERVER, download_options, firmware_download, "fetch a release's file and check it",
-     "A download that was cut goes on where it stopped. The file appears under its name only when its SHA-256 is right.\n"
+    {"download", "RELEASE", 1, 2, LINE_SERVER, download_options, firmware_download,
+     "fetch a release's file and check it",
+     "A download that was cut goes on where it stopped. The file appears under its name only when its "
+     "SHA-256 is right.\n"
      "RELEASE is an id, NAME@VERSION, or NAME VERSION."},
-    {"delete", "RELEASE", 1, 2, LINE_SERVER | LINE_YES, NULL, delete, "delete a release that no deployment uses",
+    {"delete", "RELEASE", 1, 2, LINE_SERVER | LINE_YES, NULL, delete,
+     "delete a release that no deployment uses",
      "RELEASE is an id, NAME@VERSION, or NAME VERSION. Its version cannot be published again."},
     {.name = NULL},
 };

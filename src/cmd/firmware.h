@@ -6,8 +6,8 @@
 
 /* A release named on the command line: an id, NAME@VERSION, or NAME and VERSION as two words. */
 struct firmware_name {
-    int64_t id;          /* 0: by name and version */
-    const char *name;    /* in the operation's arena */
+    int64_t id;       /* 0: by name and version */
+    const char *name; /* in the operation's arena */
     const char *version;
 };
 int firmware_parse_name(const char *first, const char *second, struct arena *a, struct firmware_name *out,

@@ -144,7 +144,8 @@ static int find_sub(const struct line_verb *verb, int argc, char **argv, const s
         }
     const char *near = str_nearest(str_of(argv[1]), names, n);
     if (near != NULL)
-        return cmd_usage_error(verb->name, "there is no sub-verb \"%s\"; did you mean \"%s\"?", argv[1], near);
+        return cmd_usage_error(verb->name, "there is no sub-verb \"%s\"; did you mean \"%s\"?", argv[1],
+                               near);
     return cmd_usage_error(verb->name, "there is no sub-verb \"%s\"", argv[1]);
 }
 
@@ -194,7 +195,8 @@ static int say_bad_option(struct line_args *a, int c, const struct line_option *
     return line_wrong(a, "there is no option --" STR_FMT ", or it stands for several", STR_ARG(name));
 }
 
-static size_t getopt_tables(const struct line_option *const *rows, size_t n, struct option *longs, char *shorts)
+static size_t getopt_tables(const struct line_option *const *rows, size_t n, struct option *longs,
+                            char *shorts)
 {
     size_t s = 0;
     shorts[s++] = ':';
@@ -329,8 +331,8 @@ int line_number(const struct line_args *a, const char *option, int64_t min, int6
         return 0;
     }
     if (str_to_u64(str_of(value), (uint64_t)max, &v) != 0 || (int64_t)v < min)
-        return line_wrong(a, "--%s must be a whole number from %lld to %lld, not \"%s\"", option, (long long)min,
-                          (long long)max, value);
+        return line_wrong(a, "--%s must be a whole number from %lld to %lld, not \"%s\"", option,
+                          (long long)min, (long long)max, value);
     *out = (int64_t)v;
     return 0;
 }

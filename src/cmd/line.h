@@ -1,6 +1,6 @@
 /*
- * A verb's command line as tables: sub-verbs are rows, their options are rows, and reading the arguments, --help,
- * shell completion and the check of the manual page all come from the same rows.
+ * A verb's command line as tables: sub-verbs are rows, their options are rows; reading the arguments,
+ * --help and shell completion all come from the same rows.
  */
 #ifndef PQOTA_CMD_LINE_H
 #define PQOTA_CMD_LINE_H
@@ -13,8 +13,8 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 
-#define LINE_OPTIONS_MAX 24  /* rows that a sub-verb may have, the common ones included */
-#define LINE_GIVEN_MAX 128   /* options on one command line */
+#define LINE_OPTIONS_MAX 24 /* rows that a sub-verb may have, the common ones included */
+#define LINE_GIVEN_MAX 128  /* options on one command line */
 #define LINE_OPERANDS_MAX 4
 
 struct line_option {
@@ -27,24 +27,24 @@ struct line_option {
     const char *help;    /* begins small, ends without a full stop */
 };
 
-enum line_common {       /* options that many share */
-    LINE_SERVER = 1,     /* --profile */
-    LINE_JSON = 2,       /* --json */
-    LINE_LIST = 4,       /* --limit, --after */
-    LINE_YES = 8,        /* --yes */
+enum line_common {                  /* options that many share */
+                   LINE_SERVER = 1, /* --profile */
+                   LINE_JSON = 2,   /* --json */
+                   LINE_LIST = 4,   /* --limit, --after */
+                   LINE_YES = 8,    /* --yes */
 };
 
 struct line_args;
 
 struct line_sub {
-    const char *name;     /* NULL ends the rows; "" when the verb has no sub-verbs */
-    const char *operands; /* as shown: "ID TAG", "RELEASE", "" */
-    int least, most;      /* operands */
-    unsigned common;      /* enum line_common bits */
-    const struct line_option *options; /* own ones, or NULL */
+    const char *name;                   /* NULL ends the rows; "" when the verb has no sub-verbs */
+    const char *operands;               /* as shown: "ID TAG", "RELEASE", "" */
+    int least, most;                    /* operands */
+    unsigned common;                    /* enum line_common bits */
+    const struct line_option *options;  /* own ones, or NULL */
     int (*run)(struct line_args *args); /* answers an enum cmd_exit */
-    const char *help;     /* one line, as an option's */
-    const char *more;     /* further paragraphs for --help, or NULL */
+    const char *help;                   /* one line, as an option's */
+    const char *more;                   /* further paragraphs for --help, or NULL */
 };
 
 struct line_verb {
@@ -68,8 +68,9 @@ struct line_args {
     size_t given_count;
 };
 
-/* Reads argv (argv[0] is the verb) into *out; 0, or what to end with (help was shown: CMD_OK in *exit_code). */
-int line_parse(const struct line_verb *verb, int argc, char **argv, struct line_args *out, int *exit_code) MUST_CHECK;
+/* Reads argv (argv[0] is the verb) into *out; else *exit_code is what to end with (OK: help was shown). */
+int line_parse(const struct line_verb *verb, int argc, char **argv, struct line_args *out,
+               int *exit_code) MUST_CHECK;
 /* Reads, and runs the sub-verb; answers an enum cmd_exit. */
 int line_run(const struct line_verb *verb, int argc, char **argv);
 
@@ -78,7 +79,7 @@ bool line_has(const struct line_args *a, const char *option);
 const char *line_get(const struct line_args *a, const char *option);
 /* The values of a repeating option, one by one: *i starts at 0; NULL at the end. */
 const char *line_each(const struct line_args *a, const char *option, size_t *i);
-/* A whole number; `missing` when it was not given; a usage error (CMD_USAGE, already said) outside [min, max]. */
+/* A whole number; `missing` when it was not given; outside [min, max] CMD_USAGE, and it is said why. */
 int line_number(const struct line_args *a, const char *option, int64_t min, int64_t max, int64_t missing,
                 int64_t *out) MUST_CHECK;
 /* As cmd_usage_error, for this sub-verb. */

@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -126,6 +127,13 @@ static int run(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0) {
         printf("pqota %s\n%s\n", PQOTA_VERSION, OpenSSL_version(OPENSSL_VERSION));
         return CMD_OK;
+    }
+    /* Where the profile is may also be said first: pqota --profile FILE VERB. */
+    if (strcmp(argv[1], "--profile") == 0 && argc > 3) {
+        if (setenv("PQOTA_PROFILE", argv[2], 1) != 0)
+            return cmd_usage_error("--profile", "\"%s\" cannot be used", argv[2]);
+        argc -= 2;
+        argv += 2;
     }
     bool help = asks_help(argv[1]) || strcmp(argv[1], "help") == 0;
     if (help && argc > 2) {

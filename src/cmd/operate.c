@@ -14,7 +14,8 @@
 
 int operate_init(struct operate *op, const struct line_args *args)
 {
-    *op = (struct operate){.args = args, .json = line_has(args, "json"), .now_ms = clock_unix_ms(&clock_system)};
+    *op = (struct operate){
+        .args = args, .json = line_has(args, "json"), .now_ms = clock_unix_ms(&clock_system)};
     arena_init(&op->arena, ARENA_MAX);
     arena_init(&op->settings, SETTINGS_MAX);
     buf_init(&op->path, REST_PATH_MAX);
@@ -29,8 +30,8 @@ int operate_init(struct operate *op, const struct line_args *args)
         return op->err.code = ERR_INVALID;
     unsigned mode;
     if (profile_key_exposed(&op->profile, &mode))
-        fprintf(stderr, "pqota %s: warning: others may read the key %s (mode %03o); run: chmod 600 %s\n", args->name,
-                op->profile.key, mode, op->profile.key);
+        fprintf(stderr, "pqota %s: warning: others may read the key %s (mode %03o); run: chmod 600 %s\n",
+                args->name, op->profile.key, mode, op->profile.key);
     return rest_new(&op->profile, &op->rest, &op->err);
 }
 
@@ -114,7 +115,8 @@ static int get_page(struct operate *op, size_t base, int64_t want, const char *a
     if (rc == 0)
         rc = operate_call(op, "GET", NULL, page);
     if (rc == 0 && !yyjson_is_arr(yyjson_obj_get(yyjson_doc_get_root(*page), "items")))
-        return err_set(&op->err, ERR_INVALID, "the server's answer is no list; is %s a pqota server of this version?",
+        return err_set(&op->err, ERR_INVALID,
+                       "the server's answer is no list; is %s a pqota server of this version?",
                        op->profile.server);
     return rc;
 }
@@ -135,7 +137,8 @@ int operate_list(struct operate *op, yyjson_mut_doc **out)
     if (line_number(op->args, "limit", 1, OPERATE_LIST_MAX, OPERATE_LIST_DEFAULT, &left) != 0)
         return err_set(&op->err, ERR_INVALID, "nothing was asked");
     auto_json_mut yyjson_mut_doc *all = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *root = all != NULL ? yyjson_mut_obj(all) : NULL, *items = root != NULL ? yyjson_mut_arr(all) : NULL;
+    yyjson_mut_val *root = all != NULL ? yyjson_mut_obj(all) : NULL,
+                   *items = root != NULL ? yyjson_mut_arr(all) : NULL;
     if (items == NULL)
         return err_set(&op->err, ERR_NOMEM, "no memory for the list");
     yyjson_mut_doc_set_root(all, root);
@@ -188,9 +191,9 @@ int operate_print_json(struct operate *op, yyjson_doc *doc)
     return write_json(op, yyjson_write(doc, json_flags(), NULL));
 }
 
-int operate_print_table(struct operate *op, const struct table *t)
+int operate_print_grid(struct operate *op, const struct grid *t)
 {
-    int rc = table_print(t, stdout, table_terminal_width(stdout));
+    int rc = grid_print(t, stdout, grid_terminal_width(stdout));
     return rc == 0 ? 0 : err_set(&op->err, rc, "no memory for the table; use a smaller --limit, or --json");
 }
 
@@ -206,17 +209,18 @@ int operate_show_list(struct operate *op, const struct operate_listing *listing)
         return write_json(op, yyjson_mut_write(list, json_flags(), NULL)) == 0 ? CMD_OK : operate_fail(op);
     auto_json yyjson_doc *doc = yyjson_mut_doc_imut_copy(list, NULL);
     yyjson_val *root = yyjson_doc_get_root(doc), *items = yyjson_obj_get(root, "items"), *item;
-    struct table t;
-    table_init(&t, &op->arena, listing->columns, listing->count);
+    struct grid t;
+    grid_init(&t, &op->arena, listing->columns, listing->count);
     yyjson_arr_iter it = yyjson_arr_iter_with(items);
     while ((item = yyjson_arr_iter_next(&it)) != NULL)
         listing->row(op, &t, item);
     if (yyjson_arr_size(items) == 0)
         fprintf(stderr, "%s\n", listing->none);
-    if (operate_print_table(op, &t) != 0)
+    if (operate_print_grid(op, &t) != 0)
         return operate_fail(op);
     if (operate_str(root, "next").n > 0)
-        fprintf(stderr, "There are more than these %zu; --limit NUMBER shows more.\n", yyjson_arr_size(items));
+        fprintf(stderr, "There are more than these %zu; --limit NUMBER shows more.\n",
+                yyjson_arr_size(items));
     return CMD_OK;
 }
 
@@ -237,7 +241,8 @@ int operate_confirm(struct operate *op, const char *fmt, ...)
     va_end(ap);
     fputs(" [y/N] ", stderr);
     fflush(stderr);
-    bool yes = fgets(line, sizeof line, stdin) != NULL && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0);
+    bool yes =
+        fgets(line, sizeof line, stdin) != NULL && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0);
     if (yes)
         return 0;
     fputs("Nothing was done.\n", stderr);
@@ -276,7 +281,8 @@ const char *operate_when(struct operate *op, yyjson_val *obj, const char *key)
     if (text_parse_time(operate_str(obj, key), &ms) != 0)
         return "-";
     clock_format(ms, full);
-    const char *s = arena_printf(&op->arena, "%.10s %.8s UTC, %s", full, full + 11, text_ago(ms, op->now_ms, ago));
+    const char *s =
+        arena_printf(&op->arena, "%.10s %.8s UTC, %s", full, full + 11, text_ago(ms, op->now_ms, ago));
     return s != NULL ? s : "-";
 }
 
@@ -301,21 +307,21 @@ const char *operate_release(struct operate *op, yyjson_val *obj, const char *key
     if (!yyjson_is_obj(r))
         return "-";
     struct str name = operate_str(r, "name"), version = operate_str(r, "version");
-    const char *s = arena_printf(&op->arena, "%.*s %.*s", (int)name.n, name.n > 0 ? name.p : "", (int)version.n,
-                                 version.n > 0 ? version.p : "");
+    const char *s = arena_printf(&op->arena, "%.*s %.*s", (int)name.n, name.n > 0 ? name.p : "",
+                                 (int)version.n, version.n > 0 ? version.p : "");
     return s != NULL ? s : "-";
 }
 
-void operate_properties(struct operate *op, struct table *t)
+void operate_properties(struct operate *op, struct grid *t)
 {
-    static const struct table_column two[] = {{NULL, TABLE_LEFT}, {NULL, TABLE_LEFT}};
-    table_init(t, &op->arena, two, 2);
+    static const struct grid_column two[] = {{NULL, GRID_LEFT}, {NULL, GRID_LEFT}};
+    grid_init(t, &op->arena, two, 2);
 }
 
-void operate_property(struct table *t, const char *name, struct str value)
+void operate_property(struct grid *t, const char *name, struct str value)
 {
-    table_cell_z(t, name);
-    table_cell(t, value);
+    grid_cell_z(t, name);
+    grid_cell(t, value);
 }
 
 yyjson_mut_doc *operate_body(yyjson_mut_val **root)

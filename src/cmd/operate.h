@@ -16,11 +16,11 @@
 #include "cmd/line.h"
 #include "cmd/profile.h"
 #include "cmd/rest.h"
-#include "cmd/table.h"
+#include "cmd/grid.h"
 
 #define OPERATE_LIST_DEFAULT 100 /* items that a list shows without --limit */
 #define OPERATE_LIST_MAX 100000
-#define OPERATE_PAGE 500         /* items asked for at once; the server's own limit */
+#define OPERATE_PAGE 500 /* items asked for at once; the server's own limit */
 
 struct operate {
     const struct line_args *args;
@@ -29,7 +29,7 @@ struct operate {
     struct rest *rest;
     struct arena settings; /* holds the profile */
     struct arena arena;    /* texts and tables; may be reset in between */
-    struct buf path;    /* of the request that is being put together */
+    struct buf path;       /* of the request that is being put together */
     int64_t now_ms;
     struct err err;
 };
@@ -55,21 +55,21 @@ int operate_list(struct operate *op, yyjson_mut_doc **out) MUST_CHECK;
 
 /* Prints the answer as JSON on standard output. */
 int operate_print_json(struct operate *op, yyjson_doc *doc) MUST_CHECK;
-/* With --json the list as JSON; else a table of it, each item by `row`; `none` when it is empty. Answers an exit
-   code. */
+/* With --json the list as JSON; else a table of it, each item by `row`; `none` when it is empty. Answers an
+   exit code. */
 struct operate_listing {
-    const struct table_column *columns;
+    const struct grid_column *columns;
     size_t count;
-    void (*row)(struct operate *op, struct table *t, yyjson_val *item);
+    void (*row)(struct operate *op, struct grid *t, yyjson_val *item);
     const char *none; /* "No devices." */
 };
 int operate_show_list(struct operate *op, const struct operate_listing *listing);
-int operate_print_table(struct operate *op, const struct table *t) MUST_CHECK;
+int operate_print_grid(struct operate *op, const struct grid *t) MUST_CHECK;
 
-/* Asks on the terminal, unless --yes. 0, or what to end with (already said). Without a terminal --yes is needed. */
+/* Asks on the terminal, unless --yes; without a terminal --yes is needed. 0, or what to end with. */
 int operate_confirm(struct operate *op, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 
-/* --- members of the server's answers: what is missing or of another kind shows as nothing ------------------ */
+/* --- members of the server's answers: what is missing or of another kind shows as nothing --------- */
 
 struct str operate_str(yyjson_val *obj, const char *key);
 int64_t operate_int(yyjson_val *obj, const char *key);
@@ -82,8 +82,8 @@ struct str operate_joined(struct operate *op, yyjson_val *array);
 /* "name version" of a member that is a release. */
 const char *operate_release(struct operate *op, yyjson_val *obj, const char *key);
 /* A list of properties: rows of a table with two columns. */
-void operate_properties(struct operate *op, struct table *t);
-void operate_property(struct table *t, const char *name, struct str value);
+void operate_properties(struct operate *op, struct grid *t);
+void operate_property(struct grid *t, const char *name, struct str value);
 /* A new document whose root is an object, for a body (auto_json_mut). NULL when there is no memory. */
 yyjson_mut_doc *operate_body(yyjson_mut_val **root) MUST_CHECK;
 

@@ -21,8 +21,9 @@ static const char *env_of_process(const char *name)
 const struct profile_places profile_usual_places = {
     .env = env_of_process, .here = ".", .system = "/etc/pqota/operator/profile"};
 
-static const char get_one[] = "`pqota init` makes one for the first operator, `pqota operator add` for others; "
-                              "name it by --profile FILE or PQOTA_PROFILE";
+static const char get_one[] =
+    "`pqota init` makes one for the first operator, `pqota operator add` for others; "
+    "name it by --profile FILE or PQOTA_PROFILE";
 
 static int given_place(const char *path, const char *by, struct arena *a, const char **out, struct err *e)
 {
@@ -62,7 +63,8 @@ int profile_find(const struct profile_places *places, struct arena *a, const cha
         size_t used = strlen(looked);
         snprintf(looked + used, sizeof looked - used, "%s%s", i > 0 ? ", " : "", tries[i]);
     }
-    return err_set(e, ERR_NOT_FOUND, "there is no profile that says which server to talk to (looked for %s); %s", looked,
+    return err_set(e, ERR_NOT_FOUND,
+                   "there is no profile that says which server to talk to (looked for %s); %s", looked,
                    get_one);
 }
 
@@ -132,14 +134,15 @@ static int check_server(struct profile *p, struct arena *a, struct err *e)
     static const char scheme[] = "https://";
     const char *host = p->server + sizeof scheme - 1;
     if (strncmp(p->server, scheme, sizeof scheme - 1) != 0 || *host == '\0')
-        return err_set(e, ERR_INVALID, "server is \"%.128s\"; it must be https://HOST or https://HOST:PORT", p->server);
+        return err_set(e, ERR_INVALID, "server is \"%.128s\"; it must be https://HOST or https://HOST:PORT",
+                       p->server);
     struct str s = str_of(p->server);
     while (s.p[s.n - 1] == '/')
         s.n--;
     for (size_t i = sizeof scheme - 1; i < s.n; i++)
         if (strchr(" /?#@\\\"<>", s.p[i]) != NULL || (unsigned char)s.p[i] <= 0x20)
-            return err_set(e, ERR_INVALID, "server is \"%.128s\"; after https:// stand only a host and a port",
-                           p->server);
+            return err_set(e, ERR_INVALID,
+                           "server is \"%.128s\"; after https:// stand only a host and a port", p->server);
     p->server = arena_dup_str(a, s);
     return p->server != NULL ? 0 : err_set(e, ERR_NOMEM, "no memory for the server's name");
 }

@@ -16,12 +16,12 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-struct profile {           /* texts live in the arena it was read into */
-    const char *path;      /* of the profile itself */
-    const char *dir;       /* its folder */
-    const char *server;    /* "https://host:port", without a slash at the end */
+struct profile {        /* texts live in the arena it was read into */
+    const char *path;   /* of the profile itself */
+    const char *dir;    /* its folder */
+    const char *server; /* "https://host:port", without a slash at the end */
     const char *certificate, *key, *ca;
-    const char *policy;    /* NULL: the library's own default */
+    const char *policy; /* NULL: the library's own default */
 };
 
 /* Where to look, in order. `getenv` stands behind `env`, so that tests can have their own. */
@@ -36,7 +36,8 @@ extern const struct profile_places profile_usual_places;
 
 /* The first of the places that exists. A given one (option, PQOTA_PROFILE) that does not exist is an error;
    ERR_NOT_FOUND names all that were tried and how to get one. */
-int profile_find(const struct profile_places *places, struct arena *a, const char **path, struct err *e) MUST_CHECK;
+int profile_find(const struct profile_places *places, struct arena *a, const char **path,
+                 struct err *e) MUST_CHECK;
 /* Refused: unknown keys, a missing server, certificate, key or ca, a server that is not https. */
 int profile_read(const char *path, struct arena *a, struct profile *out, struct err *e) MUST_CHECK;
 /* True when the key is a file that others than its owner may read; *mode is then set. */

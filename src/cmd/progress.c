@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/table.h"
+#include "cmd/grid.h"
 #include "cmd/text.h"
 
 #define EVERY_MS 100
@@ -12,12 +12,13 @@
 #define BAR_MIN 8
 #define BAR_MAX 40
 
-void progress_start(struct progress *p, const struct clock *clock, const char *label, int64_t total, int64_t first)
+void progress_start(struct progress *p, const struct clock *clock, const char *label, int64_t total,
+                    int64_t first)
 {
     *p = (struct progress){.clock = clock, .label = label, .total = total, .first = first};
     p->started = clock_mono_ms(clock);
     p->shown = p->started - EVERY_MS;
-    p->width = table_terminal_width(stderr);
+    p->width = grid_terminal_width(stderr);
 }
 
 static void add_bar(char *out, size_t columns, int64_t done, int64_t total)

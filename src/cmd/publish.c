@@ -84,8 +84,8 @@ static int publish_path(struct operate *op, const char *filename, const char *sh
     if (rc == 0)
         rc = read_notes(op, &notes);
     if (rc == 0)
-        rc = operate_path(op, "/api/firmware", line_get(op->args, "name"), line_get(op->args, "version"), filename,
-                          NULL);
+        rc = operate_path(op, "/api/firmware", line_get(op->args, "name"), line_get(op->args, "version"),
+                          filename, NULL);
     if (rc == 0)
         rc = operate_query(op, "sha256", sha);
     if (rc == 0)
@@ -106,7 +106,8 @@ static int check_publish_line(const struct line_args *args, const char *filename
     if (!str_is_name(str_of(line_get(args, "version"))))
         return line_wrong(args, "--version must be letters, digits and . _ + ~ - (at most 128)");
     if (!str_is_name(str_of(filename)))
-        return line_wrong(args, "\"%s\" cannot be a file's name for devices; give another by --filename", filename);
+        return line_wrong(args, "\"%s\" cannot be a file's name for devices; give another by --filename",
+                          filename);
     return 0;
 }
 
@@ -189,8 +190,10 @@ static int hash_matches(struct operate *op, int fd, const struct download *d)
         return 0;
     if (unlink(d->part) != 0)
         return err_errno(&op->err, errno, "%s is damaged and cannot be removed", d->part);
-    return err_set(&op->err, ERR_MISMATCH, "what arrived is damaged (SHA-256 %s, not %s); it was thrown away, run this "
-                                           "again", sha, d->sha);
+    return err_set(&op->err, ERR_MISMATCH,
+                   "what arrived is damaged (SHA-256 %s, not %s); it was thrown away, run this "
+                   "again",
+                   sha, d->sha);
 }
 
 static int fetch(struct operate *op, yyjson_val *release, const struct download *d)

@@ -20,12 +20,12 @@ struct rest {
 /* One request under way. */
 struct exchange {
     struct rest *rest;
-    struct buf answer;     /* JSON, or the words of a refusal */
+    struct buf answer;            /* JSON, or the words of a refusal */
     const struct rest_file *file; /* what is sent or received, or NULL */
-    int64_t at;            /* offset in the file of the next byte */
-    int64_t asked_from;    /* download: where the range begins */
-    bool sized;            /* download: the head of the answer has been judged */
-    struct err err;        /* what a callback found wrong */
+    int64_t at;                   /* offset in the file of the next byte */
+    int64_t asked_from;           /* download: where the range begins */
+    bool sized;                   /* download: the head of the answer has been judged */
+    struct err err;               /* what a callback found wrong */
 };
 
 static CURLcode on_ssl_ctx(CURL *curl, void *ssl_ctx, void *ctx)
@@ -46,7 +46,8 @@ static CURLcode on_ssl_ctx(CURL *curl, void *ssl_ctx, void *ctx)
 static bool is_success(CURL *curl)
 {
     long status = 0;
-    return curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status >= 200 && status < 300;
+    return curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status >= 200 &&
+           status < 300;
 }
 
 /* The first bytes of a download: at which offset do they belong? */
@@ -61,8 +62,8 @@ static int judge_download(struct exchange *x)
         snprintf(want, sizeof want, "bytes %lld-", (long long)x->asked_from);
         if (curl_easy_header(x->rest->curl, "Content-Range", 0, CURLH_HEADER, -1, &h) != CURLHE_OK ||
             strncmp(h->value, want, strlen(want)) != 0)
-            return err_set(&x->err, ERR_INVALID, "the server answered with another part of %s than was asked for",
-                           x->file->name);
+            return err_set(&x->err, ERR_INVALID,
+                           "the server answered with another part of %s than was asked for", x->file->name);
         x->at = x->asked_from;
     }
     if (x->at == 0 && ftruncate(x->file->fd, 0) != 0)
@@ -221,7 +222,8 @@ static int perform(struct exchange *x, struct err *e)
     if (status >= 300)
         return rest_explain_status(status, buf_str(&x->answer), e);
     if (rc != CURLE_OK)
-        return rest_explain_curl((int)rc, r->words, r->tls_err.code != 0 ? r->tls_err.text : NULL, r->profile, e);
+        return rest_explain_curl((int)rc, r->words, r->tls_err.code != 0 ? r->tls_err.text : NULL, r->profile,
+                                 e);
     return 0;
 }
 
@@ -239,8 +241,9 @@ static int parse_answer(const struct exchange *x, yyjson_doc **doc, struct err *
     struct err why = {0};
     if (json_parse(buf_str(&x->answer), doc, &why) == 0)
         return 0;
-    return err_set(e, ERR_INVALID, "the server's answer is no JSON that can be read (%s); is %s a pqota server?",
-                   why.text, x->rest->profile->server);
+    return err_set(e, ERR_INVALID,
+                   "the server's answer is no JSON that can be read (%s); is %s a pqota server?", why.text,
+                   x->rest->profile->server);
 }
 
 static int make_url(const struct rest *r, const char *path, struct buf *url, struct err *e)
@@ -299,7 +302,8 @@ int rest_call(struct rest *r, const char *method, const char *path, const char *
     return rc;
 }
 
-int rest_upload(struct rest *r, const char *path, const struct rest_file *file, yyjson_doc **doc, struct err *e)
+int rest_upload(struct rest *r, const char *path, const struct rest_file *file, yyjson_doc **doc,
+                struct err *e)
 {
     auto_buf struct buf url = {0};
     auto_headers struct curl_slist *headers = NULL;
@@ -334,8 +338,8 @@ int rest_upload(struct rest *r, const char *path, const struct rest_file *file, 
     return rc;
 }
 
-int rest_download(struct rest *r, const char *path, const char *sha256, int64_t have, const struct rest_file *file,
-                  struct err *e)
+int rest_download(struct rest *r, const char *path, const char *sha256, int64_t have,
+                  const struct rest_file *file, struct err *e)
 {
     auto_buf struct buf url = {0};
     auto_headers struct curl_slist *headers = NULL;

@@ -1,6 +1,6 @@
 /*
- * Asks the server's REST interface: HTTPS with post-quantum TLS over libcurl. One request at a time, no retries,
- * every answer bounded. What goes wrong becomes one sentence that says what to do.
+ * Asks the server's REST interface: HTTPS with post-quantum TLS over libcurl. One request at a time, no
+ * retries, every answer bounded. What goes wrong becomes one sentence that says what to do.
  */
 #ifndef PQOTA_CMD_REST_H
 #define PQOTA_CMD_REST_H
@@ -36,9 +36,9 @@ int rest_call(struct rest *r, const char *method, const char *path, const char *
               struct err *e) MUST_CHECK;
 
 struct rest_file {
-    int fd;           /* borrowed; read or written by offset */
-    const char *name; /* for messages */
-    int64_t size;     /* bytes of the whole file */
+    int fd;                    /* borrowed; read or written by offset */
+    const char *name;          /* for messages */
+    int64_t size;              /* bytes of the whole file */
     struct progress *progress; /* started by the caller */
 };
 
@@ -47,17 +47,17 @@ int rest_upload(struct rest *r, const char *path, const struct rest_file *file, 
                 struct err *e) MUST_CHECK;
 /* GETs what is missing behind `have` bytes, if the server's file still is the one with that SHA-256 (RFC 9110
    section 13.1.5), or else all of it. The descriptor then holds file->size bytes. */
-int rest_download(struct rest *r, const char *path, const char *sha256, int64_t have, const struct rest_file *file,
-                  struct err *e) MUST_CHECK;
+int rest_download(struct rest *r, const char *path, const char *sha256, int64_t have,
+                  const struct rest_file *file, struct err *e) MUST_CHECK;
 
-/* --- paths: text from people goes in percent-encoded (RFC 3986 section 2.1) ------------------------------- */
+/* --- paths: text from people goes in percent-encoded (RFC 3986 section 2.1) ---------------------- */
 
 /* Adds "/text". */
 int rest_add_segment(struct buf *path, const char *text) MUST_CHECK;
 /* Adds "?key=value" or "&key=value"; nothing when value is NULL. */
 int rest_add_query(struct buf *path, const char *key, const char *value) MUST_CHECK;
 
-/* --- in words ----------------------------------------------------------------------------------------------- */
+/* --- in words ------------------------------------------------------------------------------- */
 
 /* The error of an answer with such a status and body (problem+json, RFC 9457, or anything else). */
 int rest_explain_status(long status, struct str body, struct err *e) MUST_CHECK;

@@ -47,7 +47,8 @@ static const char *advice_of_status(long status)
 {
     switch (status) {
     case 401:
-        return "; is this credential revoked, or of another server? `pqota operator list` shows those that count";
+        return "; is this credential revoked, or of another server? `pqota operator list` shows those that "
+               "count";
     case 403:
         return "; an operator with a higher role may do this";
     case 429:
@@ -78,10 +79,11 @@ int rest_explain_status(long status, struct str body, struct err *e)
     arena_init(&a, 16384);
     const char *shown = words.n > 0 ? text_escape(words, &a) : NULL;
     if (status >= 300 && status < 400)
-        return err_set(e, ERR_UNSUPPORTED, "the server sends elsewhere (%ld); put the right address into the profile",
-                       status);
-    return err_set(e, code_of_status(status), "the server %s%s%s (%ld)%s", status >= 500 ? "failed" : "refused",
-                   shown != NULL ? ": " : "", shown != NULL ? shown : "", status, advice_of_status(status));
+        return err_set(e, ERR_UNSUPPORTED,
+                       "the server sends elsewhere (%ld); put the right address into the profile", status);
+    return err_set(e, code_of_status(status), "the server %s%s%s (%ld)%s",
+                   status >= 500 ? "failed" : "refused", shown != NULL ? ": " : "",
+                   shown != NULL ? shown : "", status, advice_of_status(status));
 }
 
 /* Our own certificate is the likeliest cause of a handshake that the server ends: look at it. */
@@ -91,7 +93,8 @@ static const char *own_certificate_state(const struct profile *p, char out[160])
     buf_init(&pem, PKI_PEM_MAX);
     struct pki_cert cert;
     out[0] = '\0';
-    if (file_read(p->certificate, PKI_PEM_MAX, &pem, NULL) != 0 || pki_cert_read(buf_str(&pem), &cert, NULL) != 0)
+    if (file_read(p->certificate, PKI_PEM_MAX, &pem, NULL) != 0 ||
+        pki_cert_read(buf_str(&pem), &cert, NULL) != 0)
         return out;
     char when[CLOCK_TEXT_MAX];
     int64_t now = clock_unix_ms(&clock_system) / 1000;
@@ -112,15 +115,21 @@ static bool has(const char *text, const char *part)
 static int explain_peer(const char *detail, const struct profile *p, struct err *e)
 {
     if (has(detail, "expired"))
-        return err_set(e, ERR_IO, "the certificate of %s has expired; renew it on the server (or set this clock right)",
+        return err_set(e, ERR_IO,
+                       "the certificate of %s has expired; renew it on the server (or set this clock right)",
                        p->server);
     if (has(detail, "not yet valid"))
-        return err_set(e, ERR_IO, "the certificate of %s is not valid yet: is this machine's clock right?", p->server);
+        return err_set(e, ERR_IO, "the certificate of %s is not valid yet: is this machine's clock right?",
+                       p->server);
     if (has(detail, "subject name") || has(detail, "does not match") || has(detail, "host name"))
-        return err_set(e, ERR_IO, "the certificate of %s is for another name; use a name that it has, or give the "
-                                  "server a certificate for this one", p->server);
-    return err_set(e, ERR_IO, "%s shows a certificate that no root in %s vouches for; if the server's CA is new, "
-                              "fetch its roots anew (%s)", p->server, p->ca, detail);
+        return err_set(e, ERR_IO,
+                       "the certificate of %s is for another name; use a name that it has, or give the "
+                       "server a certificate for this one",
+                       p->server);
+    return err_set(e, ERR_IO,
+                   "%s shows a certificate that no root in %s vouches for; if the server's CA is new, "
+                   "fetch its roots anew (%s)",
+                   p->server, p->ca, detail);
 }
 
 static int explain_tls(const char *detail, const char *tls, const struct profile *p, struct err *e)
@@ -128,18 +137,21 @@ static int explain_tls(const char *detail, const char *tls, const struct profile
     char own[160];
     if (tls != NULL)
         return err_set(e, ERR_CRYPTO, "the credential in %s cannot be used: %s", p->path, tls);
-    if (has(detail, "handshake failure") || has(detail, "no suitable key share") || has(detail, "bad key share") ||
-        has(detail, "protocol version") || has(detail, "no shared group"))
-        return err_set(e, ERR_CRYPTO,
-                       "%s and this machine share no post-quantum TLS 1.3 (%s); is it a pqota server, and does its "
-                       "policy fit this profile's?", p->server, detail);
+    if (has(detail, "handshake failure") || has(detail, "no suitable key share") ||
+        has(detail, "bad key share") || has(detail, "protocol version") || has(detail, "no shared group"))
+        return err_set(
+            e, ERR_CRYPTO,
+            "%s and this machine share no post-quantum TLS 1.3 (%s); is it a pqota server, and does its "
+            "policy fit this profile's?",
+            p->server, detail);
     if (has(detail, "alert"))
-        return err_set(e, ERR_UNAUTHENTICATED, "%s does not take the certificate %s (%s)%s", p->server, p->certificate,
-                       detail, own_certificate_state(p, own));
+        return err_set(e, ERR_UNAUTHENTICATED, "%s does not take the certificate %s (%s)%s", p->server,
+                       p->certificate, detail, own_certificate_state(p, own));
     return err_set(e, ERR_CRYPTO, "no TLS with %s: %s", p->server, detail);
 }
 
-int rest_explain_curl(int curl_code, const char *detail, const char *tls, const struct profile *p, struct err *e)
+int rest_explain_curl(int curl_code, const char *detail, const char *tls, const struct profile *p,
+                      struct err *e)
 {
     if (detail == NULL || *detail == '\0')
         detail = curl_easy_strerror((CURLcode)curl_code);
@@ -151,15 +163,20 @@ int rest_explain_curl(int curl_code, const char *detail, const char *tls, const 
     case CURLE_COULDNT_RESOLVE_PROXY:
         return err_set(e, ERR_IO, "the proxy's name is not known; check https_proxy in the environment");
     case CURLE_COULDNT_CONNECT:
-        return err_set(e, ERR_IO, "nothing answers at %s; is the server running (`pqota serve`), and is that its "
-                                  "address?", p->server);
+        return err_set(e, ERR_IO,
+                       "nothing answers at %s; is the server running (`pqota serve`), and is that its "
+                       "address?",
+                       p->server);
     case CURLE_OPERATION_TIMEDOUT:
-        return err_set(e, ERR_TIMEOUT, "%s did not answer in time; is it overloaded, or does something in between "
-                                       "drop the packets?", p->server);
+        return err_set(e, ERR_TIMEOUT,
+                       "%s did not answer in time; is it overloaded, or does something in between "
+                       "drop the packets?",
+                       p->server);
     case CURLE_PEER_FAILED_VERIFICATION:
         return explain_peer(detail, p, e);
     case CURLE_GOT_NOTHING:
-        return err_set(e, ERR_IO, "%s closed the connection without an answer; its log may say why", p->server);
+        return err_set(e, ERR_IO, "%s closed the connection without an answer; its log may say why",
+                       p->server);
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:

@@ -115,8 +115,10 @@ static void bash_usage_words(const struct cmd_verb *v, FILE *to)
 static void write_bash(const struct cmd_verb *verbs, const struct line_verb *const *lines, FILE *to)
 {
     fputs("# Completion of pqota for bash; made by `pqota completion bash`.\n_pqota()\n{\n"
-          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} sub= words= files=\n"
-          "    COMPREPLY=()\n    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W '", to);
+          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} "
+          "sub= words= files=\n"
+          "    COMPREPLY=()\n    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W '",
+          to);
     for (const struct cmd_verb *v = verbs; v->name != NULL; v++)
         fprintf(to, "%s ", v->name);
     fputs("--help --version' -- \"$cur\"))\n        return\n    fi\n    case $verb in\n        ", to);
@@ -126,7 +128,8 @@ static void write_bash(const struct cmd_verb *verbs, const struct line_verb *con
             fprintf(to, "%s%s", any ? "|" : "", (*l)->name);
             any = true;
         }
-    fputs(") ((COMP_CWORD > 2)) && sub=${COMP_WORDS[2]} ;;\n    esac\n    case \"$verb $sub $prev\" in\n", to);
+    fputs(") ((COMP_CWORD > 2)) && sub=${COMP_WORDS[2]} ;;\n    esac\n    case \"$verb $sub $prev\" in\n",
+          to);
     for (const struct line_verb *const *l = lines; *l != NULL; l++)
         for (const struct line_sub *s = (*l)->subs; s->name != NULL; s++)
             bash_values(*l, s, to);
@@ -140,7 +143,8 @@ static void write_bash(const struct cmd_verb *verbs, const struct line_verb *con
     }
     fputs("    esac ;;\n    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
           "    if [[ $files && $cur != -* ]]; then\n        compopt -o filenames\n"
-          "        COMPREPLY+=($(compgen -f -- \"$cur\"))\n    fi\n}\ncomplete -F _pqota pqota\n", to);
+          "        COMPREPLY+=($(compgen -f -- \"$cur\"))\n    fi\n}\ncomplete -F _pqota pqota\n",
+          to);
 }
 
 /* --- zsh ------------------------------------------------------------------------------------------------ */
@@ -160,7 +164,8 @@ static void zsh_text(const char *text, FILE *to)
 
 static void zsh_option(const struct line_option *o, FILE *to)
 {
-    fprintf(to, " \\\n                '%s--%s%s[", o->repeats ? "*" : "", o->name, o->value != NULL ? "=" : "");
+    fprintf(to, " \\\n                '%s--%s%s[", o->repeats ? "*" : "", o->name,
+            o->value != NULL ? "=" : "");
     zsh_text(o->help, to);
     fputc(']', to);
     if (o->value != NULL) {
@@ -201,7 +206,8 @@ static void zsh_verb(const struct line_verb *line, FILE *to)
         fputc('\'', to);
     }
     fputs(")\n            _describe sub-verb subs\n            return\n        fi\n"
-          "        shift words\n        ((CURRENT--))\n        case $words[1] in\n", to);
+          "        shift words\n        ((CURRENT--))\n        case $words[1] in\n",
+          to);
     for (const struct line_sub *s = line->subs; s->name != NULL; s++) {
         fprintf(to, "            %s) ", s->name);
         zsh_sub(s, to);
@@ -223,14 +229,16 @@ static void zsh_usage(const struct cmd_verb *v, FILE *to)
 static void write_zsh(const struct cmd_verb *verbs, const struct line_verb *const *lines, FILE *to)
 {
     fputs("#compdef pqota\n# Completion of pqota for zsh; made by `pqota completion zsh`.\n_pqota()\n{\n"
-          "    if ((CURRENT == 2)); then\n        local -a verbs=(", to);
+          "    if ((CURRENT == 2)); then\n        local -a verbs=(",
+          to);
     for (const struct cmd_verb *v = verbs; v->name != NULL; v++) {
         fprintf(to, "\n            '%s:", v->name);
         zsh_text(v->help, to);
         fputc('\'', to);
     }
     fputs(")\n        _describe verb verbs\n        return\n    fi\n    shift words\n    ((CURRENT--))\n"
-          "    case $words[1] in\n", to);
+          "    case $words[1] in\n",
+          to);
     for (const struct cmd_verb *v = verbs; v->name != NULL; v++) {
         const struct line_verb *line = line_of(lines, v->name);
         if (line != NULL)
@@ -249,8 +257,8 @@ static void fish_sub(const struct line_verb *line, const struct line_sub *s, FIL
     size_t n = line_options(s, rows);
     char when[160];
     if (has_subs(line))
-        snprintf(when, sizeof when, "__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s", line->name,
-                 s->name);
+        snprintf(when, sizeof when, "__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s",
+                 line->name, s->name);
     else
         snprintf(when, sizeof when, "__fish_seen_subcommand_from %s", line->name);
     for (size_t i = 0; i < n; i++) {
@@ -272,7 +280,8 @@ static void fish_sub(const struct line_verb *line, const struct line_sub *s, FIL
 static void fish_subs(const struct line_verb *line, FILE *to)
 {
     for (const struct line_sub *s = line->subs; has_subs(line) && s->name != NULL; s++) {
-        fprintf(to, "complete -c pqota -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from",
+        fprintf(to,
+                "complete -c pqota -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from",
                 line->name);
         for (const struct line_sub *other = line->subs; other->name != NULL; other++)
             fprintf(to, " %s", other->name);
@@ -289,8 +298,8 @@ static void fish_usage(const struct cmd_verb *v, FILE *to)
     const char *text = v->usage;
     struct str word;
     while (next_option(&text, v->usage, &word))
-        fprintf(to, "complete -c pqota -n '__fish_seen_subcommand_from %s' -l %.*s -F\n", v->name, (int)word.n - 2,
-                word.p + 2);
+        fprintf(to, "complete -c pqota -n '__fish_seen_subcommand_from %s' -l %.*s -F\n", v->name,
+                (int)word.n - 2, word.p + 2);
 }
 
 static void write_fish(const struct cmd_verb *verbs, const struct line_verb *const *lines, FILE *to)
@@ -310,7 +319,8 @@ static void write_fish(const struct cmd_verb *verbs, const struct line_verb *con
     }
 }
 
-void shells_write(const char *shell, const struct cmd_verb *verbs, const struct line_verb *const *lines, FILE *to)
+void shells_write(const char *shell, const struct cmd_verb *verbs, const struct line_verb *const *lines,
+                  FILE *to)
 {
     static const struct {
         const char *shell;

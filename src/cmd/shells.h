@@ -10,6 +10,7 @@
 #define SHELLS_CHOICES "bash zsh fish"
 
 /* One of SHELLS_CHOICES. verbs: the table of main.c; lines: those that have tables of their own. */
-void shells_write(const char *shell, const struct cmd_verb *verbs, const struct line_verb *const *lines, FILE *to);
+void shells_write(const char *shell, const struct cmd_verb *verbs, const struct line_verb *const *lines,
+                  FILE *to);
 
 #endif

@@ -5,11 +5,11 @@
 #include "cmd/text.h"
 #include "cmd/verbs.h"
 
-static const struct table_column version_columns[] = {
-    {"MODEL", TABLE_LEFT}, {"VERSION", TABLE_LEFT}, {"DEVICES", TABLE_RIGHT}};
+static const struct grid_column version_columns[] = {
+    {"MODEL", GRID_LEFT}, {"VERSION", GRID_LEFT}, {"DEVICES", GRID_RIGHT}};
 
 /* Members of "store": those that count bytes as sizes, the rest as they are. */
-static void add_store(struct operate *op, struct table *t, yyjson_val *store)
+static void add_store(struct operate *op, struct grid *t, yyjson_val *store)
 {
     yyjson_obj_iter it = yyjson_obj_iter_with(store);
     yyjson_val *key;
@@ -19,50 +19,51 @@ static void add_store(struct operate *op, struct table *t, yyjson_val *store)
         char size[TEXT_SHORT_MAX];
         if (!yyjson_is_int(v) && !yyjson_is_str(v))
             continue;
-        table_cellf(t, "store: %.64s", name);
+        grid_cellf(t, "store: %.64s", name);
         if (yyjson_is_str(v))
-            table_cell(t, (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)});
+            grid_cell(t, (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)});
         else if (bytes != NULL)
-            table_cell_z(t, text_size(yyjson_get_sint(v), size));
+            grid_cell_z(t, text_size(yyjson_get_sint(v), size));
         else
-            table_cellf(t, "%lld", (long long)yyjson_get_sint(v));
+            grid_cellf(t, "%lld", (long long)yyjson_get_sint(v));
     }
     (void)op;
 }
 
 static int print_status(struct operate *op, yyjson_val *s)
 {
-    struct table t, versions;
+    struct grid t, versions;
     yyjson_val *devices = yyjson_obj_get(s, "devices"), *actions = yyjson_obj_get(s, "actions"), *v;
     operate_properties(op, &t);
     operate_property(&t, "server", str_of(op->profile.server));
     operate_property(&t, "pqota", operate_str(s, "version"));
     operate_property(&t, "started", str_of(operate_when(op, s, "started")));
-    table_cell_z(&t, "devices");
-    table_cellf(&t, "%lld, %lld of them revoked, %lld seen in the last day", (long long)operate_int(devices, "total"),
-                (long long)operate_int(devices, "revoked"), (long long)operate_int(devices, "seen_last_day"));
-    table_cell_z(&t, "deployments");
-    table_cellf(&t, "%lld running", (long long)operate_int(s, "deployments_running"));
+    grid_cell_z(&t, "devices");
+    grid_cellf(&t, "%lld, %lld of them revoked, %lld seen in the last day",
+               (long long)operate_int(devices, "total"), (long long)operate_int(devices, "revoked"),
+               (long long)operate_int(devices, "seen_last_day"));
+    grid_cell_z(&t, "deployments");
+    grid_cellf(&t, "%lld running", (long long)operate_int(s, "deployments_running"));
     yyjson_obj_iter it = yyjson_obj_iter_with(actions);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;)
         if (yyjson_is_obj(v = yyjson_obj_iter_get_val(key))) {
-            table_cellf(&t, "actions, %.32s", yyjson_get_str(key));
-            table_cell_z(&t, deployment_counts(op, v));
+            grid_cellf(&t, "actions, %.32s", yyjson_get_str(key));
+            grid_cell_z(&t, deployment_counts(op, v));
         }
     if (!yyjson_is_obj(yyjson_obj_get(actions, "open")))
         operate_property(&t, "actions", str_of(deployment_counts(op, actions)));
     add_store(op, &t, yyjson_obj_get(s, "store"));
-    int rc = operate_print_table(op, &t);
-    table_init(&versions, &op->arena, version_columns, 3);
+    int rc = operate_print_grid(op, &t);
+    grid_init(&versions, &op->arena, version_columns, 3);
     yyjson_arr_iter vi = yyjson_arr_iter_with(yyjson_obj_get(s, "versions"));
     while ((v = yyjson_arr_iter_next(&vi)) != NULL) {
-        table_cell(&versions, operate_str(v, "model"));
-        table_cell(&versions, operate_str(v, "version"));
-        table_cellf(&versions, "%lld", (long long)operate_int(v, "devices"));
+        grid_cell(&versions, operate_str(v, "model"));
+        grid_cell(&versions, operate_str(v, "version"));
+        grid_cellf(&versions, "%lld", (long long)operate_int(v, "devices"));
     }
     if (versions.rows > 0)
         putchar('\n');
-    return rc == 0 ? operate_print_table(op, &versions) : rc;
+    return rc == 0 ? operate_print_grid(op, &versions) : rc;
 }
 
 static int status(struct line_args *args)

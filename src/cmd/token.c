@@ -33,7 +33,8 @@ static int new(struct line_args *args)
     if (code != 0)
         return code;
     if (expires != NULL && text_parse_duration(expires, TOKEN_LIFE_MAX_S, &expires_s) != 0)
-        return line_wrong(args, "--expires must be a time such as 12h or 7d, at most 365d, not \"%s\"", expires);
+        return line_wrong(args, "--expires must be a time such as 12h or 7d, at most 365d, not \"%s\"",
+                          expires);
     auto_operate struct operate op;
     auto_json yyjson_doc *doc = NULL;
     if (operate_init(&op, args) != 0)
@@ -54,17 +55,17 @@ static int new(struct line_args *args)
         return operate_fail(&op);
     }
     if (!line_has(args, "quiet"))
-        fprintf(stderr,
-                "Token %lld for %lld device%s of model %s. It is shown this once:\n", (long long)operate_int(t, "id"),
-                (long long)(count > 0 ? count : 1), count > 1 ? "s" : "", line_get(args, "model"));
+        fprintf(stderr, "Token %lld for %lld device%s of model %s. It is shown this once:\n",
+                (long long)operate_int(t, "id"), (long long)(count > 0 ? count : 1), count > 1 ? "s" : "",
+                line_get(args, "model"));
     puts(token);
     return CMD_OK;
 }
 
-static const struct table_column list_columns[] = {
-    {"ID", TABLE_RIGHT},      {"MODEL", TABLE_LEFT}, {"DEVICE", TABLE_LEFT},  {"USED", TABLE_RIGHT},
-    {"EXPIRES", TABLE_LEFT},  {"STATE", TABLE_LEFT}, {"CREATED", TABLE_LEFT}, {"BY", TABLE_LEFT},
-    {"NOTE", TABLE_LEFT},
+static const struct grid_column list_columns[] = {
+    {"ID", GRID_RIGHT},     {"MODEL", GRID_LEFT},   {"DEVICE", GRID_LEFT},
+    {"USED", GRID_RIGHT},   {"EXPIRES", GRID_LEFT}, {"STATE", GRID_LEFT},
+    {"CREATED", GRID_LEFT}, {"BY", GRID_LEFT},      {"NOTE", GRID_LEFT},
 };
 
 static const char *token_state(struct operate *op, yyjson_val *t)
@@ -79,17 +80,17 @@ static const char *token_state(struct operate *op, yyjson_val *t)
     return "good";
 }
 
-static void list_row(struct operate *op, struct table *t, yyjson_val *k)
+static void list_row(struct operate *op, struct grid *t, yyjson_val *k)
 {
-    table_cellf(t, "%lld", (long long)operate_int(k, "id"));
-    table_cell(t, operate_str(k, "model"));
-    table_cell(t, operate_str(k, "device"));
-    table_cellf(t, "%lld of %lld", (long long)operate_int(k, "used"), (long long)operate_int(k, "count"));
-    table_cell_z(t, operate_ago(op, k, "expires"));
-    table_cell_z(t, token_state(op, k));
-    table_cell_z(t, operate_ago(op, k, "created"));
-    table_cell(t, operate_str(k, "created_by"));
-    table_cell(t, operate_str(k, "note"));
+    grid_cellf(t, "%lld", (long long)operate_int(k, "id"));
+    grid_cell(t, operate_str(k, "model"));
+    grid_cell(t, operate_str(k, "device"));
+    grid_cellf(t, "%lld of %lld", (long long)operate_int(k, "used"), (long long)operate_int(k, "count"));
+    grid_cell_z(t, operate_ago(op, k, "expires"));
+    grid_cell_z(t, token_state(op, k));
+    grid_cell_z(t, operate_ago(op, k, "created"));
+    grid_cell(t, operate_str(k, "created_by"));
+    grid_cell(t, operate_str(k, "note"));
 }
 
 static int list(struct line_args *args)
@@ -97,8 +98,11 @@ static int list(struct line_args *args)
     auto_operate struct operate op;
     if (operate_init(&op, args) != 0 || operate_path(&op, "/api/tokens", NULL) != 0)
         return operate_fail(&op);
-    return operate_show_list(&op, &(struct operate_listing){
-        .columns = list_columns, .count = 9, .row = list_row, .none = "No tokens. `pqota token new` makes one."});
+    return operate_show_list(&op,
+                             &(struct operate_listing){.columns = list_columns,
+                                                       .count = 9,
+                                                       .row = list_row,
+                                                       .none = "No tokens. `pqota token new` makes one."});
 }
 
 static int revoke_token(struct line_args *args)
@@ -124,8 +128,10 @@ static const struct line_option new_options[] = {
 static const struct line_sub subs[] = {
     {"new", "", 0, 0, LINE_SERVER | LINE_JSON, new_options, new, "make a token for devices to enrol with",
      "The token alone goes to standard output; it cannot be shown again. Give it to the device:\n"
-     "  pqota-agent enroll --server URL --ca server-roots.pem --token \"$(pqota token new --quiet --model MODEL)\""},
-    {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, NULL, list, "list tokens (not their texts)", NULL},
+     "  pqota-agent enroll --server URL --ca server-roots.pem --token \"$(pqota token new --quiet --model "
+     "MODEL)\""},
+    {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, NULL, list, "list tokens (not their texts)",
+     NULL},
     {"revoke", "ID", 1, 1, LINE_SERVER, NULL, revoke_token, "make a token worthless", NULL},
     {.name = NULL},
 };

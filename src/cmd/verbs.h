@@ -4,7 +4,7 @@
 
 #include "cmd/line.h"
 
-extern const struct line_verb line_firmware, line_deploy, line_deployment, line_device, line_token, line_operator,
-    line_status, line_events, line_completion;
+extern const struct line_verb line_firmware, line_deploy, line_deployment, line_device, line_token,
+    line_operator, line_status, line_events, line_completion;
 
 #endif
