@@ -12,11 +12,13 @@ extern const struct route_table api_devices_routes;
 extern const struct route_table api_enroll_routes;
 extern const struct route_table api_events_routes;
 extern const struct route_table api_firmware_routes;
+extern const struct route_table api_openapi_routes;
 extern const struct route_table api_operators_routes;
 extern const struct route_table api_pki_routes;
 extern const struct route_table api_renew_routes;
 extern const struct route_table api_status_routes;
 extern const struct route_table api_tokens_routes;
 extern const struct route_table api_update_routes;
+extern const struct route_table api_upload_routes;
 
 #endif

@@ -1,9 +1,14 @@
 #include "ota/catalogue.h"
 
+#include <unistd.h>
+
+#include "ota/ota.h"
+#include "store/blobs.h"
+#include "store/db.h"
 #include "store/devices.h"
 
-int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const char *model, struct release *out,
-                       struct err *e)
+static int show(struct db *db, struct arena *a, int64_t release, const char *model, struct release *out,
+                struct err *e)
 {
     struct release r;
     int rc = store_release_by_pk(db, a, release, &r, e);
@@ -21,17 +26,59 @@ int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const ch
     return rc;
 }
 
+int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const char *model, struct release *out,
+                       struct err *e)
+{
+    int rc = db_read_begin(db, e);
+    if (rc == 0)
+        rc = show(db, a, release, model, out, e);
+    db_read_end(db);
+    return rc;
+}
+
 int ota_catalogue_latest(struct db *db, struct arena *a, const char *model, struct release *out, struct err *e)
 {
-    struct release r;
-    int rc = store_release_latest(db, a, model, &r, e);
-    int64_t sequence = rc == 0 ? r.sequence : 0;
+    struct release r = {0};
+    int rc = db_read_begin(db, e);
+    if (rc == 0)
+        rc = store_release_latest(db, a, model, &r, e);
+    int64_t sequence = r.sequence;
     if (rc == 0)
         rc = store_release_details(db, a, &r, e);
+    db_read_end(db);
     if (rc != 0)
         return rc;
     r.sequence = sequence;
     *out = r;
+    return 0;
+}
+
+int ota_catalogue_list(struct db *db, struct arena *a, const struct release_filter *filter, int64_t after,
+                       size_t limit, struct release **out, size_t *count, bool *more, struct err *e)
+{
+    int rc = db_read_begin(db, e);
+    if (rc == 0)
+        rc = store_release_list(db, a, filter, after, limit, out, count, more, e);
+    db_read_end(db);
+    return rc;
+}
+
+int ota_catalogue_open(struct ota *ota, const struct artifact *file, int *fd, struct err *e)
+{
+    int opened;
+    uint64_t size;
+    int rc = blob_open(ota->store, file->sha256, &opened, &size, e);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(e, ERR_CORRUPT, "the file %s (%s) is missing in the blob store: publish it again or restore it",
+                       file->filename, file->sha256);
+    if (rc != 0)
+        return rc;
+    if (size != (uint64_t)file->size) {
+        close(opened);
+        return err_set(e, ERR_CORRUPT, "the file %s (%s) has %llu bytes in the blob store and should have %lld",
+                       file->filename, file->sha256, (unsigned long long)size, (long long)file->size);
+    }
+    *fd = opened;
     return 0;
 }
 

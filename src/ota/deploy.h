@@ -25,4 +25,19 @@ int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who,
 int ota_deploy_cancel(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
                       struct deployment *out, struct err *e) MUST_CHECK;
 
+/* A deployment and how many of its actions are in each state. */
+struct deployment_view {
+    struct deployment d;
+    int64_t actions[ACTION_STATES];
+};
+int ota_deployment_show(struct db *db, struct arena *a, int64_t deployment, struct deployment_view *out,
+                        struct err *e) MUST_CHECK;
+/* Newest first, below `after` unless that is 0; state NULL: any. *out has *count <= limit of them. */
+int ota_deployment_list(struct db *db, struct arena *a, const enum deployment_state *state, int64_t after,
+                        size_t limit, struct deployment_view **out, size_t *count, bool *more,
+                        struct err *e) MUST_CHECK;
+/* In the order they began, above `after`, with device ids. */
+int ota_deployment_actions(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t limit,
+                           struct action **out, size_t *count, bool *more, struct err *e) MUST_CHECK;
+
 #endif

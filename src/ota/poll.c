@@ -4,6 +4,7 @@
 #include "ota/ota.h"
 #include "ota/select.h"
 #include "store/actions.h"
+#include "store/db.h"
 #include "store/deployments.h"
 #include "store/devices.h"
 #include "store/releases.h"
@@ -88,6 +89,50 @@ static int answer(struct poll *p, const struct action *action, struct poll_answe
     return rc;
 }
 
+/* What the device says runs on it counts; writes it down when that is new. */
+static int take_version(struct poll *p, bool writing, struct str version, struct err *e)
+{
+    p->version = p->device.version;
+    if (version.p == NULL || (p->version != NULL && str_is(version, p->version)))
+        return 0;
+    if (!writing)
+        return POLL_UPGRADE;
+    p->version = arena_dup_str(p->arena, version);
+    if (p->version == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to look for an update");
+    return store_device_set_version(p->db, p->device.pk, p->version, p->now, e);
+}
+
+static int decide(struct poll *p, bool writing, struct poll_answer *out, struct err *e)
+{
+    struct select_decision d = ota_select(&p->facts);
+    log_debug("poll", "decided", LOG_STR("device", p->device.id), LOG_STR("because", d.reason));
+    if (d.kind == SELECT_NOTHING) {
+        *out = (struct poll_answer){0};
+        return 0;
+    }
+    if (d.kind == SELECT_KEEP)
+        return answer(p, &p->open, out, e);
+    if (!writing)
+        return POLL_UPGRADE;
+    struct action made;
+    int rc = d.kind == SELECT_SUPERSEDE ? supersede(p, d.chosen, e) : 0;
+    if (rc == 0)
+        rc = offer(p, d.chosen, &made, e);
+    return rc != 0 ? rc : answer(p, &made, out, e);
+}
+
+static int look(struct poll *p, bool writing, const char *device_id, struct str version, struct poll_answer *out,
+                struct err *e)
+{
+    int rc = store_device_by_id(p->db, p->arena, device_id, &p->device, e);
+    if (rc == 0)
+        rc = take_version(p, writing, version, e);
+    if (rc == 0)
+        rc = gather(p, e);
+    return rc != 0 ? rc : decide(p, writing, out, e);
+}
+
 int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
              struct str version, struct poll_answer *out, struct err *e)
 {
@@ -95,36 +140,9 @@ int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, cons
         return err_set(e, ERR_INVALID, "version: it begins with a letter or digit and has at most 128 of letters, "
                                        "digits and ._+~-");
     struct poll p = {.db = db, .arena = a, .now = clock_unix_ms(ota->clock)};
-    int rc = store_device_by_id(db, a, device_id, &p.device, e);
-    if (rc != 0)
-        return rc;
-    p.version = p.device.version;
-    if (version.p != NULL && (p.version == NULL || !str_is(version, p.version))) {
-        if (!writing)
-            return POLL_UPGRADE;
-        p.version = arena_dup_str(a, version);
-        if (p.version == NULL)
-            return err_set(e, ERR_NOMEM, "no memory to look for an update");
-        rc = store_device_set_version(db, p.device.pk, p.version, p.now, e);
-    }
+    int rc = db_read_begin(db, e);
     if (rc == 0)
-        rc = gather(&p, e);
-    if (rc != 0)
-        return rc;
-    struct select_decision d = ota_select(&p.facts);
-    log_debug("poll", "decided", LOG_STR("device", device_id), LOG_STR("because", d.reason));
-    if (d.kind == SELECT_NOTHING) {
-        *out = (struct poll_answer){0};
-        return 0;
-    }
-    if (d.kind == SELECT_KEEP)
-        return answer(&p, &p.open, out, e);
-    if (!writing)
-        return POLL_UPGRADE;
-    struct action made;
-    if (d.kind == SELECT_SUPERSEDE)
-        rc = supersede(&p, d.chosen, e);
-    if (rc == 0)
-        rc = offer(&p, d.chosen, &made, e);
-    return rc != 0 ? rc : answer(&p, &made, out, e);
+        rc = look(&p, writing, device_id, version, out, e);
+    db_read_end(db);
+    return rc;
 }

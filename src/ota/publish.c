@@ -3,6 +3,7 @@
 #include "ota/ota.h"
 #include "store/actions.h"
 #include "store/artifacts.h"
+#include "store/blobs.h"
 #include "store/deployments.h"
 #include "store/events.h"
 #include "store/releases.h"
@@ -17,12 +18,22 @@ static int read_models(const struct publish *p, struct arena *a, const char ***m
     return release_parse_models(p->models.p != NULL ? p->models : p->name, a, models, count, e);
 }
 
-int ota_publish_check(const struct publish *p, struct arena *a, struct err *e)
+static int check(const struct publish *p, struct arena *a, struct err *e)
 {
     const char **models;
     size_t count;
     int rc = release_check_names(p->name, p->version, p->filename, type_of(p), p->notes, e);
-    return rc != 0 ? rc : read_models(p, a, &models, &count, e);
+    if (rc == 0)
+        rc = read_models(p, a, &models, &count, e);
+    if (rc == 0 && p->size <= 0)
+        rc = err_set(e, ERR_INVALID, "the file is empty: nothing was published");
+    return rc;
+}
+
+int ota_publish_keep(struct ota *ota, struct arena *a, const struct publish *p, const char *spool_path, struct err *e)
+{
+    int rc = check(p, a, e);
+    return rc != 0 ? rc : blob_place(ota->store, spool_path, p->sha256, e);
 }
 
 static bool same_models(const struct release *r, const char *const *models, size_t count)
@@ -132,9 +143,7 @@ static int add_event(struct db *db, struct arena *a, const char *kind, const cha
 int ota_publish(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct publish *p,
                 struct release *out, bool *made, struct err *e)
 {
-    int rc = ota_publish_check(p, a, e);
-    if (rc == 0 && p->size <= 0)
-        rc = err_set(e, ERR_INVALID, "the file is empty: nothing was published");
+    int rc = check(p, a, e);
     if (rc != 0)
         return rc;
     struct release r;

@@ -15,12 +15,13 @@ struct publish {
     struct str type;   /* p NULL: RELEASE_TYPE_DEFAULT */
     struct str models; /* "a,b"; p NULL: one, the name */
     struct str notes;
-    const char *sha256; /* of a blob that was placed */
-    int64_t size;
+    const char *sha256; /* of the file, lower-case hex */
+    int64_t size; /* bytes */
 };
 
-/* Names, models and notes alone: what can be told before the file is kept. */
-int ota_publish_check(const struct publish *p, struct arena *a, struct err *e) MUST_CHECK;
+/* Checks the names, refuses an empty file, and keeps the spooled file as a blob. FILE lane, before ota_publish. */
+int ota_publish_keep(struct ota *ota, struct arena *a, const struct publish *p, const char *spool_path,
+                     struct err *e) MUST_CHECK;
 /*
  * Writer only. *made is false when the very same is published already. ERR_CONFLICT: the version exists with
  * other bytes, another filename or other models, or it was deleted. out has its details.

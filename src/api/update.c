@@ -1,0 +1,103 @@
+/* GET /api/update and POST /api/update/{action}/status: what a device should do, and how that goes. */
+#include "api/api.h"
+#include "api/firmware_json.h"
+#include "ota/ota.h"
+#include "ota/poll.h"
+#include "ota/report.h"
+#include "ota/seen.h"
+
+#define REPORT_MAX 16384 /* bytes of a report's body */
+
+static int reply_update(struct call *c, const struct poll_answer *a)
+{
+    auto_json_mut yyjson_mut_doc *doc = api_doc(c);
+    if (doc == NULL)
+        return c->err.code;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    yyjson_mut_obj_add_sint(doc, root, "action", a->action.pk);
+    yyjson_mut_obj_add_sint(doc, root, "deployment", a->action.deployment);
+    yyjson_mut_obj_add_str(doc, root, "state", action_state_word(a->action.state));
+    yyjson_mut_val *release =
+        firmware_put_name(doc, root, a->release.pk, a->release.name, a->release.version);
+    yyjson_mut_obj_add_str(doc, release, "notes", a->release.notes);
+    int rc = firmware_put_artifacts(c, doc, root, &a->release);
+    yyjson_mut_obj_add_sint(doc, root, "poll", c->ota->poll_seconds);
+    if (rc == 0)
+        http_reply_json(c->res, c->arena, 200, doc);
+    return rc;
+}
+
+static int poll(struct call *c)
+{
+    const char *version;
+    struct poll_answer a;
+    int rc = api_query_text(c, "version", str_is_name, &version);
+    if (rc != 0)
+        return rc;
+    if (!c->writing)
+        seen_touch(c->ota->seen, c->who->id, clock_unix_ms(c->ota->clock));
+    rc = ota_poll(c->ota, c->db, c->writing, c->arena, c->who->id, str_of(version), &a, &c->err);
+    if (rc == POLL_UPGRADE)
+        return CALL_UPGRADE;
+    const char *interval = arena_printf(c->arena, "%lld", (long long)c->ota->poll_seconds);
+    if (rc == 0 && interval == NULL)
+        rc = api_no_memory(c);
+    if (rc != 0)
+        return rc;
+    http_set(c->res, "Poll-Interval", interval);
+    http_set(c->res, "Cache-Control", "no-store");
+    if (a.update)
+        return reply_update(c, &a);
+    http_reply_empty(c->res, 204);
+    return 0;
+}
+
+/* Members that this server does not know are passed over: the agent may be newer. */
+static int read_report(struct call *c, yyjson_val *body, struct report *out)
+{
+    const char *state, *version;
+    int64_t progress;
+    struct report r = {0};
+    int rc = api_need_text(c, body, "state", 32, &state);
+    if (rc == 0 && action_state_parse(str_of(state), &r.state) != 0)
+        rc = err_set(&c->err, ERR_INVALID,
+                     "\"state\" is downloading, installing, rebooting, succeeded or failed");
+    if (rc == 0)
+        rc = json_get_i64(body, "progress", 0, 100, ACTION_PROGRESS_NONE, &progress, &c->err);
+    if (rc == 0)
+        rc = json_get_str(body, "message", ACTION_MESSAGE_MAX, &r.message, &c->err);
+    if (rc == 0)
+        rc = api_get_text(c, body, "version", 128, &version);
+    if (rc != 0)
+        return rc;
+    r.progress = (int)progress;
+    r.version = str_of(version);
+    *out = r;
+    return 0;
+}
+
+static int report(struct call *c)
+{
+    int64_t action;
+    struct report r;
+    auto_json yyjson_doc *doc = NULL;
+    int rc = api_param_id(c, 0, &action);
+    if (rc == 0)
+        rc = api_body(c, &doc);
+    if (rc == 0)
+        rc = read_report(c, yyjson_doc_get_root(doc), &r);
+    if (rc == 0)
+        rc = ota_report(c->ota, c->db, c->arena, c->who->id, action, &r, &c->err);
+    if (rc != 0)
+        return rc;
+    seen_touch(c->ota->seen, c->who->id, clock_unix_ms(c->ota->clock));
+    http_reply_empty(c->res, 204);
+    return 0;
+}
+
+static const struct route rows[] = {
+    {HTTP_GET, "/api/update", WHO_DEVICE, BODY_NONE, 0, {{LANE_READ, poll}}},
+    {HTTP_POST, "/api/update/{}/status", WHO_DEVICE, BODY_JSON, REPORT_MAX, {{LANE_WRITE, report}}},
+};
+
+const struct route_table api_update_routes = {rows, sizeof rows / sizeof rows[0]};
