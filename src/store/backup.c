@@ -95,8 +95,7 @@ int backup_put(const char *from, int fd, const char *to, bool may_link, const ch
 struct making {
     const char *from; /* the data folder */
     char dir[PATH_MAX];
-    FILE *manifest;
-    uint64_t blobs;
+    struct manifest_writer manifest;
 };
 
 static int put_blob(void *ctx, const char *sha256, uint64_t size, struct err *e)
@@ -119,9 +118,7 @@ static int put_blob(void *ctx, const char *sha256, uint64_t size, struct err *e)
     if (rc == 0)
         rc = file_fsync_dir(folder, e);
     if (rc == 0)
-        rc = manifest_blob(m->manifest, sha256, size, e);
-    if (rc == 0)
-        m->blobs++;
+        rc = manifest_blob(&m->manifest, sha256, size, e);
     return rc;
 }
 
@@ -155,13 +152,12 @@ static int fill(struct making *m, struct db *live, struct err *e)
     if (rc == 0)
         rc = file_mkdirs(blobs, 0700, e);
     if (rc == 0)
-        rc = manifest_begin(m->dir, &head, &m->manifest, e);
-    if (rc != 0)
-        return rc;
-    rc = backup_each_blob(copied, put_blob, m, e);
-    int end = manifest_end(m->manifest, m->blobs, rc == 0 ? e : NULL); /* closes it in any case */
+        rc = manifest_begin(&m->manifest, m->dir, &head, e);
     if (rc == 0)
-        rc = end;
+        rc = backup_each_blob(copied, put_blob, m, e);
+    if (rc == 0)
+        rc = manifest_end(&m->manifest, e);
+    manifest_writer_fini(&m->manifest);
     if (rc == 0)
         rc = file_fsync_dir(blobs, e);
     return rc == 0 ? file_fsync_dir(m->dir, e) : rc;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,50 +22,98 @@ static int path_of(const char *dir, char path[PATH_MAX], struct err *e)
                : err_set(e, ERR_TOO_LARGE, "the path of the backup %s is too long", dir);
 }
 
+static EVP_MD_CTX *digest_new(void)
+{
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    if (md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1)
+        return md;
+    EVP_MD_CTX_free(md);
+    return NULL;
+}
+
+static int digest_hex(EVP_MD_CTX *md, char out[SHA256_HEX_SIZE])
+{
+    unsigned char raw[SHA256_SIZE];
+    if (EVP_DigestFinal_ex(md, raw, NULL) != 1)
+        return ERR_CRYPTO;
+    hex_encode(raw, sizeof raw, out);
+    return 0;
+}
+
 /* ---- writing ---- */
 
-int manifest_begin(const char *dir, const struct manifest *m, FILE **out, struct err *e)
+static PRINTF_LIKE(3, 4) int put_line(struct manifest_writer *w, struct err *e, const char *fmt, ...)
+{
+    char line[LINE_MAX_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= sizeof line)
+        return err_set(e, ERR_INTERNAL, "a line of the backup's manifest is too long");
+    if (EVP_DigestUpdate(w->md, line, (size_t)n) != 1)
+        return err_set(e, ERR_CRYPTO, "cannot hash the backup's manifest");
+    if (fwrite(line, 1, (size_t)n, w->f) != (size_t)n)
+        return err_errno(e, errno, "cannot write the backup's manifest");
+    return 0;
+}
+
+int manifest_begin(struct manifest_writer *w, const char *dir, const struct manifest *m, struct err *e)
 {
     char path[PATH_MAX];
+    *w = (struct manifest_writer){0};
     int rc = path_of(dir, path, e);
     if (rc != 0)
         return rc;
     auto_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (f == NULL)
+    w->f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (w->f == NULL)
         return err_errno(e, errno, "cannot make %s", path);
     take_fd(&fd);
-    if (fprintf(f, "pqota-backup 1\nschema %d\ncreated %s\ndatabase %s %" PRIu64 "\n", m->schema, m->created,
-                m->database_sha256, m->database_size) < 0) {
-        rc = err_errno(e, errno, "cannot write %s", path);
-        fclose(f);
-        return rc;
-    }
-    *out = f;
+    w->md = digest_new();
+    if (w->md == NULL)
+        return err_set(e, ERR_CRYPTO, "cannot set up SHA-256");
+    rc = put_line(w, e, "pqota-backup 1\n");
+    if (rc == 0)
+        rc = put_line(w, e, "schema %d\n", m->schema);
+    if (rc == 0)
+        rc = put_line(w, e, "created %s\n", m->created);
+    if (rc == 0)
+        rc = put_line(w, e, "database %s %" PRIu64 "\n", m->database_sha256, m->database_size);
+    return rc;
+}
+
+int manifest_blob(struct manifest_writer *w, const char *sha256, uint64_t size, struct err *e)
+{
+    int rc = put_line(w, e, "blob %s %" PRIu64 "\n", sha256, size);
+    if (rc == 0)
+        w->blobs++;
+    return rc;
+}
+
+int manifest_end(struct manifest_writer *w, struct err *e)
+{
+    char sum[SHA256_HEX_SIZE];
+    if (digest_hex(w->md, sum) != 0)
+        return err_set(e, ERR_CRYPTO, "cannot hash the backup's manifest");
+    if (fprintf(w->f, "end %" PRIu64 " %s\n", w->blobs, sum) < 0 || fflush(w->f) != 0 || fsync(fileno(w->f)) != 0)
+        return err_errno(e, errno, "cannot write the backup's manifest");
     return 0;
 }
 
-int manifest_blob(FILE *f, const char *sha256, uint64_t size, struct err *e)
+void manifest_writer_fini(struct manifest_writer *w)
 {
-    return fprintf(f, "blob %s %" PRIu64 "\n", sha256, size) > 0
-               ? 0
-               : err_errno(e, errno, "cannot write the backup's manifest");
-}
-
-int manifest_end(FILE *f, uint64_t blobs, struct err *e)
-{
-    int rc = 0;
-    if (fprintf(f, "end %" PRIu64 "\n", blobs) < 0 || fflush(f) != 0 || fsync(fileno(f)) != 0)
-        rc = err_errno(e, errno, "cannot write the backup's manifest");
-    if (fclose(f) != 0 && rc == 0)
-        rc = err_errno(e, errno, "cannot write the backup's manifest");
-    return rc;
+    if (w->f != NULL)
+        fclose(w->f);
+    EVP_MD_CTX_free(w->md);
+    *w = (struct manifest_writer){0};
 }
 
 /* ---- reading ---- */
 
 struct reader {
     FILE *f;
+    EVP_MD_CTX *md;
     const char *dir;
     unsigned long long line;
     char text[LINE_MAX_BYTES];
@@ -85,6 +134,8 @@ static int next(struct reader *r, const char *word, struct str *rest, struct err
     size_t len = strlen(r->text);
     if (len < n + 2 || r->text[len - 1] != '\n' || strncmp(r->text, word, n) != 0 || r->text[n] != ' ')
         return damaged(r, e);
+    if (strcmp(word, "end") != 0 && EVP_DigestUpdate(r->md, r->text, len) != 1)
+        return err_set(e, ERR_CRYPTO, "cannot hash the backup's manifest");
     *rest = (struct str){.p = r->text + n + 1, .n = len - n - 2};
     return 0;
 }
@@ -128,24 +179,33 @@ static int read_head(struct reader *r, struct manifest *m, struct err *e)
     return rc == 0 ? hash_and_size(r, rest, m->database_sha256, &m->database_size, e) : rc;
 }
 
+static int read_end(struct reader *r, struct str rest, const struct manifest *m, struct err *e)
+{
+    char sum[SHA256_HEX_SIZE];
+    struct str count;
+    uint64_t number = 0;
+    if (digest_hex(r->md, sum) != 0)
+        return err_set(e, ERR_CRYPTO, "cannot hash the backup's manifest");
+    if (!str_split(&rest, ' ', &count) || str_to_u64(count, UINT64_MAX, &number) != 0 || number != m->blobs ||
+        !str_is(rest, sum) || getc(r->f) != EOF)
+        return damaged(r, e);
+    return 0;
+}
+
 static int read_blobs(struct reader *r, struct manifest *m, struct err *e)
 {
     for (;;) {
         char sha256[SHA256_HEX_SIZE];
-        uint64_t size = 0, count = 0;
-        int c = getc(r->f);
-        if (c == EOF)
-            return damaged(r, e);
-        ungetc(c, r->f);
+        uint64_t size = 0;
         struct str rest;
+        int c = getc(r->f);
+        if (c != EOF)
+            ungetc(c, r->f);
         int rc = next(r, c == 'e' ? "end" : "blob", &rest, e);
-        if (rc != 0)
-            return rc;
-        if (c == 'e')
-            return str_to_u64(rest, UINT64_MAX, &count) == 0 && count == m->blobs && getc(r->f) == EOF
-                       ? 0
-                       : damaged(r, e);
-        rc = hash_and_size(r, rest, sha256, &size, e);
+        if (rc == 0 && c == 'e')
+            return read_end(r, rest, m, e);
+        if (rc == 0)
+            rc = hash_and_size(r, rest, sha256, &size, e);
         if (rc != 0)
             return rc;
         m->blobs++;
@@ -170,11 +230,14 @@ int manifest_read(const char *dir, struct manifest *out, struct err *e)
     if (f == NULL)
         return err_errno(e, errno, "cannot open %s", path);
     take_fd(&fd);
-    struct reader r = {.f = f, .dir = dir};
+    struct reader r = {.f = f, .md = digest_new(), .dir = dir};
     struct manifest m = {0};
+    if (r.md == NULL)
+        return err_set(e, ERR_CRYPTO, "cannot set up SHA-256");
     rc = read_head(&r, &m, e);
     if (rc == 0)
         rc = read_blobs(&r, &m, e);
+    EVP_MD_CTX_free(r.md);
     if (rc == 0)
         *out = m;
     return rc;

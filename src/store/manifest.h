@@ -6,11 +6,12 @@
  *     created 2026-11-22T13:26:49.000Z
  *     database <sha256> <bytes>
  *     blob <sha256> <bytes>           once for each blob
- *     end <how many blobs>
+ *     end <how many blobs> <SHA-256 of all lines above>
  */
 #ifndef PQOTA_STORE_MANIFEST_H
 #define PQOTA_STORE_MANIFEST_H
 
+#include <openssl/evp.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -26,10 +27,16 @@ struct manifest {
     uint64_t blobs;
 };
 
-/* dir/manifest, mode 0600: head, then the blobs, then the end, which flushes it and closes the file. */
-int manifest_begin(const char *dir, const struct manifest *m, FILE **out, struct err *e) MUST_CHECK;
-int manifest_blob(FILE *f, const char *sha256, uint64_t size, struct err *e) MUST_CHECK;
-int manifest_end(FILE *f, uint64_t blobs, struct err *e) MUST_CHECK;
+/* Makes dir/manifest, mode 0600: head, then the blobs, then the end, which flushes it to the disk. */
+struct manifest_writer {
+    FILE *f;
+    EVP_MD_CTX *md;
+    uint64_t blobs;
+};
+int manifest_begin(struct manifest_writer *w, const char *dir, const struct manifest *m, struct err *e) MUST_CHECK;
+int manifest_blob(struct manifest_writer *w, const char *sha256, uint64_t size, struct err *e) MUST_CHECK;
+int manifest_end(struct manifest_writer *w, struct err *e) MUST_CHECK;
+void manifest_writer_fini(struct manifest_writer *w); /* safe on a zeroed one */
 
 /* The whole of it is read and checked. ERR_CORRUPT names the line. */
 int manifest_read(const char *dir, struct manifest *m, struct err *e) MUST_CHECK;

@@ -1,0 +1,258 @@
+#include "fixture.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+
+#include "store/blobs.h"
+#include "store/blobs_impl.h"
+
+/* sha256("abc"), from FIPS 180-2 appendix B.1 */
+static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+static void receive(struct fixture *f, const char *data, size_t n, char sha256[SHA256_HEX_SIZE])
+{
+    struct spool *sp = NULL;
+    const char *path = NULL;
+    uint64_t size = 0;
+    assert_ok(spool_new(f->store, &sp, &f->e), f->e);
+    for (size_t i = 0; i < n; i++) /* byte by byte */
+        assert_ok(spool_write(sp, data + i, 1, &f->e), f->e);
+    assert_ok(spool_finish(sp, &path, &size, sha256, &f->e), f->e);
+    assert_int_equal(size, n);
+    assert_ok(blob_place(f->store, path, sha256, &f->e), f->e);
+    spool_free(sp);
+}
+
+static int files_in(const struct fixture *f, const char *name)
+{
+    char path[PATH_MAX];
+    DIR *d = opendir(fixture_path(f, name, path));
+    assert_non_null(d);
+    int n = 0;
+    for (struct dirent *it; (it = readdir(d)) != NULL;)
+        n += it->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+static void received_placed_and_read(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    char sha256[SHA256_HEX_SIZE], path[PATH_MAX], data[8] = "";
+    receive(f, "abc", 3, sha256);
+    assert_string_equal(sha256, abc);
+    assert_int_equal(files_in(f, "tmp"), 0);
+    int fd = -1;
+    uint64_t size = 0;
+    assert_ok(blob_open(f->store, abc, &fd, &size, &f->e), f->e);
+    assert_int_equal(size, 3);
+    assert_int_equal(read(fd, data, sizeof data), 3);
+    assert_string_equal(data, "abc");
+    close(fd);
+    struct stat st;
+    assert_ok(blob_path(f->data, abc, path, &f->e), f->e);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void an_empty_file_is_a_file(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    char sha256[SHA256_HEX_SIZE];
+    receive(f, "", 0, sha256);
+    assert_string_equal(sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+static void the_same_file_twice_mends_a_damaged_one(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    char sha256[SHA256_HEX_SIZE], path[PATH_MAX];
+    receive(f, "abc", 3, sha256);
+    assert_ok(blob_path(f->data, abc, path, &f->e), f->e);
+    int reading = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "X", 1, 0), 1);
+    close(fd);
+    uint64_t size = 0;
+    assert_ok(blob_open(f->store, abc, &fd, &size, &f->e), f->e);
+    assert_int_equal(blob_verify(fd, -1, "it", abc, 3, &f->e), ERR_CORRUPT);
+    close(fd);
+    receive(f, "abc", 3, sha256);
+    assert_ok(blob_open(f->store, abc, &fd, &size, &f->e), f->e);
+    assert_ok(blob_verify(fd, -1, "it", abc, 3, &f->e), f->e);
+    assert_int_equal(blob_verify(fd, -1, "it", abc, 4, &f->e), ERR_CORRUPT);
+    close(fd);
+    char first = 0; /* who read the old one goes on reading it */
+    assert_int_equal(pread(reading, &first, 1, 0), 1);
+    assert_int_equal(first, 'X');
+    close(reading);
+    assert_int_equal(files_in(f, "tmp"), 0);
+}
+
+static void what_is_no_blob_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    int fd = -7;
+    uint64_t size = 9;
+    char path[PATH_MAX], folder[PATH_MAX];
+    assert_int_equal(blob_open(f->store, abc, &fd, &size, &f->e), ERR_NOT_FOUND);
+    assert_non_null(strstr(f->e.text, abc));
+    static const char *const bad[] = {
+        "", "ba", "../../etc/passwd", "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad0",
+        "../816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(blob_open(f->store, bad[i], &fd, &size, &f->e), ERR_INVALID);
+        assert_int_equal(blob_place(f->store, "/nowhere", bad[i], &f->e), ERR_INVALID);
+    }
+    assert_ok(blob_path(f->data, abc, path, &f->e), f->e);
+    snprintf(folder, sizeof folder, "%.*s", (int)(strlen(path) - 63), path);
+    assert_ok(file_mkdirs(folder, 0700, &f->e), f->e);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_int_equal(blob_open(f->store, abc, &fd, &size, &f->e), ERR_CORRUPT);
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0); /* must not wait for a writer either */
+    assert_int_equal(blob_open(f->store, abc, &fd, &size, &f->e), ERR_CORRUPT);
+    unlink(path);
+    assert_int_equal(fd, -7);
+    assert_int_equal(size, 9);
+}
+
+static void given_up_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    struct spool *sp = NULL;
+    assert_ok(spool_new(f->store, &sp, &f->e), f->e);
+    assert_ok(spool_write(sp, "half", 4, &f->e), f->e);
+    assert_int_equal(files_in(f, "tmp"), 1);
+    spool_free(sp);
+    assert_int_equal(files_in(f, "tmp"), 0);
+    spool_free(NULL);
+
+    /* A disk that takes no more: the file goes at once, not only with the request. */
+    struct rlimit old, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    static char chunk[64 << 10];
+    assert_ok(spool_new(f->store, &sp, &f->e), f->e);
+    small = (struct rlimit){.rlim_cur = 100 << 10, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_ok(spool_write(sp, chunk, sizeof chunk, &f->e), f->e);
+    int rc = spool_write(sp, chunk, sizeof chunk, &f->e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(rc, ERR_IO);
+    assert_int_equal(files_in(f, "tmp"), 0);
+    const char *path = NULL;
+    uint64_t size = 0;
+    char sha256[SHA256_HEX_SIZE];
+    assert_int_equal(spool_write(sp, chunk, 1, &f->e), ERR_INTERNAL);
+    assert_int_equal(spool_finish(sp, &path, &size, sha256, &f->e), ERR_INTERNAL);
+    spool_free(sp);
+}
+
+static void left_overs_are_swept_at_start(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    struct spool *sp = NULL;
+    assert_ok(spool_new(f->store, &sp, &f->e), f->e);
+    assert_ok(spool_write(sp, "half", 4, &f->e), f->e);
+    fixture_close(f);
+    assert_int_equal(files_in(f, "tmp"), 1);
+    fixture_open(f);
+    assert_int_equal(files_in(f, "tmp"), 0);
+    spool_free(sp);
+}
+
+/* ---- the sweep ---- */
+
+struct keeper {
+    const char *keep; /* this one, none else */
+    int fail_at;      /* the how-manieth question fails; 0 none */
+    int asked;
+};
+
+static int keep(void *ctx, const char *sha256, struct err *e)
+{
+    struct keeper *k = ctx;
+    k->asked++;
+    if (k->fail_at == k->asked)
+        return err_set(e, ERR_IO, "as the test wants it");
+    return k->keep != NULL && strcmp(sha256, k->keep) == 0;
+}
+
+static void make_old(struct fixture *f, const char *sha256)
+{
+    char path[PATH_MAX];
+    struct timeval old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    assert_ok(blob_path(f->data, sha256, path, &f->e), f->e);
+    assert_int_equal(utimes(path, old), 0);
+}
+
+static bool is_there(struct fixture *f, const char *sha256)
+{
+    char path[PATH_MAX];
+    assert_ok(blob_path(f->data, sha256, path, &f->e), f->e);
+    return file_exists(path);
+}
+
+static void the_sweep_takes_what_is_old_and_not_needed(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    char names[6][SHA256_HEX_SIZE];
+    for (int i = 0; i < 6; i++) {
+        char data[2] = {(char)('a' + i), '\0'};
+        receive(f, data, 1, names[i]);
+        if (i != 0)
+            make_old(f, names[i]);
+    }
+    struct keeper k = {.keep = names[1]};
+    size_t removed = 0;
+    int64_t now = clock_unix_ms(&clock_system);
+    /* Two files a call: three calls for six, and then once more from the start. */
+    size_t all = 0;
+    for (int i = 0; i < 3; i++) {
+        assert_ok(blob_sweep(f->store, now, 3600 * 1000, 2, keep, &k, &removed, &f->e), f->e);
+        all += removed;
+    }
+    assert_int_equal(all, 4);
+    assert_int_equal(k.asked, 5); /* the young one is not even asked about */
+    assert_true(is_there(f, names[0]) && is_there(f, names[1]));
+    for (int i = 2; i < 6; i++)
+        assert_false(is_there(f, names[i]));
+
+    /* Placed again, it is young again. */
+    receive(f, "b", 1, names[1]);
+    k = (struct keeper){0};
+    for (int i = 0; i < 2; i++)
+        assert_ok(blob_sweep(f->store, now, 3600 * 1000, 100, keep, &k, &removed, &f->e), f->e);
+    assert_int_equal(k.asked, 0);
+    make_old(f, names[1]);
+    k.fail_at = 1;
+    assert_int_equal(blob_sweep(f->store, now, 3600 * 1000, 100, keep, &k, &removed, &f->e), ERR_IO);
+    assert_true(is_there(f, names[1]));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(received_placed_and_read),
+        T(an_empty_file_is_a_file),
+        T(the_same_file_twice_mends_a_damaged_one),
+        T(what_is_no_blob_is_refused),
+        T(given_up_leaves_nothing),
+        T(left_overs_are_swept_at_start),
+        T(the_sweep_takes_what_is_old_and_not_needed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
