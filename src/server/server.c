@@ -58,6 +58,7 @@ static int open_domain(struct server *s, struct err *e)
         .event_days = c->event_days,
         .action_days = c->action_days,
         .blob_hours = c->blob_hours,
+        .started_ms = s->started_ms,
     };
     rc = principals_new(&s->ota.principals, e);
     if (rc == 0)
