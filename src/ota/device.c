@@ -137,5 +137,7 @@ int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const str
         rc = principals_revoke_device(ota->principals, id, e);
     if (rc == 0)
         crl_touch(ota->crl);
+    else
+        principals_mark_stale(ota->principals); /* undone here, but maybe not in memory */
     return rc;
 }

@@ -156,6 +156,8 @@ int ota_operator_revoke(struct ota *ota, struct db *db, struct arena *a, const s
             rc = store_certificate_revoke(db, list[i].issuer, list[i].serial, now, "revoked", e);
             if (rc == 0)
                 rc = principals_revoke(ota->principals, list[i].issuer, list[i].serial, e);
+            if (rc != 0)
+                principals_mark_stale(ota->principals); /* undone here, but maybe not in memory */
         }
     }
     return rc;

@@ -126,5 +126,8 @@ int ota_certificate_used(struct db *db, struct ota *ota, const char *issuer, con
     int rc = store_certificate_used(db, issuer, serial, now, &device, &issued_at, e);
     if (rc != 0 || device == 0)
         return rc;
-    return supersede(db, ota, device, issued_at, issuer, serial, now, e);
+    rc = supersede(db, ota, device, issued_at, issuer, serial, now, e);
+    if (rc != 0)
+        principals_mark_stale(ota->principals); /* undone here, but maybe not in memory */
+    return rc;
 }
