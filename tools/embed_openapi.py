@@ -42,8 +42,9 @@ def resolve(document, reference):
 
 def check(document):
     for where, node in walk(document):
-        if isinstance(node, dict) and isinstance(node.get("$ref"), str) and resolve(document, node["$ref"]) is None:
-            fail(f"{where}: refers to {node['$ref']}, which is not there")
+        reference = node.get("$ref") if isinstance(node, dict) else None
+        if isinstance(reference, str) and resolve(document, reference) is None:
+            fail(f"{where}: refers to {reference}, which is not there")
     seen = set()
     for path, item in document["paths"].items():
         for method, operation in item.items():

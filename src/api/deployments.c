@@ -53,7 +53,8 @@ static int check_members(struct call *c, yyjson_val *obj, const char *const *kno
         for (size_t k = 0; k < count && !found; k++)
             found = yyjson_equals_str(key, known[k]);
         if (!found)
-            return err_set(&c->err, ERR_INVALID, "the body has the member \"%.64s\", which means nothing here",
+            return err_set(&c->err, ERR_INVALID,
+                           "the body has the member \"%.64s\", which means nothing here",
                            yyjson_get_str(key));
     }
     return 0;
@@ -77,7 +78,8 @@ static int read_release(struct call *c, yyjson_val *body, struct deploy *d)
     if (rc != 0)
         return rc;
     if (d->release != 0 ? d->name.p != NULL || d->version.p != NULL : d->version.p == NULL)
-        return err_set(&c->err, ERR_INVALID, "say which firmware: \"release\" (its id), or \"version\" and \"name\"");
+        return err_set(&c->err, ERR_INVALID,
+                       "say which firmware: \"release\" (its id), or \"version\" and \"name\"");
     return 0;
 }
 
@@ -173,8 +175,8 @@ static int list_deployments(struct call *c)
     if (rc == 0)
         rc = api_query_id(c, "after", &after);
     if (rc == 0)
-        rc = ota_deployment_list(c->db, c->arena, word != NULL ? &state : NULL, after, limit, &list, &count, &more,
-                                 &c->err);
+        rc = ota_deployment_list(c->db, c->arena, word != NULL ? &state : NULL, after, limit, &list, &count,
+                                 &more, &c->err);
     struct api_list l;
     if (rc == 0)
         rc = api_list_begin(c, &l);

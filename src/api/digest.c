@@ -35,14 +35,15 @@ static int decode_hash(struct str s, unsigned char out[SHA256_SIZE])
     return 0;
 }
 
-static int compare(const char *where, const unsigned char announced[SHA256_SIZE], const char *sha256, struct err *e)
+static int compare(const char *where, const unsigned char announced[SHA256_SIZE], const char *sha256,
+                   struct err *e)
 {
     char hex[SHA256_HEX_SIZE];
     hex_encode(announced, SHA256_SIZE, hex);
     if (strcmp(hex, sha256) == 0)
         return 0;
-    return err_set(e, ERR_MISMATCH, "%s announces the SHA-256 %s, and what came has %s: nothing was kept", where, hex,
-                   sha256);
+    return err_set(e, ERR_MISMATCH, "%s announces the SHA-256 %s, and what came has %s: nothing was kept",
+                   where, hex, sha256);
 }
 
 static int check_hex(const char *where, struct str value, const char *sha256, struct err *e)
@@ -65,7 +66,8 @@ static int check_digest(const char *where, struct str value, const char *sha256,
         unsigned char announced[SHA256_SIZE];
         if (text.n < 2 || text.p[0] != ':' || text.p[text.n - 1] != ':' ||
             decode_hash((struct str){.p = text.p + 1, .n = text.n - 2}, announced) != 0)
-            return err_set(e, ERR_INVALID, "%s must have its sha-256 as sha-256=:<base64>: (RFC 9530)", where);
+            return err_set(e, ERR_INVALID, "%s must have its sha-256 as sha-256=:<base64>: (RFC 9530)",
+                           where);
         int rc = compare(where, announced, sha256, e);
         if (rc != 0)
             return rc;

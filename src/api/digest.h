@@ -6,10 +6,11 @@
 #include "http/message.h"
 
 /*
- * Looks at ?sha256=, X-Checksum-Sha256 (hexadecimal), Repr-Digest and Content-Digest (RFC 9530: a dictionary, of
- * which sha-256 counts) and compares what is there with the hash of what came: ERR_MISMATCH names the one that
- * differs, ERR_INVALID one that is no hash.
+ * Looks at ?sha256=, X-Checksum-Sha256 (hexadecimal), Repr-Digest and Content-Digest (RFC 9530: a
+ * dictionary, of which sha-256 counts) and compares what is there with the hash of what came: ERR_MISMATCH
+ * names the one that differs, ERR_INVALID one that is no hash.
  */
-int digest_check(const struct http_request *req, struct arena *a, const char *sha256, struct err *e) MUST_CHECK;
+int digest_check(const struct http_request *req, struct arena *a, const char *sha256,
+                 struct err *e) MUST_CHECK;
 
 #endif

@@ -17,7 +17,8 @@ static int model_asked(struct call *c, const char **out)
         if (rc != 0)
             return rc;
         if (asked != NULL && strcmp(asked, own) != 0)
-            return err_set(&c->err, ERR_DENIED, "model=: this device is a %s and sees firmware for that alone", own);
+            return err_set(&c->err, ERR_DENIED,
+                           "model=: this device is a %s and sees firmware for that alone", own);
         asked = own;
     }
     *out = asked;
@@ -119,7 +120,8 @@ static int file_find(struct call *c)
         return api_no_memory(c);
     int rc = find(c, r);
     if (rc == 0 && r->artifact_count != 1)
-        rc = err_set(&c->err, ERR_CONFLICT, "%s %s has %zu files, not one", r->name, r->version, r->artifact_count);
+        rc = err_set(&c->err, ERR_CONFLICT, "%s %s has %zu files, not one", r->name, r->version,
+                     r->artifact_count);
     c->carry = r;
     return rc;
 }
@@ -160,7 +162,12 @@ static const struct route rows[] = {
     {HTTP_GET, "/api/firmware/latest", WHO_SEES, BODY_NONE, 0, {{LANE_READ, latest}}},
     {HTTP_GET, "/api/firmware", WHO_SEES, BODY_NONE, 0, {{LANE_QUERY, list_firmware}}},
     {HTTP_GET, "/api/firmware/{}", WHO_SEES, BODY_NONE, 0, {{LANE_READ, show}}},
-    {HTTP_GET, "/api/firmware/{}/file", WHO_SEES, BODY_NONE, 0, {{LANE_READ, file_find}, {LANE_FILE, file_send}}},
+    {HTTP_GET,
+     "/api/firmware/{}/file",
+     WHO_SEES,
+     BODY_NONE,
+     0,
+     {{LANE_READ, file_find}, {LANE_FILE, file_send}}},
     {HTTP_DELETE, "/api/firmware/{}", WHO_WRITERS, BODY_NONE, 0, {{LANE_WRITE, delete}}},
 };
 

@@ -5,8 +5,10 @@
 #include "api/encode.h"
 #include "model/release.h"
 
-/* Fills an object with a release, whose details must be there. Its texts must live until the document is written. */
-int firmware_put(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct release *r) MUST_CHECK;
+/* Fills an object with a release, whose details must be there. Its texts must live until the document is
+   written. */
+int firmware_put(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj,
+                 const struct release *r) MUST_CHECK;
 /* "artifacts": [{filename, size, sha256, url}] */
 int firmware_put_artifacts(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj,
                            const struct release *r) MUST_CHECK;

@@ -20,7 +20,8 @@ static int check_headers(struct call *c)
     if (http_header_get(c->req, "Content-Range").p != NULL)
         return err_set(&c->err, ERR_INVALID, "Content-Range: a file is published whole or not at all");
     if (coding.n > 0 && !str_eq_nocase(coding, STR("identity")))
-        return err_set(&c->err, ERR_UNSUPPORTED, "Content-Encoding: send the file's own bytes, without a coding");
+        return err_set(&c->err, ERR_UNSUPPORTED,
+                       "Content-Encoding: send the file's own bytes, without a coding");
     return 0;
 }
 
@@ -66,7 +67,12 @@ static int publish(struct call *c)
 }
 
 static const struct route rows[] = {
-    {HTTP_PUT, "/api/firmware/{}/{}/{}", WHO_WRITERS, BODY_SPOOL, 0, {{LANE_FILE, keep}, {LANE_WRITE, publish}}},
+    {HTTP_PUT,
+     "/api/firmware/{}/{}/{}",
+     WHO_WRITERS,
+     BODY_SPOOL,
+     0,
+     {{LANE_FILE, keep}, {LANE_WRITE, publish}}},
 };
 
 const struct route_table api_upload_routes = {rows, sizeof rows / sizeof rows[0]};

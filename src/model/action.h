@@ -1,5 +1,6 @@
 /*
- * An action: one device's part of a deployment. Its life is one table of states with the moves that are allowed.
+ * An action: one device's part of a deployment. Its life is one table of states with the moves that are
+ * allowed.
  */
 #ifndef PQOTA_MODEL_ACTION_H
 #define PQOTA_MODEL_ACTION_H

@@ -38,9 +38,10 @@ int release_parse_models(struct str list, struct arena *a, const char ***models,
     while (str_split(&rest, ',', &part)) {
         part = str_trim(part);
         if (!str_is_name(part))
-            return err_set(e, ERR_INVALID,
-                           "model: a name begins with a letter or digit, has at most 128 of letters, digits and "
-                           "._+~-, and commas between several");
+            return err_set(
+                e, ERR_INVALID,
+                "model: a name begins with a letter or digit, has at most 128 of letters, digits and "
+                "._+~-, and commas between several");
         if (n == RELEASE_MODELS_MAX)
             return err_set(e, ERR_INVALID, "model: a release fits at most %d models", RELEASE_MODELS_MAX);
         names[n] = arena_dup_str(a, part);
@@ -64,7 +65,8 @@ static int check_name(const char *what, struct str s, struct err *e)
     if (str_is_name(s))
         return 0;
     return err_set(e, ERR_INVALID,
-                   "%s: it begins with a letter or digit and has at most 128 of letters, digits and ._+~-", what);
+                   "%s: it begins with a letter or digit and has at most 128 of letters, digits and ._+~-",
+                   what);
 }
 
 int release_check_names(struct str name, struct str version, struct str filename, struct str type,

@@ -31,7 +31,7 @@ struct release {
     int64_t created_at, published_at, deleted_at;
     const char **models; /* in alphabetical order; filled by store_release_details */
     size_t model_count;
-    int64_t sequence; /* for one model, or the highest; 0 when unpublished */
+    int64_t sequence;           /* for one model, or the highest; 0 when unpublished */
     struct artifact *artifacts; /* in the order of their filenames; filled by store_release_details */
     size_t artifact_count;
 };

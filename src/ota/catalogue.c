@@ -16,7 +16,8 @@ static int show(struct db *db, struct arena *a, int64_t release, const char *mod
         rc = store_release_details(db, a, &r, e);
     if (rc != 0)
         return rc;
-    bool visible = r.deleted_at == 0 && (model == NULL || (r.state == RELEASE_PUBLISHED && release_fits(&r, model)));
+    bool visible =
+        r.deleted_at == 0 && (model == NULL || (r.state == RELEASE_PUBLISHED && release_fits(&r, model)));
     if (!visible)
         return err_set(e, ERR_NOT_FOUND, "there is no firmware %lld", (long long)release);
     if (model != NULL)
@@ -26,8 +27,8 @@ static int show(struct db *db, struct arena *a, int64_t release, const char *mod
     return rc;
 }
 
-int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const char *model, struct release *out,
-                       struct err *e)
+int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const char *model,
+                       struct release *out, struct err *e)
 {
     int rc = db_read_begin(db, e);
     if (rc == 0)
@@ -36,7 +37,8 @@ int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const ch
     return rc;
 }
 
-int ota_catalogue_latest(struct db *db, struct arena *a, const char *model, struct release *out, struct err *e)
+int ota_catalogue_latest(struct db *db, struct arena *a, const char *model, struct release *out,
+                         struct err *e)
 {
     struct release r = {0};
     int rc = db_read_begin(db, e);
@@ -69,20 +71,23 @@ int ota_catalogue_open(struct ota *ota, const struct artifact *file, int *fd, st
     uint64_t size;
     int rc = blob_open(ota->store, file->sha256, &opened, &size, e);
     if (rc == ERR_NOT_FOUND)
-        return err_set(e, ERR_CORRUPT, "the file %s (%s) is missing in the blob store: publish it again or restore it",
+        return err_set(e, ERR_CORRUPT,
+                       "the file %s (%s) is missing in the blob store: publish it again or restore it",
                        file->filename, file->sha256);
     if (rc != 0)
         return rc;
     if (size != (uint64_t)file->size) {
         close(opened);
-        return err_set(e, ERR_CORRUPT, "the file %s (%s) has %llu bytes in the blob store and should have %lld",
+        return err_set(e, ERR_CORRUPT,
+                       "the file %s (%s) has %llu bytes in the blob store and should have %lld",
                        file->filename, file->sha256, (unsigned long long)size, (long long)file->size);
     }
     *fd = opened;
     return 0;
 }
 
-int ota_catalogue_model(struct db *db, struct arena *a, const char *device_id, const char **model, struct err *e)
+int ota_catalogue_model(struct db *db, struct arena *a, const char *device_id, const char **model,
+                        struct err *e)
 {
     struct device d;
     int rc = store_device_by_id(db, a, device_id, &d, e);

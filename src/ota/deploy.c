@@ -8,7 +8,8 @@
 #include "store/events.h"
 #include "store/releases.h"
 
-static int find_release(struct db *db, struct arena *a, const struct deploy *d, struct release *out, struct err *e)
+static int find_release(struct db *db, struct arena *a, const struct deploy *d, struct release *out,
+                        struct err *e)
 {
     struct release r;
     int rc;
@@ -32,7 +33,8 @@ static int find_release(struct db *db, struct arena *a, const struct deploy *d, 
     return rc;
 }
 
-static int check_device(struct db *db, struct arena *a, const char *id, const struct release *r, struct err *e)
+static int check_device(struct db *db, struct arena *a, const char *id, const struct release *r,
+                        struct err *e)
 {
     struct device device;
     int rc = store_device_by_id(db, a, id, &device, e);
@@ -41,8 +43,8 @@ static int check_device(struct db *db, struct arena *a, const char *id, const st
     if (device.revoked_at != 0)
         return err_set(e, ERR_CONFLICT, "the device %s is revoked", id);
     if (!release_fits(r, device.model))
-        return err_set(e, ERR_CONFLICT, "%s %s does not fit the device %s: that is a %s", r->name, r->version, id,
-                       device.model);
+        return err_set(e, ERR_CONFLICT, "%s %s does not fit the device %s: that is a %s", r->name, r->version,
+                       id, device.model);
     return 0;
 }
 
@@ -63,9 +65,9 @@ static int note(struct db *db, struct arena *a, const char *kind, const char *wh
                 int64_t now, struct err *e)
 {
     const char *subject = arena_printf(a, "deployment/%lld", (long long)d->pk);
-    const char *detail =
-        arena_printf(a, "%s %s for %s%s%s%s", d->release_name, d->release_version, target_kind_word(d->kind),
-                     d->target[0] != '\0' ? " " : "", d->target, d->allow_downgrade ? ", also downwards" : "");
+    const char *detail = arena_printf(a, "%s %s for %s%s%s%s", d->release_name, d->release_version,
+                                      target_kind_word(d->kind), d->target[0] != '\0' ? " " : "", d->target,
+                                      d->allow_downgrade ? ", also downwards" : "");
     if (subject == NULL || detail == NULL)
         return err_set(e, ERR_NOMEM, "no memory to note an event");
     return store_event_add(db, now, kind, who, subject, detail, e);
@@ -149,8 +151,8 @@ int ota_deployment_show(struct db *db, struct arena *a, int64_t deployment, stru
     return rc != 0 ? rc : view(db, &d, out, e);
 }
 
-static int list(struct db *db, struct arena *a, const enum deployment_state *state, int64_t after, size_t limit,
-                struct deployment_view **out, size_t *count, bool *more, struct err *e)
+static int list(struct db *db, struct arena *a, const enum deployment_state *state, int64_t after,
+                size_t limit, struct deployment_view **out, size_t *count, bool *more, struct err *e)
 {
     struct deployment *found;
     size_t n;

@@ -17,11 +17,12 @@ struct deploy {
     bool allow_downgrade;
 };
 
-/* Writer only. ERR_NOT_FOUND: the release, device or model is not there. ERR_CONFLICT: it cannot be deployed there. */
+/* Writer only. ERR_NOT_FOUND: the release, device or model is not there. ERR_CONFLICT: it cannot be deployed
+   there. */
 int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct deploy *d,
                struct deployment *out, struct err *e) MUST_CHECK;
-/* Writer only. Actions that have not begun to install are closed, others may finish. Being cancelled already is
-   fine. */
+/* Writer only. Actions that have not begun to install are closed, others may finish. Being cancelled already
+   is fine. */
 int ota_deploy_cancel(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
                       struct deployment *out, struct err *e) MUST_CHECK;
 

@@ -30,8 +30,8 @@ static int gather(struct poll *p, struct err *e)
     f->candidates = p->candidates;
     int rc = store_action_open(p->db, p->arena, p->device.pk, &p->open, e);
     if (rc == 0)
-        rc = store_candidates(p->db, p->arena, p->device.pk, p->device.id, p->device.model, p->candidates, &f->count,
-                              e);
+        rc = store_candidates(p->db, p->arena, p->device.pk, p->device.id, p->device.model, p->candidates,
+                              &f->count, e);
     if (rc == 0 && p->version != NULL)
         rc = store_sequence_of_version(p->db, p->device.model, p->version, &f->sequence, e);
     if (rc == 0)
@@ -122,8 +122,8 @@ static int decide(struct poll *p, bool writing, struct poll_answer *out, struct 
     return rc != 0 ? rc : answer(p, &made, out, e);
 }
 
-static int look(struct poll *p, bool writing, const char *device_id, struct str version, struct poll_answer *out,
-                struct err *e)
+static int look(struct poll *p, bool writing, const char *device_id, struct str version,
+                struct poll_answer *out, struct err *e)
 {
     int rc = store_device_by_id(p->db, p->arena, device_id, &p->device, e);
     if (rc == 0)
@@ -137,8 +137,9 @@ int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, cons
              struct str version, struct poll_answer *out, struct err *e)
 {
     if (version.p != NULL && !str_is_name(version))
-        return err_set(e, ERR_INVALID, "version: it begins with a letter or digit and has at most 128 of letters, "
-                                       "digits and ._+~-");
+        return err_set(e, ERR_INVALID,
+                       "version: it begins with a letter or digit and has at most 128 of letters, "
+                       "digits and ._+~-");
     struct poll p = {.db = db, .arena = a, .now = clock_unix_ms(ota->clock)};
     int rc = db_read_begin(db, e);
     if (rc == 0)

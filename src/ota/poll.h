@@ -17,9 +17,9 @@ struct poll_answer {
 
 #define POLL_UPGRADE 1
 /*
- * With a reader (writing false) it only looks, by index lookups of a bounded number, and gives POLL_UPGRADE when
- * something must be written: then it is called again with the writer. A poll that changes nothing writes nothing.
- * version: what runs on the device; p NULL leaves what it last said.
+ * With a reader (writing false) it only looks, by index lookups of a bounded number, and gives POLL_UPGRADE
+ * when something must be written: then it is called again with the writer. A poll that changes nothing
+ * writes nothing. version: what runs on the device; p NULL leaves what it last said.
  */
 int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
              struct str version, struct poll_answer *out, struct err *e) MUST_CHECK;

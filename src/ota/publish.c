@@ -13,7 +13,8 @@ static struct str type_of(const struct publish *p)
     return p->type.p != NULL ? p->type : STR(RELEASE_TYPE_DEFAULT);
 }
 
-static int read_models(const struct publish *p, struct arena *a, const char ***models, size_t *count, struct err *e)
+static int read_models(const struct publish *p, struct arena *a, const char ***models, size_t *count,
+                       struct err *e)
 {
     return release_parse_models(p->models.p != NULL ? p->models : p->name, a, models, count, e);
 }
@@ -30,7 +31,8 @@ static int check(const struct publish *p, struct arena *a, struct err *e)
     return rc;
 }
 
-int ota_publish_keep(struct ota *ota, struct arena *a, const struct publish *p, const char *spool_path, struct err *e)
+int ota_publish_keep(struct ota *ota, struct arena *a, const struct publish *p, const char *spool_path,
+                     struct err *e)
 {
     int rc = check(p, a, e);
     return rc != 0 ? rc : blob_place(ota->store, spool_path, p->sha256, e);
@@ -47,10 +49,12 @@ static bool same_models(const struct release *r, const char *const *models, size
 }
 
 /* The version is there: fine if it is the very same. */
-static int compare(struct db *db, struct arena *a, const struct publish *p, struct release *there, struct err *e)
+static int compare(struct db *db, struct arena *a, const struct publish *p, struct release *there,
+                   struct err *e)
 {
     if (there->deleted_at != 0)
-        return err_set(e, ERR_CONFLICT, "%s %s was deleted and its version cannot be used again: publish a new version",
+        return err_set(e, ERR_CONFLICT,
+                       "%s %s was deleted and its version cannot be used again: publish a new version",
                        there->name, there->version);
     int rc = store_release_details(db, a, there, e);
     if (rc != 0)
@@ -59,8 +63,8 @@ static int compare(struct db *db, struct arena *a, const struct publish *p, stru
         return err_set(e, ERR_CONFLICT, "%s %s exists with other bytes: publish a new version", there->name,
                        there->version);
     if (!str_is(p->filename, there->artifacts[0].filename))
-        return err_set(e, ERR_CONFLICT, "%s %s exists with the same bytes as %s: publish a new version", there->name,
-                       there->version, there->artifacts[0].filename);
+        return err_set(e, ERR_CONFLICT, "%s %s exists with the same bytes as %s: publish a new version",
+                       there->name, there->version, there->artifacts[0].filename);
     if (p->models.p == NULL)
         return 0;
     const char **models;
@@ -72,7 +76,8 @@ static int compare(struct db *db, struct arena *a, const struct publish *p, stru
     return rc;
 }
 
-static int add_models(struct db *db, const struct release *r, const char *const *models, size_t count, struct err *e)
+static int add_models(struct db *db, const struct release *r, const char *const *models, size_t count,
+                      struct err *e)
 {
     for (size_t i = 0; i < count; i++) {
         int64_t sequence;
@@ -85,7 +90,8 @@ static int add_models(struct db *db, const struct release *r, const char *const 
     return 0;
 }
 
-static int add_file(struct db *db, const struct release *r, const struct publish *p, int64_t now, struct err *e)
+static int add_file(struct db *db, const struct release *r, const struct publish *p, int64_t now,
+                    struct err *e)
 {
     int64_t module;
     int rc = store_artifact_add(db, p->sha256, p->size, now, e);
@@ -127,8 +133,8 @@ static int add_release(struct db *db, struct arena *a, const char *who, const st
     return rc;
 }
 
-static int add_event(struct db *db, struct arena *a, const char *kind, const char *who, const struct release *r,
-                     int64_t now, struct err *e)
+static int add_event(struct db *db, struct arena *a, const char *kind, const char *who,
+                     const struct release *r, int64_t now, struct err *e)
 {
     const char *subject = arena_printf(a, "%s/%s", r->name, r->version);
     const char *detail = arena_printf(a, "firmware %lld: %s, %lld bytes, sha256 %s", (long long)r->pk,
@@ -175,17 +181,19 @@ static int check_unused(struct db *db, const struct release *r, struct err *e)
     int64_t deployment, open;
     int rc = store_deployment_running_of(db, r->pk, &deployment, e);
     if (rc == 0 && deployment != 0)
-        return err_set(e, ERR_CONFLICT, "%s %s is used by deployment %lld: cancel it first", r->name, r->version,
-                       (long long)deployment);
+        return err_set(e, ERR_CONFLICT, "%s %s is used by deployment %lld: cancel it first", r->name,
+                       r->version, (long long)deployment);
     if (rc == 0)
         rc = store_action_count_open_of(db, r->pk, &open, e);
     if (rc == 0 && open != 0)
-        return err_set(e, ERR_CONFLICT, "%s %s is being installed by %lld device(s): wait for them, or revoke them",
-                       r->name, r->version, (long long)open);
+        return err_set(e, ERR_CONFLICT,
+                       "%s %s is being installed by %lld device(s): wait for them, or revoke them", r->name,
+                       r->version, (long long)open);
     return rc;
 }
 
-int ota_unpublish(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t release, struct err *e)
+int ota_unpublish(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t release,
+                  struct err *e)
 {
     struct release r;
     int rc = store_release_by_pk(db, a, release, &r, e);

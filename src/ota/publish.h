@@ -16,10 +16,11 @@ struct publish {
     struct str models; /* "a,b"; p NULL: one, the name */
     struct str notes;
     const char *sha256; /* of the file, lower-case hex */
-    int64_t size; /* bytes */
+    int64_t size;       /* bytes */
 };
 
-/* Checks the names, refuses an empty file, and keeps the spooled file as a blob. FILE lane, before ota_publish. */
+/* Checks the names, refuses an empty file, and keeps the spooled file as a blob. FILE lane, before
+   ota_publish. */
 int ota_publish_keep(struct ota *ota, struct arena *a, const struct publish *p, const char *spool_path,
                      struct err *e) MUST_CHECK;
 /*

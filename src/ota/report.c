@@ -9,14 +9,16 @@
 static int check(const struct report *r, struct err *e)
 {
     if (!action_is_reported(r->state))
-        return err_set(e, ERR_INVALID, "state: a device reports downloading, installing, rebooting, succeeded or failed");
+        return err_set(e, ERR_INVALID,
+                       "state: a device reports downloading, installing, rebooting, succeeded or failed");
     if (r->progress != ACTION_PROGRESS_NONE && (r->progress < 0 || r->progress > 100))
         return err_set(e, ERR_INVALID, "progress: a percentage from 0 to 100");
     if (r->message.n > ACTION_MESSAGE_MAX || (r->message.n > 0 && !str_is_text(r->message)))
         return err_set(e, ERR_INVALID, "message: at most %d bytes of text", ACTION_MESSAGE_MAX);
     if (r->version.p != NULL && !str_is_name(r->version))
-        return err_set(e, ERR_INVALID, "version: it begins with a letter or digit and has at most 128 of letters, "
-                                       "digits and ._+~-");
+        return err_set(e, ERR_INVALID,
+                       "version: it begins with a letter or digit and has at most 128 of letters, "
+                       "digits and ._+~-");
     return 0;
 }
 
@@ -27,8 +29,8 @@ static int advance(const struct report *r, struct arena *a, int64_t now, struct 
     if (act->closed_at != 0) {
         *same = act->state == r->state;
         return *same ? 0
-                     : err_set(e, ERR_GONE, "action %lld is over (%s): ask for what to do next", (long long)act->pk,
-                               action_state_word(act->state));
+                     : err_set(e, ERR_GONE, "action %lld is over (%s): ask for what to do next",
+                               (long long)act->pk, action_state_word(act->state));
     }
     if (!action_may_move(act->state, r->state))
         return err_set(e, ERR_CONFLICT, "action %lld is %s and cannot become %s", (long long)act->pk,
@@ -58,7 +60,8 @@ static int check_claim(struct db *db, struct arena *a, const struct action *act,
         return err_set(e, ERR_CONFLICT, "version: success counts once the device says that %s runs",
                        release->version);
     if (!str_is(r->version, release->version))
-        return err_set(e, ERR_CONFLICT, "version: " STR_FMT " runs, but action %lld was to install %s: no success",
+        return err_set(e, ERR_CONFLICT,
+                       "version: " STR_FMT " runs, but action %lld was to install %s: no success",
                        STR_ARG(r->version), (long long)act->pk, release->version);
     return 0;
 }
@@ -79,8 +82,8 @@ static int store(struct ota *ota, struct db *db, struct arena *a, const struct a
     const char *detail =
         arena_printf(a, "%s %s %s (deployment %lld, was %s)%s%s", release->name, release->version,
                      good ? "installed" : "not installed", (long long)act->deployment,
-                     act->version_before != NULL ? act->version_before : "unknown", act->message[0] != '\0' ? ": " : "",
-                     act->message);
+                     act->version_before != NULL ? act->version_before : "unknown",
+                     act->message[0] != '\0' ? ": " : "", act->message);
     if (detail == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the report");
     return store_event_add(db, act->updated_at, good ? "action.succeeded" : "action.failed", act->device_id,

@@ -16,10 +16,10 @@ struct report {
 };
 
 /*
- * Writer only. ERR_NOT_FOUND for an action that is not there or not this device's, in the same words. Closed in the
- * same state already: fine (a reply was lost); in another: ERR_GONE. "succeeded" while something else runs than
- * what was to be installed: ERR_CONFLICT, and nothing changes. The history keeps ota->status_max entries and
- * what closes the action; past that only where the action stands is kept.
+ * Writer only. ERR_NOT_FOUND for an action that is not there or not this device's, in the same words. Closed
+ * in the same state already: fine (a reply was lost); in another: ERR_GONE. "succeeded" while something else
+ * runs than what was to be installed: ERR_CONFLICT, and nothing changes. The history keeps ota->status_max
+ * entries and what closes the action; past that only where the action stands is kept.
  */
 int ota_report(struct ota *ota, struct db *db, struct arena *a, const char *device_id, int64_t action,
                const struct report *r, struct err *e) MUST_CHECK;

@@ -40,6 +40,6 @@ struct select_decision ota_select(const struct select_facts *f)
                                : (struct select_decision){SELECT_NOTHING, NULL, reason};
     if (f->open != NULL)
         return (struct select_decision){SELECT_SUPERSEDE, best, "a later deployment brings a newer release"};
-    return (struct select_decision){SELECT_OFFER, best,
-                                    best->sequence > f->sequence ? "newer than what runs" : "going back is allowed"};
+    return (struct select_decision){
+        SELECT_OFFER, best, best->sequence > f->sequence ? "newer than what runs" : "going back is allowed"};
 }

@@ -1,10 +1,11 @@
 /*
  * What a device that asks should do: a pure function of what is known about it.
  *
- * An open action is offered until it is closed, unless it has not begun to install and a deployment made later
- * brings a newer release. Otherwise the newest deployment counts whose release is newer than what runs and that
- * the device has not tried yet. Downwards a deployment that allows it may take the device, but only if it was
- * made after every deployment that the device ever had a part in: an old order does not undo a new one.
+ * An open action is offered until it is closed, unless it has not begun to install and a deployment made
+ * later brings a newer release. Otherwise the newest deployment counts whose release is newer than what runs
+ * and that the device has not tried yet. Downwards a deployment that allows it may take the device, but only
+ * if it was made after every deployment that the device ever had a part in: an old order does not undo a new
+ * one.
  */
 #ifndef PQOTA_OTA_SELECT_H
 #define PQOTA_OTA_SELECT_H
@@ -13,8 +14,8 @@
 #include "store/deployments.h"
 
 struct select_facts {
-    const char *version; /* what runs, NULL when unknown */
-    int64_t sequence;    /* of that version for the device's model, 0 when unknown */
+    const char *version;       /* what runs, NULL when unknown */
+    int64_t sequence;          /* of that version for the device's model, 0 when unknown */
     int64_t newest_deployment; /* that the device ever had an action of, 0 for none */
     const struct candidate *candidates;
     size_t count;

@@ -15,6 +15,7 @@ struct ota_status {
 };
 
 /* For the QUERY lane. */
-int ota_status(struct ota *ota, struct db *db, struct arena *a, struct ota_status *out, struct err *e) MUST_CHECK;
+int ota_status(struct ota *ota, struct db *db, struct arena *a, struct ota_status *out,
+               struct err *e) MUST_CHECK;
 
 #endif

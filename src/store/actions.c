@@ -3,7 +3,8 @@
 #include "store/db.h"
 
 #define COLUMNS                                                                                              \
-    "a.pk, a.deployment, a.device, a.release, a.state, a.progress, a.message, a.version_before, a.created_at,"  \
+    "a.pk, a.deployment, a.device, a.release, a.state, a.progress, a.message, a.version_before, "            \
+    "a.created_at,"                                                                                          \
     " a.updated_at, a.closed_at"
 
 static int read_row(struct stmt *s, struct arena *a, struct action *out, struct err *e)
@@ -45,8 +46,8 @@ static int read_row_and_id(struct stmt *s, struct arena *a, struct action *out, 
 int store_action_by_pk(struct db *db, struct arena *a, int64_t pk, struct action *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT " COLUMNS ", d.id FROM action a JOIN device d ON d.pk = a.device WHERE a.pk = ?", e);
+    int rc = db_prepare(
+        db, &s, "SELECT " COLUMNS ", d.id FROM action a JOIN device d ON d.pk = a.device WHERE a.pk = ?", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, pk);
@@ -59,7 +60,8 @@ int store_action_by_pk(struct db *db, struct arena *a, int64_t pk, struct action
 int store_action_open(struct db *db, struct arena *a, int64_t device, struct action *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT " COLUMNS " FROM action a WHERE a.device = ? AND a.closed_at IS NULL", e);
+    int rc =
+        db_prepare(db, &s, "SELECT " COLUMNS " FROM action a WHERE a.device = ? AND a.closed_at IS NULL", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device);
@@ -144,10 +146,11 @@ int store_action_status_count(struct db *db, int64_t action, int64_t *count, str
 int store_action_add(struct db *db, struct action *act, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "INSERT INTO action (deployment, device, release, state, message, version_before, created_at,"
-                        " updated_at) VALUES (?, ?, ?, 'offered', ?, ?, ?, ?)",
-                        e);
+    int rc = db_prepare(
+        db, &s,
+        "INSERT INTO action (deployment, device, release, state, message, version_before, created_at,"
+        " updated_at) VALUES (?, ?, ?, 'offered', ?, ?, ?, ?)",
+        e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, act->deployment);
@@ -166,10 +169,11 @@ int store_action_add(struct db *db, struct action *act, struct err *e)
 int store_action_update(struct db *db, const struct action *act, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "UPDATE action SET state = ?, progress = ?, message = ?, updated_at = ?, closed_at = ?"
-                        " WHERE pk = ?",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "UPDATE action SET state = ?, progress = ?, message = ?, updated_at = ?, closed_at = ?"
+                   " WHERE pk = ?",
+                   e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, action_state_word(act->state));
@@ -199,8 +203,8 @@ int store_action_status_add(struct db *db, const struct action *act, struct err 
     return stmt_run(&s, e);
 }
 
-int store_action_cancel_all(struct db *db, int64_t deployment, const char *message, int64_t now_ms, int64_t *count,
-                            struct err *e)
+int store_action_cancel_all(struct db *db, int64_t deployment, const char *message, int64_t now_ms,
+                            int64_t *count, struct err *e)
 {
     auto_stmt struct stmt entries = {0}, s = {0};
     int rc = db_prepare(db, &entries,

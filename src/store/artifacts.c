@@ -8,11 +8,12 @@ int store_release_artifacts(struct db *db, struct arena *a, struct release *r, s
     if (list == NULL)
         return err_set(e, ERR_NOMEM, "no memory to read a release's files");
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT ma.filename, ma.sha256, f.size FROM release_module rm"
-                        " JOIN module_artifact ma ON ma.module = rm.module JOIN artifact f ON f.sha256 = ma.sha256"
-                        " WHERE rm.release = ? ORDER BY ma.filename LIMIT ?",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "SELECT ma.filename, ma.sha256, f.size FROM release_module rm"
+                   " JOIN module_artifact ma ON ma.module = rm.module JOIN artifact f ON f.sha256 = ma.sha256"
+                   " WHERE rm.release = ? ORDER BY ma.filename LIMIT ?",
+                   e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, r->pk);
@@ -53,7 +54,8 @@ int store_artifact_in_use(struct db *db, const char *sha256, bool *out, struct e
 int store_artifact_add(struct db *db, const char *sha256, int64_t size, int64_t now_ms, struct err *e)
 {
     auto_stmt struct stmt s = {0}, q = {0};
-    int rc = db_prepare(db, &s, "INSERT OR IGNORE INTO artifact (sha256, size, created_at) VALUES (?, ?, ?)", e);
+    int rc =
+        db_prepare(db, &s, "INSERT OR IGNORE INTO artifact (sha256, size, created_at) VALUES (?, ?, ?)", e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, sha256);

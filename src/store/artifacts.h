@@ -14,14 +14,15 @@ int store_artifact_in_use(struct db *db, const char *sha256, bool *out, struct e
 
 /* Writer only. */
 /* Being there already is fine; with another size it is ERR_CORRUPT. */
-int store_artifact_add(struct db *db, const char *sha256, int64_t size, int64_t now_ms, struct err *e) MUST_CHECK;
+int store_artifact_add(struct db *db, const char *sha256, int64_t size, int64_t now_ms,
+                       struct err *e) MUST_CHECK;
 /* Makes the module and joins it to the release. */
 int store_module_add(struct db *db, int64_t release, struct str name, struct str version, struct str type,
                      int64_t *pk, struct err *e) MUST_CHECK;
 int store_module_add_artifact(struct db *db, int64_t module, struct str filename, const char *sha256,
                               struct err *e) MUST_CHECK;
-/* Lets go of the files of a deleted release's modules that no other release uses; the sweep removes the blobs.
-   r->artifacts must be filled. */
+/* Lets go of the files of a deleted release's modules that no other release uses; the sweep removes the
+   blobs. r->artifacts must be filled. */
 int store_release_drop_artifacts(struct db *db, const struct release *r, struct err *e) MUST_CHECK;
 
 #endif

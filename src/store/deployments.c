@@ -3,7 +3,7 @@
 #include "store/db.h"
 
 #define COLUMNS                                                                                              \
-    "d.pk, d.release, r.name, r.version, d.target_kind, d.target, d.state, d.allow_downgrade, d.created_at,"  \
+    "d.pk, d.release, r.name, r.version, d.target_kind, d.target, d.state, d.allow_downgrade, d.created_at," \
     " d.created_by, d.closed_at"
 
 static int read_row(struct stmt *s, struct arena *a, struct deployment *out, struct err *e)
@@ -94,7 +94,8 @@ int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STA
         bool oom = false;
         enum action_state state;
         if (action_state_parse(str_of(stmt_get_text(&s, 0, &a, &oom)), &state) != 0)
-            return err_set(e, ERR_CORRUPT, "deployment %lld has an action of an unknown state", (long long)pk);
+            return err_set(e, ERR_CORRUPT, "deployment %lld has an action of an unknown state",
+                           (long long)pk);
         found[state] = stmt_get_i64(&s, 1);
     }
     if (rc == 0)
@@ -105,7 +106,8 @@ int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STA
 int store_deployment_running_of(struct db *db, int64_t release, int64_t *pk, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT pk FROM deployment WHERE release = ? AND state = 'running' LIMIT 1", e);
+    int rc =
+        db_prepare(db, &s, "SELECT pk FROM deployment WHERE release = ? AND state = 'running' LIMIT 1", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, release);
@@ -197,10 +199,11 @@ int store_candidates(struct db *db, struct arena *a, int64_t device, const char 
 int store_deployment_add(struct db *db, struct deployment *d, struct err *e)
 {
     auto_stmt struct stmt s = {0}, fit = {0};
-    int rc = db_prepare(db, &s,
-                        "INSERT INTO deployment (release, target_kind, target, state, allow_downgrade, created_at,"
-                        " created_by) VALUES (?, ?, ?, 'running', ?, ?, ?)",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "INSERT INTO deployment (release, target_kind, target, state, allow_downgrade, created_at,"
+                   " created_by) VALUES (?, ?, ?, 'running', ?, ?, ?)",
+                   e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, d->release);

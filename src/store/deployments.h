@@ -16,7 +16,8 @@ int store_deployment_list(struct db *db, struct arena *a, const enum deployment_
                           size_t limit, struct deployment **out, size_t *count, bool *more,
                           struct err *e) MUST_CHECK;
 /* How many actions it has in each state. */
-int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STATES], struct err *e) MUST_CHECK;
+int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STATES],
+                            struct err *e) MUST_CHECK;
 /* A running deployment of that release, 0 when there is none. */
 int store_deployment_running_of(struct db *db, int64_t release, int64_t *pk, struct err *e) MUST_CHECK;
 

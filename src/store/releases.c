@@ -61,9 +61,8 @@ int store_release_by_version(struct db *db, struct arena *a, struct str version,
                              struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT " COLUMNS " FROM release r WHERE r.version = ? AND r.deleted_at IS NULL LIMIT 2",
-                        e);
+    int rc = db_prepare(
+        db, &s, "SELECT " COLUMNS " FROM release r WHERE r.version = ? AND r.deleted_at IS NULL LIMIT 2", e);
     if (rc != 0)
         return rc;
     stmt_str(&s, 1, version);
@@ -77,21 +76,24 @@ int store_release_by_version(struct db *db, struct arena *a, struct str version,
         return rc;
     rc = stmt_step(&s, e);
     if (rc == STMT_ROW)
-        return err_set(e, ERR_CONFLICT, "several firmwares have the version " STR_FMT ": say which by its name too",
+        return err_set(e, ERR_CONFLICT,
+                       "several firmwares have the version " STR_FMT ": say which by its name too",
                        STR_ARG(version));
     if (rc == STMT_END)
         *out = r;
     return rc;
 }
 
-int store_release_latest(struct db *db, struct arena *a, const char *model, struct release *out, struct err *e)
+int store_release_latest(struct db *db, struct arena *a, const char *model, struct release *out,
+                         struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT " COLUMNS ", m.sequence FROM release_model m JOIN release r ON r.pk = m.release"
-                        " WHERE m.model = ? AND m.sequence IS NOT NULL AND r.deleted_at IS NULL"
-                        " ORDER BY m.sequence DESC LIMIT 1",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "SELECT " COLUMNS ", m.sequence FROM release_model m JOIN release r ON r.pk = m.release"
+                   " WHERE m.model = ? AND m.sequence IS NOT NULL AND r.deleted_at IS NULL"
+                   " ORDER BY m.sequence DESC LIMIT 1",
+                   e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, model);
@@ -108,7 +110,8 @@ int store_release_latest(struct db *db, struct arena *a, const char *model, stru
 static int read_models(struct db *db, struct arena *a, struct release *r, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT model, sequence FROM release_model WHERE release = ? ORDER BY model", e);
+    int rc =
+        db_prepare(db, &s, "SELECT model, sequence FROM release_model WHERE release = ? ORDER BY model", e);
     if (rc != 0)
         return rc;
     const char **models = arena_array(a, const char *, RELEASE_MODELS_MAX);
@@ -137,13 +140,14 @@ int store_release_details(struct db *db, struct arena *a, struct release *r, str
     return rc != 0 ? rc : store_release_artifacts(db, a, r, e);
 }
 
-static int prepare_list(struct db *db, struct stmt *s, const struct release_filter *f, int64_t after, size_t limit,
-                        struct err *e)
+static int prepare_list(struct db *db, struct stmt *s, const struct release_filter *f, int64_t after,
+                        size_t limit, struct err *e)
 {
     int rc;
     if (f->model != NULL)
         rc = db_prepare(db, s,
-                        "SELECT " COLUMNS ", m.sequence FROM release_model m JOIN release r ON r.pk = m.release"
+                        "SELECT " COLUMNS
+                        ", m.sequence FROM release_model m JOIN release r ON r.pk = m.release"
                         " WHERE m.model = ?1 AND m.release < ?2 AND r.deleted_at IS NULL"
                         " AND (?3 IS NULL OR r.name = ?3) AND (?4 IS NULL OR r.state = ?4)"
                         " ORDER BY m.release DESC LIMIT ?5",
@@ -213,7 +217,8 @@ int store_release_sequence(struct db *db, int64_t pk, const char *model, int64_t
     return 0;
 }
 
-int store_sequence_of_version(struct db *db, const char *model, const char *version, int64_t *out, struct err *e)
+int store_sequence_of_version(struct db *db, const char *model, const char *version, int64_t *out,
+                              struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s, "SELECT max(sequence) FROM release_model WHERE model = ? AND version = ?", e);
@@ -248,10 +253,11 @@ int store_model_known(struct db *db, const char *model, bool *out, struct err *e
 int store_release_add(struct db *db, const struct release *r, int64_t *pk, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "INSERT INTO release (name, version, state, notes, created_at, created_by, published_at)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "INSERT INTO release (name, version, state, notes, created_at, created_by, published_at)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                   e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, r->name);
@@ -272,8 +278,8 @@ int store_release_add_model(struct db *db, const struct release *r, const char *
                             struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "INSERT INTO release_model (model, release, version, sequence) VALUES (?, ?, ?, ?)",
-                        e);
+    int rc = db_prepare(
+        db, &s, "INSERT INTO release_model (model, release, version, sequence) VALUES (?, ?, ?, ?)", e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, model);

@@ -1,4 +1,5 @@
-/* Releases in the database. Deleted ones keep their row, so that a version never comes back with other bytes. */
+/* Releases in the database. Deleted ones keep their row, so that a version never comes back with other
+   bytes. */
 #ifndef PQOTA_STORE_RELEASES_H
 #define PQOTA_STORE_RELEASES_H
 
@@ -26,14 +27,15 @@ struct release_filter {
     const char *model, *name; /* NULL: any */
     const enum release_state *state;
 };
-/* Newest first, without deleted ones, with details, sequence as for filter.model if given; pk below `after` unless
-   that is 0. *out has *count <= limit of them; *more: there are others. */
+/* Newest first, without deleted ones, with details, sequence as for filter.model if given; pk below `after`
+   unless that is 0. *out has *count <= limit of them; *more: there are others. */
 int store_release_list(struct db *db, struct arena *a, const struct release_filter *filter, int64_t after,
                        size_t limit, struct release **out, size_t *count, bool *more,
                        struct err *e) MUST_CHECK;
 
 /* The release's sequence for a model; ERR_NOT_FOUND when it does not fit it. */
-int store_release_sequence(struct db *db, int64_t pk, const char *model, int64_t *out, struct err *e) MUST_CHECK;
+int store_release_sequence(struct db *db, int64_t pk, const char *model, int64_t *out,
+                           struct err *e) MUST_CHECK;
 /* The highest sequence among the model's releases of that version, deleted ones too; 0 when it is unknown. */
 int store_sequence_of_version(struct db *db, const char *model, const char *version, int64_t *out,
                               struct err *e) MUST_CHECK;

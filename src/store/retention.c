@@ -50,17 +50,19 @@ static int place_set(struct db *db, const struct place *p, struct err *e)
 }
 
 /* The first closed action after the place. */
-static int next_closed(struct db *db, int64_t before_ms, struct place *p, bool *found, bool *needed, struct err *e)
+static int next_closed(struct db *db, int64_t before_ms, struct place *p, bool *found, bool *needed,
+                       struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT a.closed_at, a.pk,"
-                        " (a.state = 'failed' AND EXISTS (SELECT 1 FROM deployment d WHERE d.pk = a.deployment"
-                        "   AND d.state = 'running'))"
-                        " OR a.deployment = (SELECT max(b.deployment) FROM action b WHERE b.device = a.device)"
-                        " FROM action a WHERE a.closed_at IS NOT NULL AND a.closed_at < ?1"
-                        " AND (a.closed_at, a.pk) > (?2, ?3) ORDER BY a.closed_at, a.pk LIMIT 1",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "SELECT a.closed_at, a.pk,"
+                   " (a.state = 'failed' AND EXISTS (SELECT 1 FROM deployment d WHERE d.pk = a.deployment"
+                   "   AND d.state = 'running'))"
+                   " OR a.deployment = (SELECT max(b.deployment) FROM action b WHERE b.device = a.device)"
+                   " FROM action a WHERE a.closed_at IS NOT NULL AND a.closed_at < ?1"
+                   " AND (a.closed_at, a.pk) > (?2, ?3) ORDER BY a.closed_at, a.pk LIMIT 1",
+                   e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, before_ms);
@@ -126,7 +128,8 @@ int store_tokens_prune(struct db *db, int64_t before_ms, int64_t *most, bool *mo
 {
     while (*most > 0) {
         auto_stmt struct stmt s = {0};
-        int rc = db_prepare(db, &s, "SELECT pk FROM token WHERE expires_at < ? ORDER BY expires_at LIMIT 1", e);
+        int rc =
+            db_prepare(db, &s, "SELECT pk FROM token WHERE expires_at < ? ORDER BY expires_at LIMIT 1", e);
         if (rc != 0)
             return rc;
         stmt_i64(&s, 1, before_ms);

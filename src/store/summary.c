@@ -71,11 +71,13 @@ static int read_counts(struct stmt *s, int64_t counts[ACTION_STATES], struct err
 static int read_actions(struct db *db, int64_t since, struct summary *out, struct err *e)
 {
     auto_stmt struct stmt open = {0}, closed = {0};
-    int rc = db_prepare(db, &open, "SELECT state, count(*) FROM action WHERE closed_at IS NULL GROUP BY state", e);
+    int rc =
+        db_prepare(db, &open, "SELECT state, count(*) FROM action WHERE closed_at IS NULL GROUP BY state", e);
     if (rc == 0)
         rc = read_counts(&open, out->open, e);
     if (rc == 0)
-        rc = db_prepare(db, &closed, "SELECT state, count(*) FROM action WHERE closed_at >= ? GROUP BY state", e);
+        rc = db_prepare(db, &closed, "SELECT state, count(*) FROM action WHERE closed_at >= ? GROUP BY state",
+                        e);
     if (rc != 0)
         return rc;
     stmt_i64(&closed, 1, since);

@@ -17,13 +17,14 @@ struct summary_version {
 struct summary {
     int64_t devices, revoked, seen; /* seen: since the time asked for */
     int64_t deployments_running;
-    int64_t open[ACTION_STATES];   /* actions under way, by state */
-    int64_t closed[ACTION_STATES]; /* closed since the time asked for */
+    int64_t open[ACTION_STATES];      /* actions under way, by state */
+    int64_t closed[ACTION_STATES];    /* closed since the time asked for */
     struct summary_version *versions; /* of devices that are not revoked, the most frequent first */
     size_t version_count;
 };
 
 /* since: Unix milliseconds. Reads every device's row: for the QUERY lane. */
-int store_summary(struct db *db, struct arena *a, int64_t since, struct summary *out, struct err *e) MUST_CHECK;
+int store_summary(struct db *db, struct arena *a, int64_t since, struct summary *out,
+                  struct err *e) MUST_CHECK;
 
 #endif
