@@ -3,7 +3,6 @@
 #include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -15,6 +14,7 @@ const struct cmd_verb cmd_verbs[] = {
     {"init", cmd_init, "make everything that a first run needs: keys, settings, database", usage_init},
     {"check-config", cmd_check_config, "say whether a settings file is right, without starting",
      usage_check_config},
+    {"serve", cmd_serve, "run the server", usage_serve},
     {"firmware", cmd_firmware, "publish, list, show, download and delete releases", NULL},
     {"deploy", cmd_deploy, "send a release to devices", NULL},
     {"deployment", cmd_deployment, "how far deployments are; cancel one", NULL},
@@ -127,13 +127,6 @@ static int run(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0) {
         printf("pqota %s\n%s\n", PQOTA_VERSION, OpenSSL_version(OPENSSL_VERSION));
         return CMD_OK;
-    }
-    /* Where the profile is may also be said first: pqota --profile FILE VERB. */
-    if (strcmp(argv[1], "--profile") == 0 && argc > 3) {
-        if (setenv("PQOTA_PROFILE", argv[2], 1) != 0)
-            return cmd_usage_error("--profile", "\"%s\" cannot be used", argv[2]);
-        argc -= 2;
-        argv += 2;
     }
     bool help = asks_help(argv[1]) || strcmp(argv[1], "help") == 0;
     if (help && argc > 2) {
