@@ -121,18 +121,8 @@ static int restore_peer(struct tls_conn *conn, struct err *e)
 /* The handshake is done in OpenSSL's eyes. */
 static int conclude(struct tls_conn *conn, struct err *e)
 {
-    int rc = 0;
     fill_info(conn);
-    if (conn->info.resumed)
-        rc = restore_peer(conn, e);
-    if (rc == 0 && conn->ctx->rules->role == TLS_SERVER) {
-        /* The session with the peer's certificate is of no more use, and is a fifth of an idle connection's
-           memory. With the flags off OpenSSL would take this for a failure and drop it from the store. */
-        SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN);
-        (void)SSL_set_session(conn->ssl, NULL);
-        SSL_set_shutdown(conn->ssl, 0);
-    }
-    return rc;
+    return conn->info.resumed ? restore_peer(conn, e) : 0;
 }
 
 static enum tls_step flush(struct tls_conn *conn, struct err *e)
@@ -219,7 +209,7 @@ enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, siz
         char byte;
         ERR_clear_error();
         conn->io.error = 0;
-        if (SSL_read_ex(conn->ssl, &byte, 1, &took) == 1 || ERR_peek_error() == 0 || conn->io.eof)
+        if (SSL_read_ex(conn->ssl, &byte, 1, &took) == 1 || ERR_peek_error() == 0)
             conn->io.error = lost;
         return tls_fail(conn, SSL_ERROR_SSL, e);
     }

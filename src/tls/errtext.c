@@ -98,7 +98,7 @@ static const char *offered_groups(SSL *ssl, char out[NAMES_MAX])
     long n = SSL_get0_iana_groups(ssl, &ids);
     out[0] = '\0';
     for (long i = 0; i < n && i < NAMED_AT_MOST; i++)
-        add_name(out, SSL_group_to_name(ssl, ids[i]), ids[i]);
+        add_name(out, SSL_group_to_name(ssl, TLSEXT_nid_unknown | ids[i]), ids[i]);
     return out[0] != '\0' ? out : "none";
 }
 
@@ -171,10 +171,10 @@ enum tls_step tls_fail(struct tls_conn *conn, int ssl_error, struct err *e)
     bool eof = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
     if (conn->refusal != NULL)
         err_set(e, ERR_UNAUTHENTICATED, "%s", conn->refusal);
+    else if (eof || (conn->io.error == 0 && ssl_error == SSL_ERROR_SYSCALL && code == 0))
+        err_set(e, ERR_IO, "the %s closed the connection %s", peer_word(conn), doing(conn));
     else if (conn->io.error != 0)
         err_errno(e, conn->io.error, "the connection to the %s was lost", peer_word(conn));
-    else if (eof || (ssl_error == SSL_ERROR_SYSCALL && code == 0))
-        err_set(e, ERR_IO, "the %s closed the connection %s", peer_word(conn), doing(conn));
     else
         say_reason(conn, e);
     ERR_clear_error();

@@ -59,6 +59,7 @@ static int flush(BIO *bio, struct tls_io *io)
     return r == TLS_IO_EMPTY;
 }
 
+/* Failure is -1: OpenSSL's record layer takes 0 for a write that went well. */
 static int io_write(BIO *bio, const char *p, size_t n, size_t *done)
 {
     struct tls_io *io = BIO_get_data(bio);
@@ -68,12 +69,12 @@ static int io_write(BIO *bio, const char *p, size_t n, size_t *done)
         return 1;
     }
     if (!flush(bio, io))
-        return 0;
+        return -1;
     ssize_t sent = send_some(io, p, n);
     if (sent <= 0) {
         if (sent == 0)
             BIO_set_retry_write(bio);
-        return 0;
+        return -1;
     }
     *done = (size_t)sent;
     return 1;
@@ -91,13 +92,15 @@ static int io_read(BIO *bio, char *p, size_t n, size_t *done)
         *done = (size_t)got;
         return 1;
     }
-    if (got == 0)
+    if (got == 0) {
         io->eof = true;
-    else if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return 0;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
         BIO_set_retry_read(bio);
     else
         io->error = errno;
-    return 0;
+    return -1;
 }
 
 static long io_ctrl(BIO *bio, int cmd, long num, void *ptr)

@@ -126,8 +126,11 @@ static void list_add(char list[TLS_ALG_LIST_MAX], const char *entry)
 
 static int unknown(struct str name, const char *what, const char *known, struct err *e)
 {
-    if (!str_is_text(name))
-        return err_set(e, ERR_INVALID, "a %s name is no text; known are %s", what, known);
+    if (name.n == 0)
+        return err_set(e, ERR_INVALID, "an empty %s name was given; known are %s", what, known);
+    for (size_t i = 0; i < name.n; i++)
+        if (!isprint((unsigned char)name.p[i]))
+            return err_set(e, ERR_INVALID, "a %s name has odd characters; known are %s", what, known);
     return err_set(e, ERR_INVALID, "\"%.*s\" is not a %s known here; known are %s",
                    (int)(name.n < 64 ? name.n : 64), name.p, what, known);
 }

@@ -1,32 +1,13 @@
-/* Handshakes between our own two sides, each refusal with its text, and what a connection carries. */
-#include "tls_fixture.h"
-
+/* Handshakes, each refusal with its text, and what a connection carries. */
+#include <errno.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "tls/tls_impl.h"
-
-static void assert_says(const struct err *e, const char *part)
-{
-    if (strstr(e->text, part) == NULL)
-        fail_msg("the error \"%s\" does not say \"%s\"", e->text, part);
-}
-
-static void assert_done(const struct pair *p)
-{
-    if (p->server_step != TLS_DONE)
-        fail_msg("server: %s", p->server_err.text);
-    if (p->client_step != TLS_DONE)
-        fail_msg("client: %s", p->client_err.text);
-}
+#include "tls_test.h"
 
 static void mutual_handshake_tells_who_is_there(void **state)
 {
@@ -35,15 +16,16 @@ static void mutual_handshake_tells_who_is_there(void **state)
     struct tls_ctx *server = make_ctx(&sc), *client = make_ctx(&cc);
     struct pair p;
     pair_open(&p, server, client, "localhost");
-    assert_done(&p);
+    assert_shaken(&p);
     pair_talk(&p);
-    assert_done(&p);
+    assert_shaken(&p);
     const struct tls_info *si = tls_conn_info(p.server), *ci = tls_conn_info(p.client);
     assert_string_equal(si->group, "X25519MLKEM768");
     assert_string_equal(ci->group, "X25519MLKEM768");
     assert_string_equal(si->signature, "mldsa65");
     assert_string_equal(ci->signature, "mldsa65");
     assert_string_equal(si->peer_signature, "mldsa65");
+    assert_string_equal(ci->peer_signature, "mldsa65");
     assert_string_equal(si->cipher, "TLS_AES_256_GCM_SHA384");
     assert_false(si->resumed);
     assert_true(si->peer.present);
@@ -60,24 +42,726 @@ static void mutual_handshake_tells_who_is_there(void **state)
     tls_ctx_free(client);
 }
 
-static int start(void **state)
+/* Opens a pair, takes the contexts down, leaves the result to be looked at. */
+static void shake(struct pair *p, const struct tls_config *sc, const struct tls_config *cc, const char *host)
 {
-    (void)state;
-    fixture_start();
-    return 0;
+    struct tls_ctx *server = make_ctx(sc), *client = make_ctx(cc);
+    pair_open(p, server, client, host);
+    tls_ctx_free(server);
+    tls_ctx_free(client);
 }
-static int stop(void **state)
+
+static void every_key_exchange_with_every_signature(void **state)
 {
     (void)state;
-    fixture_stop();
-    return 0;
+    static const char *const kems[][2] = {
+        {"mlkem512", "MLKEM512"},
+        {"mlkem768", "MLKEM768"},
+        {"mlkem1024", "MLKEM1024"},
+        {"x25519mlkem768", "X25519MLKEM768"},
+        {"secp256r1mlkem768", "SecP256r1MLKEM768"},
+        {"secp384r1mlkem1024", "SecP384r1MLKEM1024"},
+    };
+    static const struct {
+        const char *alg, *name, *old, *tls;
+    } sigs[] = {
+        {"ML-DSA-44", "m44", "dilithium2", "mldsa44"},
+        {"ML-DSA-65", "m65", "dilithium3", "mldsa65"},
+        {"ML-DSA-87", "m87", "dilithium5", "mldsa87"},
+    };
+    for (size_t s = 0; s < 3; s++) {
+        char name[16];
+        snprintf(name, sizeof name, "ca-%s", sigs[s].name);
+        struct ident *ca = fixture_make(name, NULL, &(struct cert_spec){.alg = sigs[s].alg, .cn = name, .ca = true});
+        struct ident *id = fixture_make(sigs[s].name, ca,
+                                        &(struct cert_spec){.alg = sigs[s].alg, .cn = "x", .san = "DNS:localhost",
+                                                            .eku = "serverAuth,clientAuth"});
+        struct tls_config sc = {.role = TLS_SERVER, .cert_file = id->cert_file, .key_file = id->key_file,
+                                .ca_file = ca->cert_file, .sig = sigs[s].tls};
+        struct tls_config cc = sc;
+        cc.role = TLS_CLIENT;
+        cc.sig = sigs[s].old;
+        for (size_t k = 0; k < sizeof kems / sizeof kems[0]; k++) {
+            struct pair p;
+            sc.kem = cc.kem = kems[k][0];
+            shake(&p, &sc, &cc, "localhost");
+            assert_shaken(&p);
+            pair_talk(&p);
+            assert_shaken(&p);
+            assert_string_equal(tls_conn_info(p.server)->group, kems[k][1]);
+            assert_string_equal(tls_conn_info(p.client)->group, kems[k][1]);
+            assert_string_equal(tls_conn_info(p.server)->signature, sigs[s].tls);
+            assert_string_equal(tls_conn_info(p.client)->signature, sigs[s].tls);
+            pair_close(&p);
+        }
+        sc.kem = cc.kem = NULL;
+        sc.sig = cc.sig = NULL;
+        sc.policy = cc.policy = s == 0 ? "constrained" : s == 1 ? "balanced" : "cnsa2";
+        struct pair p;
+        shake(&p, &sc, &cc, "localhost");
+        assert_shaken(&p);
+        assert_string_equal(tls_conn_info(p.server)->group, s == 0 ? "MLKEM512" : s == 1 ? "X25519MLKEM768" : "MLKEM1024");
+        if (s == 2)
+            assert_string_equal(tls_conn_info(p.server)->cipher, "TLS_AES_256_GCM_SHA384");
+        pair_close(&p);
+    }
+}
+
+/* The key share a client sent first is taken, whatever the server likes better: no second round trip. */
+static void a_clients_first_key_share_is_taken(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config(), cc = client_config();
+    cc.kem = "mlkem512,x25519mlkem768";
+    struct pair p;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    assert_string_equal(tls_conn_info(p.server)->group, "MLKEM512");
+    pair_close(&p);
+    sc.kem = "x25519mlkem768"; /* here it has to ask again, and it still works */
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    assert_string_equal(tls_conn_info(p.server)->group, "X25519MLKEM768");
+    pair_close(&p);
+}
+
+static void refused_by_server(const struct tls_config *cc, const char *server_says, const char *client_says)
+{
+    struct tls_config sc = server_config();
+    struct pair p;
+    shake(&p, &sc, cc, "localhost");
+    assert_int_equal(p.server_step, TLS_FAILED);
+    assert_says(p.server_err.text, server_says);
+    if (p.client_step == TLS_DONE)
+        pair_talk(&p);
+    assert_int_equal(p.client_step, TLS_FAILED);
+    assert_says(p.client_err.text, client_says);
+    size_t n;
+    struct err e = {0};
+    assert_int_equal(tls_handshake(p.server, &e), TLS_FAILED);
+    assert_int_equal(tls_read(p.server, &(char){0}, 1, &n, &e), TLS_FAILED);
+    assert_int_equal(tls_write(p.server, "x", 1, &n, &e), TLS_FAILED);
+    assert_int_equal(tls_shutdown(p.server, &e), TLS_FAILED);
+    pair_close(&p);
+}
+
+static void a_client_is_refused_for_its_certificate(void **state)
+{
+    (void)state;
+    struct tls_config cc = client_config();
+    cc.cert_file = cc.key_file = NULL;
+    refused_by_server(&cc, "the client showed no certificate", "the server demands a certificate");
+
+    struct ident *other_ca = fixture_make("other-ca", NULL, &(struct cert_spec){.cn = "Other CA", .ca = true});
+    struct ident *alien =
+        fixture_make("alien", other_ca, &(struct cert_spec){.cn = "alien", .eku = "clientAuth"});
+    cc.cert_file = alien->cert_file, cc.key_file = alien->key_file;
+    refused_by_server(&cc, "(CN=alien) was issued by an untrusted CA (CN=Other CA)", "does not trust the CA");
+
+    /* A root of the same name and another key. */
+    struct ident *twin_ca = fixture_make("twin-ca", NULL, &(struct cert_spec){.cn = "Device CA", .ca = true});
+    struct ident *twin = fixture_make("twin", twin_ca, &(struct cert_spec){.cn = "dev-1", .eku = "clientAuth"});
+    cc.cert_file = twin->cert_file, cc.key_file = twin->key_file;
+    refused_by_server(&cc, "(CN=dev-1)", "refuses our certificate");
+
+    struct ident *self = fixture_make("self", NULL, &(struct cert_spec){.cn = "self", .eku = "clientAuth"});
+    cc.cert_file = self->cert_file, cc.key_file = self->key_file;
+    refused_by_server(&cc, "issued by an untrusted CA (CN=self)", "does not trust the CA");
+
+    struct ident *old = fixture_make(
+        "old", device_ca, &(struct cert_spec){.cn = "old", .eku = "clientAuth", .from = -9 * DAY, .to = -DAY});
+    cc.cert_file = old->cert_file, cc.key_file = old->key_file;
+    cc.accept_expired_own = true;
+    refused_by_server(&cc, "the client's certificate (CN=old) expired on 20", "expired by its clock");
+}
+
+/* A peer that does not keep to our rules, driven by bare OpenSSL. */
+static SSL *foreign(const struct ident *id, const char *groups, const char *sigalgs, int fd, SSL_CTX **ctx)
+{
+    *ctx = SSL_CTX_new(TLS_client_method());
+    assert_non_null(*ctx);
+    if (groups != NULL)
+        assert_int_equal(SSL_CTX_set1_groups_list(*ctx, groups), 1);
+    if (sigalgs != NULL)
+        assert_int_equal(SSL_CTX_set1_sigalgs_list(*ctx, sigalgs), 1);
+    if (id != NULL) {
+        assert_int_equal(SSL_CTX_use_certificate(*ctx, id->cert), 1);
+        assert_int_equal(SSL_CTX_use_PrivateKey(*ctx, id->key), 1);
+    }
+    SSL *ssl = SSL_new(*ctx);
+    SSL_set_fd(ssl, fd);
+    SSL_set_connect_state(ssl);
+    return ssl;
+}
+
+static enum tls_step serve_foreign(const struct tls_config *sc, SSL *ssl, int fd, struct err *e)
+{
+    struct tls_ctx *server = make_ctx(sc);
+    struct tls_conn *conn = NULL;
+    assert_int_equal(tls_conn_new(server, fd, NULL, &conn, e), 0);
+    enum tls_step step = TLS_WANT_READ;
+    for (int i = 0; i < 100 && step != TLS_DONE && step != TLS_FAILED; i++) {
+        (void)SSL_do_handshake(ssl);
+        ERR_clear_error();
+        step = tls_handshake(conn, e);
+    }
+    tls_conn_free(conn);
+    tls_ctx_free(server);
+    return step;
+}
+
+static void foreign_is_refused(const struct tls_config *sc, const struct ident *id, const char *groups,
+                               const char *sigalgs, int max_version, const char *text)
+{
+    int fd[2];
+    socket_pair(fd);
+    SSL_CTX *ctx;
+    SSL *ssl = foreign(id, groups, sigalgs, fd[1], &ctx);
+    if (max_version != 0)
+        SSL_set_max_proto_version(ssl, max_version);
+    struct err e = {0};
+    assert_int_equal(serve_foreign(sc, ssl, fd[0], &e), TLS_FAILED);
+    assert_says(e.text, text);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+static void a_foreign_client_is_refused_with_the_reason(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config();
+    foreign_is_refused(&sc, device_id, "X25519:secp256r1", NULL, 0,
+                       "the client offers no post-quantum key exchange that is allowed here (offered: x25519, "
+                       "secp256r1; allowed: X25519MLKEM768:");
+    foreign_is_refused(&sc, device_id, NULL, "ecdsa_secp256r1_sha256", 0,
+                       "accepts no signature of this side's certificate (accepted: ecdsa_secp256r1_sha256; ours: mldsa65)");
+    foreign_is_refused(&sc, device_id, NULL, NULL, TLS1_2_VERSION, "the client speaks no TLS 1.3");
+    struct ident *wrong = fixture_make("f-eku", device_ca, &(struct cert_spec){.cn = "wrong", .eku = "serverAuth"});
+    foreign_is_refused(&sc, wrong, NULL, NULL, 0, "(CN=wrong) is not meant for this: it lacks the extended key usage clientAuth");
+    struct ident *none = fixture_make("f-none", device_ca, &(struct cert_spec){.cn = "none"});
+    foreign_is_refused(&sc, none, NULL, NULL, 0, "(CN=none) is not meant for this: it lacks the extended key usage clientAuth");
+    struct ident *any = fixture_make("f-any", device_ca, &(struct cert_spec){.cn = "any", .eku = "anyExtendedKeyUsage"});
+    foreign_is_refused(&sc, any, NULL, NULL, 0, "lacks the extended key usage clientAuth");
+    struct ident *early = fixture_make(
+        "f-early", device_ca, &(struct cert_spec){.cn = "early", .eku = "clientAuth", .from = DAY, .to = 9 * DAY});
+    foreign_is_refused(&sc, early, NULL, NULL, 0, "the client's certificate (CN=early) is not valid before 20");
+    struct ident *long_serial = fixture_make(
+        "f-serial", device_ca,
+        &(struct cert_spec){.cn = "x", .eku = "clientAuth",
+                            .serial = "99999999999999999999999999999999999999999999999999999999999999999999999999999999"});
+    foreign_is_refused(&sc, long_serial, NULL, NULL, 0, "serial number");
+    /* A weaker CA above a leaf of the right strength. */
+    struct ident *weak_ca = fixture_make("f-weak-ca", NULL, &(struct cert_spec){.alg = "ML-DSA-44", .cn = "weak", .ca = true});
+    struct ident *weak = fixture_make("f-weak", weak_ca, &(struct cert_spec){.cn = "weak", .eku = "clientAuth"});
+    sc.ca_file = weak_ca->cert_file;
+    foreign_is_refused(&sc, weak, NULL, NULL, 0, "certificate 1 of the client's chain is signed with mldsa44; here it must be mldsa65");
+}
+
+static void a_client_key_that_is_not_its_certificates(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config();
+    struct ident *ec = fixture_make("f-ec", device_ca, &(struct cert_spec){.alg = "P-256", .cn = "ec", .eku = "clientAuth"});
+    /* Its algorithm is not asked for, so a client shows nothing. */
+    foreign_is_refused(&sc, ec, NULL, NULL, 0, "the client showed no certificate");
+}
+
+static void bytes_that_are_no_tls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *text;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27, "plain HTTP on a TLS port"},
+        {"CONNECT x:443 HTTP/1.1\r\n\r\n", 26, "web proxy"},
+        {"SSH-2.0-OpenSSH_9.9\r\n", 21, "is not TLS"},
+        {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, "is not TLS"},
+        {"\x16\x03\x01\xff\xff\x01\xff\xff\xff\xff\xff\xff", 12, "the client"},
+        {"\x16\x03\x01\x00\x04\x02\x00\x00\x00", 9, "does not belong here"},
+        {"\x16\x03\x01\x00\x08\x01\x00\x00\x04\x03\x03\x00\x00", 13, "malformed"},
+        {"", 0, "closed the connection in the middle of the handshake"},
+        {"\x16\x03\x01\x02", 4, "closed the connection in the middle of the handshake"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tls_config sc = server_config();
+        struct tls_ctx *server = make_ctx(&sc);
+        struct tls_conn *conn;
+        struct err e = {0};
+        int fd[2];
+        socket_pair(fd);
+        assert_int_equal(tls_conn_new(server, fd[0], NULL, &conn, &e), 0);
+        assert_int_equal(tls_handshake(conn, &e), TLS_WANT_READ);
+        if (cases[i].n > 0)
+            assert_int_equal(write(fd[1], cases[i].bytes, cases[i].n), (ssize_t)cases[i].n);
+        shutdown(fd[1], SHUT_WR);
+        assert_int_equal(tls_handshake(conn, &e), TLS_FAILED);
+        assert_says(e.text, cases[i].text);
+        tls_conn_free(conn);
+        tls_ctx_free(server);
+        close(fd[0]);
+        close(fd[1]);
+    }
+}
+
+static void refused_by_client(const struct tls_config *sc, const char *host, const char *text)
+{
+    struct tls_config cc = client_config();
+    struct pair p;
+    shake(&p, sc, &cc, host);
+    assert_int_equal(p.client_step, TLS_FAILED);
+    assert_says(p.client_err.text, text);
+    assert_int_equal(p.server_step, TLS_FAILED);
+    pair_close(&p);
+}
+
+static void a_server_is_refused_for_its_certificate(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config();
+    refused_by_client(&sc, "example.com", "is for localhost, 127.0.0.1, ::1, not for example.com");
+    refused_by_client(&sc, "127.0.0.2", "not for 127.0.0.2");
+    refused_by_client(&sc, "server", "not for server"); /* the common name is no host name */
+    static const char *const good[] = {"localhost", "LOCALHOST", "127.0.0.1", "::1"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct tls_config cc = client_config();
+        struct pair p;
+        shake(&p, &sc, &cc, good[i]);
+        assert_shaken(&p);
+        pair_close(&p);
+    }
+    struct ident *alien = fixture_make("s-alien", device_ca,
+                                       &(struct cert_spec){.cn = "s", .san = "DNS:localhost", .eku = "serverAuth"});
+    sc.cert_file = alien->cert_file, sc.key_file = alien->key_file;
+    refused_by_client(&sc, "localhost", "issued by an untrusted CA (CN=Device CA)");
+}
+
+/* What MQTT does: another library drives the TLS, and the context itself holds the name. */
+static void a_context_can_hold_the_host_name(void **state)
+{
+    (void)state;
+    struct tls_config cc = client_config();
+    cc.host = "localhost";
+    struct tls_ctx *good = make_ctx(&cc);
+    cc.host = "elsewhere";
+    struct tls_ctx *bad = make_ctx(&cc);
+    struct tls_config sc = server_config();
+    for (int i = 0; i < 2; i++) {
+        int fd[2];
+        socket_pair(fd);
+        SSL *ssl = SSL_new(tls_ctx_ssl(i == 0 ? good : bad));
+        SSL_set_fd(ssl, fd[1]);
+        SSL_set_connect_state(ssl);
+        struct err e = {0};
+        assert_int_equal(serve_foreign(&sc, ssl, fd[0], &e), i == 0 ? TLS_DONE : TLS_FAILED);
+        assert_int_equal(SSL_get_verify_result(ssl), i == 0 ? X509_V_OK : X509_V_ERR_HOSTNAME_MISMATCH);
+        SSL_free(ssl);
+        close(fd[0]);
+        close(fd[1]);
+    }
+    tls_ctx_free(good);
+    tls_ctx_free(bad);
+}
+
+/* What curl's callback does. */
+static void another_librarys_context_gets_our_rules(void **state)
+{
+    (void)state;
+    struct tls_config cc = client_config(), sc = server_config();
+    struct err e = {0};
+    for (int i = 0; i < 2; i++) {
+        SSL_CTX *theirs = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_set_verify(theirs, SSL_VERIFY_NONE, NULL);
+        cc.ca_file = i == 0 ? server_ca->cert_file : device_ca->cert_file;
+        assert_int_equal(tls_ssl_ctx_apply(theirs, &cc, &e), 0);
+        assert_int_equal(tls_ssl_ctx_apply(theirs, &cc, &e), 0); /* again is fine */
+        int fd[2];
+        socket_pair(fd);
+        SSL *ssl = SSL_new(theirs);
+        SSL_CTX_free(theirs);
+        SSL_set_fd(ssl, fd[1]);
+        SSL_set_connect_state(ssl);
+        assert_int_equal(serve_foreign(&sc, ssl, fd[0], &e), i == 0 ? TLS_DONE : TLS_FAILED);
+        if (i == 0)
+            assert_string_equal(SSL_get0_group_name(ssl), "X25519MLKEM768");
+        else
+            assert_says(e.text, "does not trust the CA");
+        SSL_free(ssl);
+        close(fd[0]);
+        close(fd[1]);
+    }
+    cc.role = TLS_SERVER;
+    assert_int_equal(tls_ssl_ctx_apply(NULL, &cc, &e), ERR_INVALID);
+}
+
+static void optional_and_no_client_certificates(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config(), cc = client_config();
+    sc.verify = TLS_VERIFY_OPTIONAL;
+    struct pair p;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    assert_true(tls_conn_info(p.server)->peer.present);
+    pair_close(&p);
+    cc.cert_file = cc.key_file = NULL;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    assert_false(tls_conn_info(p.server)->peer.present);
+    assert_string_equal(tls_conn_info(p.server)->peer_signature, "");
+    pair_close(&p);
+    cc = client_config();
+    cc.cert_file = server_id->cert_file, cc.key_file = server_id->key_file;
+    struct ident *alien = fixture_make("opt-alien", server_ca, &(struct cert_spec){.cn = "bad", .eku = "clientAuth"});
+    cc.cert_file = alien->cert_file, cc.key_file = alien->key_file;
+    shake(&p, &sc, &cc, "localhost");
+    assert_int_equal(p.server_step, TLS_FAILED); /* a bad one is worse than none */
+    assert_says(p.server_err.text, "untrusted CA");
+    pair_close(&p);
+    sc.verify = TLS_INSECURE_NO_VERIFY;
+    sc.ca_file = NULL;
+    cc = client_config();
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    assert_false(tls_conn_info(p.server)->peer.present);
+    pair_close(&p);
+}
+
+static void an_expired_peer_may_be_let_in_and_is_marked(void **state)
+{
+    (void)state;
+    struct ident *old = fixture_make(
+        "exp", device_ca, &(struct cert_spec){.cn = "old", .eku = "clientAuth", .from = -9 * DAY, .to = -DAY});
+    struct tls_config sc = server_config(), cc = client_config();
+    sc.accept_expired_peer = true;
+    cc.cert_file = old->cert_file, cc.key_file = old->key_file;
+    cc.accept_expired_own = true;
+    struct pair p;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    assert_true(tls_conn_info(p.server)->peer.present);
+    assert_true(tls_conn_info(p.server)->peer.expired);
+    assert_true(tls_conn_info(p.server)->peer.not_after < (int64_t)time(NULL));
+    pair_close(&p);
+    cc = client_config();
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    assert_false(tls_conn_info(p.server)->peer.expired);
+    pair_close(&p);
+    /* Every other check stays: an expired one of another root, one for another use, an expired root. */
+    struct ident *alien = fixture_make(
+        "exp-alien", server_ca, &(struct cert_spec){.cn = "old", .eku = "clientAuth", .from = -9 * DAY, .to = -DAY});
+    foreign_is_refused(&sc, alien, NULL, NULL, 0, "untrusted CA");
+    struct ident *usage = fixture_make(
+        "exp-eku", device_ca, &(struct cert_spec){.cn = "old", .eku = "serverAuth", .from = -9 * DAY, .to = -DAY});
+    foreign_is_refused(&sc, usage, NULL, NULL, 0, "clientAuth");
+    struct ident *old_ca = fixture_make(
+        "exp-ca", NULL, &(struct cert_spec){.cn = "Old CA", .ca = true, .from = -9 * DAY, .to = -DAY});
+    struct ident *child = fixture_make("exp-child", old_ca, &(struct cert_spec){.cn = "child", .eku = "clientAuth"});
+    sc.ca_file = old_ca->cert_file;
+    foreign_is_refused(&sc, child, NULL, NULL, 0, "CA certificate (CN=Old CA) expired");
+}
+
+static void a_clock_that_is_behind_believes_the_floor(void **state)
+{
+    (void)state;
+    struct ident *early = fixture_make("floor", server_ca,
+                                       &(struct cert_spec){.cn = "s", .san = "DNS:localhost", .eku = "serverAuth",
+                                                           .from = DAY, .to = 9 * DAY});
+    struct tls_config sc = server_config(), cc = client_config();
+    sc.cert_file = early->cert_file, sc.key_file = early->key_file;
+    sc.clock_floor = cc.clock_floor = (int64_t)time(NULL) + 3600;
+    struct pair p;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    pair_close(&p);
+    cc.clock_floor = (int64_t)time(NULL) + 20 * DAY;
+    shake(&p, &sc, &cc, "localhost");
+    assert_int_equal(p.client_step, TLS_FAILED);
+    assert_says(p.client_err.text, "the server's certificate (CN=s) expired");
+    pair_close(&p);
+}
+
+static void chains_and_bundles(void **state)
+{
+    (void)state;
+    struct ident *middle = fixture_make("middle", device_ca, &(struct cert_spec){.cn = "Middle", .ca = true});
+    struct ident *leaf = fixture_make("leaf", middle, &(struct cert_spec){.cn = "leaf", .eku = "clientAuth"});
+    struct tls_config sc = server_config(), cc = client_config();
+    cc.cert_file = fixture_concat("leaf-chain.pem", leaf->cert_file, middle->cert_file);
+    cc.key_file = leaf->key_file;
+    sc.ca_file = fixture_concat("roots.pem", server_ca->cert_file, device_ca->cert_file); /* root roll-over */
+    struct pair p;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    assert_string_equal(tls_conn_info(p.server)->peer.common_name, "leaf");
+    pair_close(&p);
+    cc.cert_file = leaf->cert_file; /* without the one between, the chain does not reach the root */
+    shake(&p, &sc, &cc, "localhost");
+    assert_int_equal(p.server_step, TLS_FAILED);
+    assert_says(p.server_err.text, "(CN=leaf) was issued by an untrusted CA (CN=Middle)");
+    pair_close(&p);
+}
+
+/* Leaf only, no root, no ticket beyond the small one: what the reference figures stand on. */
+static void the_servers_flight_is_lean_and_one_write(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config(), cc = client_config();
+    struct tls_ctx *server = make_ctx(&sc), *client = make_ctx(&cc);
+    struct tls_conn *s, *c;
+    struct err e = {0};
+    int fd[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fd), 0); /* keeps writes apart */
+    assert_int_equal(tls_conn_new(server, fd[0], NULL, &s, &e), 0);
+    assert_int_equal(tls_conn_new(client, fd[1], "localhost", &c, &e), 0);
+    assert_int_equal(tls_handshake(c, &e), TLS_WANT_READ);
+    static char flight[65536];
+    ssize_t hello = recv(fd[0], flight, sizeof flight, MSG_PEEK);
+    assert_in_range(hello, 1200, 1500);
+    /* OpenSSL asks for less than a packet holds, so the hello is put back as a stream would give it. */
+    tls_conn_free(s);
+    int stream[2];
+    socket_pair(stream);
+    assert_int_equal(write(stream[1], flight, (size_t)hello), hello);
+    assert_int_equal(tls_conn_new(server, stream[0], NULL, &s, &e), 0);
+    assert_int_equal(tls_handshake(s, &e), TLS_WANT_READ);
+    ssize_t answer = recv(stream[1], flight, sizeof flight, 0);
+    assert_in_range(answer, 9000, 11500);
+    tls_conn_free(s);
+    tls_conn_free(c);
+    tls_ctx_free(server);
+    tls_ctx_free(client);
+    for (int i = 0; i < 2; i++) {
+        close(fd[i]);
+        close(stream[i]);
+    }
+}
+
+static void much_data_through_a_full_socket(void **state)
+{
+    (void)state;
+    enum { TOTAL = 4 << 20 };
+    struct tls_config sc = server_config(), cc = client_config();
+    struct pair p;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    static unsigned char block[60000], got[70000];
+    size_t sent = 0, received = 0, full = 0;
+    struct err e = {0};
+    while (received < TOTAL) {
+        while (sent < TOTAL) {
+            size_t want = TOTAL - sent < sizeof block ? TOTAL - sent : sizeof block, n = 0;
+            for (size_t i = 0; i < want; i++)
+                block[i] = (unsigned char)((sent + i) * 2654435761U >> 13);
+            enum tls_step s = tls_write(p.server, block, want, &n, &e);
+            if (s == TLS_WANT_WRITE) {
+                full++;
+                break;
+            }
+            assert_int_equal(s, TLS_DONE);
+            assert_in_range(n, 1, want);
+            sent += n;
+        }
+        for (;;) {
+            size_t n = 0;
+            enum tls_step s = tls_read(p.client, got, sizeof got, &n, &e);
+            if (s == TLS_WANT_READ)
+                break;
+            assert_int_equal(s, TLS_DONE);
+            for (size_t i = 0; i < n; i++)
+                if (got[i] != (unsigned char)((received + i) * 2654435761U >> 13))
+                    fail_msg("byte %zu differs", received + i);
+            received += n;
+        }
+    }
+    assert_true(full > 0); /* else the socket was never full and this shows nothing */
+    pair_close(&p);
+}
+
+static void new_keys_in_the_middle(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config(), cc = client_config();
+    struct pair p;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    pair_talk(&p);
+    assert_int_equal(SSL_key_update(p.client->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+    pair_talk(&p);
+    assert_shaken(&p);
+    assert_int_equal(SSL_key_update(p.server->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+    pair_talk(&p);
+    pair_talk(&p);
+    assert_shaken(&p);
+    pair_close(&p);
+}
+
+static void an_end_and_a_cut_are_told_apart(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config(), cc = client_config();
+    struct err e = {0};
+    size_t n = 0;
+    char byte;
+    struct pair p;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    assert_int_equal(tls_read(p.server, &byte, 1, &n, &e), TLS_WANT_READ);
+    assert_int_equal(tls_shutdown(p.client, &e), TLS_DONE);
+    if (tls_read(p.server, &byte, 1, &n, &e) != TLS_CLOSED)
+        fail_msg("server: %s", e.text);
+    assert_int_equal(tls_read(p.server, &byte, 1, &n, &e), TLS_CLOSED);
+    /* The other direction is still open. */
+    assert_int_equal(tls_write(p.server, "z", 1, &n, &e), TLS_DONE);
+    assert_int_equal(tls_read(p.client, &byte, 1, &n, &e), TLS_DONE);
+    assert_int_equal(byte, 'z');
+    pair_close(&p);
+
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    shutdown(p.fd[1], SHUT_RDWR);
+    assert_int_equal(tls_read(p.server, &byte, 1, &n, &e), TLS_FAILED);
+    assert_says(e.text, "the client closed the connection without saying goodbye");
+    pair_close(&p);
+
+    /* Writing to a peer that is gone is an error, not a signal. */
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    shutdown(p.fd[1], SHUT_RDWR);
+    assert_int_equal(tls_write(p.server, "z", 1, &n, &e), TLS_FAILED);
+    assert_says(e.text, "the client closed the connection without saying goodbye");
+    pair_close(&p);
+}
+
+/* A refusal that waits in the socket is found although the write comes first and fails. */
+static void a_refusal_is_told_when_the_write_fails_first(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config(), cc = client_config();
+    struct pair p;
+    cc.cert_file = cc.key_file = NULL;
+    shake(&p, &sc, &cc, "localhost");
+    assert_int_equal(p.server_step, TLS_FAILED);
+    assert_int_equal(p.client_step, TLS_DONE);
+    close(p.fd[0]);
+    p.fd[0] = -1;
+    size_t n;
+    assert_int_equal(tls_write(p.client, "x", 1, &n, &p.client_err), TLS_FAILED);
+    assert_says(p.client_err.text, "demands a certificate");
+    pair_close(&p);
+}
+
+static void damaged_records_are_refused(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config(), cc = client_config();
+    struct pair p;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    static const char forged[] = "\x17\x03\x03\x00\x20" "0123456789abcdef0123456789abcdef";
+    assert_int_equal(write(p.fd[1], forged, 37), 37);
+    size_t n;
+    char byte;
+    assert_int_equal(tls_read(p.server, &byte, 1, &n, &p.server_err), TLS_FAILED);
+    assert_says(p.server_err.text, "damaged or forged");
+    pair_close(&p);
+}
+
+static void application_protocol(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config(), cc = client_config();
+    struct pair p;
+    sc.alpn = cc.alpn = "http/1.1";
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    pair_close(&p);
+    cc.alpn = "h2";
+    shake(&p, &sc, &cc, "localhost");
+    assert_int_equal(p.server_step, TLS_FAILED);
+    assert_says(p.server_err.text, "no application protocol");
+    assert_says(p.client_err.text, "application protocols asked for");
+    pair_close(&p);
+    cc.alpn = NULL;
+    shake(&p, &sc, &cc, "localhost");
+    assert_shaken(&p);
+    pair_close(&p);
+}
+
+static void classical_listener_serves_old_devices(void **state)
+{
+    (void)state;
+    struct ident *ca = fixture_make("c-ca", NULL, &(struct cert_spec){.alg = "P-256", .cn = "EC CA", .ca = true});
+    struct ident *id = fixture_make("c-id", ca,
+                                    &(struct cert_spec){.alg = "P-256", .cn = "old", .san = "DNS:localhost",
+                                                        .eku = "serverAuth,clientAuth"});
+    struct tls_config sc = {.role = TLS_SERVER, .policy = "insecure_classical", .cert_file = id->cert_file,
+                            .key_file = id->key_file, .ca_file = ca->cert_file};
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        int fd[2];
+        socket_pair(fd);
+        SSL_CTX *ctx;
+        SSL *ssl = foreign(id, "secp256r1", NULL, fd[1], &ctx);
+        SSL_set_max_proto_version(ssl, version);
+        struct err e = {0};
+        if (serve_foreign(&sc, ssl, fd[0], &e) != TLS_DONE)
+            fail_msg("%s", e.text);
+        SSL_free(ssl);
+        SSL_CTX_free(ctx);
+        close(fd[0]);
+        close(fd[1]);
+    }
+    foreign_is_refused(&sc, id, NULL, NULL, TLS1_1_VERSION, "the client");
+}
+
+static void a_context_outlives_its_maker_through_its_connections(void **state)
+{
+    (void)state;
+    struct tls_config sc = server_config(), cc = client_config();
+    struct tls_ctx *server = make_ctx(&sc), *client = make_ctx(&cc);
+    struct tls_ctx *other = tls_ctx_ref(server);
+    struct pair p;
+    pair_open(&p, server, client, "localhost");
+    tls_ctx_free(server);
+    tls_ctx_free(other);
+    tls_ctx_free(client);
+    pair_talk(&p);
+    assert_shaken(&p);
+    pair_close(&p);
+    tls_ctx_free(NULL);
+    tls_conn_free(NULL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mutual_handshake_tells_who_is_there),
+        cmocka_unit_test(every_key_exchange_with_every_signature),
+        cmocka_unit_test(a_clients_first_key_share_is_taken),
+        cmocka_unit_test(a_client_is_refused_for_its_certificate),
+        cmocka_unit_test(a_foreign_client_is_refused_with_the_reason),
+        cmocka_unit_test(a_client_key_that_is_not_its_certificates),
+        cmocka_unit_test(bytes_that_are_no_tls),
+        cmocka_unit_test(a_server_is_refused_for_its_certificate),
+        cmocka_unit_test(a_context_can_hold_the_host_name),
+        cmocka_unit_test(another_librarys_context_gets_our_rules),
+        cmocka_unit_test(optional_and_no_client_certificates),
+        cmocka_unit_test(an_expired_peer_may_be_let_in_and_is_marked),
+        cmocka_unit_test(a_clock_that_is_behind_believes_the_floor),
+        cmocka_unit_test(chains_and_bundles),
+        cmocka_unit_test(the_servers_flight_is_lean_and_one_write),
+        cmocka_unit_test(much_data_through_a_full_socket),
+        cmocka_unit_test(new_keys_in_the_middle),
+        cmocka_unit_test(an_end_and_a_cut_are_told_apart),
+        cmocka_unit_test(a_refusal_is_told_when_the_write_fails_first),
+        cmocka_unit_test(damaged_records_are_refused),
+        cmocka_unit_test(application_protocol),
+        cmocka_unit_test(classical_listener_serves_old_devices),
+        cmocka_unit_test(a_context_outlives_its_maker_through_its_connections),
     };
-    (void)assert_says;
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, test_start, test_stop);
 }
