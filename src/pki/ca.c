@@ -30,13 +30,15 @@ const char *pki_ca_key_id(const struct pki_ca *ca)
 
 static int check_authority(X509 *cert, const char *file, struct err *e)
 {
+    const uint32_t need = KU_KEY_CERT_SIGN | KU_CRL_SIGN;
+    if ((X509_get_key_usage(cert) & need) != need)
+        return err_set(e, ERR_INVALID,
+                       "the first certificate in %s is for no authority: it may not sign certificates and "
+                       "revocation lists (key usage)",
+                       file);
     if (X509_check_ca(cert) != 1)
         return err_set(e, ERR_INVALID,
-                       "the first certificate in %s is not an authority (basic constraints CA:TRUE)", file);
-    if ((X509_get_key_usage(cert) & (KU_KEY_CERT_SIGN | KU_CRL_SIGN)) != (KU_KEY_CERT_SIGN | KU_CRL_SIGN))
-        return err_set(e, ERR_INVALID,
-                       "the authority in %s may not sign certificates and revocation lists (key usage)",
-                       file);
+                       "the first certificate in %s is for no authority (basic constraints CA:TRUE)", file);
     return 0;
 }
 

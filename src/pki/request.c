@@ -5,7 +5,7 @@
 
 #include "pki/internal.h"
 
-#define BLOCK_BEGIN "-----BEGIN "
+#define BLOCK_BEGIN "-----BEGIN CERTIFICATE REQUEST-----"
 #define BLOCK_END "-----END CERTIFICATE REQUEST-----"
 
 CLEANUP_DEFINE(req, X509_REQ, X509_REQ_free);
@@ -19,16 +19,24 @@ static bool is_blank(const char *p, size_t n)
     return true;
 }
 
-/* One block of that type with nothing but white space around it, so that no two readers see different
- * requests. */
-static bool is_one_block(struct str pem)
+/* Cuts off the white space around the one block of that type. Nothing else may stand there, so that no two
+   readers see different requests. */
+static bool cut_to_block(struct str *text)
 {
+    struct str pem = *text;
+    if (pem.p == NULL || pem.n == 0 || memchr(pem.p, '\0', pem.n) != NULL)
+        return false;
     const char *begin = memmem(pem.p, pem.n, BLOCK_BEGIN, strlen(BLOCK_BEGIN));
     const char *end = memmem(pem.p, pem.n, BLOCK_END, strlen(BLOCK_END));
-    if (begin == NULL || end == NULL || end < begin || memchr(pem.p, '\0', pem.n) != NULL)
+    if (begin == NULL || end == NULL || end < begin + strlen(BLOCK_BEGIN))
         return false;
-    const char *after = end + strlen(BLOCK_END);
-    return is_blank(pem.p, (size_t)(begin - pem.p)) && is_blank(after, (size_t)(pem.p + pem.n - after));
+    const char *body = begin + strlen(BLOCK_BEGIN), *after = end + strlen(BLOCK_END);
+    if (memmem(body, (size_t)(end - body), "-----", 5) != NULL)
+        return false;
+    if (!is_blank(pem.p, (size_t)(begin - pem.p)) || !is_blank(after, (size_t)(pem.p + pem.n - after)))
+        return false;
+    *text = (struct str){.p = begin, .n = (size_t)(after - begin)};
+    return true;
 }
 
 static int read_request(struct str pem, X509_REQ **out, struct err *e)
@@ -56,7 +64,7 @@ int pki_csr_parse(struct str pem, struct pki_csr **out, struct err *e)
     ERR_clear_error();
     if (pem.n > PKI_CSR_MAX)
         return err_set(e, ERR_TOO_LARGE, "the certificate request is larger than %d bytes", PKI_CSR_MAX);
-    if (pem.p == NULL || pem.n == 0 || !is_one_block(pem))
+    if (!cut_to_block(&pem))
         return err_set(
             e, ERR_INVALID,
             "the certificate request is not exactly one PEM block \"CERTIFICATE REQUEST\" (PKCS#10)");
