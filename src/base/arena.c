@@ -35,16 +35,24 @@ void arena_fini(struct arena *a)
     arena_reset(a);
 }
 
+#define BLOCK_ROOM (BLOCK_SIZE - sizeof(struct arena_block))
+
 static struct arena_block *add_block(struct arena *a, size_t n)
 {
-    size_t size = n > BLOCK_SIZE - sizeof(struct arena_block) ? n : BLOCK_SIZE - sizeof(struct arena_block);
+    size_t size = n > BLOCK_ROOM ? n : BLOCK_ROOM;
     if (size > a->max || a->used > a->max - size)
         return NULL;
     struct arena_block *b = malloc(sizeof *b + size);
     if (b == NULL)
         return NULL;
     *b = (struct arena_block){.next = a->head, .size = size};
-    a->head = b;
+    /* A block for one big piece is full at once: it goes behind the one that has room left. */
+    if (n > BLOCK_ROOM && a->head != NULL) {
+        b->next = a->head->next;
+        a->head->next = b;
+    } else {
+        a->head = b;
+    }
     a->used += size;
     return b;
 }

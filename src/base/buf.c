@@ -22,11 +22,13 @@ void buf_release(struct buf *b)
 void buf_clear(struct buf *b)
 {
     b->n = 0;
+    if (b->p != NULL)
+        b->p[0] = '\0';
 }
 
 int buf_reserve(struct buf *b, size_t extra)
 {
-    if (extra > b->max || b->n > b->max - extra)
+    if (extra > b->max || b->n > b->max - extra || extra >= SIZE_MAX - b->n)
         return ERR_TOO_LARGE;
     size_t need = b->n + extra + 1;
     if (need <= b->cap)
@@ -80,7 +82,7 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 void buf_consume(struct buf *b, size_t n)
 {
     if (n >= b->n) {
-        b->n = 0;
+        buf_clear(b);
         return;
     }
     memmove(b->p, b->p + n, b->n - n);

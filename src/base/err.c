@@ -69,8 +69,7 @@ const char *err_word(int code)
         "gone",     "too-large", "unsupported",    "mismatch", "busy",     "disk-full",
         "timeout",  "io",       "crypto",          "corrupt", "no-memory", "internal",
     };
-    int i = -code;
-    if (i < 0 || (size_t)i >= sizeof words / sizeof words[0])
+    if (code > 0 || code < ERR_INTERNAL)
         return "unknown";
-    return words[i];
+    return words[-code];
 }

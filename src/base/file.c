@@ -14,7 +14,8 @@
 
 int file_read(const char *path, size_t max, struct buf *out, struct err *e)
 {
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Without O_NONBLOCK a pipe would hold us until somebody writes to it. */
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return err_errno(e, errno, "cannot open %s", path);
     struct stat st;
@@ -151,8 +152,10 @@ int file_mkdirs(const char *path, mode_t mode, struct err *e)
     size_t n = strlen(path);
     if (n == 0 || n >= sizeof part)
         return err_set(e, ERR_INVALID, "the folder name \"%s\" is empty or too long", path);
+    while (n > 1 && path[n - 1] == '/') /* "x/" is x, and gets its mode */
+        n--;
     for (size_t i = 1; i <= n; i++) {
-        if (path[i] != '/' && path[i] != '\0')
+        if (i < n && path[i] != '/')
             continue;
         memcpy(part, path, i);
         part[i] = '\0';

@@ -24,7 +24,7 @@ static int digit(char c)
 
 int hex_decode(struct str s, void *out, size_t n)
 {
-    if (s.n != 2 * n)
+    if (s.n % 2 != 0 || s.n / 2 != n)
         return ERR_INVALID;
     for (size_t i = 0; i < s.n; i++)
         if (digit(s.p[i]) < 0)

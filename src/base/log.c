@@ -46,13 +46,19 @@ static void put_z(struct line *l, const char *z)
 }
 
 /* Both formats quote as JSON does (RFC 8259 section 7); bytes past ASCII are escaped too, so that neither
-   broken UTF-8 nor a terminal's control sequences get through. */
+   broken UTF-8 nor a terminal's control sequences get through. The bound counts what is written, so that a
+   value full of escapes does not crowd the rest out of the line. */
 static void put_quoted(struct line *l, struct str s)
 {
     put_z(l, "\"");
-    for (size_t i = 0; i < s.n && i < VALUE_MAX_BYTES; i++) {
+    size_t end = l->n + VALUE_MAX_BYTES;
+    for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
         char esc[8];
+        if (l->n >= end) {
+            put_z(l, "...");
+            break;
+        }
         if (c == '"' || c == '\\') {
             put(l, (char[]){'\\', (char)c}, 2);
         } else if (c >= 0x20 && c < 0x7F) {
@@ -62,8 +68,6 @@ static void put_quoted(struct line *l, struct str s)
             put(l, esc, (size_t)n);
         }
     }
-    if (s.n > VALUE_MAX_BYTES)
-        put_z(l, "...");
     put_z(l, "\"");
 }
 

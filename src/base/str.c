@@ -118,7 +118,8 @@ bool str_is_text(struct str s)
         if ((p[i] < 0x20 && p[i] != '\t' && p[i] != '\n') || p[i] == 0x7F)
             return false;
         size_t len = utf8_len(p + i, s.n - i);
-        if (len == 0)
+        bool c1 = len == 2 && p[i] == 0xC2 && p[i + 1] < 0xA0; /* U+0080 to U+009F control terminals too */
+        if (len == 0 || c1)
             return false;
         i += len;
     }
