@@ -225,25 +225,32 @@ static enum http_event parse_body(struct http_parser *p, const char *data, size_
 }
 
 /* A chunk's size line or the trailers: scanned first, then llhttp gets exactly what was scanned, and both
-   must agree on where it ends. */
+   must agree on where it ends. What llhttp objects to before the byte that the scan does counts first, so
+   that the answer does not hang on how the bytes were cut. */
 static enum http_event parse_lines(struct http_parser *p, const char *data, size_t n, size_t *used,
                                    int *status, struct err *e)
 {
-    enum http_scan_result r = http_scan(&p->scan, data, n, used, &p->status, &p->why);
-    if (r == HTTP_SCAN_BAD)
-        return bad(p, status, e);
+    int scan_status = 0;
+    struct err scan_why;
+    enum http_scan_result r = http_scan(&p->scan, data, n, used, &scan_status, &scan_why);
+    size_t sound = r == HTTP_SCAN_BAD ? *used - 1 : *used;
     enum http_lex ends_in = p->phase == PHASE_CHUNK ? HTTP_LEX_CHUNK : HTTP_LEX_END, lex;
     size_t fed = 0;
     do {
         size_t m = 0;
         struct str none;
-        lex = http_lexer_feed(p->lexer, data + fed, *used - fed, &m, &none);
+        lex = http_lexer_feed(p->lexer, data + fed, sound - fed, &m, &none);
         fed += m;
     } while (lex == HTTP_LEX_CHUNK_END);
     if (lex == HTTP_LEX_BAD)
         return lexer_bad(p, status, e);
-    if (fed != *used || lex != (r == HTTP_SCAN_END ? ends_in : HTTP_LEX_MORE))
+    if (fed != sound || lex != (r == HTTP_SCAN_END ? ends_in : HTTP_LEX_MORE))
         return refuse(p, status, e, 400, ERR_INVALID, "the chunked body is malformed");
+    if (r == HTTP_SCAN_BAD) {
+        p->status = scan_status;
+        p->why = scan_why;
+        return bad(p, status, e);
+    }
     if (lex == HTTP_LEX_END) {
         p->phase = PHASE_END;
         return HTTP_END;

@@ -1,6 +1,6 @@
 /*
- * The parser on any bytes: the first byte of the input seeds how the rest is cut, and the cut stream must give
- * the same requests, bodies and refusals as the whole one.
+ * The parser on any bytes: the first byte of the input seeds how the rest is cut, and the cut stream must
+ * give the same requests, bodies and refusals as the whole one.
  */
 #include "transcript.h"
 

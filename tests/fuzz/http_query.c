@@ -1,4 +1,5 @@
-/* Any bytes as a query and as a path: what is decoded is text without control characters, and no slash in a segment. */
+/* Any bytes as a query and as a path: what is decoded is text without control characters, and no slash in a
+   segment. */
 #include <stdlib.h>
 
 #include "http/route.h"

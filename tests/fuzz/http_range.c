@@ -1,4 +1,5 @@
-/* A Range field of any bytes on a file of any size: what comes out lies within it, ascends and does not touch. */
+/* A Range field of any bytes on a file of any size: what comes out lies within it, ascends and does not
+   touch. */
 #include <stdlib.h>
 
 #include "http/condition.h"
@@ -23,8 +24,8 @@ static void check_ranges(struct str value, uint64_t size)
 /* The same bytes as an entity tag list and as a date: no crash is all that is asked. */
 static void check_conditions(struct str value)
 {
-    static const char *const names[] = {"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
-                                        "If-Range"};
+    static const char *const names[] = {"If-Match", "If-None-Match", "If-Modified-Since",
+                                        "If-Unmodified-Since", "If-Range"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct http_request req = {.method = HTTP_GET, .header_count = 1};
         req.headers[0] = (struct http_header){.name = str_of(names[i]), .value = value};

@@ -418,6 +418,17 @@ static void test_trailers_are_bounded(void **state)
     }
 }
 
+/* Two things wrong: the first one counts, whatever piece the second comes in. */
+static void test_first_fault_counts(void **state)
+{
+    (void)state;
+    auto_buf struct buf in;
+    buf_init(&in, 65536);
+    transcript_must(buf_printf(&in, CHUNKED "0\r\nX Y: %03000d\r\n\r\n", 0));
+    check_cuts(buf_str(&in),
+               "2 POST path=/ query=- 1.1 chunked keep\nHost=a\nTransfer-Encoding=chunked\nbad 400\n");
+}
+
 static void test_small_arena(void **state)
 {
     (void)state;
@@ -481,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_header_count),
         cmocka_unit_test(test_chunk_line_is_bounded),
         cmocka_unit_test(test_trailers_are_bounded),
+        cmocka_unit_test(test_first_fault_counts),
         cmocka_unit_test(test_small_arena),
         cmocka_unit_test(test_states),
     };
