@@ -35,11 +35,14 @@ void log_setup(enum log_level least, enum log_format format, int fd);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *area, const char *message, const struct log_field *fields);
 
-#define LOG_FIELDS_(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}})
-#define log_at(level, area, message, ...)                                                                    \
+/* The end of the list is always there, so that no macro here is ever called with an empty "...". */
+#define LOG_END_ ((struct log_field){.key = NULL})
+#define LOG_WRITE_(level, area, message, ...)                                                                \
+    log_write(level, area, message, (const struct log_field[]){__VA_ARGS__})
+#define log_at(level, area, ...)                                                                             \
     do {                                                                                                     \
         if (log_enabled(level))                                                                              \
-            log_write(level, area, message, LOG_FIELDS_(__VA_ARGS__));                                       \
+            LOG_WRITE_(level, area, __VA_ARGS__, LOG_END_);                                                  \
     } while (0)
 #define log_debug(area, ...) log_at(LOG_DEBUG, area, __VA_ARGS__)
 #define log_info(area, ...) log_at(LOG_INFO, area, __VA_ARGS__)
