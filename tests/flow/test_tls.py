@@ -98,13 +98,13 @@ def test_garbage_instead_of_a_client_hello(shared):
     for junk in [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"A" * 200, os.urandom(3000),
                  b"\x80\x2e\x01\x00\x02", b""]:
         with socket.create_connection(("127.0.0.1", shared.port), timeout=20) as s:
-            s.sendall(junk)
-            s.shutdown(socket.SHUT_WR)
             try:
+                s.sendall(junk)
+                s.shutdown(socket.SHUT_WR)
                 while s.recv(4096):
                     pass
-            except ConnectionResetError:
-                pass
+            except OSError:
+                pass  # the server may have hung up on the first bytes
     assert shared.curl("/healthz", who=ANYONE).status == 200
 
 

@@ -102,6 +102,9 @@ class Credential:
 
 ANYONE = Credential()
 
+# OpenSSL's own list has one group with ML-KEM; the policies know more.
+GROUPS = "X25519MLKEM768:SecP256r1MLKEM768:MLKEM768:SecP384r1MLKEM1024:MLKEM1024:MLKEM512"
+
 
 class Server:
     """`pqota init` and `pqota serve` in a folder. Ports and settings may be given as {"section.key": value}."""
@@ -187,6 +190,8 @@ class Server:
         argv = ["curl", "-sS", "--max-time", str(timeout), "--cacert", str(self.roots), "-D", "/dev/fd/2", "-o", "-"]
         if who.cert:
             argv += ["--cert", str(who.cert), "--key", str(who.key)]
+        if "--curves" not in args:
+            argv += ["--curves", GROUPS]
         argv += [str(a) for a in args] + [(url or self.url) + path]
         done = subprocess.run(argv, capture_output=True, timeout=timeout + 10, env=environment())
         err = done.stderr.decode(errors="replace")
