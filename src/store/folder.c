@@ -46,10 +46,51 @@ static int make_part(const char *dir, const char *path, struct err *e)
     return folder_give(dir, fd, path, e);
 }
 
+/* The folder that `path` stands in: cuts the last name off. */
+static void cut_name(char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    path[n] = '\0';
+    if (n == 0)
+        strcpy(path, ".");
+}
+
+/* The names of the folders just made, each in the one above it, up to `old`, which was there before. One that may
+   not be opened for reading is somebody else's, and was there before too. */
+static int flush_names(const char *dir, const char *old, struct err *e)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", dir);
+    for (;;) {
+        cut_name(path);
+        auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 && errno != EACCES)
+            return err_errno(e, errno, "cannot open the folder %s", path);
+        int rc = fd >= 0 ? file_fsync(fd, path, e) : 0;
+        bool top = strcmp(path, "/") == 0 || strcmp(path, ".") == 0;
+        if (rc != 0 || top || strcmp(path, old) == 0 || strlen(path) < strlen(old))
+            return rc;
+    }
+}
+
 int folder_make(const char *dir, struct err *e)
 {
     static const char *const names[] = {"blobs", "tmp", "backups"};
+    char old[PATH_MAX];
+    if (strlen(dir) == 0 || strlen(dir) >= sizeof old - 1)
+        return err_set(e, ERR_TOO_LARGE, "the path of the data folder is empty or too long");
+    strcpy(old, dir);
+    while (!file_exists(old) && strcmp(old, "/") != 0 && strcmp(old, ".") != 0)
+        cut_name(old);
     int rc = file_mkdirs(dir, 0700, e);
+    if (rc == 0)
+        rc = flush_names(dir, old, e);
     for (size_t i = 0; rc == 0 && i < sizeof names / sizeof names[0]; i++) {
         char path[PATH_MAX];
         rc = part_of(dir, names[i], path, e);
