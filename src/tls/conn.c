@@ -139,6 +139,22 @@ static enum tls_step flush(struct tls_conn *conn, struct err *e)
     }
 }
 
+/* The answer to a call that returned ret and did not get on. */
+static enum tls_step stopped(struct tls_conn *conn, int ret, struct err *e)
+{
+    int why = SSL_get_error(conn->ssl, ret);
+    switch (why) {
+    case SSL_ERROR_WANT_READ:
+        return conn->io.eof ? tls_fail(conn, why, e) : TLS_WANT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return TLS_WANT_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return conn->state == TLS_OPEN ? TLS_CLOSED : tls_fail(conn, why, e);
+    default:
+        return tls_fail(conn, why, e);
+    }
+}
+
 enum tls_step tls_handshake(struct tls_conn *conn, struct err *e)
 {
     if (conn->state == TLS_BROKEN)
@@ -157,28 +173,7 @@ enum tls_step tls_handshake(struct tls_conn *conn, struct err *e)
         conn->state = TLS_FLUSHING;
         return flush(conn, e);
     }
-    int why = SSL_get_error(conn->ssl, ret);
-    if (why == SSL_ERROR_WANT_READ)
-        return TLS_WANT_READ;
-    if (why == SSL_ERROR_WANT_WRITE)
-        return TLS_WANT_WRITE;
-    return tls_fail(conn, why, e);
-}
-
-/* The answer to a read or write that moved nothing. */
-static enum tls_step stopped(struct tls_conn *conn, struct err *e)
-{
-    int why = SSL_get_error(conn->ssl, 0);
-    switch (why) {
-    case SSL_ERROR_WANT_READ:
-        return TLS_WANT_READ;
-    case SSL_ERROR_WANT_WRITE:
-        return TLS_WANT_WRITE;
-    case SSL_ERROR_ZERO_RETURN:
-        return TLS_CLOSED;
-    default:
-        return tls_fail(conn, why, e);
-    }
+    return stopped(conn, ret, e);
 }
 
 enum tls_step tls_read(struct tls_conn *conn, void *buf, size_t size, size_t *n, struct err *e)
@@ -188,7 +183,7 @@ enum tls_step tls_read(struct tls_conn *conn, void *buf, size_t size, size_t *n,
     ERR_clear_error();
     size_t got = 0;
     if (SSL_read_ex(conn->ssl, buf, size, &got) != 1)
-        return stopped(conn, e);
+        return stopped(conn, 0, e);
     *n = got;
     return TLS_DONE;
 }
@@ -213,7 +208,7 @@ enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, siz
             conn->io.error = lost;
         return tls_fail(conn, SSL_ERROR_SSL, e);
     }
-    return stopped(conn, e);
+    return stopped(conn, 0, e);
 }
 
 enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e)
@@ -226,7 +221,7 @@ enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e)
     int ret = SSL_shutdown(conn->ssl);
     if (ret >= 0)
         return TLS_DONE;
-    return stopped(conn, e);
+    return stopped(conn, ret, e);
 }
 
 size_t tls_pending(const struct tls_conn *conn)

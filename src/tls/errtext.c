@@ -168,10 +168,9 @@ static const char *doing(const struct tls_conn *conn)
 enum tls_step tls_fail(struct tls_conn *conn, int ssl_error, struct err *e)
 {
     unsigned long code = ERR_peek_error();
-    bool eof = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
     if (conn->refusal != NULL)
         err_set(e, ERR_UNAUTHENTICATED, "%s", conn->refusal);
-    else if (eof || (conn->io.error == 0 && ssl_error == SSL_ERROR_SYSCALL && code == 0))
+    else if (code == 0 && (conn->io.eof || ssl_error == SSL_ERROR_ZERO_RETURN || (conn->io.error == 0 && ssl_error == SSL_ERROR_SYSCALL)))
         err_set(e, ERR_IO, "the %s closed the connection %s", peer_word(conn), doing(conn));
     else if (conn->io.error != 0)
         err_errno(e, conn->io.error, "the connection to the %s was lost", peer_word(conn));

@@ -93,8 +93,11 @@ static int io_read(BIO *bio, char *p, size_t n, size_t *done)
         return 1;
     }
     if (got == 0) {
+        /* To OpenSSL this is a wait: it would take the end for an attack, alert a peer that is gone, and drop the
+           session that a device which lost its link wants to resume. The steps look at the flag. */
         io->eof = true;
-        return 0;
+        BIO_set_retry_read(bio);
+        return -1;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         BIO_set_retry_read(bio);
@@ -111,8 +114,6 @@ static long io_ctrl(BIO *bio, int cmd, long num, void *ptr)
     case BIO_CTRL_FLUSH:
         BIO_clear_retry_flags(bio);
         return flush(bio, io);
-    case BIO_CTRL_EOF:
-        return io->eof;
     case BIO_CTRL_WPENDING:
         return (long)io->out.n;
     default:

@@ -236,6 +236,8 @@ static int on_new(SSL *ssl, SSL_SESSION *session)
     /* On a resumed connection the peer is the one the session came with. */
     if (SSL_session_reused(ssl) && tls_session_data_of(session, &conn->verified_at, &conn->info.peer) != 0)
         return 0;
+    if (conn->verified_at == 0)
+        conn->verified_at = tls_rules_now(rules); /* a peer without a certificate */
     unsigned char data[TLS_SESSION_DATA_MAX];
     size_t data_n = tls_session_data_encode(conn->verified_at, &conn->info.peer, data);
     CLEANUP(session_cleanup) struct session *s = calloc(1, sizeof *s + data_n);

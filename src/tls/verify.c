@@ -179,7 +179,7 @@ static bool keep_peer(struct check *c, X509_STORE_CTX *xctx)
         refuse(c, "%s", e.text);
         return false;
     }
-    c->conn->verified_at = (int64_t)time(NULL);
+    c->conn->verified_at = tls_rules_now(c->rules);
     X509_STORE_CTX_set0_verified_chain(xctx, NULL);
     return true;
 }
