@@ -23,6 +23,8 @@ const struct cmd_verb cmd_verbs[] = {
     {"operator", cmd_operator, "who may do what", NULL},
     {"status", cmd_status, "show the server and its fleet at a glance", NULL},
     {"events", cmd_events, "list what happened, newest first", NULL},
+    {"backup", cmd_backup, "copy a server's data, while it runs", usage_backup},
+    {"restore", cmd_restore, "put a backup back, while the server runs", usage_restore},
     {"completion", cmd_completion, "print completion for bash, zsh or fish", NULL},
     {NULL, NULL, NULL, NULL},
 };
