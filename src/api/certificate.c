@@ -20,7 +20,8 @@ int api_read_bundle(struct call *c, const char *file, struct str *out)
     return 0;
 }
 
-void api_put_certificates(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct certificate *list, size_t count)
+void api_put_certificates(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct certificate *list,
+                          size_t count)
 {
     yyjson_mut_val *items = yyjson_mut_obj_add_arr(doc, obj, "certificates");
     for (size_t i = 0; i < count; i++) {
@@ -36,7 +37,8 @@ void api_put_certificates(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct
     }
 }
 
-void api_put_issued(yyjson_mut_doc *doc, yyjson_mut_val *obj, struct str pem, struct str roots, int64_t not_after_s)
+void api_put_issued(yyjson_mut_doc *doc, yyjson_mut_val *obj, struct str pem, struct str roots,
+                    int64_t not_after_s)
 {
     yyjson_mut_obj_add_strn(doc, obj, "certificate", pem.p, pem.n);
     yyjson_mut_obj_add_strn(doc, obj, "roots", roots.p, roots.n);

@@ -13,9 +13,11 @@
 int api_read_bundle(struct call *c, const char *file, struct str *out) MUST_CHECK;
 
 /* A certificate as its owner's page shows it. */
-void api_put_certificates(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct certificate *list, size_t count);
+void api_put_certificates(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct certificate *list,
+                          size_t count);
 
 /* certificate, roots, not_after. */
-void api_put_issued(yyjson_mut_doc *doc, yyjson_mut_val *obj, struct str pem, struct str roots, int64_t not_after_s);
+void api_put_issued(yyjson_mut_doc *doc, yyjson_mut_val *obj, struct str pem, struct str roots,
+                    int64_t not_after_s);
 
 #endif

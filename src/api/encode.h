@@ -49,7 +49,8 @@ struct api_list {
     yyjson_mut_doc *doc;
     yyjson_mut_val *items;
 };
-/* Ask the question for limit + 1 rows and cut with api_list_cut: whether there is a next page is then known. */
+/* Ask the question for limit + 1 rows and cut with api_list_cut: whether there is a next page is then
+   known. */
 int api_list_begin(struct call *c, struct api_list *l) MUST_CHECK;
 yyjson_mut_val *api_list_add(struct api_list *l); /* a new object in it */
 /* Writes the response and frees the document. next: the cursor, or NULL on the last page. */

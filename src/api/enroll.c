@@ -67,7 +67,11 @@ static int store(struct call *c)
 }
 
 static const struct route rows[] = {
-    {HTTP_POST, "/api/enroll", WHO_ALL, BODY_JSON, BODY_MAX,
+    {HTTP_POST,
+     "/api/enroll",
+     WHO_ALL,
+     BODY_JSON,
+     BODY_MAX,
      {{LANE_SIGN, check}, {LANE_WRITE, reserve}, {LANE_SIGN, sign}, {LANE_WRITE, store}}},
 };
 const struct route_table api_enroll_routes = {rows, sizeof rows / sizeof rows[0]};

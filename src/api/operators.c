@@ -4,10 +4,10 @@
 #include "api/encode.h"
 #include "ota/operators.h"
 
-#define CHAIN_MAX 65536        /* bytes of PEM */
+#define CHAIN_MAX 65536       /* bytes of PEM */
 #define OPERATORS_PER_PAGE 50 /* each with its certificates */
 
-static void put_operator(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct operator *o)
+static void put_operator(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct operator_account *o)
 {
     api_put_text(doc, obj, "name", o->name);
     api_put_text(doc, obj, "role", o->role);
@@ -52,7 +52,7 @@ static int admit(struct call *c)
     auto_json_mut yyjson_mut_doc *doc = api_doc(c);
     if (doc == NULL)
         return c->err.code;
-    put_operator(doc, yyjson_mut_doc_get_root(doc), &r->operator);
+    put_operator(doc, yyjson_mut_doc_get_root(doc), &r->account);
     http_reply_json(c->res, c->arena, 201, doc);
     return CALL_NEXT;
 }
@@ -60,7 +60,7 @@ static int admit(struct call *c)
 static int list(struct call *c)
 {
     const char *after = NULL;
-    struct operator *operators = NULL;
+    struct operator_account *operators = NULL;
     size_t count = 0, limit = 0;
     int rc = api_query_limit(c, &limit);
     if (rc == 0)
@@ -94,7 +94,11 @@ static int revoke(struct call *c)
 }
 
 static const struct route rows[] = {
-    {HTTP_POST, "/api/operators", WHO_ADMIN, BODY_JSON, 2 * CHAIN_MAX,
+    {HTTP_POST,
+     "/api/operators",
+     WHO_ADMIN,
+     BODY_JSON,
+     2 * CHAIN_MAX,
      {{LANE_SIGN, check}, {LANE_WRITE, enter}, {LANE_READ, admit}}},
     {HTTP_GET, "/api/operators", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list}}},
     {HTTP_POST, "/api/operators/{}/revoke", WHO_ADMIN, BODY_JSON, 4096, {{LANE_WRITE, revoke}}},

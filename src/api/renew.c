@@ -57,7 +57,11 @@ static int store(struct call *c)
 }
 
 static const struct route rows[] = {
-    {HTTP_POST, "/api/renew", WHO_DEVICE | WHO_EXPIRED, BODY_JSON, BODY_MAX,
+    {HTTP_POST,
+     "/api/renew",
+     WHO_DEVICE | WHO_EXPIRED,
+     BODY_JSON,
+     BODY_MAX,
      {{LANE_SIGN, check}, {LANE_READ, look}, {LANE_SIGN, sign}, {LANE_WRITE, store}}},
 };
 const struct route_table api_renew_routes = {rows, sizeof rows / sizeof rows[0]};

@@ -32,7 +32,8 @@ static int read_request(struct call *c, struct token_request *r)
     if (rc == 0)
         rc = json_get_i64(root, "count", 1, TOKEN_USES_MAX, 1, &r->uses, &c->err);
     if (rc == 0)
-        rc = json_get_i64(root, "expires_in", 1, TOKEN_SECONDS_MAX, TOKEN_SECONDS_DEFAULT, &r->seconds, &c->err);
+        rc = json_get_i64(root, "expires_in", 1, TOKEN_SECONDS_MAX, TOKEN_SECONDS_DEFAULT, &r->seconds,
+                          &c->err);
     return rc;
 }
 

@@ -8,13 +8,13 @@
 
 /* Who may call; a bit set. */
 enum who {
-    WHO_ANYONE = 1 << 0,  /* no certificate either */
+    WHO_ANYONE = 1 << 0, /* no certificate either */
     WHO_DEVICE = 1 << 1,
-    WHO_VIEWER = 1 << 2,  /* operator, reads only */
+    WHO_VIEWER = 1 << 2,   /* operator, reads only */
     WHO_OPERATOR = 1 << 3, /* operator: publishes, deploys, tags, makes tokens */
-    WHO_ADMIN = 1 << 4,   /* operator: also revokes and deletes */
-    WHO_EXPIRED = 1 << 5, /* a device whose certificate expired less than 90 days ago: renewal alone */
-    WHO_LOCAL = 1 << 6,   /* came over the Unix socket without a proxy's header */
+    WHO_ADMIN = 1 << 4,    /* operator: also revokes and deletes */
+    WHO_EXPIRED = 1 << 5,  /* a device whose certificate expired less than 90 days ago: renewal alone */
+    WHO_LOCAL = 1 << 6,    /* came over the Unix socket without a proxy's header */
 };
 #define WHO_READERS (WHO_VIEWER | WHO_OPERATOR | WHO_ADMIN)
 #define WHO_WRITERS (WHO_OPERATOR | WHO_ADMIN)
@@ -23,8 +23,8 @@ enum who {
 
 /* Who is at the other end of a connection, as of this request. */
 struct identity {
-    enum who who;              /* exactly one bit */
-    char id[IDENTITY_ID_MAX];  /* device id or operator name, "" for WHO_ANYONE and WHO_LOCAL */
+    enum who who;             /* exactly one bit */
+    char id[IDENTITY_ID_MAX]; /* device id or operator name, "" for WHO_ANYONE and WHO_LOCAL */
     char issuer[SHA256_HEX_SIZE];
     char serial[65];
     char fingerprint[SHA256_HEX_SIZE];

@@ -1,4 +1,5 @@
-/* A certificate that was issued or registered. Times are Unix milliseconds, 0 for never. Texts belong to an arena. */
+/* A certificate that was issued or registered. Times are Unix milliseconds, 0 for never. Texts belong to
+   an arena. */
 #ifndef PQOTA_MODEL_CERTIFICATE_H
 #define PQOTA_MODEL_CERTIFICATE_H
 

@@ -34,9 +34,9 @@ struct device_history {
     int64_t at;
     const char *kind; /* 'device.enrolled', ..., or 'status' */
     const char *text;
-    int64_t action;    /* 0: not about one */
-    const char *state; /* of the action */
-    int64_t progress;  /* percent, -1 when none was told */
+    int64_t action;     /* 0: not about one */
+    const char *state;  /* of the action */
+    int64_t progress;   /* percent, -1 when none was told */
     const char *cursor; /* goes on after this entry */
 };
 

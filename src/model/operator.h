@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "model/certificate.h"
 
-struct operator {
+struct operator_account {
     int64_t pk;
     const char *name;
     const char *role; /* "viewer", "operator", "admin" */

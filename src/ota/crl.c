@@ -17,10 +17,10 @@
 
 struct crl {
     pthread_mutex_t lock;
-    bool touched;      /* something was revoked since the list was begun */
+    bool touched; /* something was revoked since the list was begun */
     bool making;
-    int64_t made_ms;   /* 0: none since start */
-    int64_t begun_ms;  /* the last try */
+    int64_t made_ms;  /* 0: none since start */
+    int64_t begun_ms; /* the last try */
 };
 
 int crl_new(struct crl **out, struct err *e)
@@ -92,13 +92,15 @@ int ota_crl_number(struct db *db, struct crl_work *w, struct err *e)
 
 int ota_crl_collect(struct ota *ota, struct db *db, struct crl_work *w, struct err *e)
 {
-    /* Of the authority that issues now: another's list would need its key, and this server refuses what an older
-       one issued from memory. Those past their grace time are refused as expired, so they are left out. */
+    /* Of the authority that issues now: another's list would need its key, and this server refuses what an
+       older one issued from memory. Those past their grace time are refused as expired, so they are left
+       out. */
     struct pki_ca *ca = ota->device_ca(ota->device_ca_ctx);
     int64_t end = clock_unix_ms(ota->clock) - ota->renew_grace_days * 86400000;
     struct certificate *list;
     size_t count = 0;
-    int rc = store_certificate_revoked(db, &w->arena, pki_ca_key_id(ca), end, CRL_ENTRIES_MAX, &list, &count, e);
+    int rc =
+        store_certificate_revoked(db, &w->arena, pki_ca_key_id(ca), end, CRL_ENTRIES_MAX, &list, &count, e);
     struct pki_revoked *revoked = rc == 0 ? arena_array(&w->arena, struct pki_revoked, count + 1) : NULL;
     if (rc == 0 && revoked == NULL)
         rc = err_set(e, ERR_NOMEM, "no memory for a revocation list of %zu entries", count);
@@ -126,8 +128,8 @@ int ota_crl_build(struct ota *ota, struct crl_work *w, struct err *e)
     char path[PATH_MAX];
     struct str pem;
     int64_t now_s = clock_unix_ms(ota->clock) / 1000;
-    int rc = pki_crl_make(w->ca, w->list, w->count, w->number, now_s, now_s + ota->crl_hours * 3600, &w->arena, &pem,
-                          e);
+    int rc = pki_crl_make(w->ca, w->list, w->count, w->number, now_s, now_s + ota->crl_hours * 3600,
+                          &w->arena, &pem, e);
     if (rc == 0)
         rc = path_of(ota, path, e);
     return rc != 0 ? rc : file_write_atomic(path, pem.p, pem.n, 0644, e);

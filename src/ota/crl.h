@@ -1,10 +1,12 @@
 /*
- * The list of revoked device certificates (RFC 5280 section 5), for those who check certificates without asking
- * us: a proxy, a broker. Kept as the file device.crl in the data folder. (This server itself refuses from memory.)
+ * The list of revoked device certificates (RFC 5280 section 5), for those who check certificates without
+ * asking us: a proxy, a broker. Kept as the file device.crl in the data folder. (This server itself refuses
+ * from memory.)
  *
  * The server asks crl_due at a timer (each second will do); when it says so, it calls crl_begin, then runs
- * ota_crl_number as a background job of the writer, after its commit ota_crl_collect on a reader and ota_crl_build
- * on a worker for signatures, and crl_end in any case. (What was revoked before the number's commit is listed.)
+ * ota_crl_number as a background job of the writer, after its commit ota_crl_collect on a reader and
+ * ota_crl_build on a worker for signatures, and crl_end in any case. (What was revoked before the number's
+ * commit is listed.)
  */
 #ifndef PQOTA_OTA_CRL_H
 #define PQOTA_OTA_CRL_H

@@ -61,12 +61,13 @@ int ota_device_history(struct db *db, struct arena *a, const char *id, const cha
     return rc != 0 ? rc : store_device_history(db, a, &d, after, limit, out, count, e);
 }
 
-int ota_device_tag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, const char *id,
-                   const char *tag, struct err *e)
+int ota_device_tag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                   const char *id, const char *tag, struct err *e)
 {
     if (!str_is_name(str_of(tag)))
-        return err_set(e, ERR_INVALID,
-                       "a tag begins with a letter or digit, then letters, digits and . _ + ~ -, 128 bytes at most");
+        return err_set(
+            e, ERR_INVALID,
+            "a tag begins with a letter or digit, then letters, digits and . _ + ~ -, 128 bytes at most");
     struct device d;
     bool changed = false;
     int64_t tags = 0;
@@ -77,14 +78,15 @@ int ota_device_tag(struct ota *ota, struct db *db, struct arena *a, const struct
         return rc;
     rc = store_device_tag_count(db, d.pk, &tags, e);
     if (rc == 0 && tags > DEVICE_TAGS_MAX)
-        return err_set(e, ERR_CONFLICT, "device \"%s\" has %d tags already; remove one first", id, DEVICE_TAGS_MAX);
+        return err_set(e, ERR_CONFLICT, "device \"%s\" has %d tags already; remove one first", id,
+                       DEVICE_TAGS_MAX);
     if (rc == 0)
         rc = store_event_add(db, clock_unix_ms(ota->clock), "device.tagged", identity_name(who), id, tag, e);
     return rc;
 }
 
-int ota_device_untag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, const char *id,
-                     const char *tag, struct err *e)
+int ota_device_untag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                     const char *id, const char *tag, struct err *e)
 {
     struct device d;
     bool changed = false;
@@ -97,8 +99,8 @@ int ota_device_untag(struct ota *ota, struct db *db, struct arena *a, const stru
 }
 
 /* In the database and, if it is kept there too, in memory: early if the commit should fail, never late. */
-static int revoke_certificates(struct ota *ota, struct db *db, int64_t device, const char *reason, int64_t now,
-                               struct err *e)
+static int revoke_certificates(struct ota *ota, struct db *db, int64_t device, const char *reason,
+                               int64_t now, struct err *e)
 {
     for (;;) {
         auto_arena struct arena a;
@@ -116,8 +118,8 @@ static int revoke_certificates(struct ota *ota, struct db *db, int64_t device, c
     }
 }
 
-int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, const char *id,
-                      const char *reason, struct err *e)
+int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                      const char *id, const char *reason, struct err *e)
 {
     struct device d;
     int64_t now = clock_unix_ms(ota->clock);

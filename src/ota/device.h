@@ -31,14 +31,15 @@ int ota_device_history(struct db *db, struct arena *a, const char *id, const cha
                        struct device_history **out, size_t *count, struct err *e) MUST_CHECK;
 
 /* ERR_CONFLICT past DEVICE_TAGS_MAX. Tagging twice is fine. */
-int ota_device_tag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, const char *id,
-                   const char *tag, struct err *e) MUST_CHECK;
-int ota_device_untag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, const char *id,
-                     const char *tag, struct err *e) MUST_CHECK;
+int ota_device_tag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                   const char *id, const char *tag, struct err *e) MUST_CHECK;
+int ota_device_untag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                     const char *id, const char *tag, struct err *e) MUST_CHECK;
 
 #define REVOKE_REASON_MAX 256
-/* The device and all its certificates: its next request is refused. Revoking twice is fine. reason may be NULL. */
-int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, const char *id,
-                      const char *reason, struct err *e) MUST_CHECK;
+/* The device and all its certificates: its next request is refused. Revoking twice is fine. reason may be
+   NULL. */
+int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                      const char *id, const char *reason, struct err *e) MUST_CHECK;
 
 #endif

@@ -14,9 +14,10 @@
 /* One text for all of them: it tells nothing about which tokens there are. */
 static int refused(struct err *e)
 {
-    return err_set(e, ERR_UNAUTHENTICATED,
-                   "this enrolment token does not count: it is mistyped, expired, used up or revoked; ask for a "
-                   "new one (pqota token new)");
+    return err_set(
+        e, ERR_UNAUTHENTICATED,
+        "this enrolment token does not count: it is mistyped, expired, used up or revoked; ask for a "
+        "new one (pqota token new)");
 }
 
 static int no_memory(struct err *e)
@@ -27,14 +28,16 @@ static int no_memory(struct err *e)
 int ota_enrol_check(struct enrolment *en, struct err *e)
 {
     if (en->proposed_id != NULL && !str_is_device_id(str_of(en->proposed_id)))
-        return err_set(e, ERR_INVALID,
-                       "\"id\" is no device id: it begins with a letter or digit, then letters, digits and . _ : -, "
-                       "64 bytes at most");
+        return err_set(
+            e, ERR_INVALID,
+            "\"id\" is no device id: it begins with a letter or digit, then letters, digits and . _ : -, "
+            "64 bytes at most");
     int rc = ota_token_hash(en->token, en->token_hash, e);
     return rc != 0 ? rc : issue_check(en->csr, en->key_id, e);
 }
 
-static int find_token(struct db *db, struct arena *a, const struct enrolment *en, struct token *out, struct err *e)
+static int find_token(struct db *db, struct arena *a, const struct enrolment *en, struct token *out,
+                      struct err *e)
 {
     int rc = store_token_by_hash(db, a, en->token_hash, out, e);
     if (rc == ERR_NOT_FOUND)
@@ -67,10 +70,11 @@ static int resume(struct db *db, struct arena *a, const struct token *t, int64_t
         issue_again(&c, &en->pem, &en->cert);
         en->again = true;
     } else if (have && (c.first_used_at != 0 || c.revoked_at != 0)) {
-        return err_set(e, ERR_CONFLICT,
-                       "device \"%s\" enrolled with this token and this key already and uses its certificate; "
-                       "it can renew that",
-                       d.id);
+        return err_set(
+            e, ERR_CONFLICT,
+            "device \"%s\" enrolled with this token and this key already and uses its certificate; "
+            "it can renew that",
+            d.id);
     } else if (now >= t->expires_at) {
         return refused(e); /* nothing new is signed under an expired token */
     }
@@ -98,12 +102,12 @@ static int generate_id(struct db *db, struct arena *a, const char *model, const 
         if (rc != 0)
             return rc;
     }
-    return err_set(e, ERR_BUSY, "%d random ids for model \"%s\" were all taken; try again or propose one", ID_TRIES,
-                   model);
+    return err_set(e, ERR_BUSY, "%d random ids for model \"%s\" were all taken; try again or propose one",
+                   ID_TRIES, model);
 }
 
-/* The token names an existing device: it gets a new certificate, and if it was revoked before the token was made,
-   that is over. (What was revoked of its certificates stays so.) */
+/* The token names an existing device: it gets a new certificate, and if it was revoked before the token
+   was made, that is over. (What was revoked of its certificates stays so.) */
 static int readmit(struct db *db, const struct token *t, const struct device *d, int64_t now, bool *restored,
                    struct err *e)
 {
@@ -123,8 +127,8 @@ static int readmit(struct db *db, const struct token *t, const struct device *d,
     return rc;
 }
 
-static int choose_device(struct db *db, struct arena *a, const struct token *t, int64_t now, struct enrolment *en,
-                         bool *restored, struct err *e)
+static int choose_device(struct db *db, struct arena *a, const struct token *t, int64_t now,
+                         struct enrolment *en, bool *restored, struct err *e)
 {
     if (t->device_id != NULL && en->proposed_id != NULL && strcmp(t->device_id, en->proposed_id) != 0)
         return err_set(e, ERR_DENIED, "this token is for another device than \"%s\"", en->proposed_id);

@@ -19,19 +19,19 @@ static const char *subject_of(struct arena *a, const char *name)
 static int find_or_add(struct db *db, struct arena *a, const char *name, const char *role, int64_t now_ms,
                        int64_t *pk, struct err *e)
 {
-    struct operator have;
+    struct operator_account have;
     int rc = store_operator_by_name(db, a, name, &have, e);
     if (rc == ERR_NOT_FOUND)
         return store_operator_add(db, name, role, now_ms, pk, e);
     if (rc != 0)
         return rc;
     if (have.revoked_at != 0)
-        return err_set(e, ERR_CONFLICT, "operator \"%s\" was revoked; names are not given twice, choose another",
-                       name);
+        return err_set(e, ERR_CONFLICT,
+                       "operator \"%s\" was revoked; names are not given twice, choose another", name);
     if (strcmp(have.role, role) != 0)
         return err_set(e, ERR_CONFLICT,
-                       "operator \"%s\" has the role %s; to give another, revoke and register a new name", name,
-                       have.role);
+                       "operator \"%s\" has the role %s; to give another, revoke and register a new name",
+                       name, have.role);
     *pk = have.pk;
     return 0;
 }
@@ -42,9 +42,10 @@ static int add(struct db *db, struct arena *a, const char *who, const char *name
     enum who bit;
     int64_t pk = 0;
     if (!str_is_name(str_of(name)))
-        return err_set(e, ERR_INVALID,
-                       "an operator's name begins with a letter or digit, then letters, digits and . _ + ~ -, 128 "
-                       "bytes at most");
+        return err_set(
+            e, ERR_INVALID,
+            "an operator's name begins with a letter or digit, then letters, digits and . _ + ~ -, 128 "
+            "bytes at most");
     int rc = role_parse(str_of(role), &bit, e);
     if (rc == 0 && cert->issuer_key[0] == '\0')
         rc = err_set(e, ERR_INTERNAL, "an operator's certificate was registered without its issuer");
@@ -73,8 +74,8 @@ static int add(struct db *db, struct arena *a, const char *who, const char *name
     return store_event_add(db, now_ms, "operator.registered", who, subject, detail, e);
 }
 
-int ota_operator_add(struct db *db, const char *name, const char *role, const struct pki_cert *cert, int64_t now_ms,
-                     struct err *e)
+int ota_operator_add(struct db *db, const char *name, const char *role, const struct pki_cert *cert,
+                     int64_t now_ms, struct err *e)
 {
     auto_arena struct arena a;
     arena_init(&a, 65536);
@@ -83,11 +84,11 @@ int ota_operator_add(struct db *db, const char *name, const char *role, const st
 
 int ota_operator_check(struct ota *ota, struct registration *r, struct err *e)
 {
-    return pki_cert_verify(r->pem, ota->operator_roots_file, PKI_CLIENT, clock_unix_ms(ota->clock) / 1000, &r->cert,
-                           e);
+    return pki_cert_verify(r->pem, ota->operator_roots_file, PKI_CLIENT, clock_unix_ms(ota->clock) / 1000,
+                           &r->cert, e);
 }
 
-static int with_certificates(struct db *db, struct arena *a, struct operator *o, struct err *e)
+static int with_certificates(struct db *db, struct arena *a, struct operator_account *o, struct err *e)
 {
     return store_certificate_by_operator(db, a, o->pk, &o->certificates, &o->certificate_count, e);
 }
@@ -97,8 +98,8 @@ int ota_operator_register(struct ota *ota, struct db *db, struct arena *a, const
 {
     int rc = add(db, a, identity_name(who), r->name, r->role, &r->cert, clock_unix_ms(ota->clock), e);
     if (rc == 0)
-        rc = store_operator_by_name(db, a, r->name, &r->operator, e);
-    return rc != 0 ? rc : with_certificates(db, a, &r->operator, e);
+        rc = store_operator_by_name(db, a, r->name, &r->account, e);
+    return rc != 0 ? rc : with_certificates(db, a, &r->account, e);
 }
 
 int ota_operator_admit(struct ota *ota, const struct registration *r, struct err *e)
@@ -110,8 +111,8 @@ int ota_operator_admit(struct ota *ota, const struct registration *r, struct err
     return principals_add_operator(ota->principals, r->cert.issuer_key, r->cert.serial, r->name, role, e);
 }
 
-int ota_operator_list(struct db *db, struct arena *a, const char *after, size_t limit, struct operator **out,
-                      size_t *count, struct err *e)
+int ota_operator_list(struct db *db, struct arena *a, const char *after, size_t limit,
+                      struct operator_account **out, size_t *count, struct err *e)
 {
     int rc = store_operator_list(db, a, after, limit, out, count, e);
     for (size_t i = 0; rc == 0 && i < *count; i++)
@@ -119,8 +120,8 @@ int ota_operator_list(struct db *db, struct arena *a, const char *after, size_t 
     return rc;
 }
 
-static int may_revoke(struct db *db, const struct identity *who, const struct operator *o, int64_t now,
-                      struct err *e)
+static int may_revoke(struct db *db, const struct identity *who, const struct operator_account *o,
+                      int64_t now, struct err *e)
 {
     if (who->who != WHO_LOCAL && strcmp(who->id, o->name) == 0)
         return err_set(e, ERR_CONFLICT, "nobody revokes themselves; let another admin do it");
@@ -136,7 +137,7 @@ static int may_revoke(struct db *db, const struct identity *who, const struct op
 int ota_operator_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                         const char *name, struct err *e)
 {
-    struct operator o;
+    struct operator_account o;
     int64_t now = clock_unix_ms(ota->clock);
     int rc = store_operator_by_name(db, a, name, &o, e);
     if (rc == 0)

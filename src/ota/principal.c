@@ -19,7 +19,8 @@
 /* Keys are "<issuer>/<serial>". */
 #define KEY_SIZE (SHA256_HEX_SIZE + 65 + 1)
 
-/* What comes from the database. In `operators` the value is the role's bit, 0 when revoked, the text the name. */
+/* What comes from the database. In `operators` the value is the role's bit, 0 when revoked, the text the
+   name. */
 struct facts {
     struct table operators, revoked, pending, devices; /* devices: ids of the revoked */
 };
@@ -106,7 +107,8 @@ static int add_roots(struct table *roots, const char *const *ids, size_t count, 
 }
 
 int principals_set_roots(struct principals *p, const char *const *device_ids, size_t device_count,
-                         const char *const *operator_ids, size_t operator_count, int64_t grace_days, struct err *e)
+                         const char *const *operator_ids, size_t operator_count, int64_t grace_days,
+                         struct err *e)
 {
     CLEANUP(table_fini) struct table roots = {0};
     int rc = table_init(&roots, e);
@@ -154,8 +156,8 @@ static int load_pending(void *ctx, const char *issuer, const char *serial, struc
     return rc != 0 ? rc : table_put(&f->pending, key, 1, NULL, e);
 }
 
-static int load_operator(void *ctx, const char *issuer, const char *serial, const char *name, const char *role,
-                         int64_t revoked, struct err *e)
+static int load_operator(void *ctx, const char *issuer, const char *serial, const char *name,
+                         const char *role, int64_t revoked, struct err *e)
 {
     struct facts *f = ctx;
     char key[KEY_SIZE];
@@ -204,8 +206,8 @@ bool principals_stale(struct principals *p)
 
 /* --- asking ----------------------------------------------------------------------------------------- */
 
-static int identify_device(const struct principals *p, const struct principal_certificate *cert, const char *key,
-                           int64_t now_s, struct identity *out, struct err *e)
+static int identify_device(const struct principals *p, const struct principal_certificate *cert,
+                           const char *key, int64_t now_s, struct identity *out, struct err *e)
 {
     if (!str_is_device_id(str_of(cert->common_name)))
         return err_set(e, ERR_UNAUTHENTICATED, "the device certificate's common name is no device id");
@@ -214,10 +216,11 @@ static int identify_device(const struct principals *p, const struct principal_ce
                        "device \"%s\" is revoked; it may enrol again with a new token that names it",
                        cert->common_name);
     if (table_get(&p->facts.revoked, key) != NULL)
-        return err_set(e, ERR_UNAUTHENTICATED,
-                       "the certificate of device \"%s\" with serial %s is revoked; enrol the device again with a "
-                       "token that names it",
-                       cert->common_name, cert->serial);
+        return err_set(
+            e, ERR_UNAUTHENTICATED,
+            "the certificate of device \"%s\" with serial %s is revoked; enrol the device again with a "
+            "token that names it",
+            cert->common_name, cert->serial);
     char end[CLOCK_TEXT_MAX];
     if (now_s > cert->not_after && now_s - cert->not_after > p->grace_s)
         return err_set(e, ERR_UNAUTHENTICATED,
@@ -229,21 +232,22 @@ static int identify_device(const struct principals *p, const struct principal_ce
     return 0;
 }
 
-static int identify_operator(const struct principals *p, const struct principal_certificate *cert, const char *key,
-                             int64_t now_s, struct identity *out, struct err *e)
+static int identify_operator(const struct principals *p, const struct principal_certificate *cert,
+                             const char *key, int64_t now_s, struct identity *out, struct err *e)
 {
     const struct table_entry *it = table_get(&p->facts.operators, key);
     if (it == NULL)
-        return err_set(e, ERR_UNAUTHENTICATED,
-                       "the operator certificate with serial %s is not registered here; an admin registers it",
-                       cert->serial);
+        return err_set(
+            e, ERR_UNAUTHENTICATED,
+            "the operator certificate with serial %s is not registered here; an admin registers it",
+            cert->serial);
     if (it->value == 0)
-        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s is revoked", it->text,
-                       cert->serial);
+        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s is revoked",
+                       it->text, cert->serial);
     char end[CLOCK_TEXT_MAX];
     if (now_s > cert->not_after)
-        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s expired %s", it->text,
-                       cert->serial, clock_format(cert->not_after * 1000, end));
+        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s expired %s",
+                       it->text, cert->serial, clock_format(cert->not_after * 1000, end));
     out->who = (enum who)it->value;
     snprintf(out->id, sizeof out->id, "%s", it->text);
     return 0;

@@ -1,14 +1,15 @@
 /*
- * Who counts and who does not, in memory, so that every request can be checked without the database: operator
- * certificates with their roles, revoked devices and certificates, and certificates issued but not used yet.
+ * Who counts and who does not, in memory, so that every request can be checked without the database:
+ * operator certificates with their roles, revoked devices and certificates, and certificates issued but not
+ * used yet.
  *
- * All calls are thread-safe and take constant time (but loading). Loaded from the database at start and again
- * whenever it was changed from outside; between, the domain keeps it in step:
- *  - a revocation is applied inside the transaction that makes it (it holds a moment early, and too strict if
- *    the commit fails),
+ * All calls are thread-safe and take constant time (but loading). Loaded from the database at start and
+ * again whenever it was changed from outside; between, the domain keeps it in step:
+ *  - a revocation is applied inside the transaction that makes it (it holds a moment early, and too strict
+ *    if the commit fails),
  *  - a new operator in a step after the commit.
- * When a commit fails whose job had succeeded, the server calls principals_mark_stale, and a job on the writer
- * thread calls principals_load when principals_stale.
+ * When a commit fails whose job had succeeded, the server calls principals_mark_stale, and a job on the
+ * writer thread calls principals_load when principals_stale.
  */
 #ifndef PQOTA_OTA_PRINCIPAL_H
 #define PQOTA_OTA_PRINCIPAL_H
@@ -26,14 +27,14 @@ struct principals;
 int principals_new(struct principals **out, struct err *e) MUST_CHECK;
 void principals_free(struct principals *p);
 
-/* Key ids (SHA-256 of the SubjectPublicKeyInfo, hex) of the roots that may issue, old and new, copied; at start
-   and at SIGHUP. grace_days: how long after its end a device's certificate still renews. */
+/* Key ids (SHA-256 of the SubjectPublicKeyInfo, hex) of the roots that may issue, old and new, copied; at
+   start and at SIGHUP. grace_days: how long after its end a device's certificate still renews. */
 int principals_set_roots(struct principals *p, const char *const *device_ids, size_t device_count,
                          const char *const *operator_ids, size_t operator_count, int64_t grace_days,
                          struct err *e) MUST_CHECK;
 
-/* Replaces all that came from the database, at once; on failure everything stays as it was (and stale). On the
-   writer thread, so that nothing is revoked meanwhile. */
+/* Replaces all that came from the database, at once; on failure everything stays as it was (and stale). On
+   the writer thread, so that nothing is revoked meanwhile. */
 int principals_load(struct principals *p, struct db *db, struct err *e) MUST_CHECK;
 void principals_mark_stale(struct principals *p);
 bool principals_stale(struct principals *p);
@@ -57,7 +58,8 @@ int principals_identify(struct principals *p, const struct principal_certificate
    ota_certificate_used (ota/renew.h) as a background job of the writer, and gives it back with
    principals_add_pending if it could not submit the job or the job failed. */
 bool principals_take_pending(struct principals *p, const char *issuer, const char *serial);
-int principals_add_pending(struct principals *p, const char *issuer, const char *serial, struct err *e) MUST_CHECK;
+int principals_add_pending(struct principals *p, const char *issuer, const char *serial,
+                           struct err *e) MUST_CHECK;
 
 /* --- for the domain ---------------------------------------------------------------------------------- */
 

@@ -13,10 +13,10 @@ int ota_renew_check(struct renewal *r, struct err *e)
     return issue_check(r->csr, r->key_id, e);
 }
 
-/* From when on the certificate that is shown renews, Unix seconds. One that the database does not know (it was
-   issued after the backup that was restored) is taken to be of the usual length. */
-static int renews_from(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, int64_t device,
-                       int64_t *from, struct err *e)
+/* From when on the certificate that is shown renews, Unix seconds. One that the database does not know (it
+   was issued after the backup that was restored) is taken to be of the usual length. */
+static int renews_from(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                       int64_t device, int64_t *from, struct err *e)
 {
     struct certificate c;
     int64_t owner = 0;
@@ -33,14 +33,15 @@ static int renews_from(struct ota *ota, struct db *db, struct arena *a, const st
     return 0;
 }
 
-int ota_renew_look(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, struct renewal *r,
-                   struct err *e)
+int ota_renew_look(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                   struct renewal *r, struct err *e)
 {
     struct device d;
     int rc = store_device_by_id(db, a, who->id, &d, e);
     if (rc == ERR_NOT_FOUND || (rc == 0 && d.revoked_at != 0))
-        return err_set(e, ERR_UNAUTHENTICATED, "device \"%s\" is %s here; it must enrol again with a token that names it",
-                       who->id, rc == 0 ? "revoked" : "not known");
+        return err_set(e, ERR_UNAUTHENTICATED,
+                       "device \"%s\" is %s here; it must enrol again with a token that names it", who->id,
+                       rc == 0 ? "revoked" : "not known");
     int64_t now = clock_unix_ms(ota->clock), from = 0, pending = 0;
     if (rc == 0)
         rc = renews_from(ota, db, a, who, d.pk, &from, e);
@@ -48,7 +49,8 @@ int ota_renew_look(struct ota *ota, struct db *db, struct arena *a, const struct
         return rc;
     char when[CLOCK_TEXT_MAX];
     if (now / 1000 < from)
-        return err_set(e, ERR_CONFLICT, "this certificate renews from %s on", clock_format(from * 1000, when));
+        return err_set(e, ERR_CONFLICT, "this certificate renews from %s on",
+                       clock_format(from * 1000, when));
     r->device = d.pk;
     r->id = d.id;
     struct certificate c;
@@ -62,7 +64,8 @@ int ota_renew_look(struct ota *ota, struct db *db, struct arena *a, const struct
         rc = store_certificate_pending_count(db, d.pk, now, &pending, e);
     if (rc == 0 && pending >= RENEW_PENDING_MAX)
         return err_set(e, ERR_CONFLICT,
-                       "device \"%s\" was given %" PRId64 " certificates and used none of them; use one, or ask "
+                       "device \"%s\" was given %" PRId64
+                       " certificates and used none of them; use one, or ask "
                        "again with the key of one",
                        d.id, pending);
     return rc;
@@ -75,8 +78,8 @@ int ota_renew_sign(struct ota *ota, struct arena *a, struct renewal *r, struct e
     return issue_sign(ota, a, r->csr, r->id, &r->pem, &r->cert, e);
 }
 
-int ota_renew_store(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, struct renewal *r,
-                    struct err *e)
+int ota_renew_store(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                    struct renewal *r, struct err *e)
 {
     if (r->again)
         return 0;
@@ -96,8 +99,8 @@ int ota_renew_store(struct ota *ota, struct db *db, struct arena *a, const struc
     return store_event_add(db, clock_unix_ms(ota->clock), "device.renewed", d.id, d.id, detail, e);
 }
 
-/* Revokes what was issued before the certificate that is used now. These go into the next revocation list, but do
-   not hurry it: nobody lost a key. */
+/* Revokes what was issued before the certificate that is used now. These go into the next revocation list,
+   but do not hurry it: nobody lost a key. */
 static int supersede(struct db *db, struct ota *ota, int64_t device, int64_t issued_at, const char *issuer,
                      const char *serial, int64_t now, struct err *e)
 {
@@ -120,7 +123,8 @@ static int supersede(struct db *db, struct ota *ota, int64_t device, int64_t iss
     }
 }
 
-int ota_certificate_used(struct db *db, struct ota *ota, const char *issuer, const char *serial, struct err *e)
+int ota_certificate_used(struct db *db, struct ota *ota, const char *issuer, const char *serial,
+                         struct err *e)
 {
     int64_t now = clock_unix_ms(ota->clock), device = 0, issued_at = 0;
     int rc = store_certificate_used(db, issuer, serial, now, &device, &issued_at, e);

@@ -1,6 +1,6 @@
 /*
- * Renewal: a device gets a new certificate from two thirds of the life of the one it shows on; one that expired
- * within the grace time may always. The old one stays good until the new one is used.
+ * Renewal: a device gets a new certificate from two thirds of the life of the one it shows on; one that
+ * expired within the grace time may always. The old one stays good until the new one is used.
  * Steps: SIGN check, READ look, SIGN sign, WRITE store.
  */
 #ifndef PQOTA_OTA_RENEW_H
@@ -30,11 +30,11 @@ struct renewal {
 };
 
 int ota_renew_check(struct renewal *r, struct err *e) MUST_CHECK;
-int ota_renew_look(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, struct renewal *r,
-                   struct err *e) MUST_CHECK;
+int ota_renew_look(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                   struct renewal *r, struct err *e) MUST_CHECK;
 int ota_renew_sign(struct ota *ota, struct arena *a, struct renewal *r, struct err *e) MUST_CHECK;
-int ota_renew_store(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, struct renewal *r,
-                    struct err *e) MUST_CHECK;
+int ota_renew_store(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                    struct renewal *r, struct err *e) MUST_CHECK;
 
 /* A certificate was seen for the first time: notes it, drops the copy that was kept for a lost reply, and
    revokes the device's older ones as superseded. For the writer thread; see principals_take_pending. */

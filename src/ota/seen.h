@@ -1,7 +1,7 @@
 /*
- * When devices were last seen: kept in memory, so that a poll writes nothing, and flushed in batches. Bounded by
- * SEEN_MAX devices between two flushes; past that, devices not yet noted are left out until the next. What was
- * not flushed is lost with the process, and only that.
+ * When devices were last seen: kept in memory, so that a poll writes nothing, and flushed in batches.
+ * Bounded by SEEN_MAX devices between two flushes; past that, devices not yet noted are left out until the
+ * next. What was not flushed is lost with the process, and only that.
  */
 #ifndef PQOTA_OTA_SEEN_H
 #define PQOTA_OTA_SEEN_H

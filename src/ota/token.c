@@ -36,9 +36,10 @@ static int make_text(char text[TOKEN_TEXT_SIZE], struct err *e)
 static int check(struct db *db, struct arena *a, const struct token_request *r, struct err *e)
 {
     if (!str_is_name(str_of(r->model)))
-        return err_set(e, ERR_INVALID,
-                       "\"model\" must begin with a letter or digit, then letters, digits and . _ + ~ -, 128 bytes "
-                       "at most");
+        return err_set(
+            e, ERR_INVALID,
+            "\"model\" must begin with a letter or digit, then letters, digits and . _ + ~ -, 128 bytes "
+            "at most");
     if (r->note != NULL && strlen(r->note) > TOKEN_NOTE_MAX)
         return err_set(e, ERR_INVALID, "\"note\" is longer than %d bytes", TOKEN_NOTE_MAX);
     if (r->uses < 1 || r->uses > TOKEN_USES_MAX)
@@ -48,9 +49,10 @@ static int check(struct db *db, struct arena *a, const struct token_request *r, 
     if (r->device == NULL)
         return 0;
     if (!str_is_device_id(str_of(r->device)))
-        return err_set(e, ERR_INVALID,
-                       "\"device\" is no device id: it begins with a letter or digit, then letters, digits and "
-                       ". _ : -, 64 bytes at most");
+        return err_set(
+            e, ERR_INVALID,
+            "\"device\" is no device id: it begins with a letter or digit, then letters, digits and "
+            ". _ : -, 64 bytes at most");
     if (r->uses != 1)
         return err_set(e, ERR_INVALID, "a token for one device has \"count\" 1");
     struct device d;
@@ -58,7 +60,8 @@ static int check(struct db *db, struct arena *a, const struct token_request *r, 
     if (rc == ERR_NOT_FOUND)
         return 0; /* it will be made */
     if (rc == 0 && strcmp(d.model, r->model) != 0)
-        return err_set(e, ERR_CONFLICT, "device \"%s\" is of model \"%s\", not \"%s\"", d.id, d.model, r->model);
+        return err_set(e, ERR_CONFLICT, "device \"%s\" is of model \"%s\", not \"%s\"", d.id, d.model,
+                       r->model);
     return rc;
 }
 
@@ -66,17 +69,18 @@ static int tell(struct db *db, struct arena *a, const struct token *t, int64_t n
 {
     char end[CLOCK_TEXT_MAX];
     const char *subject = arena_printf(a, "token/%lld", (long long)t->id);
-    const char *detail = arena_printf(a, "model %s, %lld use%s until %s%s%s", t->model, (long long)t->uses_max,
-                                      t->uses_max == 1 ? "" : "s", clock_format(t->expires_at, end),
-                                      t->device_id != NULL ? ", for device " : "",
-                                      t->device_id != NULL ? t->device_id : "");
+    const char *detail =
+        arena_printf(a, "model %s, %lld use%s until %s%s%s", t->model, (long long)t->uses_max,
+                     t->uses_max == 1 ? "" : "s", clock_format(t->expires_at, end),
+                     t->device_id != NULL ? ", for device " : "", t->device_id != NULL ? t->device_id : "");
     if (subject == NULL || detail == NULL)
         return err_set(e, ERR_NOMEM, "no memory to make a token");
     return store_event_add(db, now, "token.created", t->created_by, subject, detail, e);
 }
 
 int ota_token_new(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
-                  const struct token_request *request, char text[TOKEN_TEXT_SIZE], struct token *out, struct err *e)
+                  const struct token_request *request, char text[TOKEN_TEXT_SIZE], struct token *out,
+                  struct err *e)
 {
     char made[TOKEN_TEXT_SIZE], hash[SHA256_HEX_SIZE];
     int64_t now = clock_unix_ms(ota->clock);
@@ -108,8 +112,8 @@ int ota_token_new(struct ota *ota, struct db *db, struct arena *a, const struct 
     return 0;
 }
 
-int ota_token_list(struct db *db, struct arena *a, int64_t before, size_t limit, struct token **out, size_t *count,
-                   struct err *e)
+int ota_token_list(struct db *db, struct arena *a, int64_t before, size_t limit, struct token **out,
+                   size_t *count, struct err *e)
 {
     return store_token_list(db, a, before, limit, out, count, e);
 }

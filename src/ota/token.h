@@ -34,8 +34,8 @@ struct token_request {
 int ota_token_new(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                   const struct token_request *request, char text[TOKEN_TEXT_SIZE], struct token *out,
                   struct err *e) MUST_CHECK;
-int ota_token_list(struct db *db, struct arena *a, int64_t before, size_t limit, struct token **out, size_t *count,
-                   struct err *e) MUST_CHECK;
+int ota_token_list(struct db *db, struct arena *a, int64_t before, size_t limit, struct token **out,
+                   size_t *count, struct err *e) MUST_CHECK;
 /* Nobody enrols with it any more; devices that did stay. Revoking twice is fine. */
 int ota_token_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who, int64_t id,
                      struct err *e) MUST_CHECK;

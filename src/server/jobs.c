@@ -160,7 +160,7 @@ static void start_sweep(struct task *t)
         end(t);
 }
 
-/* --- the revocation list: collected in the writer, signed by a worker ----------------------------------- */
+/* --- the revocation list: numbered by the writer, collected by a reader, signed by a worker --------------- */
 
 static void crl_finish(struct task *t, int rc, const struct err *e)
 {
@@ -179,19 +179,32 @@ static void crl_sign(struct pool_job *job, struct db *db)
     crl_finish(t, rc, &e);
 }
 
-static int crl_collect(struct db *db, void *arg, struct err *e)
+static void crl_collect(struct pool_job *job, struct db *db)
 {
-    struct task *t = arg;
-    return ota_crl_collect(&t->jobs->server->ota, db, &t->jobs->crl, e);
+    struct task *t = container_of(job, struct task, work);
+    struct err e = {0};
+    int rc = ota_crl_collect(&t->jobs->server->ota, db, &t->jobs->crl, &e);
+    if (rc == 0) {
+        t->work.run = crl_sign;
+        rc = pool_submit(t->jobs->server->sign, &t->work, &e);
+    }
+    if (rc != 0)
+        crl_finish(t, rc, &e);
 }
 
-static void crl_collected(void *arg, int rc, const struct err *why)
+static int crl_number(struct db *db, void *arg, struct err *e)
+{
+    struct task *t = arg;
+    return ota_crl_number(db, &t->jobs->crl, e);
+}
+
+static void crl_numbered(void *arg, int rc, const struct err *why)
 {
     struct task *t = arg;
     struct err e = {0};
     if (rc == 0) {
-        t->work.run = crl_sign;
-        rc = pool_submit(t->jobs->server->sign, &t->work, &e);
+        t->work.run = crl_collect;
+        rc = pool_submit(t->jobs->server->query, &t->work, &e);
         why = &e;
     }
     if (rc != 0)
@@ -206,7 +219,7 @@ static void start_crl(struct task *t)
     if (!crl_due(s->ota.crl, now, s->ota.crl_hours) || !begin(t))
         return;
     crl_begin(s->ota.crl, &t->jobs->crl, now);
-    t->write = (struct store_job){.run = crl_collect, .done = crl_collected, .arg = t};
+    t->write = (struct store_job){.run = crl_number, .done = crl_numbered, .arg = t};
     int rc = store_submit_background(s->store, &t->write, &e);
     if (rc != 0)
         crl_finish(t, rc, &e);

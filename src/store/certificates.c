@@ -79,10 +79,11 @@ int store_certificate_add(struct db *db, const struct certificate *c, int64_t de
                           struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "INSERT INTO certificate (issuer, serial, fingerprint, key_id, pem, not_before, not_after,"
-                        " issued_at, device, operator) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "INSERT INTO certificate (issuer, serial, fingerprint, key_id, pem, not_before, not_after,"
+                   " issued_at, device, operator) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, c->issuer);
@@ -105,9 +106,8 @@ int store_certificate_get(struct db *db, struct arena *a, const char *issuer, co
                           struct certificate *out, int64_t *device, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT " CERTIFICATE_COLUMNS ", device FROM certificate WHERE issuer = ? AND serial = ?",
-                        e);
+    int rc = db_prepare(
+        db, &s, "SELECT " CERTIFICATE_COLUMNS ", device FROM certificate WHERE issuer = ? AND serial = ?", e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, issuer);
@@ -134,8 +134,8 @@ int store_certificate_by_device(struct db *db, struct arena *a, int64_t device, 
     return read_list(&s, a, CERTIFICATE_LIST_MAX, out, count, e);
 }
 
-int store_certificate_by_operator(struct db *db, struct arena *a, int64_t operator_pk, struct certificate **out,
-                                  size_t *count, struct err *e)
+int store_certificate_by_operator(struct db *db, struct arena *a, int64_t operator_pk,
+                                  struct certificate **out, size_t *count, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
@@ -165,7 +165,8 @@ int store_certificate_for_key(struct db *db, struct arena *a, int64_t device, co
     return read_one(&s, a, out, e);
 }
 
-int store_certificate_pending_count(struct db *db, int64_t device, int64_t now_ms, int64_t *count, struct err *e)
+int store_certificate_pending_count(struct db *db, int64_t device, int64_t now_ms, int64_t *count,
+                                    struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
@@ -183,8 +184,8 @@ int store_certificate_pending_count(struct db *db, int64_t device, int64_t now_m
     return 0;
 }
 
-int store_certificate_used(struct db *db, const char *issuer, const char *serial, int64_t now_ms, int64_t *device,
-                           int64_t *issued_at, struct err *e)
+int store_certificate_used(struct db *db, const char *issuer, const char *serial, int64_t now_ms,
+                           int64_t *device, int64_t *issued_at, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
@@ -225,15 +226,14 @@ int store_certificate_live(struct db *db, struct arena *a, int64_t device, int64
                            int64_t issued_until, struct certificate **out, size_t *count, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = device != 0
-                 ? db_prepare(db, &s,
-                              "SELECT " CERTIFICATE_COLUMNS " FROM certificate WHERE device = ?"
-                              " AND revoked_at IS NULL AND issued_at <= ? ORDER BY issued_at LIMIT ?",
-                              e)
-                 : db_prepare(db, &s,
-                              "SELECT " CERTIFICATE_COLUMNS " FROM certificate WHERE operator = ?"
-                              " AND revoked_at IS NULL AND issued_at <= ? ORDER BY issued_at LIMIT ?",
-                              e);
+    int rc = device != 0 ? db_prepare(db, &s,
+                                      "SELECT " CERTIFICATE_COLUMNS " FROM certificate WHERE device = ?"
+                                      " AND revoked_at IS NULL AND issued_at <= ? ORDER BY issued_at LIMIT ?",
+                                      e)
+                         : db_prepare(db, &s,
+                                      "SELECT " CERTIFICATE_COLUMNS " FROM certificate WHERE operator = ?"
+                                      " AND revoked_at IS NULL AND issued_at <= ? ORDER BY issued_at LIMIT ?",
+                                      e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device != 0 ? device : operator_pk);
@@ -243,8 +243,8 @@ int store_certificate_live(struct db *db, struct arena *a, int64_t device, int64
 }
 
 int store_certificate_each(struct db *db, enum certificate_state state,
-                           int (*each)(void *ctx, const char *issuer, const char *serial, struct err *e), void *ctx,
-                           struct err *e)
+                           int (*each)(void *ctx, const char *issuer, const char *serial, struct err *e),
+                           void *ctx, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = state == CERTIFICATE_REVOKED
@@ -296,8 +296,8 @@ static int count_revoked(struct db *db, const char *issuer, int64_t not_after_mi
     return 0;
 }
 
-static int list_revoked(struct db *db, struct arena *a, const char *issuer, int64_t not_after_min, size_t rows,
-                        struct certificate **out, size_t *count, struct err *e)
+static int list_revoked(struct db *db, struct arena *a, const char *issuer, int64_t not_after_min,
+                        size_t rows, struct certificate **out, size_t *count, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,

@@ -22,8 +22,8 @@ int store_certificate_get(struct db *db, struct arena *a, const char *issuer, co
 /* The newest CERTIFICATE_LIST_MAX, newest first; without their PEM. */
 int store_certificate_by_device(struct db *db, struct arena *a, int64_t device, struct certificate **out,
                                 size_t *count, struct err *e) MUST_CHECK;
-int store_certificate_by_operator(struct db *db, struct arena *a, int64_t operator_pk, struct certificate **out,
-                                  size_t *count, struct err *e) MUST_CHECK;
+int store_certificate_by_operator(struct db *db, struct arena *a, int64_t operator_pk,
+                                  struct certificate **out, size_t *count, struct err *e) MUST_CHECK;
 /* The device's newest certificate for that key. ERR_NOT_FOUND. */
 int store_certificate_for_key(struct db *db, struct arena *a, int64_t device, const char *key_id,
                               struct certificate *out, struct err *e) MUST_CHECK;
@@ -32,23 +32,24 @@ int store_certificate_pending_count(struct db *db, int64_t device, int64_t now_m
                                     struct err *e) MUST_CHECK;
 
 /* Marks its first use and drops the PEM. *device 0: nothing to mark (used before, unknown, an operator's). */
-int store_certificate_used(struct db *db, const char *issuer, const char *serial, int64_t now_ms, int64_t *device,
-                           int64_t *issued_at, struct err *e) MUST_CHECK;
+int store_certificate_used(struct db *db, const char *issuer, const char *serial, int64_t now_ms,
+                           int64_t *device, int64_t *issued_at, struct err *e) MUST_CHECK;
 int store_certificate_revoke(struct db *db, const char *issuer, const char *serial, int64_t now_ms,
                              const char *reason, struct err *e) MUST_CHECK;
 /* Those not revoked yet, at most CERTIFICATE_LIST_MAX: of a device (operator_pk 0), issued at or before
    issued_until (0: whenever), or of an operator (device 0). */
 int store_certificate_live(struct db *db, struct arena *a, int64_t device, int64_t operator_pk,
-                           int64_t issued_until, struct certificate **out, size_t *count, struct err *e) MUST_CHECK;
+                           int64_t issued_until, struct certificate **out, size_t *count,
+                           struct err *e) MUST_CHECK;
 
 /* Calls each for every device certificate that is revoked, and for every one that was never used. Nothing is
    allocated, so that a large fleet needs no arena; each < 0 stops. */
 enum certificate_state { CERTIFICATE_REVOKED, CERTIFICATE_PENDING };
 int store_certificate_each(struct db *db, enum certificate_state state,
-                           int (*each)(void *ctx, const char *issuer, const char *serial, struct err *e), void *ctx,
-                           struct err *e) MUST_CHECK;
-/* Revoked device certificates of that issuer which end at not_after_min or later, for its revocation list: serial
-   and revoked_at alone. ERR_TOO_LARGE when they are more than `most`. */
+                           int (*each)(void *ctx, const char *issuer, const char *serial, struct err *e),
+                           void *ctx, struct err *e) MUST_CHECK;
+/* Revoked device certificates of that issuer which end at not_after_min or later, for its revocation list:
+   serial and revoked_at alone. ERR_TOO_LARGE when they are more than `most`. */
 int store_certificate_revoked(struct db *db, struct arena *a, const char *issuer, int64_t not_after_min,
                               size_t most, struct certificate **out, size_t *count, struct err *e) MUST_CHECK;
 /* Counts one up and gives the number of the next revocation list. */

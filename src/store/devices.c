@@ -2,7 +2,8 @@
 
 #include "store/db.h"
 
-#define DEVICE_COLUMNS "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at"
+#define DEVICE_COLUMNS                                                                                       \
+    "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at"
 
 static int no_memory(struct err *e)
 {
@@ -59,7 +60,8 @@ int store_device_by_pk(struct db *db, struct arena *a, int64_t pk, struct device
     return one_device(&s, a, out, e);
 }
 
-int store_device_add(struct db *db, const char *id, const char *model, int64_t now_ms, int64_t *pk, struct err *e)
+int store_device_add(struct db *db, const char *id, const char *model, int64_t now_ms, int64_t *pk,
+                     struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s, "INSERT INTO device (id, model, created_at) VALUES (?, ?, ?)", e);
@@ -79,8 +81,8 @@ int store_device_add(struct db *db, const char *id, const char *model, int64_t n
 int store_device_set_version(struct db *db, int64_t pk, const char *version, int64_t now_ms, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "UPDATE device SET version = ?1, version_at = ?2 WHERE pk = ?3 AND version IS NOT ?1", e);
+    int rc = db_prepare(
+        db, &s, "UPDATE device SET version = ?1, version_at = ?2 WHERE pk = ?3 AND version IS NOT ?1", e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, version);
@@ -109,8 +111,8 @@ int store_device_set_revoked(struct db *db, int64_t pk, int64_t revoked_at, stru
 int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "UPDATE device SET last_seen_at = ?1 WHERE id = ?2 AND coalesce(last_seen_at, 0) < ?1", e);
+    int rc = db_prepare(
+        db, &s, "UPDATE device SET last_seen_at = ?1 WHERE id = ?2 AND coalesce(last_seen_at, 0) < ?1", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, at_ms);

@@ -18,9 +18,11 @@ struct db;
 /* Without tags and action. */
 int store_device_by_id(struct db *db, struct arena *a, const char *id, struct device *out,
                        struct err *e) MUST_CHECK;
-int store_device_by_pk(struct db *db, struct arena *a, int64_t pk, struct device *out, struct err *e) MUST_CHECK;
+int store_device_by_pk(struct db *db, struct arena *a, int64_t pk, struct device *out,
+                       struct err *e) MUST_CHECK;
 /* With tags and action. */
-int store_device_show(struct db *db, struct arena *a, const char *id, struct device *out, struct err *e) MUST_CHECK;
+int store_device_show(struct db *db, struct arena *a, const char *id, struct device *out,
+                      struct err *e) MUST_CHECK;
 
 /* ERR_CONFLICT: the id is taken. */
 int store_device_add(struct db *db, const char *id, const char *model, int64_t now_ms, int64_t *pk,
@@ -50,13 +52,14 @@ int store_device_list(struct db *db, struct arena *a, const struct device_filter
                       size_t *count, struct err *e) MUST_CHECK;
 
 /* Tagging twice is fine, untagging what is not tagged too; *changed tells. */
-int store_device_tag(struct db *db, const struct device *d, const char *tag, bool *changed, struct err *e) MUST_CHECK;
+int store_device_tag(struct db *db, const struct device *d, const char *tag, bool *changed,
+                     struct err *e) MUST_CHECK;
 int store_device_untag(struct db *db, const struct device *d, const char *tag, bool *changed,
                        struct err *e) MUST_CHECK;
 int store_device_tag_count(struct db *db, int64_t pk, int64_t *count, struct err *e) MUST_CHECK;
 
 /* Newest first; after: a cursor of an earlier page, or NULL. ERR_INVALID: no such cursor. */
-int store_device_history(struct db *db, struct arena *a, const struct device *d, const char *after, size_t limit,
-                         struct device_history **out, size_t *count, struct err *e) MUST_CHECK;
+int store_device_history(struct db *db, struct arena *a, const struct device *d, const char *after,
+                         size_t limit, struct device_history **out, size_t *count, struct err *e) MUST_CHECK;
 
 #endif

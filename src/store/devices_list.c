@@ -49,13 +49,14 @@ static int read_shown(struct stmt *s, struct arena *a, struct device *out, struc
         .created_at = stmt_get_i64(s, 5),
         .last_seen_at = stmt_get_i64(s, 6),
         .revoked_at = stmt_get_i64(s, 7),
-        .action = {
-            .id = stmt_get_i64(s, 9),
-            .state = stmt_get_text(s, 10, a, &oom),
-            .release = stmt_get_i64(s, 11),
-            .release_name = stmt_get_text(s, 12, a, &oom),
-            .release_version = stmt_get_text(s, 13, a, &oom),
-        },
+        .action =
+            {
+                .id = stmt_get_i64(s, 9),
+                .state = stmt_get_text(s, 10, a, &oom),
+                .release = stmt_get_i64(s, 11),
+                .release_name = stmt_get_text(s, 12, a, &oom),
+                .release_version = stmt_get_text(s, 13, a, &oom),
+            },
     };
     if (!split_tags(a, stmt_get_text(s, 8, a, &oom), out) || oom)
         return no_memory(e);
@@ -163,8 +164,8 @@ int store_device_list(struct db *db, struct arena *a, const struct device_filter
 int store_device_tag(struct db *db, const struct device *d, const char *tag, bool *changed, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "INSERT INTO device_tag (tag, id, device) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                        e);
+    int rc = db_prepare(
+        db, &s, "INSERT INTO device_tag (tag, id, device) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, tag);
@@ -229,8 +230,8 @@ static bool read_entry(struct stmt *s, struct arena *a, struct device_history *o
     bool oom = false;
     *out = (struct device_history){
         .at = stmt_get_i64(s, 0),
-        .cursor = arena_printf(a, "%lld.%lld.%lld", (long long)stmt_get_i64(s, 0), (long long)stmt_get_i64(s, 1),
-                               (long long)stmt_get_i64(s, 2)),
+        .cursor = arena_printf(a, "%lld.%lld.%lld", (long long)stmt_get_i64(s, 0),
+                               (long long)stmt_get_i64(s, 1), (long long)stmt_get_i64(s, 2)),
         .kind = stmt_get_text(s, 3, a, &oom),
         .text = stmt_get_text(s, 4, a, &oom),
         .action = stmt_get_i64(s, 5),
@@ -240,8 +241,8 @@ static bool read_entry(struct stmt *s, struct arena *a, struct device_history *o
     return !oom && out->cursor != NULL;
 }
 
-int store_device_history(struct db *db, struct arena *a, const struct device *d, const char *after, size_t limit,
-                         struct device_history **out, size_t *count, struct err *e)
+int store_device_history(struct db *db, struct arena *a, const struct device *d, const char *after,
+                         size_t limit, struct device_history **out, size_t *count, struct err *e)
 {
     struct position from = {.at = INT64_MAX, .source = 2};
     int rc = after != NULL ? read_cursor(after, &from, e) : 0;

@@ -6,7 +6,8 @@ int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char 
                     const char *detail, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "INSERT INTO event (at, kind, who, subject, detail) VALUES (?, ?, ?, ?, ?)", e);
+    int rc =
+        db_prepare(db, &s, "INSERT INTO event (at, kind, who, subject, detail) VALUES (?, ?, ?, ?, ?)", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, now_ms);
@@ -71,8 +72,8 @@ int store_event_list(struct db *db, struct arena *a, const char *subject, const 
 int store_event_prune(struct db *db, int64_t before_ms, size_t most, size_t *removed, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "DELETE FROM event WHERE pk IN (SELECT pk FROM event WHERE at < ? ORDER BY at LIMIT ?)", e);
+    int rc = db_prepare(
+        db, &s, "DELETE FROM event WHERE pk IN (SELECT pk FROM event WHERE at < ? ORDER BY at LIMIT ?)", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, before_ms);

@@ -11,8 +11,8 @@
 
 struct db;
 
-/* kind: 'device.enrolled', ...; who: operator, device id or 'server'; detail: a sentence, NULL is "". Called in
-   the transaction that made it happen. */
+/* kind: 'device.enrolled', ...; who: operator, device id or 'server'; detail: a sentence, NULL is "".
+   Called in the transaction that made it happen. */
 int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char *who, const char *subject,
                     const char *detail, struct err *e) MUST_CHECK;
 
@@ -21,6 +21,7 @@ int store_event_list(struct db *db, struct arena *a, const char *subject, const 
                      size_t limit, struct event **out, size_t *count, struct err *e) MUST_CHECK;
 
 /* Removes at most `most` that are older; *removed says how many. */
-int store_event_prune(struct db *db, int64_t before_ms, size_t most, size_t *removed, struct err *e) MUST_CHECK;
+int store_event_prune(struct db *db, int64_t before_ms, size_t most, size_t *removed,
+                      struct err *e) MUST_CHECK;
 
 #endif

@@ -10,9 +10,9 @@ static int no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory to read operators");
 }
 
-static struct operator read_operator(struct stmt *s, struct arena *a, bool *oom)
+static struct operator_account read_operator(struct stmt *s, struct arena *a, bool *oom)
 {
-    return (struct operator){
+    return (struct operator_account){
         .pk = stmt_get_i64(s, 0),
         .name = stmt_get_text(s, 1, a, oom),
         .role = stmt_get_text(s, 2, a, oom),
@@ -21,10 +21,12 @@ static struct operator read_operator(struct stmt *s, struct arena *a, bool *oom)
     };
 }
 
-int store_operator_by_name(struct db *db, struct arena *a, const char *name, struct operator *out, struct err *e)
+int store_operator_by_name(struct db *db, struct arena *a, const char *name, struct operator_account *out,
+                           struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT pk, name, role, created_at, revoked_at FROM operator WHERE name = ?", e);
+    int rc =
+        db_prepare(db, &s, "SELECT pk, name, role, created_at, revoked_at FROM operator WHERE name = ?", e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, name);
@@ -34,7 +36,7 @@ int store_operator_by_name(struct db *db, struct arena *a, const char *name, str
     if (rc == STMT_END)
         return err_set(e, ERR_NOT_FOUND, "there is no operator \"%s\"", name);
     bool oom = false;
-    struct operator o = read_operator(&s, a, &oom);
+    struct operator_account o = read_operator(&s, a, &oom);
     if (oom)
         return no_memory(e);
     *out = o;
@@ -70,10 +72,10 @@ int store_operator_revoke(struct db *db, int64_t pk, int64_t now_ms, struct err 
     return stmt_run(&s, e);
 }
 
-int store_operator_list(struct db *db, struct arena *a, const char *after, size_t limit, struct operator **out,
-                        size_t *count, struct err *e)
+int store_operator_list(struct db *db, struct arena *a, const char *after, size_t limit,
+                        struct operator_account **out, size_t *count, struct err *e)
 {
-    struct operator *list = arena_array(a, struct operator, limit);
+    struct operator_account *list = arena_array(a, struct operator_account, limit);
     if (list == NULL)
         return no_memory(e);
     auto_stmt struct stmt s = {0};
@@ -123,11 +125,12 @@ int store_operator_each(struct db *db,
                         void *ctx, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT c.issuer, c.serial, o.name, o.role,"
-                        " o.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL"
-                        " FROM certificate c JOIN operator o ON o.pk = c.operator WHERE c.operator IS NOT NULL",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "SELECT c.issuer, c.serial, o.name, o.role,"
+                   " o.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL"
+                   " FROM certificate c JOIN operator o ON o.pk = c.operator WHERE c.operator IS NOT NULL",
+                   e);
     if (rc != 0)
         return rc;
     auto_arena struct arena row;

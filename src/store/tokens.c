@@ -157,7 +157,8 @@ int store_token_use_take(struct db *db, int64_t token, const char *key_id, int64
         return 0;
     }
     auto_stmt struct stmt use = {0};
-    rc = db_prepare(db, &use, "INSERT INTO token_use (token, key_id, device, used_at) VALUES (?, ?, ?, ?)", e);
+    rc =
+        db_prepare(db, &use, "INSERT INTO token_use (token, key_id, device, used_at) VALUES (?, ?, ?, ?)", e);
     if (rc != 0)
         return rc;
     stmt_i64(&use, 1, token);

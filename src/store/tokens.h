@@ -1,4 +1,5 @@
-/* Questions about enrolment tokens. Times are Unix milliseconds; texts belong to the arena that is passed in. */
+/* Questions about enrolment tokens. Times are Unix milliseconds; texts belong to the arena that is passed
+   in. */
 #ifndef PQOTA_STORE_TOKENS_H
 #define PQOTA_STORE_TOKENS_H
 
@@ -15,7 +16,8 @@ struct db;
 int store_token_add(struct db *db, const struct token *t, int64_t *id, struct err *e) MUST_CHECK;
 int store_token_by_hash(struct db *db, struct arena *a, const char *hash, struct token *out,
                         struct err *e) MUST_CHECK;
-int store_token_by_id(struct db *db, struct arena *a, int64_t id, struct token *out, struct err *e) MUST_CHECK;
+int store_token_by_id(struct db *db, struct arena *a, int64_t id, struct token *out,
+                      struct err *e) MUST_CHECK;
 /* Newest first; before: ids below this, 0 from the newest. The hashes are left NULL. */
 int store_token_list(struct db *db, struct arena *a, int64_t before, size_t limit, struct token **out,
                      size_t *count, struct err *e) MUST_CHECK;

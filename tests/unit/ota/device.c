@@ -204,11 +204,8 @@ static void revokes_all_certificates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(lists_in_pages_and_filters),
-        TEST(shows_what_hangs_on_it),
-        TEST(bounds_tags),
-        TEST(tells_its_history),
-        TEST(revokes_all_certificates),
+        TEST(lists_in_pages_and_filters), TEST(shows_what_hangs_on_it),   TEST(bounds_tags),
+        TEST(tells_its_history),          TEST(revokes_all_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,11 +14,13 @@ static void gives_a_certificate(void **state)
     assert_int_equal(cert.not_before, f->now_ms / 1000 - 300);
     assert_int_equal(cert.not_after, f->now_ms / 1000 + DAYS * 86400);
     assert_string_equal(cert.issuer_key, pki_ca_key_id(f->device_ca));
-    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM event WHERE kind = 'device.enrolled' AND who = 'gw-17'"), 1);
+    assert_int_equal(
+        fixture_ask(f, "SELECT count(*) FROM event WHERE kind = 'device.enrolled' AND who = 'gw-17'"), 1);
     struct identity who;
     assert_ok(fixture_call(f, &cert, "gw-17", &who), f->e);
     assert_int_equal(who.who, WHO_DEVICE);
-    assert_int_equal(fixture_ask(f, "SELECT first_used_at FROM certificate WHERE device IS NOT NULL"), f->now_ms);
+    assert_int_equal(fixture_ask(f, "SELECT first_used_at FROM certificate WHERE device IS NOT NULL"),
+                     f->now_ms);
     assert_null(fixture_ask_text(f, "SELECT pem FROM certificate WHERE device IS NOT NULL"));
 }
 
@@ -127,7 +129,8 @@ static void two_at_once_get_the_same(void **state)
 {
     struct fixture *f = *state;
     struct str token = fixture_token(f, "gw1", NULL, 1);
-    struct enrolment a = fixture_enrolment(f, token, f->key, "gw-1"), b = fixture_enrolment(f, token, f->key, "gw-1");
+    struct enrolment a = fixture_enrolment(f, token, f->key, "gw-1"),
+                     b = fixture_enrolment(f, token, f->key, "gw-1");
     assert_ok(fixture_reserve(f, &a), f->e);
     assert_ok(fixture_reserve(f, &b), f->e);
     assert_ok(ota_enrol_sign(&f->ota, &f->arena, &a, &f->e), f->e);
@@ -148,7 +151,8 @@ static void keeps_ids_apart(void **state)
     assert_ok(fixture_enrol(f, fixture_token(f, "gw1", NULL, 1), f->key, "gw-1", &en), f->e);
     struct str token = fixture_token(f, "gw1", NULL, 1);
     assert_int_equal(fixture_enrol(f, token, other, "gw-1", &en), ERR_CONFLICT);
-    assert_int_equal(fixture_ask(f, "SELECT uses FROM token ORDER BY pk DESC LIMIT 1"), 0); /* not for nothing */
+    assert_int_equal(fixture_ask(f, "SELECT uses FROM token ORDER BY pk DESC LIMIT 1"),
+                     0); /* not for nothing */
     assert_ok(fixture_enrol(f, token, other, "gw-2", &en), f->e);
     assert_int_equal(fixture_enrol(f, fixture_token(f, "gw1", "gw-3", 1), other, "gw-4", &en), ERR_DENIED);
     assert_int_equal(fixture_enrol(f, fixture_token(f, "gw1", NULL, 1), other, "../x", &en), ERR_INVALID);

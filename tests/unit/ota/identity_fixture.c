@@ -51,7 +51,7 @@ int fixture_setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
     log_setup(LOG_ERROR, LOG_LOGFMT, open("/dev/null", O_WRONLY | O_CLOEXEC));
-    strcpy(f->dir, "/tmp/pqota-ota-XXXXXX");
+    snprintf(f->dir, sizeof f->dir, "/tmp/pqota-ota-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     arena_init(&f->arena, 1 << 26);
     f->now_ms = START_MS;

@@ -33,13 +33,13 @@ static void registers_what_its_root_issued(void **state)
     struct identity who;
     fixture_operator(f, "ben", &r.pem);
     assert_ok(enter(f, &r), f->e);
-    assert_int_equal(r.operator.certificate_count, 1);
+    assert_int_equal(r.account.certificate_count, 1);
     assert_ok(fixture_call(f, &r.cert, "ben", &who), f->e);
     assert_int_equal(who.who, WHO_OPERATOR);
     assert_int_equal(enter(f, &r), ERR_CONFLICT); /* the same certificate */
     fixture_operator(f, "ben", &r.pem);
     assert_ok(enter(f, &r), f->e); /* his next one */
-    assert_int_equal(r.operator.certificate_count, 2);
+    assert_int_equal(r.account.certificate_count, 2);
     r.role = "admin";
     fixture_operator(f, "ben", &r.pem);
     assert_int_equal(enter(f, &r), ERR_CONFLICT);
@@ -60,11 +60,12 @@ static void refuses_a_device_s_certificate(void **state)
     r.pem = STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     assert_int_not_equal(enter(f, &r), 0);
     struct identity who;
-    assert_int_not_equal(principals_identify(f->ota.principals,
-                                             &(struct principal_certificate){pki_ca_key_id(f->operator_ca),
-                                                                             en.cert.serial, "", "eve", INT64_MAX},
-                                             0, &who, &f->e),
-                         0);
+    assert_int_not_equal(
+        principals_identify(f->ota.principals,
+                            &(struct principal_certificate){pki_ca_key_id(f->operator_ca), en.cert.serial, "",
+                                                            "eve", INT64_MAX},
+                            0, &who, &f->e),
+        0);
 }
 
 static void keeps_one_admin(void **state)
@@ -107,7 +108,7 @@ static void lists_by_name(void **state)
         fixture_operator(f, names[i], &r.pem);
         assert_ok(enter(f, &r), f->e);
     }
-    struct operator *list = NULL;
+    struct operator_account *list = NULL;
     size_t count = 0;
     assert_ok(ota_operator_list(f->reader, &f->arena, NULL, 2, &list, &count, &f->e), f->e);
     assert_int_equal(count, 2);

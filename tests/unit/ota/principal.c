@@ -8,7 +8,8 @@
 #define ISSUER_DEVICE pki_ca_key_id(f->device_ca)
 #define ISSUER_OPERATOR pki_ca_key_id(f->operator_ca)
 
-static int identify(struct fixture *f, const char *issuer, const char *serial, const char *name, struct identity *who)
+static int identify(struct fixture *f, const char *issuer, const char *serial, const char *name,
+                    struct identity *who)
 {
     const struct principal_certificate cert = {
         .issuer = issuer,
@@ -36,7 +37,8 @@ static void the_issuer_decides(void **state)
     assert_string_equal(who.issuer, ISSUER_DEVICE);
     assert_string_equal(who.serial, "a1");
     assert_string_equal(who.address, "[::1]:99");
-    /* A device's name under the operators' root is no device, and an operator's under the devices' no operator. */
+    /* A device's name under the operators' root is no device, and an operator's under the devices' no
+       operator. */
     assert_int_equal(identify(f, ISSUER_OPERATOR, "a1", "gw-1", &who), ERR_UNAUTHENTICATED);
     assert_int_equal(identify(f, "00", "a1", "gw-1", &who), ERR_UNAUTHENTICATED);
     assert_int_equal(identify(f, ISSUER_DEVICE, "a1", "../etc", &who), ERR_UNAUTHENTICATED);
@@ -57,7 +59,8 @@ static void old_and_new_roots_count(void **state)
     assert_ok(identify(f, "11", "a1", "gw-1", &who), f->e);
     assert_ok(identify(f, ISSUER_DEVICE, "a1", "gw-1", &who), f->e);
     /* One key for both would make every device an operator's equal: refused, and what was stays. */
-    assert_int_equal(principals_set_roots(f->ota.principals, devices, 2, both, 1, GRACE, &f->e), ERR_CONFLICT);
+    assert_int_equal(principals_set_roots(f->ota.principals, devices, 2, both, 1, GRACE, &f->e),
+                     ERR_CONFLICT);
     assert_ok(identify(f, "11", "a1", "gw-1", &who), f->e);
 }
 
@@ -93,7 +96,8 @@ static void operators_by_what_is_registered(void **state)
     assert_int_equal(identify(f, c.cert.issuer_key, c.cert.serial, "anna", &who), ERR_UNAUTHENTICATED);
     /* The step after the commit comes late: the revocation stands. */
     assert_ok(principals_revoke(f->ota.principals, c.cert.issuer_key, "b2", &f->e), f->e);
-    assert_ok(principals_add_operator(f->ota.principals, c.cert.issuer_key, "b2", "eve", WHO_ADMIN, &f->e), f->e);
+    assert_ok(principals_add_operator(f->ota.principals, c.cert.issuer_key, "b2", "eve", WHO_ADMIN, &f->e),
+              f->e);
     assert_int_equal(identify(f, c.cert.issuer_key, "b2", "eve", &who), ERR_UNAUTHENTICATED);
 }
 
@@ -104,7 +108,8 @@ static void loading_replaces_what_memory_held(void **state)
     struct identity who;
     assert_ok(fixture_enrol(f, fixture_token(f, "gw1", NULL, 1), f->key, "gw-1", &en), f->e);
     assert_ok(fixture_revoke(f, "gw-1"), f->e);
-    assert_ok(principals_revoke(f->ota.principals, ISSUER_DEVICE, "beef", &f->e), f->e); /* its commit failed */
+    assert_ok(principals_revoke(f->ota.principals, ISSUER_DEVICE, "beef", &f->e),
+              f->e); /* its commit failed */
     assert_int_equal(identify(f, ISSUER_DEVICE, "beef", "gw-2", &who), ERR_UNAUTHENTICATED);
     principals_mark_stale(f->ota.principals);
     assert_true(principals_stale(f->ota.principals));

@@ -45,7 +45,8 @@ static void is_flushed_in_slices(void **state)
         slices++;
     }
     assert_int_equal(slices, 3);
-    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM device WHERE last_seen_at = 1000 + substr(id, 3)"), DEVICES);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM device WHERE last_seen_at = 1000 + substr(id, 3)"),
+                     DEVICES);
     assert_int_equal(seen_get(f->ota.seen, "d-5"), 0);
     seen_touch(f->ota.seen, "d-5", 10); /* the database knows better */
     assert_ok(fixture_write(f, flush, &left), f->e);
