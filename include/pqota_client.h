@@ -39,7 +39,8 @@ extern "C" {
 #define PQOTA_MEMORY_MIN 16384     /* enough for an offer of about 1 KiB */
 #define PQOTA_MEMORY_DEFAULT 98304 /* enough for an offer of about 16 KiB */
 
-/* What a callback answers, and pqota_client_init. Anything negative that is not named here counts as PQOTA_E_AGAIN. */
+/* What a callback answers, and pqota_client_init. Anything negative that is not named here counts as
+   PQOTA_E_AGAIN. */
 enum pqota_result {
     PQOTA_OK = 0,
     PQOTA_E_AGAIN = -1,   /* not now (no network, an I/O error): tried again later */
@@ -52,21 +53,21 @@ enum pqota_log { PQOTA_LOG_DEBUG, PQOTA_LOG_INFO, PQOTA_LOG_WARN, PQOTA_LOG_ERRO
 /* --- transport: requests to the one server, over mutual TLS ----------------------------------------- */
 
 struct pqota_request {
-    const char *method;   /* "GET" or "POST" */
-    const char *path;     /* begins with a slash, has its query, is percent-encoded */
-    const char *body;     /* JSON, or NULL */
-    size_t body_size;     /* bytes */
-    bool ranged;          /* ask for bytes first..last only (RFC 9110 section 14), last included */
+    const char *method; /* "GET" or "POST" */
+    const char *path;   /* begins with a slash, has its query, is percent-encoded */
+    const char *body;   /* JSON, or NULL */
+    size_t body_size;   /* bytes */
+    bool ranged;        /* ask for bytes first..last only (RFC 9110 section 14), last included */
     uint64_t first, last;
     const char *if_range; /* the strong entity tag for If-Range, with its quotes; NULL when not ranged */
 };
 
 #define PQOTA_LENGTH_UNKNOWN UINT64_MAX
-struct pqota_response { /* zeroed by the caller, content_length PQOTA_LENGTH_UNKNOWN */
-    int status;               /* 200, 204, ... */
-    uint64_t content_length;  /* bytes of the body, or PQOTA_LENGTH_UNKNOWN */
-    uint64_t range_first;     /* Content-Range of a 206 */
-    uint64_t range_total;     /* 0 when it does not say */
+struct pqota_response {      /* zeroed by the caller, content_length PQOTA_LENGTH_UNKNOWN */
+    int status;              /* 200, 204, ... */
+    uint64_t content_length; /* bytes of the body, or PQOTA_LENGTH_UNKNOWN */
+    uint64_t range_first;    /* Content-Range of a 206 */
+    uint64_t range_total;    /* 0 when it does not say */
     char etag[PQOTA_ETAG_SIZE];
     uint32_t poll_interval_s; /* header Poll-Interval, 0 for none */
     uint32_t retry_after_s;   /* header Retry-After in seconds, 0 for none */
@@ -101,7 +102,8 @@ struct pqota_storage {
     int (*write)(void *ctx, uint64_t offset, const void *data, size_t n);
     /* All n bytes are within the area. */
     int (*read)(void *ctx, uint64_t offset, void *data, size_t n);
-    /* Cuts the area to at most n bytes; less is fine (flash erases whole sectors), size then says how much. */
+    /* Cuts the area to at most n bytes; less is fine (flash erases whole sectors), size then says how much.
+       */
     int (*truncate)(void *ctx, uint64_t n);
     /* After it, what was written is still there after a power cut. */
     int (*sync)(void *ctx);
@@ -144,9 +146,10 @@ struct pqota_installer {
     void *ctx;
     /* The version that runs now. */
     int (*running_version)(void *ctx, char out[PQOTA_NAME_SIZE]);
-    /* Installs what the storage's artifact area holds; it was checked just before. May be called again for the
-       same artifact when the power failed meanwhile, and then starts over. */
-    enum pqota_install (*install)(void *ctx, const struct pqota_artifact *artifact, char why[PQOTA_TEXT_SIZE]);
+    /* Installs what the storage's artifact area holds; it was checked just before. May be called again for
+       the same artifact when the power failed meanwhile, and then starts over. */
+    enum pqota_install (*install)(void *ctx, const struct pqota_artifact *artifact,
+                                  char why[PQOTA_TEXT_SIZE]);
     /* Asks for a reboot. It may return before the machine goes down. */
     int (*reboot)(void *ctx, char why[PQOTA_TEXT_SIZE]);
     /* After install or reboot: is the new version good? Keeps it, or returns to the old one. May be called
@@ -160,7 +163,8 @@ struct pqota_installer {
 struct pqota_platform {
     void *ctx;
     uint32_t (*random)(void *ctx); /* any 32 bits; spreads polls, guards nothing */
-    /* A text (letters, digits, "-") that differs after each boot, such as a reset counter or Linux's boot_id. */
+    /* A text (letters, digits, "-") that differs after each boot, such as a reset counter or Linux's
+       boot_id. */
     int (*boot_id)(void *ctx, char out[PQOTA_BOOT_SIZE]);
     void (*log)(void *ctx, enum pqota_log level, const char *text);
 };
@@ -191,8 +195,8 @@ typedef struct pqota_client pqota_client_t;
 /* Makes a client in memory[0..size), 16-byte aligned, which must stay until the client is no more used, and
    loads the stored state. Nothing needs to be freed. settings may be NULL. PQOTA_E_INVALID on less than
    PQOTA_MEMORY_MIN or a missing callback, PQOTA_E_AGAIN when the state could not be loaded. */
-int pqota_client_init(void *memory, size_t size, const struct pqota_ops *ops, const struct pqota_settings *settings,
-                      pqota_client_t **client);
+int pqota_client_init(void *memory, size_t size, const struct pqota_ops *ops,
+                      const struct pqota_settings *settings, pqota_client_t **client);
 
 enum pqota_next {
     PQOTA_AGAIN,        /* there is more to do: call again at once (*wait_s is 0) */

@@ -57,9 +57,10 @@ static int cb_boot_id(void *ctx, char out[PQOTA_BOOT_SIZE])
 
 static void cb_log(void *ctx, enum pqota_log level, const char *text)
 {
-    static const enum log_level levels[] = {
-        [PQOTA_LOG_DEBUG] = LOG_DEBUG, [PQOTA_LOG_INFO] = LOG_INFO, [PQOTA_LOG_WARN] = LOG_WARN,
-        [PQOTA_LOG_ERROR] = LOG_ERROR};
+    static const enum log_level levels[] = {[PQOTA_LOG_DEBUG] = LOG_DEBUG,
+                                            [PQOTA_LOG_INFO] = LOG_INFO,
+                                            [PQOTA_LOG_WARN] = LOG_WARN,
+                                            [PQOTA_LOG_ERROR] = LOG_ERROR};
     (void)ctx;
     log_at(levels[level], "update", text);
 }
@@ -80,10 +81,15 @@ static int open_signals(struct agent *a, struct err *e)
 
 static int open_link(struct agent *a, struct err *e)
 {
-    const struct link_settings set = {.server = a->config.server, .proxy = a->config.proxy,
-                                      .policy = a->config.policy, .ca_file = identity_roots(&a->files, &a->config),
-                                      .cert_file = a->files.cert, .key_file = a->files.key, .floor = &a->floor,
-                                      .stop = cb_stop, .stop_ctx = a};
+    const struct link_settings set = {.server = a->config.server,
+                                      .proxy = a->config.proxy,
+                                      .policy = a->config.policy,
+                                      .ca_file = identity_roots(&a->files, &a->config),
+                                      .cert_file = a->files.cert,
+                                      .key_file = a->files.key,
+                                      .floor = &a->floor,
+                                      .stop = cb_stop,
+                                      .stop_ctx = a};
     return link_init(&a->link, &set, e);
 }
 
@@ -113,7 +119,8 @@ int agent_open(struct agent *a, const struct agent_config *config, struct err *e
     a->config = *config;
     int rc = files_open(&a->files, config->state_dir, false, e);
     if (rc == 0 && identity_read(&a->files, &cert, e) == ERR_NOT_FOUND)
-        return err_set(e, ERR_NOT_FOUND, "this device is not enrolled (%s is not there): run pqota-agent enroll first",
+        return err_set(e, ERR_NOT_FOUND,
+                       "this device is not enrolled (%s is not there): run pqota-agent enroll first",
                        a->files.cert);
     if (rc == 0 && config->server[0] == '\0')
         rc = err_set(e, ERR_INVALID, "no server is known: set [agent] server, or run pqota-agent enroll");
@@ -185,7 +192,8 @@ static bool active(const struct agent *a, struct pqota_status *st)
     return st->state != PQOTA_IDLE;
 }
 
-/* What an earlier update left, when the client does not know of it any more. Seconds to wait, 0 when it is right. */
+/* What an earlier update left, when the client does not know of it any more. Seconds to wait, 0 when it is
+   right. */
 static uint32_t put_right(struct agent *a)
 {
     struct pqota_status st;

@@ -29,9 +29,9 @@ struct agent {
     void *sha; /* files_sha256's */
     void *memory;
     pqota_client_t *client;
-    int signals; /* signalfd */
-    bool stop;   /* SIGTERM or SIGINT came */
-    bool wake;   /* SIGUSR1 came: poll now */
+    int signals;     /* signalfd */
+    bool stop;       /* SIGTERM or SIGINT came */
+    bool wake;       /* SIGUSR1 came: poll now */
     int64_t tick_at; /* monotonic ms of the next look at the certificate */
 };
 

@@ -22,7 +22,8 @@ void clock_floor_load(struct clock_floor *f, const char *path, const struct cloc
         return;
     struct str line = {.p = text.p, .n = text.n > 0 ? text.n - 1 : 0}; /* without its newline */
     if (rc != 0 || str_to_u64(line, FLOOR_MOST, &stored) != 0) {
-        log_warn("clock", "the stored floor cannot be read; going on with the build time", LOG_STR("file", path));
+        log_warn("clock", "the stored floor cannot be read; going on with the build time",
+                 LOG_STR("file", path));
         return;
     }
     if ((int64_t)stored > f->floor)

@@ -1,7 +1,7 @@
 /*
  * Time on a board whose clock may have lost it: the latest of the system's clock, the time this program was
- * built, and a floor kept on disk. The floor rises only to what is vouched for: our own clock while a server's
- * certificate verified under it, and the beginning of a certificate that was issued to us.
+ * built, and a floor kept on disk. The floor rises only to what is vouched for: our own clock while a
+ * server's certificate verified under it, and the beginning of a certificate that was issued to us.
  */
 #ifndef PQOTA_AGENT_CLOCK_FLOOR_H
 #define PQOTA_AGENT_CLOCK_FLOOR_H

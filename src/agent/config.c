@@ -17,7 +17,7 @@ static const struct row {
     const char *section, *key;
     enum kind kind;
     size_t offset;
-    const char *missing; /* the default */
+    const char *missing;  /* the default */
     uint64_t least, most; /* of a number */
 } rows[] = {
 #define AT(member) offsetof(struct agent_config, member)
@@ -59,18 +59,19 @@ static int set_row(struct agent_config *c, const struct row *r, const char *valu
     if (is_number(r)) {
         uint64_t v;
         if (str_to_u64(str_of(value), r->most, &v) != 0 || v < r->least)
-            return err_set(e, ERR_INVALID, "[%s] %s must be a whole number from %llu to %llu, not \"%s\"", r->section,
-                           r->key, (unsigned long long)r->least, (unsigned long long)r->most, value);
+            return err_set(e, ERR_INVALID, "[%s] %s must be a whole number from %llu to %llu, not \"%s\"",
+                           r->section, r->key, (unsigned long long)r->least, (unsigned long long)r->most,
+                           value);
         int64_t n = (int64_t)v;
         memcpy(place, &n, sizeof n);
         return 0;
     }
     if (strlen(value) >= AGENT_VALUE_SIZE || !str_is_text(str_of(value)))
-        return err_set(e, ERR_INVALID, "[%s] %s is longer than %d bytes or has control characters", r->section,
-                       r->key, AGENT_VALUE_SIZE - 1);
+        return err_set(e, ERR_INVALID, "[%s] %s is longer than %d bytes or has control characters",
+                       r->section, r->key, AGENT_VALUE_SIZE - 1);
     if (value[0] != '\0' && r->kind == FOLDER && value[0] != '/')
-        return err_set(e, ERR_INVALID, "[%s] %s must be a path from the root (/...), not \"%s\"", r->section, r->key,
-                       value);
+        return err_set(e, ERR_INVALID, "[%s] %s must be a path from the root (/...), not \"%s\"", r->section,
+                       r->key, value);
     if (value[0] != '\0' && r->kind == COMMAND) {
         struct args args;
         int rc = args_split(value, &args, e);
@@ -81,7 +82,8 @@ static int set_row(struct agent_config *c, const struct row *r, const char *valu
     return 0;
 }
 
-int agent_config_set(struct agent_config *c, const char *section, const char *key, const char *value, struct err *e)
+int agent_config_set(struct agent_config *c, const char *section, const char *key, const char *value,
+                     struct err *e)
 {
     for (size_t i = 0; i < ROWS; i++)
         if (strcmp(rows[i].section, section) == 0 && strcmp(rows[i].key, key) == 0)
@@ -145,7 +147,8 @@ int agent_config_read(struct agent_config *c, const char *path, int must_exist, 
     if (r.e.code != 0)
         return err_set(e, ERR_INVALID, "%s, line %d: %s", path, line, r.e.text);
     if (line != 0)
-        return err_set(e, ERR_INVALID, "%s, line %d is no [section], no \"key = value\", or too long", path, line);
+        return err_set(e, ERR_INVALID, "%s, line %d is no [section], no \"key = value\", or too long", path,
+                       line);
     *c = fresh;
     return 0;
 }
@@ -156,11 +159,13 @@ int agent_server_url(const char *text, char out[AGENT_VALUE_SIZE], struct err *e
     size_t n = strlen(text);
     if (n > 0 && text[n - 1] == '/')
         n--;
-    bool good = n > sizeof scheme - 1 && n < AGENT_VALUE_SIZE && strncmp(text, scheme, sizeof scheme - 1) == 0;
+    bool good =
+        n > sizeof scheme - 1 && n < AGENT_VALUE_SIZE && strncmp(text, scheme, sizeof scheme - 1) == 0;
     for (size_t i = sizeof scheme - 1; good && i < n; i++)
         good = text[i] > ' ' && text[i] < 0x7F && strchr("/?#@\\\"<>", text[i]) == NULL;
     if (!good)
-        return err_set(e, ERR_INVALID, "the server must be https://HOST or https://HOST:PORT, not \"%.200s\"", text);
+        return err_set(e, ERR_INVALID, "the server must be https://HOST or https://HOST:PORT, not \"%.200s\"",
+                       text);
     memcpy(out, text, n);
     out[n] = '\0';
     return 0;
@@ -174,10 +179,12 @@ int agent_config_check(const struct agent_config *c, struct err *e)
     if (c->boot_id_file[0] == '\0')
         return err_set(e, ERR_INVALID, "[agent] boot_id_file is empty; leave the line out for the kernel's");
     if (strncmp(c->proxy, "https://", 8) == 0)
-        return err_set(e, ERR_INVALID, "[agent] proxy: a proxy reached over TLS is not supported; use http:// or "
-                                       "socks5h://, the connection to the server is encrypted through it");
+        return err_set(e, ERR_INVALID,
+                       "[agent] proxy: a proxy reached over TLS is not supported; use http:// or "
+                       "socks5h://, the connection to the server is encrypted through it");
     if (!tls_policy_is_post_quantum(c->policy))
-        return err_set(e, ERR_INVALID, "[agent] policy must be balanced, cnsa2 or constrained, not \"%s\"", c->policy);
+        return err_set(e, ERR_INVALID, "[agent] policy must be balanced, cnsa2 or constrained, not \"%s\"",
+                       c->policy);
     if (c->server[0] != '\0' && agent_server_url(c->server, url, e) != 0)
         return err_context(e, "[agent] server");
     return installer_check(c, e);

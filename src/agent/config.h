@@ -1,4 +1,5 @@
-/* The agent's settings: one table of rows {section, key, kind, place, default}; an unknown key is an error. */
+/* The agent's settings: one table of rows {section, key, kind, place, default}; an unknown key is an error.
+   */
 #ifndef PQOTA_AGENT_CONFIG_H
 #define PQOTA_AGENT_CONFIG_H
 
@@ -23,7 +24,9 @@ struct agent_config {
     int64_t poll_seconds;
     /* [installer] */
     char type[AGENT_VALUE_SIZE];
-    char command[AGENT_VALUE_SIZE]; /* a program by its path, then its arguments; quotes as in a shell, nothing else */
+    char command
+        /* a program by its path, then its arguments; quotes as in a shell, nothing else */
+        [AGENT_VALUE_SIZE];
     char version_file[AGENT_VALUE_SIZE], version_command[AGENT_VALUE_SIZE];
     char health_command[AGENT_VALUE_SIZE];
     char good_command[AGENT_VALUE_SIZE], bad_command[AGENT_VALUE_SIZE];
@@ -34,7 +37,8 @@ struct agent_config {
 
 /* Every setting its default. */
 void agent_config_init(struct agent_config *c);
-/* Reads the file over what is in *c; *c is untouched on failure. must_exist: otherwise a missing file is fine. */
+/* Reads the file over what is in *c; *c is untouched on failure. must_exist: otherwise a missing file is
+   fine. */
 int agent_config_read(struct agent_config *c, const char *path, int must_exist, struct err *e) MUST_CHECK;
 /* Sets one, as a line of the file would; for options of the command line. */
 int agent_config_set(struct agent_config *c, const char *section, const char *key, const char *value,

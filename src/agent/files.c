@@ -25,9 +25,15 @@ int files_open(struct files *f, const char *dir, bool make, struct err *e)
     const struct {
         char *path;
         const char *name;
-    } names[] = {{f->state, "state"},          {f->artifact, "artifact"}, {f->key, "device.key"},
-                 {f->cert, "device.crt"},      {f->cert_new, "device.crt.new"}, {f->roots, "server-roots.pem"},
-                 {f->roots_new, "server-roots.pem.new"}, {f->server, "server"}, {f->floor, "clock-floor"},
+    } names[] = {{f->state, "state"},
+                 {f->artifact, "artifact"},
+                 {f->key, "device.key"},
+                 {f->cert, "device.crt"},
+                 {f->cert_new, "device.crt.new"},
+                 {f->roots, "server-roots.pem"},
+                 {f->roots_new, "server-roots.pem.new"},
+                 {f->server, "server"},
+                 {f->floor, "clock-floor"},
                  {f->lock, "lock"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (file_join(names[i].path, PATH_MAX, dir, names[i].name) != 0)
@@ -231,8 +237,15 @@ static int st_sync(void *ctx)
 
 struct pqota_storage files_storage(struct files *f)
 {
-    return (struct pqota_storage){.ctx = f, .load = st_load, .save = st_save, .prepare = st_prepare, .size = st_size,
-                                  .write = st_write, .read = st_read, .truncate = st_truncate, .sync = st_sync,
+    return (struct pqota_storage){.ctx = f,
+                                  .load = st_load,
+                                  .save = st_save,
+                                  .prepare = st_prepare,
+                                  .size = st_size,
+                                  .write = st_write,
+                                  .read = st_read,
+                                  .truncate = st_truncate,
+                                  .sync = st_sync,
                                   .discard = st_discard};
 }
 
@@ -259,7 +272,8 @@ static int sha_finish(void *ctx, unsigned char out[32])
 
 struct pqota_sha256 files_sha256(void **state)
 {
-    return (struct pqota_sha256){.ctx = state, .begin = sha_begin, .update = sha_update, .finish = sha_finish};
+    return (struct pqota_sha256){
+        .ctx = state, .begin = sha_begin, .update = sha_update, .finish = sha_finish};
 }
 
 void files_sha256_free(void **state)

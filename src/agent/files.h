@@ -1,4 +1,5 @@
-/* The agent's files in its state folder (mode 0700): the client library's storage, and where the rest lies. */
+/* The agent's files in its state folder (mode 0700): the client library's storage, and where the rest lies.
+   */
 #ifndef PQOTA_AGENT_FILES_H
 #define PQOTA_AGENT_FILES_H
 
@@ -10,15 +11,15 @@
 
 struct files {
     char dir[PATH_MAX];
-    char state[PATH_MAX];    /* the client library's */
+    char state[PATH_MAX]; /* the client library's */
     char artifact[PATH_MAX];
     char key[PATH_MAX];      /* the device's own, 0600 */
     char cert[PATH_MAX];     /* its chain */
     char cert_new[PATH_MAX]; /* a renewed one that was not used yet */
     char roots[PATH_MAX];    /* whom the device trusts; missing before enrolment */
     char roots_new[PATH_MAX];
-    char server[PATH_MAX];   /* the address it enrolled at, and the policy */
-    char floor[PATH_MAX];    /* the clock's */
+    char server[PATH_MAX]; /* the address it enrolled at, and the policy */
+    char floor[PATH_MAX];  /* the clock's */
     char lock[PATH_MAX];
     int artifact_fd; /* -1: none */
     int lock_fd;

@@ -64,15 +64,17 @@ static int own_key(const struct files *f, const char *policy, EVP_PKEY **out, st
 static int store_server(const struct files *f, const struct enrolment *how, struct err *e)
 {
     char text[2 * AGENT_VALUE_SIZE + 128];
-    int n = snprintf(text, sizeof text, "; written by pqota-agent enroll\n[agent]\nserver = %s\npolicy = %s\n",
-                     how->server, how->policy);
+    int n =
+        snprintf(text, sizeof text, "; written by pqota-agent enroll\n[agent]\nserver = %s\npolicy = %s\n",
+                 how->server, how->policy);
     if (n < 0 || (size_t)n >= sizeof text)
         return err_set(e, ERR_TOO_LARGE, "the server's address is too long");
     return file_write_atomic(f->server, text, (size_t)n, 0600, e);
 }
 
 /* The certificate last: it is what makes the device an enrolled one. */
-static int store_enrolment(const struct files *f, const struct enrolment *how, const struct reply *r, struct err *e)
+static int store_enrolment(const struct files *f, const struct enrolment *how, const struct reply *r,
+                           struct err *e)
 {
     auto_buf struct buf given;
     buf_init(&given, CERT_MAX);
@@ -90,12 +92,14 @@ static int store_enrolment(const struct files *f, const struct enrolment *how, c
     return rc;
 }
 
-int identity_enroll(struct files *f, struct clock_floor *floor, const struct enrolment *how, struct pki_cert *out,
-                    struct err *e)
+int identity_enroll(struct files *f, struct clock_floor *floor, const struct enrolment *how,
+                    struct pki_cert *out, struct err *e)
 {
     if (file_exists(f->cert))
-        return err_set(e, ERR_CONFLICT, "this device is enrolled already; to enrol it anew, remove device.crt and "
-                                        "device.key in %s", f->dir);
+        return err_set(e, ERR_CONFLICT,
+                       "this device is enrolled already; to enrol it anew, remove device.crt and "
+                       "device.key in %s",
+                       f->dir);
     auto_key EVP_PKEY *key = NULL;
     int rc = own_key(f, how->policy, &key, e);
     if (rc != 0)
@@ -104,8 +108,11 @@ int identity_enroll(struct files *f, struct clock_floor *floor, const struct enr
     arena_init(&arena, ARENA_MAX);
     struct reply r = {0};
     struct link l;
-    const struct link_settings set = {.server = how->server, .proxy = how->proxy, .policy = how->policy,
-                                      .ca_file = how->ca_file, .floor = floor};
+    const struct link_settings set = {.server = how->server,
+                                      .proxy = how->proxy,
+                                      .policy = how->policy,
+                                      .ca_file = how->ca_file,
+                                      .floor = floor};
     rc = link_init(&l, &set, e);
     if (rc == 0)
         rc = reply_get_enrolment(&l, key, how->token, how->id, &arena, &r, e);
@@ -142,7 +149,8 @@ static int replace(const char *from, const char *to, struct err *e)
     return 0;
 }
 
-/* The roots first: new roots hold the old ones too as long as the server shows a certificate of an old one. */
+/* The roots first: new roots hold the old ones too as long as the server shows a certificate of an old one.
+   */
 static int take_new(const struct files *f, struct err *e)
 {
     int rc = 0;
@@ -229,7 +237,8 @@ void identity_tick(struct files *f, struct link *l, int64_t now_s, int64_t *next
             return;
         }
         if (now_s > cert.not_after + RENEW_GRACE_S) {
-            log_error("identity", "the certificate expired too long ago to be renewed; enrol the device anew");
+            log_error("identity",
+                      "the certificate expired too long ago to be renewed; enrol the device anew");
             *next_s = RENEW_REFUSED_S;
             return;
         }

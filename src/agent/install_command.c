@@ -10,9 +10,13 @@ static int check(const struct agent_config *c, struct err *e)
     return installer_version_check(c, e);
 }
 
-static enum pqota_install install(struct installer *in, const struct pqota_artifact *a, char why[PQOTA_TEXT_SIZE])
+static enum pqota_install install(struct installer *in, const struct pqota_artifact *a,
+                                  char why[PQOTA_TEXT_SIZE])
 {
-    struct installer_run run = {.what = "the installer", .command = in->config->command, .artifact = a, .file = true,
+    struct installer_run run = {.what = "the installer",
+                                .command = in->config->command,
+                                .artifact = a,
+                                .file = true,
                                 .timeout_s = in->config->timeout_seconds};
     if (installer_run(in, &run, why))
         return PQOTA_INSTALL_DONE;
@@ -25,5 +29,8 @@ static enum pqota_confirm confirm(struct installer *in, const struct pqota_artif
     return installer_confirm(in, a, in->config->good_command, in->config->bad_command, wait_s, why);
 }
 
-const struct installer_kind installer_command = {
-    .name = "command", .check = check, .running_version = installer_version, .install = install, .confirm = confirm};
+const struct installer_kind installer_command = {.name = "command",
+                                                 .check = check,
+                                                 .running_version = installer_version,
+                                                 .install = install,
+                                                 .confirm = confirm};

@@ -21,10 +21,10 @@
 #include "base/log.h"
 #include "base/str.h"
 
-#define STARTS_MAX 3    /* boots in a new version that may pass without its being confirmed */
-#define ASK_AGAIN_S 2   /* between two looks at a version that is not confirmed yet */
-#define TRY_AGAIN_S 10  /* after an I/O error */
-#define NOT_YET 75      /* EX_TEMPFAIL: the health command cannot say yet */
+#define STARTS_MAX 3   /* boots in a new version that may pass without its being confirmed */
+#define ASK_AGAIN_S 2  /* between two looks at a version that is not confirmed yet */
+#define TRY_AGAIN_S 10 /* after an I/O error */
+#define NOT_YET 75     /* EX_TEMPFAIL: the health command cannot say yet */
 
 static int check(const struct agent_config *c, struct err *e)
 {
@@ -41,13 +41,17 @@ static int running_version(struct installer *in, char out[PQOTA_NAME_SIZE], stru
     return installer_read_version(path, out, e);
 }
 
-static int fill_slot(struct installer *in, const struct pqota_artifact *a, const char *slot, char why[PQOTA_TEXT_SIZE],
-                     struct err *e)
+static int fill_slot(struct installer *in, const struct pqota_artifact *a, const char *slot,
+                     char why[PQOTA_TEXT_SIZE], struct err *e)
 {
     if (in->config->unpack_command[0] == '\0')
         return slots_copy(files_artifact_fd(in->files), a->size, slot, e);
-    struct installer_run run = {.what = "the unpack command", .command = in->config->unpack_command, .artifact = a,
-                                .slot = slot, .file = true, .timeout_s = in->config->timeout_seconds};
+    struct installer_run run = {.what = "the unpack command",
+                                .command = in->config->unpack_command,
+                                .artifact = a,
+                                .slot = slot,
+                                .file = true,
+                                .timeout_s = in->config->timeout_seconds};
     return installer_run(in, &run, why) ? 0 : err_set(e, ERR_IO, "%.500s", why);
 }
 
@@ -90,7 +94,8 @@ static int install_steps(struct installer *in, const struct pqota_artifact *a, c
     return rc;
 }
 
-static enum pqota_install install(struct installer *in, const struct pqota_artifact *a, char why[PQOTA_TEXT_SIZE])
+static enum pqota_install install(struct installer *in, const struct pqota_artifact *a,
+                                  char why[PQOTA_TEXT_SIZE])
 {
     struct err e = {0};
     if (install_steps(in, a, why, &e) == 0)
@@ -99,10 +104,14 @@ static enum pqota_install install(struct installer *in, const struct pqota_artif
     return PQOTA_INSTALL_FAILED;
 }
 
-static bool restart(struct installer *in, const struct pqota_artifact *a, const char *slot, char why[PQOTA_TEXT_SIZE])
+static bool restart(struct installer *in, const struct pqota_artifact *a, const char *slot,
+                    char why[PQOTA_TEXT_SIZE])
 {
-    struct installer_run run = {.what = "the restart command", .command = in->config->restart_command, .artifact = a,
-                                .slot = slot, .timeout_s = in->config->timeout_seconds};
+    struct installer_run run = {.what = "the restart command",
+                                .command = in->config->restart_command,
+                                .artifact = a,
+                                .slot = slot,
+                                .timeout_s = in->config->timeout_seconds};
     return in->config->restart_command[0] == '\0' || installer_run(in, &run, why);
 }
 
@@ -114,8 +123,9 @@ static enum pqota_confirm later(const struct err *e, uint32_t *wait_s)
 }
 
 /* Goes back to the slot the update came from. Repeated from its beginning if it is cut off. */
-static enum pqota_confirm go_back(struct installer *in, const struct pqota_artifact *a, struct slots_pending *p,
-                                  const char *reason, uint32_t *wait_s, char why[PQOTA_TEXT_SIZE])
+static enum pqota_confirm go_back(struct installer *in, const struct pqota_artifact *a,
+                                  struct slots_pending *p, const char *reason, uint32_t *wait_s,
+                                  char why[PQOTA_TEXT_SIZE])
 {
     const char *dir = in->config->slots_dir;
     struct err e = {0};
@@ -162,8 +172,8 @@ static enum pqota_confirm begin(struct installer *in, const struct pqota_artifac
     return PQOTA_CONFIRM_WAIT;
 }
 
-/* A version that takes the machine down before it can be asked never reaches its deadline on a board whose clock
-   starts anew each time: so boots are counted too. */
+/* A version that takes the machine down before it can be asked never reaches its deadline on a board whose
+   clock starts anew each time: so boots are counted too. */
 static int count_start(struct installer *in, struct slots_pending *p, struct err *e)
 {
     char boot[PQOTA_BOOT_SIZE];
@@ -184,8 +194,8 @@ static enum pqota_confirm judge(struct installer *in, const struct pqota_artifac
     if (count_start(in, p, &e) != 0)
         return later(&e, wait_s);
     if (p->starts > STARTS_MAX)
-        return go_back(in, a, p, "the device started several times before the new version was confirmed", wait_s,
-                       why);
+        return go_back(in, a, p, "the device started several times before the new version was confirmed",
+                       wait_s, why);
     snprintf(slot, sizeof slot, "%s/%s", c->slots_dir, p->to);
     if (p->phase == SLOTS_SWITCHING)
         return begin(in, a, p, slot, wait_s, why);
@@ -200,8 +210,11 @@ static enum pqota_confirm judge(struct installer *in, const struct pqota_artifac
     *wait_s = ASK_AGAIN_S;
     if (c->health_command[0] == '\0')
         return PQOTA_CONFIRM_WAIT;
-    struct installer_run run = {.what = "the health command", .command = c->health_command, .artifact = a,
-                                .slot = slot, .timeout_s = left < c->health_seconds ? left : c->health_seconds};
+    struct installer_run run = {.what = "the health command",
+                                .command = c->health_command,
+                                .artifact = a,
+                                .slot = slot,
+                                .timeout_s = left < c->health_seconds ? left : c->health_seconds};
     if (installer_run(in, &run, reason))
         return keep(in, wait_s);
     if (run.code == NOT_YET)
@@ -209,7 +222,8 @@ static enum pqota_confirm judge(struct installer *in, const struct pqota_artifac
     return go_back(in, a, p, reason, wait_s, why);
 }
 
-static enum pqota_confirm settled(struct installer *in, const struct pqota_artifact *a, char why[PQOTA_TEXT_SIZE])
+static enum pqota_confirm settled(struct installer *in, const struct pqota_artifact *a,
+                                  char why[PQOTA_TEXT_SIZE])
 {
     char now[PQOTA_NAME_SIZE] = "an unknown version";
     struct err e = {0};
@@ -265,6 +279,10 @@ static int mark_good(struct installer *in, struct err *e)
     return rc != 0 ? rc : slots_confirm(in->config->slots_dir, p.to, p.version, e);
 }
 
-const struct installer_kind installer_slots = {
-    .name = "slots", .check = check, .running_version = running_version, .install = install, .confirm = confirm,
-    .recover = recover, .mark_good = mark_good};
+const struct installer_kind installer_slots = {.name = "slots",
+                                               .check = check,
+                                               .running_version = running_version,
+                                               .install = install,
+                                               .confirm = confirm,
+                                               .recover = recover,
+                                               .mark_good = mark_good};

@@ -10,10 +10,10 @@
 #include "base/log.h"
 #include "base/str.h"
 
-#define VERSION_SECONDS 30  /* for the version command */
-#define REBOOT_SECONDS 60   /* for the reboot command to end; the machine may take longer to go down */
+#define VERSION_SECONDS 30 /* for the version command */
+#define REBOOT_SECONDS 60  /* for the reboot command to end; the machine may take longer to go down */
 #define VERSION_FILE_MAX 4096
-#define BAD_WAIT_S 300      /* for the reboot after bad_command */
+#define BAD_WAIT_S 300 /* for the reboot after bad_command */
 
 static const struct installer_kind *const kinds[] = {&installer_command, &installer_slots, &installer_rauc,
                                                      &installer_swupdate};
@@ -30,8 +30,8 @@ int installer_check(const struct agent_config *c, struct err *e)
 {
     const struct installer_kind *kind = find(c->type);
     if (kind == NULL)
-        return err_set(e, ERR_INVALID, "[installer] type must be command, slots, rauc or swupdate, not \"%s\"",
-                       c->type);
+        return err_set(e, ERR_INVALID,
+                       "[installer] type must be command, slots, rauc or swupdate, not \"%s\"", c->type);
     return kind->check(c, e);
 }
 
@@ -41,7 +41,8 @@ int installer_init(struct installer *in, const struct agent_config *c, struct fi
     int rc = installer_check(c, e);
     if (rc != 0)
         return rc;
-    *in = (struct installer){.kind = find(c->type), .config = c, .files = files, .now_s = now_s, .now_ctx = now_ctx};
+    *in = (struct installer){
+        .kind = find(c->type), .config = c, .files = files, .now_s = now_s, .now_ctx = now_ctx};
     return 0;
 }
 
@@ -70,7 +71,9 @@ bool installer_run(struct installer *in, struct installer_run *r, char why[PQOTA
     struct args args;
     struct err e = {0};
     struct process_result result;
-    struct process p = {.args = &args, .env = env, .file = r->file ? files_artifact_fd(in->files) : -1,
+    struct process p = {.args = &args,
+                        .env = env,
+                        .file = r->file ? files_artifact_fd(in->files) : -1,
                         .timeout_ms = r->timeout_s * 1000};
     r->code = -1;
     int rc = args_split(r->command, &args, &e);
@@ -134,19 +137,21 @@ int installer_version(struct installer *in, char out[PQOTA_NAME_SIZE], struct er
 int installer_version_check(const struct agent_config *c, struct err *e)
 {
     if ((c->version_command[0] == '\0') == (c->version_file[0] == '\0'))
-        return err_set(e, ERR_INVALID, "[installer] needs version_file or version_command (one of them): success is "
-                                       "reported only when the new version really runs");
+        return err_set(e, ERR_INVALID,
+                       "[installer] needs version_file or version_command (one of them): success is "
+                       "reported only when the new version really runs");
     return 0;
 }
 
 static int reboot_now(struct installer *in, char why[PQOTA_TEXT_SIZE])
 {
     if (in->config->reboot_command[0] == '\0') {
-        log_warn("installer", "the update needs a reboot, and there is no [installer] reboot_command: waiting for one");
+        log_warn("installer",
+                 "the update needs a reboot, and there is no [installer] reboot_command: waiting for one");
         return PQOTA_OK;
     }
-    struct installer_run run = {.what = "the reboot command", .command = in->config->reboot_command,
-                                .timeout_s = REBOOT_SECONDS};
+    struct installer_run run = {
+        .what = "the reboot command", .command = in->config->reboot_command, .timeout_s = REBOOT_SECONDS};
     log_info("installer", "rebooting");
     return installer_run(in, &run, why) ? PQOTA_OK : PQOTA_E_AGAIN;
 }
@@ -158,17 +163,22 @@ enum pqota_confirm installer_confirm(struct installer *in, const struct pqota_ar
     char now[PQOTA_NAME_SIZE];
     struct err e = {0};
     if (in->kind->running_version(in, now, &e) != 0)
-        return PQOTA_CONFIRM_GOOD; /* the client asks for the version itself, and reports that it cannot be told */
+        /* the client asks for the version itself, and reports that it cannot be told */
+        return PQOTA_CONFIRM_GOOD;
     if (strcmp(now, a->version) != 0) {
         snprintf(why, PQOTA_TEXT_SIZE, "the device runs %s: it returned to it, or never left it", now);
         return PQOTA_CONFIRM_RETURNED;
     }
-    struct installer_run run = {.what = "the health command", .command = c->health_command, .artifact = a,
+    struct installer_run run = {.what = "the health command",
+                                .command = c->health_command,
+                                .artifact = a,
                                 .timeout_s = c->health_seconds};
     bool healthy = c->health_command[0] == '\0' || installer_run(in, &run, why);
     const char *next = healthy ? good : bad;
-    struct installer_run mark = {.what = healthy ? "the good command" : "the bad command", .command = next,
-                                 .artifact = a, .timeout_s = c->health_seconds};
+    struct installer_run mark = {.what = healthy ? "the good command" : "the bad command",
+                                 .command = next,
+                                 .artifact = a,
+                                 .timeout_s = c->health_seconds};
     char trouble[PQOTA_TEXT_SIZE] = "";
     if (next[0] != '\0' && !installer_run(in, &mark, trouble)) {
         log_error("installer", "the new version could not be marked", LOG_STR("error", trouble));
@@ -218,6 +228,9 @@ static enum pqota_confirm cb_confirm(void *ctx, const struct pqota_artifact *a, 
 
 struct pqota_installer installer_callbacks(struct installer *in)
 {
-    return (struct pqota_installer){.ctx = in, .running_version = cb_version, .install = cb_install,
-                                    .reboot = cb_reboot, .confirm = cb_confirm};
+    return (struct pqota_installer){.ctx = in,
+                                    .running_version = cb_version,
+                                    .install = cb_install,
+                                    .reboot = cb_reboot,
+                                    .confirm = cb_confirm};
 }

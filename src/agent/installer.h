@@ -20,11 +20,12 @@ struct installer_kind {
     /* What the settings need for this one. */
     int (*check)(const struct agent_config *c, struct err *e);
     int (*running_version)(struct installer *in, char out[PQOTA_NAME_SIZE], struct err *e);
-    enum pqota_install (*install)(struct installer *in, const struct pqota_artifact *a, char why[PQOTA_TEXT_SIZE]);
+    enum pqota_install (*install)(struct installer *in, const struct pqota_artifact *a,
+                                  char why[PQOTA_TEXT_SIZE]);
     enum pqota_confirm (*confirm)(struct installer *in, const struct pqota_artifact *a, uint32_t *wait_s,
                                   char why[PQOTA_TEXT_SIZE]);
-    /* At the start, when no update is under way: puts right what an update left half-way whose state was lost.
-       *wait_s > 0: ask again then. NULL: nothing can be left. */
+    /* At the start, when no update is under way: puts right what an update left half-way whose state was
+       lost. *wait_s > 0: ask again then. NULL: nothing can be left. */
     void (*recover)(struct installer *in, uint32_t *wait_s);
     /* `pqota-agent confirm`. NULL: this kind confirms by itself. */
     int (*mark_good)(struct installer *in, struct err *e);
@@ -48,8 +49,8 @@ struct pqota_installer installer_callbacks(struct installer *in);
 
 /* --- for the installers themselves --- */
 
-/* Runs a configured command with PQOTA_NAME, PQOTA_VERSION, PQOTA_SHA256, PQOTA_SIZE, PQOTA_FILENAME, and with
-   `file` PQOTA_FILE. `a` and `slot` may be NULL. true: it ended with 0; otherwise why says what happened. */
+/* Runs a configured command with PQOTA_NAME, PQOTA_VERSION, PQOTA_SHA256, PQOTA_SIZE, PQOTA_FILENAME, and
+   with `file` PQOTA_FILE. `a` and `slot` may be NULL. true: it ended with 0; otherwise why says what happened. */
 struct installer_run {
     const char *what;    /* "the health command" */
     const char *command; /* as configured */
@@ -67,7 +68,8 @@ int installer_version(struct installer *in, char out[PQOTA_NAME_SIZE], struct er
 int installer_version_check(const struct agent_config *c, struct err *e) MUST_CHECK;
 /* The first line of a file as a version. */
 int installer_read_version(const char *path, char out[PQOTA_NAME_SIZE], struct err *e) MUST_CHECK;
-/* For the kinds whose way back is not ours: health command, then good_command, or bad_command and a reboot. */
+/* For the kinds whose way back is not ours: health command, then good_command, or bad_command and a reboot.
+   */
 enum pqota_confirm installer_confirm(struct installer *in, const struct pqota_artifact *a, const char *good,
                                      const char *bad, uint32_t *wait_s, char why[PQOTA_TEXT_SIZE]);
 

@@ -24,9 +24,13 @@ static CURLcode on_ssl_ctx(CURL *curl, void *ssl_ctx, void *arg)
 {
     struct link *l = arg;
     (void)curl;
-    const struct tls_config config = {.role = TLS_CLIENT, .policy = l->set.policy, .ca_file = l->set.ca_file,
-                                      .cert_file = l->set.cert_file, .key_file = l->set.key_file,
-                                      .accept_expired_own = true, .clock_floor = l->set.floor->floor};
+    const struct tls_config config = {.role = TLS_CLIENT,
+                                      .policy = l->set.policy,
+                                      .ca_file = l->set.ca_file,
+                                      .cert_file = l->set.cert_file,
+                                      .key_file = l->set.key_file,
+                                      .accept_expired_own = true,
+                                      .clock_floor = l->set.floor->floor};
     return tls_ssl_ctx_apply(ssl_ctx, &config, &l->tls) == 0 ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 
@@ -235,12 +239,14 @@ static int perform(struct link *l, const struct pqota_request *q, struct transfe
         return err_set(e, ERR_GONE, "the answer was not wanted any further");
     if (rc == CURLE_ABORTED_BY_CALLBACK)
         return err_set(e, ERR_GONE, "stopped");
-    const char *why = l->tls.code != 0 ? l->tls.text : l->trouble[0] != '\0' ? l->trouble : curl_easy_strerror(rc);
+    const char *why = l->tls.code != 0        ? l->tls.text
+                      : l->trouble[0] != '\0' ? l->trouble
+                                              : curl_easy_strerror(rc);
     return err_set(e, rc == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_IO, "%s: %s", l->set.server, why);
 }
 
-int link_request(void *ctx, const struct pqota_request *request, struct pqota_response *response, pqota_sink sink,
-                 void *sink_ctx)
+int link_request(void *ctx, const struct pqota_request *request, struct pqota_response *response,
+                 pqota_sink sink, void *sink_ctx)
 {
     struct link *l = ctx;
     struct err e = {0};
@@ -261,13 +267,16 @@ static int collect(void *ctx, const void *data, size_t n)
 int link_call(struct link *l, const char *method, const char *path, const struct buf *body, int *status,
               struct buf *reply, struct err *e)
 {
-    struct pqota_request q = {.method = method, .path = path, .body = body != NULL ? body->p : NULL,
+    struct pqota_request q = {.method = method,
+                              .path = path,
+                              .body = body != NULL ? body->p : NULL,
                               .body_size = body != NULL ? body->n : 0};
     struct pqota_response response = {.content_length = PQOTA_LENGTH_UNKNOWN};
     struct transfer t = {.link = l, .response = &response, .sink = collect, .sink_ctx = reply};
     int rc = perform(l, &q, &t, e);
     if (rc != 0 && t.stopped)
-        return err_set(e, ERR_TOO_LARGE, "the server's answer to %s is larger than %d bytes", path, LINK_REPLY_MAX);
+        return err_set(e, ERR_TOO_LARGE, "the server's answer to %s is larger than %d bytes", path,
+                       LINK_REPLY_MAX);
     if (rc == 0)
         *status = response.status;
     return rc;

@@ -1,6 +1,6 @@
 /*
- * Requests to the one server, through libcurl: TLS 1.3 with the policy of src/tls, our roots only, the device's
- * certificate, proxies as configured or as the environment says; redirects are not followed.
+ * Requests to the one server, through libcurl: TLS 1.3 with the policy of src/tls, our roots only, the
+ * device's certificate, proxies as configured or as the environment says; redirects are not followed.
  */
 #ifndef PQOTA_AGENT_LINK_H
 #define PQOTA_AGENT_LINK_H
@@ -14,9 +14,9 @@
 #include "pqota_client.h"
 
 #define LINK_CONNECT_S 30
-#define LINK_STALL_S 60     /* slower than LINK_STALL_BYTES a second for so long ends a request */
+#define LINK_STALL_S 60 /* slower than LINK_STALL_BYTES a second for so long ends a request */
 #define LINK_STALL_BYTES 100
-#define LINK_SMALL_S 120    /* a request that is no download, in all */
+#define LINK_SMALL_S 120      /* a request that is no download, in all */
 #define LINK_REPLY_MAX 262144 /* bytes of an answer that link_call collects */
 
 struct link_settings { /* the texts must outlive the link */
@@ -42,9 +42,10 @@ void link_fini(struct link *l);
 int link_renew(struct link *l, struct err *e) MUST_CHECK;
 
 /* The client library's; ctx is the link. */
-int link_request(void *ctx, const struct pqota_request *request, struct pqota_response *response, pqota_sink sink,
-                 void *sink_ctx);
-/* One request whose answer is collected in *reply (an initialised buf). 0 when an answer came: look at *status. */
+int link_request(void *ctx, const struct pqota_request *request, struct pqota_response *response,
+                 pqota_sink sink, void *sink_ctx);
+/* One request whose answer is collected in *reply (an initialised buf). 0 when an answer came: look at
+   *status. */
 int link_call(struct link *l, const char *method, const char *path, const struct buf *body, int *status,
               struct buf *reply, struct err *e) MUST_CHECK;
 /* What a refusal says (RFC 9457), for a person: "401 Unauthorized: the token ...". */

@@ -57,14 +57,16 @@ static int set_log(const struct agent_config *c, struct err *e)
         [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
     bool json = strcmp(c->log_format, "json") == 0;
     if (!json && strcmp(c->log_format, "logfmt") != 0)
-        return err_set(e, ERR_INVALID, "[agent] log_format must be logfmt or json, not \"%s\"", c->log_format);
+        return err_set(e, ERR_INVALID, "[agent] log_format must be logfmt or json, not \"%s\"",
+                       c->log_format);
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         if (strcmp(levels[i], c->log_level) != 0)
             continue;
         log_setup((enum log_level)i, json ? LOG_JSON : LOG_LOGFMT, STDERR_FILENO);
         return 0;
     }
-    return err_set(e, ERR_INVALID, "[agent] log_level must be debug, info, warn or error, not \"%s\"", c->log_level);
+    return err_set(e, ERR_INVALID, "[agent] log_level must be debug, info, warn or error, not \"%s\"",
+                   c->log_level);
 }
 
 static int read_token(struct options *o, struct err *e)
@@ -82,8 +84,9 @@ static int read_token(struct options *o, struct err *e)
     }
     size_t n = from != NULL ? strcspn(from, "\r\n") : 0;
     if (n == 0 || n >= sizeof o->token)
-        return err_set(e, ERR_INVALID, "enroll needs a token: --token-file FILE, the environment's PQOTA_TOKEN, or "
-                                       "--token TOKEN; an operator makes one with pqota token new");
+        return err_set(e, ERR_INVALID,
+                       "enroll needs a token: --token-file FILE, the environment's PQOTA_TOKEN, or "
+                       "--token TOKEN; an operator makes one with pqota token new");
     memcpy(o->token, from, n);
     o->token[n] = '\0';
     return 0;
@@ -99,15 +102,18 @@ static int check_enrolment(struct options *o, struct agent_config *c, struct err
     if (o->policy != NULL)
         snprintf(c->policy, sizeof c->policy, "%s", o->policy);
     if (c->server[0] == '\0' || c->ca[0] == '\0')
-        return err_set(e, ERR_INVALID, "enroll needs --server https://HOST:PORT and --ca FILE (the server's roots)");
+        return err_set(e, ERR_INVALID,
+                       "enroll needs --server https://HOST:PORT and --ca FILE (the server's roots)");
     int rc = agent_server_url(c->server, server, e);
     if (rc != 0)
         return rc;
     memcpy(c->server, server, sizeof server);
     if (!tls_policy_is_post_quantum(c->policy))
-        return err_set(e, ERR_INVALID, "there is no policy \"%s\": use balanced, cnsa2 or constrained", c->policy);
+        return err_set(e, ERR_INVALID, "there is no policy \"%s\": use balanced, cnsa2 or constrained",
+                       c->policy);
     if (o->id != NULL && !str_is_device_id(str_of(o->id)))
-        return err_set(e, ERR_INVALID, "the id \"%.64s\" is none: at most 64 letters, digits and . _ : -", o->id);
+        return err_set(e, ERR_INVALID, "the id \"%.64s\" is none: at most 64 letters, digits and . _ : -",
+                       o->id);
     return read_token(o, e);
 }
 
@@ -120,8 +126,12 @@ static int verb_enroll(struct options *o)
     struct pki_cert cert;
     if (read_config(o, &c, &e) != 0 || set_log(&c, &e) != 0 || check_enrolment(o, &c, &e) != 0)
         return fail(&e);
-    const struct enrolment how = {.server = c.server, .ca_file = c.ca, .token = o->token, .id = o->id,
-                                  .policy = c.policy, .proxy = c.proxy};
+    const struct enrolment how = {.server = c.server,
+                                  .ca_file = c.ca,
+                                  .token = o->token,
+                                  .id = o->id,
+                                  .policy = c.policy,
+                                  .proxy = c.proxy};
     int rc = files_open(&f, c.state_dir, true, &e);
     if (rc == 0)
         rc = files_lock(&f, &e);
@@ -134,7 +144,8 @@ static int verb_enroll(struct options *o)
     if (rc != 0)
         return fail(&e);
     char end[CLOCK_TEXT_MAX];
-    printf("enrolled as %s, certificate until %s\n", cert.common_name, clock_format(cert.not_after * 1000, end));
+    printf("enrolled as %s, certificate until %s\n", cert.common_name,
+           clock_format(cert.not_after * 1000, end));
     return AGENT_OK;
 }
 
@@ -222,7 +233,17 @@ static int usage(FILE *to)
     return to == stdout ? AGENT_OK : AGENT_USAGE;
 }
 
-enum { OPT_CONFIG = 256, OPT_STATE, OPT_SERVER, OPT_CA, OPT_TOKEN, OPT_TOKEN_FILE, OPT_ID, OPT_POLICY, OPT_VERSION };
+enum {
+    OPT_CONFIG = 256,
+    OPT_STATE,
+    OPT_SERVER,
+    OPT_CA,
+    OPT_TOKEN,
+    OPT_TOKEN_FILE,
+    OPT_ID,
+    OPT_POLICY,
+    OPT_VERSION
+};
 
 static bool take_token(struct options *o, char *arg)
 {

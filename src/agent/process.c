@@ -121,7 +121,8 @@ static int start(const struct process *p, int output, int file, pid_t *pid, stru
     if (rc == 0)
         rc = posix_spawn_file_actions_addclosefrom_np(&actions, file >= 0 ? 4 : 3);
     if (rc == 0)
-        rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        rc = posix_spawnattr_setflags(&attr,
+                                      POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     if (rc == 0)
         rc = posix_spawnattr_setsigmask(&attr, &none);
     if (rc == 0)
@@ -154,14 +155,15 @@ static bool take_output(int fd, struct process_result *r)
     return true;
 }
 
-/* Until the program has ended or the time is up. Children it left behind are its own business if it ended well:
-   a restart command may start a service. */
+/* Until the program has ended or the time is up. Children it left behind are its own business if it ended
+   well: a restart command may start a service. */
 static bool wait_until(int pidfd, int output, int64_t deadline, struct process_result *r)
 {
     bool open = true;
     for (;;) {
         int64_t left = deadline - clock_mono_ms(&clock_system);
-        struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = open ? output : -1, .events = POLLIN}};
+        struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN},
+                                {.fd = open ? output : -1, .events = POLLIN}};
         int rc = poll(fds, 2, left < 0 ? 0 : left > 60000 ? 60000 : (int)left);
         if (rc < 0 && errno != EINTR)
             return false;

@@ -1,4 +1,5 @@
-/* Runs a program: no shell, a clean environment, nothing inherited but what is named, a deadline for all of it. */
+/* Runs a program: no shell, a clean environment, nothing inherited but what is named, a deadline for all of
+   it. */
 #ifndef PQOTA_AGENT_PROCESS_H
 #define PQOTA_AGENT_PROCESS_H
 

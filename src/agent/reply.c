@@ -56,8 +56,8 @@ static int refusal(int status, const struct buf *reply, const char *what, struct
     return err_set(e, code, "the server refused %s: %s", what, said);
 }
 
-static int ask(struct link *l, const char *path, const char *what, EVP_PKEY *key, const char *token, const char *id,
-               struct arena *a, struct reply *out, struct err *e)
+static int ask(struct link *l, const char *path, const char *what, EVP_PKEY *key, const char *token,
+               const char *id, struct arena *a, struct reply *out, struct err *e)
 {
     auto_buf struct buf body, answer;
     buf_init(&body, LINK_REPLY_MAX);
@@ -113,7 +113,8 @@ int reply_store_roots(const struct reply *r, const char *path, struct err *e)
     int rc = file_write_atomic(beside, r->roots.p, r->roots.n, 0644, e);
     if (rc != 0)
         return rc;
-    /* Read back as the next connection will read it: a bundle that does not load would lock the device out. */
+    /* Read back as the next connection will read it: a bundle that does not load would lock the device out.
+       */
     if (pki_bundle_key_ids(beside, &a, &ids, &count, e) != 0 || count == 0)
         rc = err_set(e, ERR_INVALID, "the roots that the server sent do not read as certificates");
     unlink(beside);

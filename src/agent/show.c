@@ -33,8 +33,8 @@ static void print_certificate(const struct files *f, const struct clock_floor *f
     clock_format(cert.not_after * 1000, end);
     clock_format(identity_renew_at(&cert) * 1000, renew);
     printf("device       %s\n", cert.common_name);
-    printf("certificate  %s %s, renewed from %s\n", clock_floor_now(floor) > cert.not_after ? "expired" : "until",
-           end, renew);
+    printf("certificate  %s %s, renewed from %s\n",
+           clock_floor_now(floor) > cert.not_after ? "expired" : "until", end, renew);
 }
 
 static void print_update(const struct pqota_status *st)
@@ -42,8 +42,8 @@ static void print_update(const struct pqota_status *st)
     printf("state        %s\n", pqota_state_name(st->state));
     if (st->action == 0)
         return;
-    printf("%s  %s %s (action %" PRIu32 ")", st->state == PQOTA_IDLE ? "last update" : "update     ", st->name,
-           st->version, st->action);
+    printf("%s  %s %s (action %" PRIu32 ")", st->state == PQOTA_IDLE ? "last update" : "update     ",
+           st->name, st->version, st->action);
     if (st->state == PQOTA_DOWNLOADING)
         printf(", %" PRIu64 " of %" PRIu64 " bytes", st->have, st->size);
     if (st->outcome != PQOTA_OUTCOME_NONE)
@@ -67,7 +67,8 @@ static int print_state(const struct files *f, struct err *e)
         int read = pqota_client_read_state(text.p, text.n, &hash, &st);
         files_sha256_free(&sha);
         if (read != PQOTA_OK)
-            return err_set(e, ERR_CORRUPT, "%s is damaged; the agent starts anew with the next poll", f->state);
+            return err_set(e, ERR_CORRUPT, "%s is damaged; the agent starts anew with the next poll",
+                           f->state);
     }
     print_update(&st);
     return 0;
@@ -106,8 +107,10 @@ int agent_confirm(const struct agent_config *config, struct err *e)
     if (rc != 0)
         return rc;
     if (in.kind->mark_good == NULL)
-        return err_set(e, ERR_UNSUPPORTED, "[installer] type = %s confirms by its health command; there is nothing to "
-                                           "do by hand", config->type);
+        return err_set(e, ERR_UNSUPPORTED,
+                       "[installer] type = %s confirms by its health command; there is nothing to "
+                       "do by hand",
+                       config->type);
     return in.kind->mark_good(&in, e);
 }
 

@@ -46,7 +46,8 @@ int slots_current(const char *dir, char out[SLOTS_NAME_SIZE], struct err *e)
         return err_errno(e, errno, "cannot read the link %s", path);
     target[n] = '\0';
     if (!is_slot(target))
-        return err_set(e, ERR_INVALID, "%s must be a link to \"a\" or \"b\" beside it, not to \"%.100s\"", path, target);
+        return err_set(e, ERR_INVALID, "%s must be a link to \"a\" or \"b\" beside it, not to \"%.100s\"",
+                       path, target);
     memcpy(out, target, SLOTS_NAME_SIZE);
     return 0;
 }
@@ -147,7 +148,8 @@ int slots_pending_write(const char *dir, const struct slots_pending *p, struct e
     if (rc != 0)
         return rc;
     int n = snprintf(text, sizeof text,
-                     NOTE_HEAD "phase=%s\nfrom=%s\nto=%s\nversion=%s\ndeadline=%lld\nboot=%s\nstarts=%lld\nwhy=%s\n",
+                     NOTE_HEAD
+                     "phase=%s\nfrom=%s\nto=%s\nversion=%s\ndeadline=%lld\nboot=%s\nstarts=%lld\nwhy=%s\n",
                      phases[p->phase], p->from, p->to, p->version, (long long)p->deadline, p->boot,
                      (long long)p->starts, p->why);
     if (n < 0 || (size_t)n >= sizeof text)
@@ -158,8 +160,8 @@ int slots_pending_write(const char *dir, const struct slots_pending *p, struct e
 static int take(struct str *rest, const char *key, char *out, size_t size)
 {
     struct str line, name;
-    if (!str_split(rest, '\n', &line) || !str_split(&line, '=', &name) || !str_is(name, key) || line.p == NULL ||
-        line.n >= size || !str_is_text(line))
+    if (!str_split(rest, '\n', &line) || !str_split(&line, '=', &name) || !str_is(name, key) ||
+        line.p == NULL || line.n >= size || !str_is_text(line))
         return ERR_CORRUPT;
     memcpy(out, line.p, line.n);
     out[line.n] = '\0';
@@ -184,9 +186,11 @@ static int parse(struct str rest, struct slots_pending *p)
     rest.p += sizeof NOTE_HEAD - 1;
     rest.n -= sizeof NOTE_HEAD - 1;
     if (take(&rest, "phase", phase, sizeof phase) != 0 || take(&rest, "from", p->from, sizeof p->from) != 0 ||
-        take(&rest, "to", p->to, sizeof p->to) != 0 || take(&rest, "version", p->version, sizeof p->version) != 0 ||
-        take_number(&rest, "deadline", &p->deadline) != 0 || take(&rest, "boot", p->boot, sizeof p->boot) != 0 ||
-        take_number(&rest, "starts", &p->starts) != 0 || take(&rest, "why", p->why, sizeof p->why) != 0)
+        take(&rest, "to", p->to, sizeof p->to) != 0 ||
+        take(&rest, "version", p->version, sizeof p->version) != 0 ||
+        take_number(&rest, "deadline", &p->deadline) != 0 ||
+        take(&rest, "boot", p->boot, sizeof p->boot) != 0 || take_number(&rest, "starts", &p->starts) != 0 ||
+        take(&rest, "why", p->why, sizeof p->why) != 0)
         return ERR_CORRUPT;
     if (!is_slot(p->to) || (p->from[0] != '\0' && !is_slot(p->from)) || strcmp(p->from, p->to) == 0 ||
         !str_is_name(str_of(p->version)))

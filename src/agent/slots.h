@@ -1,4 +1,5 @@
-/* The files of the slots installer: the link, the slots' content, and the note on a switch that is under way. */
+/* The files of the slots installer: the link, the slots' content, and the note on a switch that is under
+   way. */
 #ifndef PQOTA_AGENT_SLOTS_H
 #define PQOTA_AGENT_SLOTS_H
 
@@ -41,7 +42,8 @@ int slots_flush(const char *slot, struct err *e) MUST_CHECK;
 /* ERR_NOT_FOUND: no switch is under way; ERR_CORRUPT: the note cannot be read. */
 int slots_pending_read(const char *dir, struct slots_pending *out, struct err *e) MUST_CHECK;
 int slots_pending_write(const char *dir, const struct slots_pending *p, struct err *e) MUST_CHECK;
-int slots_pending_remove(const char *dir, struct err *e) MUST_CHECK; /* with a confirmation, if there is one */
+int slots_pending_remove(const char *dir,
+                         struct err *e) MUST_CHECK; /* with a confirmation, if there is one */
 
 /* `pqota-agent confirm` leaves a note too; it is good for that slot and version only. */
 int slots_confirm(const char *dir, const char *slot, const char *version, struct err *e) MUST_CHECK;

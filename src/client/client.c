@@ -113,7 +113,8 @@ enum pqota_next client_failed(pqota_client_t *c, uint32_t *wait_s, const char *f
         c->st = was;
         return client_retry(c, wait_s);
     }
-    client_log(c, PQOTA_LOG_ERROR, "the update to %s %s failed: %s", c->st.name, c->st.version, c->st.message);
+    client_log(c, PQOTA_LOG_ERROR, "the update to %s %s failed: %s", c->st.name, c->st.version,
+               c->st.message);
     return PQOTA_AGAIN;
 }
 
@@ -127,9 +128,16 @@ enum pqota_next client_drop(pqota_client_t *c, uint32_t *wait_s, const char *why
         return client_retry(c, wait_s);
     }
     client_log(c, PQOTA_LOG_WARN, "the update to %s %s ends here: %s", c->st.name, c->st.version, why);
-    if (c->ops.storage.discard(c->ops.storage.ctx) != PQOTA_OK)
-        client_log(c, PQOTA_LOG_WARN, "the artifact could not be removed");
+    client_discard(c);
     return PQOTA_AGAIN;
+}
+
+void client_discard(pqota_client_t *c)
+{
+    c->leftover = c->ops.storage.discard(c->ops.storage.ctx) != PQOTA_OK;
+    if (c->leftover)
+        client_log(c, PQOTA_LOG_WARN,
+                   "the artifact could not be removed; it is tried again with the next poll");
 }
 
 static bool complete(const struct pqota_ops *o)
@@ -138,9 +146,10 @@ static bool complete(const struct pqota_ops *o)
     const struct pqota_installer *i = &o->installer;
     return o->transport.request != NULL && s->load != NULL && s->save != NULL && s->prepare != NULL &&
            s->size != NULL && s->write != NULL && s->read != NULL && s->truncate != NULL && s->sync != NULL &&
-           s->discard != NULL && o->sha256.begin != NULL && o->sha256.update != NULL && o->sha256.finish != NULL &&
-           i->running_version != NULL && i->install != NULL && i->reboot != NULL && i->confirm != NULL &&
-           o->platform.random != NULL && o->platform.boot_id != NULL && o->platform.log != NULL;
+           s->discard != NULL && o->sha256.begin != NULL && o->sha256.update != NULL &&
+           o->sha256.finish != NULL && i->running_version != NULL && i->install != NULL &&
+           i->reboot != NULL && i->confirm != NULL && o->platform.random != NULL &&
+           o->platform.boot_id != NULL && o->platform.log != NULL;
 }
 
 static void defaults(struct pqota_settings *s)
@@ -170,15 +179,16 @@ static int load_state(pqota_client_t *c)
     /* Damaged: the server still has the action open and offers it again. */
     if (n > 0 && (n > sizeof text || client_state_read(text, n, &c->ops.sha256, &c->st) != PQOTA_OK))
         client_log(c, PQOTA_LOG_ERROR, "the stored state is damaged; starting anew");
-    if (c->st.state == PQOTA_IDLE && c->ops.storage.discard(c->ops.storage.ctx) != PQOTA_OK)
-        client_log(c, PQOTA_LOG_WARN, "an artifact that is not needed any more could not be removed");
+    if (c->st.state == PQOTA_IDLE)
+        client_discard(c);
     return PQOTA_OK;
 }
 
-int pqota_client_init(void *memory, size_t size, const struct pqota_ops *ops, const struct pqota_settings *settings,
-                      pqota_client_t **client)
+int pqota_client_init(void *memory, size_t size, const struct pqota_ops *ops,
+                      const struct pqota_settings *settings, pqota_client_t **client)
 {
-    if (memory == NULL || size < PQOTA_MEMORY_MIN || ((uintptr_t)memory & 15) != 0 || ops == NULL || !complete(ops))
+    if (memory == NULL || size < PQOTA_MEMORY_MIN || ((uintptr_t)memory & 15) != 0 || ops == NULL ||
+        !complete(ops))
         return PQOTA_E_INVALID;
     pqota_client_t *c = memory;
     size_t own = (sizeof *c + 15) & ~(size_t)15;
@@ -222,7 +232,8 @@ void pqota_client_status(const pqota_client_t *c, struct pqota_status *out)
     show(&c->st, out);
 }
 
-int pqota_client_read_state(const void *stored, size_t n, const struct pqota_sha256 *sha256, struct pqota_status *out)
+int pqota_client_read_state(const void *stored, size_t n, const struct pqota_sha256 *sha256,
+                            struct pqota_status *out)
 {
     struct client_state st;
     if (client_state_read(stored, n, sha256, &st) != PQOTA_OK)

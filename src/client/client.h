@@ -5,19 +5,19 @@
 #include "base/str.h"
 #include "pqota_client.h"
 
-#define CLIENT_PATH_SIZE 257          /* of a download's path, with the NUL */
-#define CLIENT_DOWNLOADS_MAX 2        /* times a download is begun from nothing before a wrong hash is final */
-#define CLIENT_INSTALLS_MAX 3         /* times an installation may be cut off before it is given up */
-#define CLIENT_STALLS_MAX 50          /* tries in a row without a new byte before a download is given up */
-#define CLIENT_VERSION_TRIES 5        /* times the running version is asked for before it is given up */
-#define CLIENT_REBOOT_REPORT_TRIES 3  /* times "rebooting" is reported before the reboot goes on without */
-#define CLIENT_REBOOT_WAIT_S 300      /* from asking for a reboot to asking again */
+#define CLIENT_PATH_SIZE 257         /* of a download's path, with the NUL */
+#define CLIENT_DOWNLOADS_MAX 2       /* times a download is begun from nothing before a wrong hash is final */
+#define CLIENT_INSTALLS_MAX 3        /* times an installation may be cut off before it is given up */
+#define CLIENT_STALLS_MAX 50         /* tries in a row without a new byte before a download is given up */
+#define CLIENT_VERSION_TRIES 5       /* times the running version is asked for before it is given up */
+#define CLIENT_REBOOT_REPORT_TRIES 3 /* times "rebooting" is reported before the reboot goes on without */
+#define CLIENT_REBOOT_WAIT_S 300     /* from asking for a reboot to asking again */
 #define CLIENT_CONFIRM_WAIT_MAX_S 3600
 #define CLIENT_POLL_MIN_S 10
 #define CLIENT_POLL_MAX_S 86400
-#define CLIENT_PROGRESS_STEP 10       /* per cent between two reports of progress */
-#define CLIENT_REPORT_SIZE 2048       /* bytes of a report's JSON */
-#define CLIENT_REPLY_MAX 4096         /* bytes of an answer whose body is not read */
+#define CLIENT_PROGRESS_STEP 10 /* per cent between two reports of progress */
+#define CLIENT_REPORT_SIZE 2048 /* bytes of a report's JSON */
+#define CLIENT_REPLY_MAX 4096   /* bytes of an answer whose body is not read */
 
 /* What is stored. Texts are checked when they are taken from the server and again when they are loaded. */
 struct client_state {
@@ -49,6 +49,7 @@ struct pqota_client {
     bool resumed;      /* the partial download was looked at since the start */
     bool verified;     /* the artifact was checked in this step of the machine, without a wait in between */
     bool plain_report; /* the server refused the report: leave its message out */
+    bool leftover;     /* an artifact that is not needed any more could not be removed */
     unsigned char *work;
     size_t work_size;
 };
@@ -64,12 +65,15 @@ enum pqota_next client_retry(pqota_client_t *c, uint32_t *wait_s);
 enum pqota_next client_failed(pqota_client_t *c, uint32_t *wait_s, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The server has no more use for the action: back to idle. */
 enum pqota_next client_drop(pqota_client_t *c, uint32_t *wait_s, const char *why);
+void client_discard(pqota_client_t *c);
 uint32_t client_jitter(pqota_client_t *c, uint32_t low, uint32_t high); /* a number in [low, high] */
 
 /* state.c */
 /* The stored form into out, its bytes; 0 when the hash failed. */
-size_t client_state_write(const struct client_state *st, const struct pqota_sha256 *sha, char out[PQOTA_STATE_SIZE]);
-int client_state_read(const char *text, size_t n, const struct pqota_sha256 *sha, struct client_state *out) MUST_CHECK;
+size_t client_state_write(const struct client_state *st, const struct pqota_sha256 *sha,
+                          char out[PQOTA_STATE_SIZE]);
+int client_state_read(const char *text, size_t n, const struct pqota_sha256 *sha,
+                      struct client_state *out) MUST_CHECK;
 
 /* text.c */
 /* Copies what is printable in s, cut to fit between two characters; bad UTF-8 becomes "?". */
@@ -78,16 +82,18 @@ void client_text(char *out, size_t size, const char *s);
 bool client_json_escape(char *out, size_t size, size_t *at, const char *s);
 /* Appends s percent-encoded (RFC 3986); false when it does not fit. */
 bool client_percent_encode(char *out, size_t size, size_t *at, const char *s);
-int client_sha256_hex(const struct pqota_sha256 *sha, const void *data, size_t n, char out[PQOTA_SHA256_HEX]) MUST_CHECK;
+int client_sha256_hex(const struct pqota_sha256 *sha, const void *data, size_t n,
+                      char out[PQOTA_SHA256_HEX]) MUST_CHECK;
 bool client_is_sha256(struct str s);
 bool client_is_name(const char *s);
 
 /* offer.c */
 enum client_offer { OFFER_GOOD, OFFER_UNUSABLE, OFFER_BROKEN };
 /* Reads the body of a 200 to a poll. GOOD: everything but the state is in *out. UNUSABLE: the action's number
-   is, and why (PQOTA_TEXT_SIZE) says what a person must change. BROKEN: no offer at all. `pool` is working memory. */
-enum client_offer client_offer_read(char *body, size_t n, void *pool, size_t pool_size, uint64_t artifact_most,
-                                    struct client_state *out, char *why);
+   is, and why (PQOTA_TEXT_SIZE) says what a person must change. BROKEN: no offer at all. `pool` is working
+   memory. */
+enum client_offer client_offer_read(char *body, size_t n, void *pool, size_t pool_size,
+                                    uint64_t artifact_most, struct client_state *out, char *why);
 
 /* report.c */
 enum client_ack { ACK_DONE, ACK_GONE, ACK_REFUSED, ACK_LATER };

@@ -166,7 +166,8 @@ static int resume(pqota_client_t *c, uint64_t *at)
         keep = c->st.have;
     if (keep > c->st.size)
         keep = 0;
-    if (keep < *at && (s->truncate(s->ctx, keep) != PQOTA_OK || s->size(s->ctx, at) != PQOTA_OK || *at > keep))
+    if (keep < *at &&
+        (s->truncate(s->ctx, keep) != PQOTA_OK || s->size(s->ctx, at) != PQOTA_OK || *at > keep))
         return PQOTA_E_AGAIN;
     if (!c->resumed && *at > 0)
         client_log(c, PQOTA_LOG_INFO, "resuming at byte %" PRIu64 " of %" PRIu64, *at, c->st.size);
@@ -193,7 +194,11 @@ static enum pqota_next fetch(pqota_client_t *c, uint64_t at, uint32_t *wait_s)
     bool ranged = at > 0 || left > c->set.segment_bytes;
     uint64_t end = at + (left > c->set.segment_bytes ? c->set.segment_bytes : left);
     snprintf(etag, sizeof etag, "\"%s\"", c->st.sha256);
-    struct pqota_request request = {.method = "GET", .path = c->st.path, .ranged = ranged, .first = at, .last = end - 1,
+    struct pqota_request request = {.method = "GET",
+                                    .path = c->st.path,
+                                    .ranged = ranged,
+                                    .first = at,
+                                    .last = end - 1,
                                     .if_range = ranged ? etag : NULL};
     struct pqota_response response = {.content_length = PQOTA_LENGTH_UNKNOWN};
     struct download d = {.c = c, .response = &response, .at = at, .end = end, .verdict = VERDICT_MORE};

@@ -13,11 +13,15 @@ static bool runs_new(pqota_client_t *c)
 
 static struct pqota_artifact artifact(const pqota_client_t *c)
 {
-    return (struct pqota_artifact){.name = c->st.name, .version = c->st.version, .filename = c->st.filename,
-                                   .sha256 = c->st.sha256, .size = c->st.size};
+    return (struct pqota_artifact){.name = c->st.name,
+                                   .version = c->st.version,
+                                   .filename = c->st.filename,
+                                   .sha256 = c->st.sha256,
+                                   .size = c->st.size};
 }
 
-/* Started in the middle of an installation: it may have come through, or must begin anew, with a new check. */
+/* Started in the middle of an installation: it may have come through, or must begin anew, with a new check.
+   */
 static enum pqota_next interrupted(pqota_client_t *c, uint32_t *wait_s)
 {
     if (runs_new(c))

@@ -100,8 +100,8 @@ static enum client_offer read_root(yyjson_val *root, uint64_t most, struct clien
     return take_artifact(root, most, st, why);
 }
 
-enum client_offer client_offer_read(char *body, size_t n, void *pool, size_t pool_size, uint64_t artifact_most,
-                                    struct client_state *out, char *why)
+enum client_offer client_offer_read(char *body, size_t n, void *pool, size_t pool_size,
+                                    uint64_t artifact_most, struct client_state *out, char *why)
 {
     yyjson_alc alc;
     if (!yyjson_alc_pool_init(&alc, pool, pool_size))
@@ -110,7 +110,8 @@ enum client_offer client_offer_read(char *body, size_t n, void *pool, size_t poo
     /* In place and from the pool: nothing is allocated, and nothing needs to be freed. */
     yyjson_doc *doc = yyjson_read_opts(body, n, YYJSON_READ_INSITU, &alc, NULL);
     struct client_state st = {.state = PQOTA_IDLE};
-    enum client_offer found = doc == NULL ? OFFER_BROKEN : read_root(yyjson_doc_get_root(doc), artifact_most, &st, why);
+    enum client_offer found =
+        doc == NULL ? OFFER_BROKEN : read_root(yyjson_doc_get_root(doc), artifact_most, &st, why);
     if (found != OFFER_BROKEN)
         *out = st;
     return found;
@@ -139,7 +140,8 @@ static void poll_path(const pqota_client_t *c, char out[CLIENT_PATH_SIZE + 3 * P
     char version[PQOTA_NAME_SIZE];
     size_t size = CLIENT_PATH_SIZE + 3 * PQOTA_NAME_SIZE;
     size_t at = (size_t)snprintf(out, size, "/api/update");
-    if (c->ops.installer.running_version(c->ops.installer.ctx, version) != PQOTA_OK || !client_is_name(version))
+    if (c->ops.installer.running_version(c->ops.installer.ctx, version) != PQOTA_OK ||
+        !client_is_name(version))
         return;
     at += (size_t)snprintf(out + at, size - at, "?version=");
     if (!client_percent_encode(out, size, &at, version))
@@ -188,6 +190,8 @@ enum pqota_next client_step_idle(pqota_client_t *c, uint32_t *wait_s)
     struct pqota_response response = {.content_length = PQOTA_LENGTH_UNKNOWN};
     /* A fifth of the memory for the text, the rest for what yyjson makes of it. */
     struct body body = {.p = (char *)c->work, .size = (c->work_size / 5) & ~(size_t)15};
+    if (c->leftover)
+        client_discard(c);
     poll_path(c, path);
     struct pqota_request request = {.method = "GET", .path = path};
     int rc = c->ops.transport.request(c->ops.transport.ctx, &request, &response, take_body, &body);
@@ -199,7 +203,8 @@ enum pqota_next client_step_idle(pqota_client_t *c, uint32_t *wait_s)
         if (response.status == 200)
             return take_offer(c, &body, wait_s);
         client_log(c, PQOTA_LOG_ERROR, "the server answered a poll with %d", response.status);
-        c->retry_after_s = response.retry_after_s < CLIENT_POLL_MAX_S ? response.retry_after_s : CLIENT_POLL_MAX_S;
+        c->retry_after_s =
+            response.retry_after_s < CLIENT_POLL_MAX_S ? response.retry_after_s : CLIENT_POLL_MAX_S;
     }
     return client_retry(c, wait_s);
 }

@@ -1,4 +1,5 @@
-/* Reports to the server (POST /api/update/{action}/status), and the state that repeats the last one until it arrived. */
+/* Reports to the server (POST /api/update/{action}/status), and the state that repeats the last one until
+   it arrived. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,11 +55,14 @@ static enum client_ack judge(pqota_client_t *c, const struct pqota_response *res
     case 413:
     case 415:
     case 422:
-        client_log(c, PQOTA_LOG_ERROR, "the server refused the report \"%s\" with %d", state, response->status);
+        client_log(c, PQOTA_LOG_ERROR, "the server refused the report \"%s\" with %d", state,
+                   response->status);
         return ACK_REFUSED;
     default:
-        client_log(c, PQOTA_LOG_WARN, "the server answered the report \"%s\" with %d", state, response->status);
-        c->retry_after_s = response->retry_after_s < CLIENT_POLL_MAX_S ? response->retry_after_s : CLIENT_POLL_MAX_S;
+        client_log(c, PQOTA_LOG_WARN, "the server answered the report \"%s\" with %d", state,
+                   response->status);
+        c->retry_after_s =
+            response->retry_after_s < CLIENT_POLL_MAX_S ? response->retry_after_s : CLIENT_POLL_MAX_S;
         return ACK_LATER;
     }
 }
@@ -87,8 +91,7 @@ static enum pqota_next finish(pqota_client_t *c, uint32_t *wait_s)
         return client_retry(c, wait_s);
     c->plain_report = false;
     /* Only now: until it is stored that the update is over, a restart may still want the artifact. */
-    if (c->ops.storage.discard(c->ops.storage.ctx) != PQOTA_OK)
-        client_log(c, PQOTA_LOG_WARN, "the artifact could not be removed");
+    client_discard(c);
     return PQOTA_AGAIN;
 }
 

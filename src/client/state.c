@@ -70,15 +70,15 @@ static void set_number(struct client_state *st, const struct field *f, uint64_t 
 _Static_assert(sizeof(enum pqota_state) == sizeof(uint32_t) && sizeof(enum pqota_outcome) == sizeof(uint32_t),
                "stored enumerations are 32 bits wide: compile without -fshort-enums");
 
-size_t client_state_write(const struct client_state *st, const struct pqota_sha256 *sha, char out[PQOTA_STATE_SIZE])
+size_t client_state_write(const struct client_state *st, const struct pqota_sha256 *sha,
+                          char out[PQOTA_STATE_SIZE])
 {
     size_t n = (size_t)snprintf(out, PQOTA_STATE_SIZE, HEAD);
     for (size_t i = 0; i < FIELDS; i++) {
         const struct field *f = &fields[i];
-        int w = f->kind == WORD ? snprintf(out + n, PQOTA_STATE_SIZE - n, "%s=%s\n", f->key,
-                                           (const char *)st + f->offset)
-                                : snprintf(out + n, PQOTA_STATE_SIZE - n, "%s=%" PRIu64 "\n", f->key,
-                                           get_number(st, f));
+        int w = f->kind == WORD
+                    ? snprintf(out + n, PQOTA_STATE_SIZE - n, "%s=%s\n", f->key, (const char *)st + f->offset)
+                    : snprintf(out + n, PQOTA_STATE_SIZE - n, "%s=%" PRIu64 "\n", f->key, get_number(st, f));
         if (w < 0 || (size_t)w >= PQOTA_STATE_SIZE - n)
             return 0;
         n += (size_t)w;

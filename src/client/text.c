@@ -4,7 +4,8 @@
 #include "base/hex.h"
 #include "client.h"
 
-/* Bytes of the UTF-8 character at p (RFC 3629), 0 when it is none. A NUL ends the text, so nothing past it is read. */
+/* Bytes of the UTF-8 character at p (RFC 3629), 0 when it is none. A NUL ends the text, so nothing past it
+   is read. */
 static size_t utf8_length(const unsigned char *p)
 {
     static const struct {

@@ -1,0 +1,478 @@
+#include "world.h"
+
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <yyjson.h>
+
+#include "base/hex.h"
+
+/* 0, or what the callback answers; does not come back when the program dies here. */
+static int world_hit(struct world *w)
+{
+    w->hits++;
+    if (w->stop_at == 0 || w->hits != w->stop_at)
+        return 0;
+    if (w->end == WORLD_FAIL)
+        return PQOTA_E_AGAIN;
+    assert_true(w->armed);
+    longjmp(w->out, w->end == WORLD_POWER ? 2 : 1);
+}
+
+/* --- transport --- */
+
+static void note_report(struct world *w, const struct pqota_request *q)
+{
+    assert_true(w->reports_n < WORLD_REPORTS_MAX);
+    struct world_report *r = &w->reports[w->reports_n++];
+    memset(r, 0, sizeof *r);
+    yyjson_doc *doc = yyjson_read(q->body, q->body_size, 0);
+    assert_non_null(doc);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    const char *text = yyjson_get_str(yyjson_obj_get(root, "state"));
+    snprintf(r->state, sizeof r->state, "%s", text);
+    text = yyjson_get_str(yyjson_obj_get(root, "version"));
+    snprintf(r->version, sizeof r->version, "%s", text != NULL ? text : "");
+    text = yyjson_get_str(yyjson_obj_get(root, "message"));
+    snprintf(r->message, sizeof r->message, "%s", text != NULL ? text : "");
+    yyjson_val *progress = yyjson_obj_get(root, "progress");
+    r->progress = progress != NULL ? yyjson_get_int(progress) : -1;
+    yyjson_doc_free(doc);
+}
+
+/* What the server of api.md does with a report. */
+static int take_report(struct world *w, const struct pqota_request *q)
+{
+    assert_string_equal(q->path, "/api/update/7/status");
+    if (w->status_answer != 0)
+        return w->status_answer;
+    if (w->closed)
+        return 410;
+    note_report(w, q);
+    const struct world_report *r = world_last(w);
+    bool terminal = strcmp(r->state, "succeeded") == 0 || strcmp(r->state, "failed") == 0;
+    if (w->done[0] != '\0')
+        return strcmp(w->done, r->state) == 0 ? 204 : 410;
+    if (strcmp(r->state, "succeeded") == 0) {
+        /* The one thing that must never be: success while something else runs. */
+        assert_string_equal(r->version, "2.0");
+        assert_string_equal(w->running, "2.0");
+    }
+    if (terminal) {
+        snprintf(w->done, sizeof w->done, "%s", r->state);
+        w->offer[0] = '\0';
+    }
+    return 204;
+}
+
+static int send_file(struct world *w, const struct pqota_request *q, struct pqota_response *r,
+                     pqota_sink sink, void *sink_ctx)
+{
+    size_t at = 0, end = w->file_n;
+    w->downloads++;
+    w->first_asked = q->ranged ? q->first : 0;
+    r->status = 200;
+    snprintf(w->etag_asked, sizeof w->etag_asked, "%s", q->if_range != NULL ? q->if_range : "");
+    if (w->file_answer != 0) {
+        r->status = w->file_answer;
+        end = 0;
+    } else if (q->ranged && !w->no_ranges) {
+        if (q->first >= w->file_n) {
+            r->status = 416;
+            return PQOTA_OK;
+        }
+        r->status = 206;
+        at = (size_t)q->first;
+        end = q->last + 1 < w->file_n ? (size_t)q->last + 1 : w->file_n;
+        r->range_first = at;
+        r->range_total = w->file_n;
+    }
+    r->content_length = end - at;
+    end += w->extra;
+    for (size_t sent = 0; at < end;) {
+        size_t n = end - at < 1000 ? end - at : 1000;
+        if (w->body_cut != 0 && sent >= w->body_cut)
+            return PQOTA_E_AGAIN;
+        int rc = world_hit(w);
+        if (rc != 0 || sink(sink_ctx, w->file + at, n) != 0)
+            return PQOTA_E_AGAIN;
+        at += n;
+        sent += n;
+    }
+    return PQOTA_OK;
+}
+
+static int send_text(struct pqota_response *r, int status, const char *text, pqota_sink sink, void *sink_ctx)
+{
+    r->status = status;
+    r->content_length = strlen(text);
+    /* In two pieces, as a network may. */
+    size_t half = strlen(text) / 2;
+    if (half > 0 && sink(sink_ctx, text, half) != 0)
+        return PQOTA_E_AGAIN;
+    return strlen(text) > half && sink(sink_ctx, text + half, strlen(text) - half) != 0 ? PQOTA_E_AGAIN
+                                                                                        : PQOTA_OK;
+}
+
+static int request(void *ctx, const struct pqota_request *q, struct pqota_response *r, pqota_sink sink,
+                   void *sink_ctx)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0)
+        return rc;
+    w->requests++;
+    if (strncmp(q->path, "/api/firmware/12/file", 21) == 0) {
+        assert_string_equal(q->method, "GET");
+        rc = send_file(w, q, r, sink, sink_ctx);
+    } else if (strcmp(q->method, "POST") == 0) {
+        rc = send_text(r, take_report(w, q), w->status_answer != 0 ? "{\"title\":\"no\"}" : "", sink,
+                       sink_ctx);
+    } else {
+        assert_memory_equal(q->path, "/api/update", 11);
+        snprintf(w->poll_path, sizeof w->poll_path, "%s", q->path);
+        w->polls++;
+        r->poll_interval_s = w->poll_interval_s;
+        int status = w->poll_answer != 0 ? w->poll_answer : w->offer[0] != '\0' ? 200 : 204;
+        rc = send_text(r, status, status == 200 ? w->offer : "", sink, sink_ctx);
+    }
+    int lost = world_hit(w); /* the answer is lost */
+    return lost != 0 ? lost : rc;
+}
+
+/* --- storage --- */
+
+static int s_load(void *ctx, void *buf, size_t size, size_t *n)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0)
+        return rc;
+    assert_true(w->state_n <= size);
+    memcpy(buf, w->state, w->state_n);
+    *n = w->state_n;
+    return PQOTA_OK;
+}
+
+static int s_save(void *ctx, const void *buf, size_t n)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0)
+        return rc;
+    assert_true(n <= sizeof w->state);
+    memcpy(w->state, buf, n);
+    w->state_n = n;
+    return world_hit(w);
+}
+
+static int s_prepare(void *ctx, uint64_t size)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0)
+        return rc;
+    if (w->full || size > WORLD_FILE_MAX)
+        return PQOTA_E_FULL;
+    w->artifact_n = w->synced_n = 0;
+    return world_hit(w);
+}
+
+static int s_size(void *ctx, uint64_t *n)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc == 0)
+        *n = w->artifact_n;
+    return rc;
+}
+
+static int s_write(void *ctx, uint64_t offset, const void *data, size_t n)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0)
+        return rc;
+    assert_true(offset == w->artifact_n && offset + n <= WORLD_FILE_MAX);
+    memcpy(w->artifact + offset, data, n);
+    w->artifact_n += n;
+    return world_hit(w);
+}
+
+static int s_read(void *ctx, uint64_t offset, void *data, size_t n)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0)
+        return rc;
+    assert_true(offset + n <= w->artifact_n);
+    memcpy(data, w->artifact + offset, n);
+    return PQOTA_OK;
+}
+
+static int s_truncate(void *ctx, uint64_t n)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0)
+        return rc;
+    if (n < w->artifact_n)
+        w->artifact_n = (size_t)n;
+    if (w->synced_n > w->artifact_n)
+        w->synced_n = w->artifact_n;
+    return world_hit(w);
+}
+
+static int s_sync(void *ctx)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0)
+        return rc;
+    w->synced_n = w->artifact_n;
+    return world_hit(w);
+}
+
+static int s_discard(void *ctx)
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0)
+        return rc;
+    w->artifact_n = w->synced_n = 0;
+    return PQOTA_OK;
+}
+
+/* --- hash --- */
+
+static int h_begin(void *ctx)
+{
+    struct world *w = ctx;
+    if (w->md == NULL)
+        w->md = EVP_MD_CTX_new();
+    return EVP_DigestInit_ex2(w->md, EVP_sha256(), NULL) == 1 ? PQOTA_OK : PQOTA_E_AGAIN;
+}
+
+static int h_update(void *ctx, const void *data, size_t n)
+{
+    struct world *w = ctx;
+    return EVP_DigestUpdate(w->md, data, n) == 1 ? PQOTA_OK : PQOTA_E_AGAIN;
+}
+
+static int h_finish(void *ctx, unsigned char out[32])
+{
+    struct world *w = ctx;
+    return EVP_DigestFinal_ex(w->md, out, NULL) == 1 ? PQOTA_OK : PQOTA_E_AGAIN;
+}
+
+/* --- installer --- */
+
+static int i_version(void *ctx, char out[PQOTA_NAME_SIZE])
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc != 0 || w->version_unknown)
+        return PQOTA_E_AGAIN;
+    snprintf(out, PQOTA_NAME_SIZE, "%s", w->running);
+    return PQOTA_OK;
+}
+
+static enum pqota_install i_install(void *ctx, const struct pqota_artifact *a, char why[PQOTA_TEXT_SIZE])
+{
+    struct world *w = ctx;
+    world_hit(w); /* only deaths count here: an answer of its own says what failed */
+    w->installs++;
+    /* Whatever happened before: what comes here is what was published. */
+    assert_int_equal(a->size, w->artifact_n);
+    assert_memory_equal(w->artifact, w->file, w->artifact_n);
+    if (w->install_answer == PQOTA_INSTALL_FAILED) {
+        snprintf(why, PQOTA_TEXT_SIZE, "exit code 3:\n\tno \"space\" \xff left");
+        return PQOTA_INSTALL_FAILED;
+    }
+    snprintf(w->needs_reboot ? w->next : w->running, sizeof w->next, "%s", a->version);
+    world_hit(w);
+    return w->needs_reboot ? PQOTA_INSTALL_REBOOT : PQOTA_INSTALL_DONE;
+}
+
+static int i_reboot(void *ctx, char why[PQOTA_TEXT_SIZE])
+{
+    struct world *w = ctx;
+    w->reboots++;
+    if (w->reboot_broken) {
+        snprintf(why, PQOTA_TEXT_SIZE, "no reboot today");
+        return PQOTA_E_AGAIN;
+    }
+    assert_true(w->armed);
+    longjmp(w->out, 2);
+}
+
+static enum pqota_confirm i_confirm(void *ctx, const struct pqota_artifact *a, uint32_t *wait_s,
+                                    char why[PQOTA_TEXT_SIZE])
+{
+    struct world *w = ctx;
+    world_hit(w);
+    w->confirms++;
+    if (w->confirm_waits > 0) {
+        w->confirm_waits--;
+        *wait_s = 3;
+        return PQOTA_CONFIRM_WAIT;
+    }
+    if (w->bad || strcmp(w->running, a->version) != 0) {
+        snprintf(w->running, sizeof w->running, "1.0");
+        world_hit(w);
+        snprintf(why, PQOTA_TEXT_SIZE, "the health command failed; returned to 1.0");
+        return PQOTA_CONFIRM_RETURNED;
+    }
+    world_hit(w);
+    return PQOTA_CONFIRM_GOOD;
+}
+
+/* --- platform --- */
+
+static uint32_t p_random(void *ctx)
+{
+    struct world *w = ctx;
+    w->random = w->random * 1664525u + 1013904223u;
+    return w->random >> 7;
+}
+
+static int p_boot_id(void *ctx, char out[PQOTA_BOOT_SIZE])
+{
+    struct world *w = ctx;
+    int rc = world_hit(w);
+    if (rc == 0)
+        snprintf(out, PQOTA_BOOT_SIZE, "boot-%d", w->boot);
+    return rc;
+}
+
+static void p_log(void *ctx, enum pqota_log level, const char *text)
+{
+    struct world *w = ctx;
+    size_t n = strlen(w->log);
+    (void)level;
+    if (n + strlen(text) + 2 > sizeof w->log)
+        n = 0;
+    snprintf(w->log + n, sizeof w->log - n, "%s\n", text);
+}
+
+struct pqota_ops world_ops(struct world *w)
+{
+    return (struct pqota_ops){
+        .transport = {.ctx = w, .request = request},
+        .storage = {.ctx = w,
+                    .load = s_load,
+                    .save = s_save,
+                    .prepare = s_prepare,
+                    .size = s_size,
+                    .write = s_write,
+                    .read = s_read,
+                    .truncate = s_truncate,
+                    .sync = s_sync,
+                    .discard = s_discard},
+        .sha256 = {.ctx = w, .begin = h_begin, .update = h_update, .finish = h_finish},
+        .installer = {.ctx = w,
+                      .running_version = i_version,
+                      .install = i_install,
+                      .reboot = i_reboot,
+                      .confirm = i_confirm},
+        .platform = {.ctx = w, .random = p_random, .boot_id = p_boot_id, .log = p_log},
+    };
+}
+
+void world_init(struct world *w, const char *running)
+{
+    memset(w, 0, sizeof *w);
+    snprintf(w->running, sizeof w->running, "%s", running);
+    w->settings = (struct pqota_settings){.segment_bytes = 8000, .checkpoint_bytes = 3000};
+    w->install_answer = PQOTA_INSTALL_DONE;
+}
+
+void world_fini(struct world *w)
+{
+    EVP_MD_CTX_free(w->md);
+}
+
+void world_offer(struct world *w, const char *version, size_t n)
+{
+    unsigned char raw[32];
+    char hex[65];
+    for (size_t i = 0; i < n; i++)
+        w->file[i] = (unsigned char)(i * 7 + i / 251);
+    w->file_n = n;
+    assert_int_equal(EVP_Digest(w->file, n, raw, NULL, EVP_sha256(), NULL), 1);
+    hex_encode(raw, sizeof raw, hex);
+    snprintf(w->offer, sizeof w->offer,
+             "{\"action\":7,\"deployment\":3,\"state\":\"offered\",\"release\":{\"id\":12,\"name\":\"gw\","
+             "\"version\":"
+             "\"%s\",\"notes\":\"a "
+             "\\\"note\\\"\\n\"},\"artifacts\":[{\"filename\":\"gw.bin\",\"size\":%zu,\"sha256\":"
+             "\"%s\",\"url\":\"https://ota.example:8443/api/firmware/12/file\"}],\"poll\":300}",
+             version, n, hex);
+}
+
+int world_start(struct world *w)
+{
+    struct pqota_ops ops = world_ops(w);
+    w->client = NULL;
+    return pqota_client_init(w->memory, sizeof w->memory, &ops, &w->settings, &w->client);
+}
+
+void world_power(struct world *w)
+{
+    w->boot++;
+    memset(w->artifact + w->synced_n, 0xEE, w->artifact_n - w->synced_n);
+    if (w->next[0] != '\0')
+        memcpy(w->running, w->next, sizeof w->running);
+    w->next[0] = '\0';
+}
+
+enum pqota_next world_run(struct world *w, int most)
+{
+    volatile int steps = 0;
+    volatile bool start = w->client == NULL;
+    int died = setjmp(w->out);
+    if (died == 2)
+        world_power(w);
+    if (died != 0) {
+        w->client = NULL; /* its memory died with the program */
+        start = true;
+    }
+    w->armed = true;
+    enum pqota_next next = PQOTA_AGAIN;
+    while (steps < most && next != PQOTA_WAIT_POLL) {
+        uint32_t wait_s;
+        steps = steps + 1;
+        if (start && world_start(w) != PQOTA_OK)
+            continue; /* as a supervisor starts it again */
+        start = false;
+        next = pqota_client_step(w->client, &wait_s);
+    }
+    w->armed = false;
+    return next;
+}
+
+enum pqota_next world_step(struct world *w, uint32_t *wait_s)
+{
+    return pqota_client_step(w->client, wait_s);
+}
+
+int world_count(const struct world *w, const char *state)
+{
+    int n = 0;
+    for (int i = 0; i < w->reports_n; i++)
+        n += strcmp(w->reports[i].state, state) == 0;
+    return n;
+}
+
+const struct world_report *world_last(const struct world *w)
+{
+    assert_true(w->reports_n > 0);
+    return &w->reports[w->reports_n - 1];
+}
