@@ -106,12 +106,27 @@ int config_write(const char *const *values, struct buf *out, struct err *e)
     return 0;
 }
 
-/* mdoc: a backslash begins an escape, a dot or quote at a line's beginning a request. */
+/* mdoc: a backslash begins an escape, a dot or quote at a line's beginning a request; each sentence has a
+ * line. */
+static int man_char(struct buf *out, const char *p)
+{
+    switch (*p) {
+    case '\\':
+        return buf_printf(out, "\\e");
+    case '-':
+        return buf_printf(out, "\\-");
+    case ' ':
+        return buf_printf(out, p[-1] == '.' ? "\n" : " ");
+    default:
+        return buf_add(out, p, 1);
+    }
+}
+
 static int man_text(struct buf *out, const char *text)
 {
     int rc = text[0] == '.' || text[0] == '\'' ? buf_printf(out, "\\&") : 0;
     for (const char *p = text; rc == 0 && *p != '\0'; p++)
-        rc = *p == '\\' ? buf_printf(out, "\\e") : *p == '-' ? buf_printf(out, "\\-") : buf_add(out, p, 1);
+        rc = man_char(out, p);
     return rc == 0 ? buf_printf(out, "\n") : rc;
 }
 
