@@ -1,8 +1,8 @@
 """What the store has acknowledged is there after a power cut at any moment.
 
-store-writer writes rows and blobs from several threads under the preload library that records what reaches the
-disk; the data folder is then rebuilt as a cut at each of many moments would have left it. Needs PQOTA_BUILD, the
-build folder (tests/lib/powercut/ in it holds the two programs).
+store-writer writes rows and blobs from several threads under the preload library that records what
+reaches the disk; the data folder is then rebuilt as a cut at each of many moments would have left it.
+Needs PQOTA_BUILD, the build folder (tests/lib/powercut/ in it holds the two programs).
 """
 
 import hashlib
@@ -37,9 +37,8 @@ def log(tmp_path_factory):
         last = number == ROUNDS - 1
         env = dict(os.environ, **powercut.environment(SHIM, data, path, acks=True))
         jobs = 100000 if last else JOBS
-        with subprocess.Popen(
-            [WRITER, data / "store", str(number), str(THREADS), str(jobs)], env=env, stdout=subprocess.PIPE, text=True
-        ) as child:
+        command = [WRITER, data / "store", str(number), str(THREADS), str(jobs)]
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as child:
             lines = 0
             for _ in child.stdout:
                 lines += 1
@@ -101,9 +100,8 @@ def test_the_store_opens_after_a_cut(log, tmp_path):
     for number, cut in enumerate(rng.sample(first, 20) + reopened + rng.sample(log.cuts(), 10)):
         folder = tmp_path / str(number)
         powercut.Disk(log, cut, rng if number % 2 else None).write_to(folder)
-        done = subprocess.run(
-            [WRITER, folder / "store", "9", "1", "5"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
-        )
+        command = [WRITER, folder / "store", "9", "1", "5"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert done.stdout.endswith("closed\n")
         assert not list((folder / "store" / "tmp").iterdir())
