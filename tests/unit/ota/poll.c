@@ -1,0 +1,193 @@
+/* Polls against a real store: what is offered, and that a poll which changes nothing writes nothing. */
+#include "release_fixture.h"
+
+#include <stdio.h>
+
+#include "store/deployments.h"
+
+static void test_nothing(void **state)
+{
+    struct fixture *f = *state;
+    bool wrote;
+    add_device(f, "d1", "m");
+    publish(f, "gw", "1", "m");
+    assert_false(poll_device(f, "d1", NULL, &wrote).update);
+    assert_false(wrote);
+    assert_false(poll_device(f, "d1", "1", &wrote).update); /* the version is new to us */
+    assert_true(wrote);
+    assert_string_equal(ask_text(f, "SELECT version FROM device"), "1");
+    assert_false(poll_device(f, "d1", "1", &wrote).update);
+    assert_false(wrote);
+    struct poll_answer a;
+    assert_int_equal(ota_poll(&f->ota, f->reader, false, &f->arena, "d2", STR("1"), &a, &f->e),
+                     ERR_NOT_FOUND);
+    assert_int_equal(ota_poll(&f->ota, f->reader, false, &f->arena, "d1", STR("a b"), &a, &f->e),
+                     ERR_INVALID);
+}
+
+static void test_offered_until_closed(void **state)
+{
+    struct fixture *f = *state;
+    bool wrote;
+    add_device(f, "d1", "m");
+    publish(f, "gw", "1", "m");
+    struct release two = publish(f, "gw", "2", "m");
+    assert_nothing(f, "d1", "1");
+    deploy(f, two.pk, TARGET_MODEL, "m");
+    struct poll_answer a = poll_device(f, "d1", "1", &wrote);
+    assert_true(wrote);
+    assert_true(a.update);
+    assert_int_equal(a.action.state, ACTION_OFFERED);
+    assert_string_equal(a.release.version, "2");
+    struct poll_answer again = poll_device(f, "d1", "1", &wrote);
+    assert_false(wrote);
+    assert_int_equal(again.action.pk, a.action.pk);
+    assert_ok(try_report(f, "d1", a.action.pk, ACTION_DOWNLOADING, NULL), f->e);
+    again = poll_device(f, "d1", "1", &wrote);
+    assert_false(wrote);
+    assert_int_equal(again.action.state, ACTION_DOWNLOADING);
+    assert_ok(try_report(f, "d1", a.action.pk, ACTION_SUCCEEDED, "2"), f->e);
+    assert_false(poll_device(f, "d1", "2", &wrote).update);
+    assert_false(wrote);
+    assert_string_equal(ask_text(f, "SELECT version_before FROM action"), "1");
+}
+
+static void test_every_target(void **state)
+{
+    struct fixture *f = *state;
+    add_device(f, "d1", "m");
+    add_device(f, "d2", "m");
+    add_device(f, "d3", "n");
+    add_tag(f, "d2", "beta");
+    add_tag(f, "d3", "beta");
+    struct release one = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m");
+    deploy(f, one.pk, TARGET_DEVICE, "d1");
+    deploy(f, two.pk, TARGET_TAG, "beta");
+    assert_offered(f, "d1", NULL, one.pk);
+    assert_offered(f, "d2", NULL, two.pk);
+    assert_nothing(f, "d3", NULL); /* tagged, but the release does not fit it */
+    struct release three = publish(f, "cam", "3", "n");
+    deploy(f, three.pk, TARGET_ALL, "");
+    assert_offered(f, "d3", NULL, three.pk);
+    assert_offered(f, "d1", NULL, one.pk);
+}
+
+static void test_not_again_after_failure(void **state)
+{
+    struct fixture *f = *state;
+    add_device(f, "d1", "m");
+    struct release one = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m");
+    deploy(f, one.pk, TARGET_MODEL, "m");
+    deploy(f, two.pk, TARGET_MODEL, "m");
+    int64_t action = assert_offered(f, "d1", "0", two.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_FAILED, "0"), f->e);
+    action = assert_offered(f, "d1", "0", one.pk); /* the older one is left */
+    assert_ok(try_report(f, "d1", action, ACTION_FAILED, "0"), f->e);
+    assert_nothing(f, "d1", "0");
+    deploy(f, two.pk, TARGET_DEVICE, "d1"); /* a new deployment is a new chance */
+    assert_offered(f, "d1", "0", two.pk);
+}
+
+static void test_superseded(void **state)
+{
+    struct fixture *f = *state;
+    bool wrote;
+    add_device(f, "d1", "m");
+    struct release one = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m");
+    deploy(f, one.pk, TARGET_ALL, "");
+    int64_t first = assert_offered(f, "d1", "0", one.pk);
+    int64_t d = deploy(f, two.pk, TARGET_ALL, "");
+    int64_t second = assert_offered(f, "d1", "0", two.pk);
+    assert_int_not_equal(first, second);
+    char text[64];
+    snprintf(text, sizeof text, "superseded by deployment %lld", (long long)d);
+    assert_string_equal(ask_text(f, "SELECT message FROM action WHERE state = 'cancelled'"), text);
+    assert_int_equal(ask(f, "SELECT count(*) FROM action WHERE closed_at IS NULL"), 1);
+    assert_int_equal(try_report(f, "d1", first, ACTION_DOWNLOADING, NULL), ERR_GONE);
+    poll_device(f, "d1", "0", &wrote);
+    assert_false(wrote);
+    /* What is installing goes on. */
+    assert_ok(try_report(f, "d1", second, ACTION_INSTALLING, NULL), f->e);
+    struct release three = publish(f, "gw", "3", "m");
+    deploy(f, three.pk, TARGET_ALL, "");
+    assert_int_equal(assert_offered(f, "d1", "0", two.pk), second);
+    assert_ok(try_report(f, "d1", second, ACTION_SUCCEEDED, "2"), f->e);
+    assert_offered(f, "d1", "2", three.pk);
+}
+
+static void test_downgrade(void **state)
+{
+    struct fixture *f = *state;
+    struct deployment d;
+    add_device(f, "d1", "m");
+    add_device(f, "late", "m");
+    struct release one = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m");
+    deploy(f, one.pk, TARGET_ALL, "");
+    assert_nothing(f, "d1", "2");
+    assert_ok(try_deploy(f, one.pk, TARGET_ALL, "", true, &d), f->e);
+    int64_t action = assert_offered(f, "d1", "2", one.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_SUCCEEDED, "1"), f->e);
+    deploy(f, two.pk, TARGET_ALL, "");
+    /* One that was away follows the newest order, and the old one does not take it down again. */
+    action = assert_offered(f, "late", "1", two.pk);
+    assert_ok(try_report(f, "late", action, ACTION_SUCCEEDED, "2"), f->e);
+    assert_nothing(f, "late", "2");
+}
+
+static void test_cancelled(void **state)
+{
+    struct fixture *f = *state;
+    bool wrote;
+    add_device(f, "d1", "m");
+    struct release one = publish(f, "gw", "1", "m");
+    int64_t d = deploy(f, one.pk, TARGET_ALL, "");
+    assert_offered(f, "d1", "0", one.pk);
+    cancel(f, d);
+    assert_false(poll_device(f, "d1", "0", &wrote).update);
+    assert_false(wrote);
+}
+
+/* Deployments of other models, however many, do not hide the device's own. */
+static void test_others_do_not_hide(void **state)
+{
+    struct fixture *f = *state;
+    add_device(f, "d1", "m");
+    struct release mine = publish(f, "gw", "1", "m"), other = publish(f, "cam", "1", "n");
+    deploy(f, mine.pk, TARGET_ALL, "");
+    for (int i = 0; i < 3 * CANDIDATES_PER_TARGET; i++)
+        deploy(f, other.pk, TARGET_ALL, "");
+    assert_offered(f, "d1", "0", mine.pk);
+}
+
+static void test_all_tags(void **state)
+{
+    struct fixture *f = *state;
+    char tag[16];
+    add_device(f, "d1", "m");
+    struct release one = publish(f, "gw", "1", "m");
+    for (int i = 0; i < DEVICE_TAGS_MAX; i++) {
+        snprintf(tag, sizeof tag, "t%02d", i);
+        add_tag(f, "d1", tag);
+        for (int k = 0; k < CANDIDATES_PER_TARGET + 1; k++)
+            deploy(f, one.pk, TARGET_TAG, tag);
+    }
+    int64_t newest = ask(f, "SELECT max(pk) FROM deployment");
+    assert_offered(f, "d1", "0", one.pk);
+    assert_int_equal(ask(f, "SELECT deployment FROM action"), newest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_nothing, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_offered_until_closed, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_every_target, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_not_again_after_failure, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_superseded, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_downgrade, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_cancelled, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_others_do_not_hide, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_all_tags, release_setup, fixture_teardown),
+    };
+    return cmocka_run_group_tests_name("ota/poll", tests, NULL, NULL);
+}
