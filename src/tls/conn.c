@@ -103,7 +103,7 @@ static void fill_info(struct tls_conn *conn)
     snprintf(info->signature, sizeof info->signature, "%s", server_sig);
 }
 
-/* A resumed connection showed no certificate: who it is comes with the session, and may have expired since. */
+/* A resumed connection showed no certificate: who it is comes with the session, and may have run out. */
 static int restore_peer(struct tls_conn *conn, struct err *e)
 {
     struct tls_peer *peer = &conn->info.peer;
@@ -198,7 +198,7 @@ enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, siz
         *n = took;
         return TLS_DONE;
     }
-    /* A peer that refuses us sends its reason and closes; the write then fails first, and the reason waits. */
+    /* A peer that refuses us sends its reason and closes: the write fails first, and the reason waits. */
     if (conn->io.error == EPIPE || conn->io.error == ECONNRESET) {
         int lost = conn->io.error;
         char byte;

@@ -19,9 +19,9 @@
 #include "tls/tls_impl.h"
 #include "tls/verify.h"
 
-#define CHAIN_DEPTH_MAX 4     /* CA certificates between leaf and root */
-#define SECURITY_LEVEL 2      /* of OpenSSL: 112 bits; set so that no OPENSSL_CONF lowers it */
-#define CERT_LIST_MAX 65536   /* bytes of a peer's certificate message */
+#define CHAIN_DEPTH_MAX 4   /* CA certificates between leaf and root */
+#define SECURITY_LEVEL 2    /* of OpenSSL: 112 bits; set so that no OPENSSL_CONF lowers it */
+#define CERT_LIST_MAX 65536 /* bytes of a peer's certificate message */
 
 CLEANUP_DEFINE(rules, struct tls_rules, tls_rules_free);
 CLEANUP_DEFINE(tls_ctx, struct tls_ctx, tls_ctx_free);
@@ -89,7 +89,8 @@ static int openssl_error(struct err *e, const char *what)
 static int check_config(const struct tls_config *c, struct err *e)
 {
     if (c->role == TLS_CLIENT && c->verify != TLS_VERIFY_REQUIRE)
-        return err_set(e, ERR_INVALID, "a client always verifies the server: the setting for that is the server's");
+        return err_set(e, ERR_INVALID,
+                       "a client always verifies the server: the setting for that is the server's");
     if (c->ca_file == NULL && (c->role == TLS_CLIENT || c->verify != TLS_INSECURE_NO_VERIFY))
         return err_set(e, ERR_INVALID, "no CA file is given, so no %s could be verified",
                        c->role == TLS_CLIENT ? "server" : "client");
@@ -107,20 +108,22 @@ static int set_algorithms(SSL_CTX *ssl, const struct tls_algs *algs, struct err 
     const struct tls_policy *p = algs->policy;
     int least = p->tls12_ciphers != NULL ? TLS1_2_VERSION : TLS1_3_VERSION;
     SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
-    bool ok = SSL_CTX_set_min_proto_version(ssl, least) && SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) &&
+    bool ok = SSL_CTX_set_min_proto_version(ssl, least) &&
+              SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) &&
               SSL_CTX_set_ciphersuites(ssl, p->ciphersuites) &&
               (p->tls12_ciphers == NULL || SSL_CTX_set_cipher_list(ssl, p->tls12_ciphers));
     if (!ok)
         return openssl_error(e, "OpenSSL refuses the policy's versions or ciphers");
     if (!SSL_CTX_set1_groups_list(ssl, algs->groups)) {
         char reason[TLS_REASON_MAX];
-        return err_set(e, ERR_CRYPTO, "OpenSSL refuses the key exchanges %s (%s): is it 3.5 or newer?", algs->groups,
-                       tls_reason(reason));
+        return err_set(e, ERR_CRYPTO, "OpenSSL refuses the key exchanges %s (%s): is it 3.5 or newer?",
+                       algs->groups, tls_reason(reason));
     }
-    if (!SSL_CTX_set1_sigalgs_list(ssl, algs->sigalgs) || !SSL_CTX_set1_client_sigalgs_list(ssl, algs->sigalgs)) {
+    if (!SSL_CTX_set1_sigalgs_list(ssl, algs->sigalgs) ||
+        !SSL_CTX_set1_client_sigalgs_list(ssl, algs->sigalgs)) {
         char reason[TLS_REASON_MAX];
-        return err_set(e, ERR_CRYPTO, "OpenSSL refuses the signatures %s (%s): is it 3.5 or newer?", algs->sigalgs,
-                       tls_reason(reason));
+        return err_set(e, ERR_CRYPTO, "OpenSSL refuses the signatures %s (%s): is it 3.5 or newer?",
+                       algs->sigalgs, tls_reason(reason));
     }
     return 0;
 }
@@ -129,8 +132,9 @@ static void set_behaviour(SSL_CTX *ssl)
 {
     SSL_CTX_set_mode(ssl, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                 SSL_OP_NO_TX_CERTIFICATE_COMPRESSION | SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
+    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TX_CERTIFICATE_COMPRESSION |
+                                 SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
     /* A cut connection must not look like an end, whatever a configuration file or library set. */
     SSL_CTX_clear_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_LEGACY_SERVER_CONNECT |
                                    SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION);
@@ -194,8 +198,8 @@ static int set_scope(SSL_CTX *ssl, const struct tls_config *c, struct tls_rules 
     return ok ? 0 : openssl_error(e, "cannot set the scope of sessions");
 }
 
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in, unsigned in_n,
-                   void *arg)
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in,
+                   unsigned in_n, void *arg)
 {
     (void)ssl;
     const unsigned char *own = arg;

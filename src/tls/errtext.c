@@ -134,8 +134,9 @@ static void say_reason(struct tls_conn *conn, struct err *e)
     char names[NAMES_MAX];
     if (is_group_problem(reason)) {
         bool classical = conn->ctx->rules->algs.policy->tls12_ciphers != NULL;
-        err_set(e, ERR_UNSUPPORTED, "the %s offers no %skey exchange that is allowed here (offered: %s; allowed: %s)",
-                peer, classical ? "" : "post-quantum ", offered_groups(conn->ssl, names),
+        err_set(e, ERR_UNSUPPORTED,
+                "the %s offers no %skey exchange that is allowed here (offered: %s; allowed: %s)", peer,
+                classical ? "" : "post-quantum ", offered_groups(conn->ssl, names),
                 conn->ctx->rules->algs.groups);
         return;
     }
@@ -170,7 +171,8 @@ enum tls_step tls_fail(struct tls_conn *conn, int ssl_error, struct err *e)
     unsigned long code = ERR_peek_error();
     if (conn->refusal != NULL)
         err_set(e, ERR_UNAUTHENTICATED, "%s", conn->refusal);
-    else if (code == 0 && (conn->io.eof || ssl_error == SSL_ERROR_ZERO_RETURN || (conn->io.error == 0 && ssl_error == SSL_ERROR_SYSCALL)))
+    else if (code == 0 && (conn->io.eof || ssl_error == SSL_ERROR_ZERO_RETURN ||
+                           (conn->io.error == 0 && ssl_error == SSL_ERROR_SYSCALL)))
         err_set(e, ERR_IO, "the %s closed the connection %s", peer_word(conn), doing(conn));
     else if (conn->io.error != 0)
         err_errno(e, conn->io.error, "the connection to the %s was lost", peer_word(conn));

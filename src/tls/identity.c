@@ -127,7 +127,7 @@ static int key_sha256(const X509 *cert, char out[SHA256_HEX_SIZE])
     return sha256_hex(der, n, out);
 }
 
-int tls_peer_from_chain(const STACK_OF(X509) *chain, bool expired, struct tls_peer *out, struct err *e)
+int tls_peer_from_chain(const STACK_OF(X509) * chain, bool expired, struct tls_peer *out, struct err *e)
 {
     if (sk_X509_num(chain) < 1)
         return err_set(e, ERR_INTERNAL, "a verified chain without a certificate");
@@ -139,8 +139,9 @@ int tls_peer_from_chain(const STACK_OF(X509) *chain, bool expired, struct tls_pe
     if (p.not_after < 0 && tls_time(X509_get0_notBefore(leaf)) >= 0)
         return err_set(e, ERR_INVALID, "the peer's certificate ends at a time that cannot be read");
     if (serial_hex(leaf, p.serial) != 0)
-        return err_set(e, ERR_INVALID, "the peer's certificate has a serial number that is negative or "
-                                       "longer than RFC 5280 section 4.1.2.2 allows");
+        return err_set(e, ERR_INVALID,
+                       "the peer's certificate has a serial number that is negative or "
+                       "longer than RFC 5280 section 4.1.2.2 allows");
     if (cert_sha256(leaf, p.fingerprint) != 0 || key_sha256(issuer, p.issuer) != 0)
         return err_set(e, ERR_CRYPTO, "cannot hash the peer's certificate");
     tls_common_name(X509_get_subject_name(leaf), p.common_name, sizeof p.common_name);
@@ -201,8 +202,7 @@ int tls_peer_decode(const unsigned char *p, size_t n, struct tls_peer *out)
     peer.not_after = (int64_t)t;
     p += 10;
     if (!get_str(&p, end, peer.common_name, sizeof peer.common_name) ||
-        !get_str(&p, end, peer.san, sizeof peer.san) ||
-        !get_str(&p, end, peer.issuer, sizeof peer.issuer) ||
+        !get_str(&p, end, peer.san, sizeof peer.san) || !get_str(&p, end, peer.issuer, sizeof peer.issuer) ||
         !get_str(&p, end, peer.serial, sizeof peer.serial) ||
         !get_str(&p, end, peer.fingerprint, sizeof peer.fingerprint) || p != end)
         return ERR_CORRUPT;

@@ -9,7 +9,7 @@
 #define TLS_PEER_BYTES_MAX 512
 
 /* chain: leaf first, as verified. expired and present are set; a serial that fits no record is an error. */
-int tls_peer_from_chain(const STACK_OF(X509) *chain, bool expired, struct tls_peer *out,
+int tls_peer_from_chain(const STACK_OF(X509) * chain, bool expired, struct tls_peer *out,
                         struct err *e) MUST_CHECK;
 /* Bytes used of out. `expired` is not kept: it depends on when one asks. */
 size_t tls_peer_encode(const struct tls_peer *peer, unsigned char out[TLS_PEER_BYTES_MAX]);

@@ -93,8 +93,8 @@ static int io_read(BIO *bio, char *p, size_t n, size_t *done)
         return 1;
     }
     if (got == 0) {
-        /* To OpenSSL this is a wait: it would take the end for an attack, alert a peer that is gone, and drop the
-           session that a device which lost its link wants to resume. The steps look at the flag. */
+        /* To OpenSSL this is a wait: it would take the end for an attack, alert a peer that is gone, and
+           drop the session that a device which lost its link wants to resume. The steps look at the flag. */
         io->eof = true;
         BIO_set_retry_read(bio);
         return -1;

@@ -21,12 +21,12 @@ CLEANUP_DEFINE(ui, UI_METHOD, UI_destroy_method);
 CLEANUP_DEFINE(certs, STACK_OF(X509), tls_certs_free);
 CLEANUP_DEFINE(roots, X509_STORE, X509_STORE_free);
 
-void tls_certs_free(STACK_OF(X509) *certs)
+void tls_certs_free(STACK_OF(X509) * certs)
 {
     sk_X509_pop_free(certs, X509_free);
 }
 
-static int parse_certs(const char *path, const struct buf *text, STACK_OF(X509) **out, struct err *e)
+static int parse_certs(const char *path, const struct buf *text, STACK_OF(X509) * *out, struct err *e)
 {
     ERR_clear_error();
     CLEANUP(bio_cleanup) BIO *bio = BIO_new_mem_buf(text->p, (int)text->n);
@@ -61,13 +61,13 @@ static int parse_certs(const char *path, const struct buf *text, STACK_OF(X509) 
     return 0;
 }
 
-static int read_certs(const char *path, struct buf *text, STACK_OF(X509) **out, struct err *e)
+static int read_certs(const char *path, struct buf *text, STACK_OF(X509) * *out, struct err *e)
 {
     int rc = file_read(path, TLS_CERT_FILE_MAX, text, e);
     return rc != 0 ? rc : parse_certs(path, text, out, e);
 }
 
-int tls_load_certs(const char *path, STACK_OF(X509) **out, struct err *e)
+int tls_load_certs(const char *path, STACK_OF(X509) * *out, struct err *e)
 {
     auto_buf struct buf text;
     buf_init(&text, TLS_CERT_FILE_MAX);

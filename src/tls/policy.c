@@ -54,13 +54,13 @@ static const struct kem {
 
 static const struct sig {
     const char *name;
-    const char *old_name;  /* what it was called before FIPS 204; NULL if nothing */
-    const char *sigalg;    /* TLS SignatureScheme */
+    const char *old_name; /* what it was called before FIPS 204; NULL if nothing */
+    const char *sigalg;   /* TLS SignatureScheme */
     unsigned code;
-    const char *key_type;  /* EVP_PKEY type */
-    const char *curve;     /* of an EC key */
-    int nid;               /* of a signature on a certificate */
-    int strength;          /* order among the rows */
+    const char *key_type; /* EVP_PKEY type */
+    const char *curve;    /* of an EC key */
+    int nid;              /* of a signature on a certificate */
+    int strength;         /* order among the rows */
     bool classical;
 } sigs[] = {
     {"mldsa44", "dilithium2", "mldsa44", 0x0904, "ML-DSA-44", NULL, NID_ML_DSA_44, 2, false},
@@ -68,8 +68,8 @@ static const struct sig {
     {"mldsa87", "dilithium5", "mldsa87", 0x0906, "ML-DSA-87", NULL, NID_ML_DSA_87, 4, false},
     {"ecdsasecp256r1sha256", NULL, "ecdsa_secp256r1_sha256", 0x0403, "EC", "prime256v1",
      NID_ecdsa_with_SHA256, 1, true},
-    {"ecdsasecp384r1sha384", NULL, "ecdsa_secp384r1_sha384", 0x0503, "EC", "secp384r1",
-     NID_ecdsa_with_SHA384, 1, true},
+    {"ecdsasecp384r1sha384", NULL, "ecdsa_secp384r1_sha384", 0x0503, "EC", "secp384r1", NID_ecdsa_with_SHA384,
+     1, true},
 };
 
 static bool same_name(struct str given, const char *name)

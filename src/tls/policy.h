@@ -11,9 +11,9 @@
 
 struct tls_policy {
     const char *name;
-    const char *kem;          /* comma list of our key exchange names, most wanted first */
-    const char *sig;          /* comma list of our signature names */
-    const char *ciphersuites; /* TLS 1.3 */
+    const char *kem;           /* comma list of our key exchange names, most wanted first */
+    const char *sig;           /* comma list of our signature names */
+    const char *ciphersuites;  /* TLS 1.3 */
     const char *tls12_ciphers; /* NULL: TLS 1.3 only */
 };
 

@@ -82,8 +82,12 @@ pqc_tls_ctx_t pqc_tls_create_server_ctx(const char *cert_file, const char *key_f
                                         const char *kem_algorithm, const char *sig_algorithm,
                                         bool require_client_cert)
 {
-    struct tls_config config = {.role = TLS_SERVER, .cert_file = cert_file, .key_file = key_file, .ca_file = ca_file,
-                                .sig = sig_algorithm, .verify = TLS_VERIFY_REQUIRE};
+    struct tls_config config = {.role = TLS_SERVER,
+                                .cert_file = cert_file,
+                                .key_file = key_file,
+                                .ca_file = ca_file,
+                                .sig = sig_algorithm,
+                                .verify = TLS_VERIFY_REQUIRE};
     if (!require_client_cert)
         config.verify = ca_file != NULL ? TLS_VERIFY_OPTIONAL : TLS_INSECURE_NO_VERIFY;
     struct err e = {0};
@@ -99,8 +103,13 @@ pqc_tls_ctx_t pqc_tls_create_server_ctx(const char *cert_file, const char *key_f
 pqc_tls_ctx_t pqc_tls_create_client_ctx(const char *cert_file, const char *key_file, const char *ca_file,
                                         const char *kem_algorithm, const char *sig_algorithm)
 {
-    struct tls_config config = {.role = TLS_CLIENT, .cert_file = cert_file, .key_file = key_file, .ca_file = ca_file,
-                                .sig = sig_algorithm, .verify = TLS_VERIFY_REQUIRE, .remember = true};
+    struct tls_config config = {.role = TLS_CLIENT,
+                                .cert_file = cert_file,
+                                .key_file = key_file,
+                                .ca_file = ca_file,
+                                .sig = sig_algorithm,
+                                .verify = TLS_VERIFY_REQUIRE,
+                                .remember = true};
     return make_ctx(&config, kem_algorithm);
 }
 
@@ -177,8 +186,8 @@ static bool shake(struct tls_conn *tls, int fd, enum tls_role role, int ms)
         }
         enum wait w = wait_for(fd, step, deadline);
         if (w == WAIT_LATE)
-            say("the %s stalled in the handshake: it was not done in %d ms", role == TLS_SERVER ? "client" : "server",
-                ms);
+            say("the %s stalled in the handshake: it was not done in %d ms",
+                role == TLS_SERVER ? "client" : "server", ms);
         if (w != WAIT_READY)
             return false;
     }
@@ -296,7 +305,8 @@ void pqc_tls_close(pqc_tls_conn_t conn)
     while (!conn->write_failed) {
         /* A goodbye that cannot be said changes nothing for the caller, who is leaving. */
         enum tls_step step = tls_shutdown(conn->tls, NULL);
-        if ((step != TLS_WANT_READ && step != TLS_WANT_WRITE) || wait_for(conn->fd, step, deadline) != WAIT_READY)
+        if ((step != TLS_WANT_READ && step != TLS_WANT_WRITE) ||
+            wait_for(conn->fd, step, deadline) != WAIT_READY)
             break;
     }
     conn_free(conn);

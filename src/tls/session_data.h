@@ -1,4 +1,5 @@
-/* What this library keeps in an SSL_SESSION's application data: who the peer is, and since when that is known. */
+/* What this library keeps in an SSL_SESSION's application data: who the peer is, and since when that is
+   known. */
 #ifndef PQOTA_TLS_SESSION_DATA_H
 #define PQOTA_TLS_SESSION_DATA_H
 

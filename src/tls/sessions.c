@@ -19,7 +19,7 @@
 #define PSK_MAX 64
 
 struct session {
-    struct list age; /* in the shard, oldest first */
+    struct list age;      /* in the shard, oldest first */
     struct session *next; /* in the bucket */
     unsigned char id[SSL_MAX_SSL_SESSION_ID_LENGTH];
     unsigned char scope[SHA256_SIZE];
@@ -69,7 +69,7 @@ static struct session **slot_of(struct shard *sh, const unsigned char *id)
     size_t h;
     memcpy(&h, id + 1, sizeof h);
     struct session **p = &sh->buckets[h & sh->mask];
-    while (*p != NULL && CRYPTO_memcmp((*p)->id, id, sizeof (*p)->id) != 0)
+    while (*p != NULL && CRYPTO_memcmp((*p)->id, id, sizeof(*p)->id) != 0)
         p = &(*p)->next;
     return p;
 }
@@ -158,7 +158,8 @@ static int shard_init(struct shard *sh, size_t capacity)
 
 static void shard_fini(struct shard *sh)
 {
-    list_for_each_safe(it, tmp, &sh->ages) {
+    list_for_each_safe(it, tmp, &sh->ages)
+    {
         session_free(container_of(it, struct session, age));
     }
     pthread_mutex_destroy(&sh->lock);

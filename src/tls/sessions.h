@@ -1,6 +1,6 @@
 /*
- * Resumable sessions of a server, kept small: for each its id, key, cipher, times and who the peer is, instead
- * of OpenSSL's whole session with the peer's certificate in it. Shared by all contexts and threads.
+ * Resumable sessions of a server, kept small: for each its id, key, cipher, times and who the peer is,
+ * instead of OpenSSL's whole session with the peer's certificate in it. Shared by all contexts and threads.
  */
 #ifndef PQOTA_TLS_SESSIONS_H
 #define PQOTA_TLS_SESSIONS_H

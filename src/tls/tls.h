@@ -23,8 +23,8 @@ enum tls_step {
 
 enum tls_role { TLS_SERVER, TLS_CLIENT };
 enum tls_verify {
-    TLS_VERIFY_REQUIRE,  /* a peer without a valid certificate is refused (what zero gives) */
-    TLS_VERIFY_OPTIONAL, /* server: none is fine, a bad one is refused */
+    TLS_VERIFY_REQUIRE,     /* a peer without a valid certificate is refused (what zero gives) */
+    TLS_VERIFY_OPTIONAL,    /* server: none is fine, a bad one is refused */
     TLS_INSECURE_NO_VERIFY, /* server: no client certificate is asked for */
 };
 
@@ -32,8 +32,8 @@ struct tls_sessions; /* bounded store of resumable sessions, shared by all conte
 
 struct tls_config {
     enum tls_role role;
-    /* A row of the policy table ("balanced", "cnsa2", "constrained", and "insecure_classical": TLS 1.2 and 1.3
-       with ECDSA for the listener that old devices need); NULL is balanced. */
+    /* A row of the policy table ("balanced", "cnsa2", "constrained", and "insecure_classical": TLS 1.2 and
+       1.3 with ECDSA for the listener that old devices need); NULL is balanced. */
     const char *policy;
     /* NULL, or instead of the policy's: comma lists, any case ("mlkem768,x25519mlkem768"; "mldsa65",
        "dilithium3"). */
@@ -56,8 +56,8 @@ struct tls_config {
     bool remember;
     /* Client: an own certificate that expired is still shown (renewal). Not-yet-valid stays an error. */
     bool accept_expired_own;
-    /* For a board without a clock, Unix seconds, 0 for none: the time is the later of this and the system's, and
-       while the system clock is before it, "not yet valid" is not enforced. */
+    /* For a board without a clock, Unix seconds, 0 for none: the time is the later of this and the
+       system's, and while the system clock is before it, "not yet valid" is not enforced. */
     int64_t clock_floor;
 };
 
@@ -74,14 +74,16 @@ int tls_ssl_ctx_apply(SSL_CTX *ssl_ctx, const struct tls_config *config, struct 
 
 /* host: for a client, what the certificate must name (DNS name or IP address) and SNI; a server gives NULL.
    The descriptor stays the caller's and must be non-blocking for the steps to return. */
-int tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn **out, struct err *e) MUST_CHECK;
+int tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn **out,
+                 struct err *e) MUST_CHECK;
 void tls_conn_free(struct tls_conn *conn);
 
 enum tls_step tls_handshake(struct tls_conn *conn, struct err *e) MUST_CHECK;
 /* DONE: *n bytes (> 0) were read into buf. */
 enum tls_step tls_read(struct tls_conn *conn, void *buf, size_t size, size_t *n, struct err *e) MUST_CHECK;
 /* DONE: *n bytes (1..size) were taken. After a WANT_ the same bytes must be offered again. */
-enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, size_t *n, struct err *e) MUST_CHECK;
+enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, size_t *n,
+                        struct err *e) MUST_CHECK;
 /* Sends close_notify; DONE once sent (the peer's is not waited for). */
 enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e) MUST_CHECK;
 /* Bytes decrypted and not read yet: poll will not announce them. */
@@ -92,22 +94,22 @@ size_t tls_pending(const struct tls_conn *conn);
 
 /* Who the peer is. Travels in the session's application data, so a resumed connection has it too. */
 struct tls_peer {
-    bool present;                     /* it showed a certificate that verified */
-    bool expired;                     /* only with accept_expired_peer */
-    char common_name[TLS_NAME_MAX];   /* subject CN, "" if none or if it does not fit */
-    char san[TLS_NAME_MAX];           /* first DNS name of the SAN, or "" */
-    char issuer[SHA256_HEX_SIZE];     /* SHA-256 of the issuer's SubjectPublicKeyInfo, from the verified
+    bool present;                   /* it showed a certificate that verified */
+    bool expired;                   /* only with accept_expired_peer */
+    char common_name[TLS_NAME_MAX]; /* subject CN, "" if none or if it does not fit */
+    char san[TLS_NAME_MAX];         /* first DNS name of the SAN, or "" */
+    char issuer[SHA256_HEX_SIZE];   /* SHA-256 of the issuer's SubjectPublicKeyInfo, from the verified
                                          chain: a name can be forged under another root, a key cannot */
     char serial[TLS_SERIAL_MAX];
     char fingerprint[SHA256_HEX_SIZE]; /* SHA-256 of the certificate's DER */
-    int64_t not_after;                /* Unix seconds */
+    int64_t not_after;                 /* Unix seconds */
 };
 
 struct tls_info {
-    char group[32];     /* "X25519MLKEM768" */
-    char signature[32]; /* of the server's certificate: "mldsa65" */
+    char group[32];          /* "X25519MLKEM768" */
+    char signature[32];      /* of the server's certificate: "mldsa65" */
     char peer_signature[32]; /* of the peer's, "" if none was shown or the session was resumed */
-    char cipher[40];    /* "TLS_AES_256_GCM_SHA384" */
+    char cipher[40];         /* "TLS_AES_256_GCM_SHA384" */
     bool resumed;
     struct tls_peer peer;
 };

@@ -16,7 +16,7 @@ struct tls_rules {
     enum tls_role role;
     bool accept_expired_peer;
     int64_t clock_floor;
-    char *ca_file;               /* for error texts; NULL where none */
+    char *ca_file;                 /* for error texts; NULL where none */
     struct tls_sessions *sessions; /* a reference; NULL is no resumption */
     /* Sessions of one context are good in another only when all that decided about the peer is the same. */
     unsigned char scope[SHA256_SIZE];
@@ -27,8 +27,8 @@ struct tls_ctx {
     atomic_int refs;
     SSL_CTX *ssl;
     BIO_METHOD *io_method;
-    const struct tls_rules *rules; /* owned by ssl */
-    struct tls_remember remember;  /* client: empty unless it is to remember */
+    const struct tls_rules *rules;                           /* owned by ssl */
+    struct tls_remember remember;                            /* client: empty unless it is to remember */
     char signature[sizeof((struct tls_info *)0)->signature]; /* of the own certificate, "" if none */
 };
 
@@ -39,8 +39,8 @@ struct tls_conn {
     SSL *ssl;
     struct tls_io io;
     enum tls_conn_state state;
-    char *host;         /* client: what the certificate must name; NULL if nothing */
-    char *refusal;      /* why the peer's certificate was refused; NULL if it was not */
+    char *host;          /* client: what the certificate must name; NULL if nothing */
+    char *refusal;       /* why the peer's certificate was refused; NULL if it was not */
     int64_t verified_at; /* Unix seconds of the full handshake that the peer's identity stems from */
     struct tls_info info;
 };

@@ -99,8 +99,8 @@ static void explain(struct check *c, X509_STORE_CTX *xctx)
     tls_common_name(X509_get_subject_name(cert), cn, sizeof cn);
     tls_common_name(X509_get_issuer_name(cert), issuer, sizeof issuer);
     bool leaf = X509_STORE_CTX_get_error_depth(xctx) == 0;
-    snprintf(whose, sizeof whose, "the %s's %s (CN=%s)", peer_word(c), leaf ? "certificate" : "CA certificate",
-             cn);
+    snprintf(whose, sizeof whose, "the %s's %s (CN=%s)", peer_word(c),
+             leaf ? "certificate" : "CA certificate", cn);
     const char *roots = c->rules->ca_file != NULL ? c->rules->ca_file : "the trusted roots";
     switch (error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -115,7 +115,8 @@ static void explain(struct check *c, X509_STORE_CTX *xctx)
         refuse(c, "%s was issued by an untrusted CA (CN=%s), which is not in %s", whose, issuer, roots);
         break;
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-        refuse(c, "the signature on %s is not one of its CA (CN=%s) as it stands in %s", whose, issuer, roots);
+        refuse(c, "the signature on %s is not one of its CA (CN=%s) as it stands in %s", whose, issuer,
+               roots);
         break;
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -132,8 +133,8 @@ static void explain(struct check *c, X509_STORE_CTX *xctx)
     }
 }
 
-/* RFC 5280 section 4.2.1.12 lets a certificate without the extension serve any purpose; we do not: it must say
-   that it is for this. anyExtendedKeyUsage does not count either. */
+/* RFC 5280 section 4.2.1.12 lets a certificate without the extension serve any purpose; we do not: it must
+   say that it is for this. anyExtendedKeyUsage does not count either. */
 static bool has_usage(X509 *leaf, enum tls_role own_role)
 {
     uint32_t need = own_role == TLS_SERVER ? XKU_SSL_CLIENT : XKU_SSL_SERVER;

@@ -138,12 +138,13 @@ void fixture_start(void)
     assert_non_null(mkdtemp(folder));
     server_ca = fixture_make("server-ca", NULL, &(struct cert_spec){.cn = "Server CA", .ca = true});
     device_ca = fixture_make("device-ca", NULL, &(struct cert_spec){.cn = "Device CA", .ca = true});
-    server_id = fixture_make("server", server_ca,
-                             &(struct cert_spec){.cn = "server", .san = "DNS:localhost,IP:127.0.0.1,IP:::1",
-                                                 .eku = "serverAuth"});
-    device_id = fixture_make("device", device_ca,
-                             &(struct cert_spec){.cn = "dev-1", .san = "DNS:dev-1.example", .eku = "clientAuth",
-                                                 .serial = "48879"});
+    server_id = fixture_make(
+        "server", server_ca,
+        &(struct cert_spec){.cn = "server", .san = "DNS:localhost,IP:127.0.0.1,IP:::1", .eku = "serverAuth"});
+    device_id =
+        fixture_make("device", device_ca,
+                     &(struct cert_spec){
+                         .cn = "dev-1", .san = "DNS:dev-1.example", .eku = "clientAuth", .serial = "48879"});
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -162,4 +163,18 @@ void fixture_stop(void)
         free(paths[i]);
     ident_count = path_count = 0;
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+int fixture_group_start(void **state)
+{
+    (void)state;
+    fixture_start();
+    return 0;
+}
+
+int fixture_group_stop(void **state)
+{
+    (void)state;
+    fixture_stop();
+    return 0;
 }

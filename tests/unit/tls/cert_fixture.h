@@ -11,13 +11,13 @@
 #define DAY 86400L
 
 struct cert_spec {
-    const char *alg;      /* "ML-DSA-65", "P-256"; NULL is ML-DSA-65 */
-    const char *cn;       /* NULL is none */
-    const char *san;      /* "DNS:localhost,IP:127.0.0.1"; NULL is none */
-    const char *eku;      /* "serverAuth"; NULL is none */
+    const char *alg; /* "ML-DSA-65", "P-256"; NULL is ML-DSA-65 */
+    const char *cn;  /* NULL is none */
+    const char *san; /* "DNS:localhost,IP:127.0.0.1"; NULL is none */
+    const char *eku; /* "serverAuth"; NULL is none */
     bool ca;
-    long from, to;        /* seconds from now; both 0: since yesterday, for 30 days */
-    const char *serial;   /* decimal; NULL is a counted one */
+    long from, to;      /* seconds from now; both 0: since yesterday, for 30 days */
+    const char *serial; /* decimal; NULL is a counted one */
 };
 
 struct ident {
@@ -30,6 +30,9 @@ struct ident {
 /* A folder of the test's own; fixture_stop removes it and what fixture_make made. */
 void fixture_start(void);
 void fixture_stop(void);
+/* The same for cmocka_run_group_tests. */
+int fixture_group_start(void **state);
+int fixture_group_stop(void **state);
 /* Makes a key and certificate (issuer NULL: self-signed) and writes NAME.pem and NAME.key. */
 struct ident *fixture_make(const char *name, const struct ident *issuer, const struct cert_spec *spec);
 /* Writes text to a file in the folder; the path is good until the program ends. */

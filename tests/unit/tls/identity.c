@@ -52,8 +52,8 @@ static void names_unfit_to_show_are_left_out(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char name[16];
         snprintf(name, sizeof name, "n%zu", i);
-        struct ident *id = fixture_make(name, device_ca,
-                                        &(struct cert_spec){.cn = cases[i].cn, .san = cases[i].san});
+        struct ident *id =
+            fixture_make(name, device_ca, &(struct cert_spec){.cn = cases[i].cn, .san = cases[i].san});
         struct tls_peer p = peer_of(id, device_ca);
         assert_string_equal(p.common_name, cases[i].want_cn);
         assert_string_equal(p.san, cases[i].want_san);
@@ -72,7 +72,8 @@ static void serials_that_fit_no_record_are_refused(void **state)
     for (size_t i = 0; i < 2; i++) {
         char name[16];
         snprintf(name, sizeof name, "s%zu", i);
-        struct ident *id = fixture_make(name, device_ca, &(struct cert_spec){.cn = "x", .serial = serials[i]});
+        struct ident *id =
+            fixture_make(name, device_ca, &(struct cert_spec){.cn = "x", .serial = serials[i]});
         STACK_OF(X509) *chain = sk_X509_new_null();
         sk_X509_push(chain, id->cert);
         struct tls_peer p = {.not_after = 5};
@@ -143,5 +144,5 @@ int main(void)
         cmocka_unit_test(bytes_and_back),
         cmocka_unit_test(names_of_a_certificate),
     };
-    return cmocka_run_group_tests(tests, test_start, test_stop);
+    return cmocka_run_group_tests(tests, fixture_group_start, fixture_group_stop);
 }

@@ -95,9 +95,11 @@ static void key_of_another_algorithm_than_asked(void **state)
     c = server_config();
     c.policy = "constrained";
     refuses(&c, ERR_UNSUPPORTED, server_id->cert_file, "algorithm mldsa65, but mldsa44 was asked for");
-    struct ident *ec = fixture_make("ec", NULL, &(struct cert_spec){.alg = "P-256", .cn = "x", .eku = "serverAuth"});
+    struct ident *ec =
+        fixture_make("ec", NULL, &(struct cert_spec){.alg = "P-256", .cn = "x", .eku = "serverAuth"});
     c = with(ec->cert_file, ec->key_file);
-    refuses(&c, ERR_UNSUPPORTED, ec->cert_file, "algorithm ecdsa_secp256r1_sha256, but mldsa65 was asked for");
+    refuses(&c, ERR_UNSUPPORTED, ec->cert_file,
+            "algorithm ecdsa_secp256r1_sha256, but mldsa65 was asked for");
     struct ident *m44 = fixture_make("m44", NULL, &(struct cert_spec){.alg = "ML-DSA-44", .cn = "x"});
     c = with(server_id->cert_file, m44->key_file);
     refuses(&c, ERR_UNSUPPORTED, m44->key_file, "algorithm mldsa44, but mldsa65 was asked for");
@@ -184,5 +186,5 @@ int main(void)
         cmocka_unit_test(chain_in_the_wrong_order_or_without_usage),
         cmocka_unit_test(contradictory_configurations),
     };
-    return cmocka_run_group_tests(tests, test_start, test_stop);
+    return cmocka_run_group_tests(tests, fixture_group_start, fixture_group_stop);
 }

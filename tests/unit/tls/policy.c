@@ -43,8 +43,12 @@ static void names_are_read_in_any_case_and_dialect(void **state)
     for (size_t i = 0; i < sizeof kems / sizeof kems[0]; i++)
         resolves_to(NULL, kems[i][0], NULL, kems[i][1], "mldsa65");
     static const char *const sigs[][2] = {
-        {"mldsa44", "mldsa44"},         {"ML-DSA-65", "mldsa65"},    {"Dilithium2", "mldsa44"},
-        {"dilithium3", "mldsa65"},      {"DILITHIUM5", "mldsa87"},   {"mldsa87,dilithium3", "mldsa87:mldsa65"},
+        {"mldsa44", "mldsa44"},
+        {"ML-DSA-65", "mldsa65"},
+        {"Dilithium2", "mldsa44"},
+        {"dilithium3", "mldsa65"},
+        {"DILITHIUM5", "mldsa87"},
+        {"mldsa87,dilithium3", "mldsa87:mldsa65"},
         {"mldsa65,dilithium3", "mldsa65"},
     };
     for (size_t i = 0; i < sizeof sigs / sizeof sigs[0]; i++)
@@ -92,8 +96,10 @@ static void a_chain_may_be_stronger_but_not_weaker(void **state)
 {
     (void)state;
     fixture_start();
-    struct ident *ca44 = fixture_make("ca44", NULL, &(struct cert_spec){.alg = "ML-DSA-44", .cn = "44", .ca = true});
-    struct ident *ca87 = fixture_make("ca87", NULL, &(struct cert_spec){.alg = "ML-DSA-87", .cn = "87", .ca = true});
+    struct ident *ca44 =
+        fixture_make("ca44", NULL, &(struct cert_spec){.alg = "ML-DSA-44", .cn = "44", .ca = true});
+    struct ident *ca87 =
+        fixture_make("ca87", NULL, &(struct cert_spec){.alg = "ML-DSA-87", .cn = "87", .ca = true});
     struct ident *ec = fixture_make("ec", NULL, &(struct cert_spec){.alg = "P-256", .cn = "ec", .ca = true});
     struct tls_algs a;
     assert_int_equal(tls_algs_resolve(NULL, NULL, "mldsa65", &a, NULL), 0);

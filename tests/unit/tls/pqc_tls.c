@@ -1,4 +1,5 @@
-/* The public interface, as somebody else's program uses it: from the shared library, with foreign peers too. */
+/* The public interface, as somebody else's program uses it: from the shared library, with foreign peers
+   too. */
 #include "pqc_tls.h"
 
 #include <arpa/inet.h>
@@ -34,8 +35,8 @@
 
 static pqc_tls_ctx_t server_ctx(const char *kem, const char *sig)
 {
-    pqc_tls_ctx_t ctx = pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file, device_ca->cert_file, kem,
-                                                  sig, true);
+    pqc_tls_ctx_t ctx = pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file,
+                                                  device_ca->cert_file, kem, sig, true);
     must(ctx != NULL);
     return ctx;
 }
@@ -68,8 +69,8 @@ static void *run_client(void *arg)
     c->connected = conn != NULL;
     if (conn != NULL && pqc_tls_write(conn, text, sizeof text) == sizeof text) {
         int n;
-        while (c->echoed < (int)sizeof text &&
-               (n = pqc_tls_read(conn, back, (int)sizeof back)) > 0 && memcmp(back, text + c->echoed, (size_t)n) == 0)
+        while (c->echoed < (int)sizeof text && (n = pqc_tls_read(conn, back, (int)sizeof back)) > 0 &&
+               memcmp(back, text + c->echoed, (size_t)n) == 0)
             c->echoed += n;
     }
     if (conn != NULL) {
@@ -103,7 +104,8 @@ static void the_documents_calls_work(void **state)
 {
     (void)state;
     for (int blocking = 0; blocking < 2; blocking++) {
-        pqc_tls_ctx_t server = server_ctx("mlkem768", "dilithium3"), ctx = client_ctx("MLKEM768", "Dilithium3");
+        pqc_tls_ctx_t server = server_ctx("mlkem768", "dilithium3"),
+                      ctx = client_ctx("MLKEM768", "Dilithium3");
         for (int round = 0; round < 2; round++) {
             int fd[2];
             assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | (blocking ? 0 : SOCK_NONBLOCK), 0, fd), 0);
@@ -126,7 +128,8 @@ static void the_documents_calls_work(void **state)
             assert_string_equal(c.group, "MLKEM768");
             assert_string_equal(c.cn, "server");
             assert_int_equal(c.resumed, round == 1);
-            assert_int_equal((fcntl(fd[0], F_GETFL) & O_NONBLOCK) != 0, !blocking); /* still open, flags as they were */
+            assert_int_equal((fcntl(fd[0], F_GETFL) & O_NONBLOCK) != 0,
+                             !blocking); /* still open, flags as they were */
             close(fd[0]);
             close(fd[1]);
         }
@@ -140,8 +143,8 @@ static void policies_by_name(void **state)
     (void)state;
     pqc_tls_free_ctx(server_ctx(NULL, NULL));
     pqc_tls_free_ctx(server_ctx("Balanced", NULL));
-    assert_null(pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file, device_ca->cert_file, "cnsa2", NULL,
-                                          true));
+    assert_null(pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file, device_ca->cert_file,
+                                          "cnsa2", NULL, true));
     assert_error_says("mldsa87 was asked for");
     assert_null(pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file, device_ca->cert_file,
                                           "insecure_classical", NULL, true));
@@ -153,12 +156,14 @@ static void errors_of_contexts(void **state)
     (void)state;
     assert_null(pqc_tls_create_server_ctx("/nowhere.pem", server_id->key_file, NULL, NULL, NULL, false));
     assert_error_says("cannot open /nowhere.pem: No such file or directory");
-    assert_null(pqc_tls_create_server_ctx(server_id->cert_file, device_id->key_file, NULL, NULL, NULL, false));
+    assert_null(
+        pqc_tls_create_server_ctx(server_id->cert_file, device_id->key_file, NULL, NULL, NULL, false));
     assert_error_says("does not belong to the certificate");
-    assert_null(pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file, NULL, "mlkem768", "mldsa65", true));
+    assert_null(pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file, NULL, "mlkem768",
+                                          "mldsa65", true));
     assert_error_says("no CA file");
-    assert_null(pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file, device_ca->cert_file, "rsa", "x",
-                                          true));
+    assert_null(pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file, device_ca->cert_file,
+                                          "rsa", "x", true));
     assert_error_says("\"rsa\" is not a key exchange");
     assert_null(pqc_tls_create_client_ctx(NULL, NULL, NULL, NULL, NULL));
     assert_error_says("no CA file");
@@ -344,9 +349,23 @@ static void s_client_over(pqc_tls_ctx_t server, const char *groups, const char *
     int listener = listen_local(&port);
     char to[32];
     snprintf(to, sizeof to, "127.0.0.1:%d", port);
-    char *argv[] = {"openssl", "s_client", "-connect", to, "-groups", (char *)(uintptr_t)groups, "-quiet",
-                    "-cert", device_id->cert_file, "-key", device_id->key_file, "-CAfile", server_ca->cert_file,
-                    "-verify_return_error", "-verify_ip", "127.0.0.1", NULL};
+    char *argv[] = {"openssl",
+                    "s_client",
+                    "-connect",
+                    to,
+                    "-groups",
+                    (char *)(uintptr_t)groups,
+                    "-quiet",
+                    "-cert",
+                    device_id->cert_file,
+                    "-key",
+                    device_id->key_file,
+                    "-CAfile",
+                    server_ca->cert_file,
+                    "-verify_return_error",
+                    "-verify_ip",
+                    "127.0.0.1",
+                    NULL};
     pid_t pid = run_openssl(argv, &in, &out);
     int fd = accept(listener, NULL, NULL);
     assert_true(fd >= 0);
@@ -384,7 +403,8 @@ static void openssl_as_client(void **state)
     pqc_tls_ctx_t server = server_ctx(NULL, NULL);
     s_client_over(server, "MLKEM768", NULL);
     s_client_over(server, "X25519MLKEM768", NULL);
-    s_client_over(server, "X25519", "the client offers no post-quantum key exchange that is allowed here (offered: x25519;");
+    s_client_over(server, "X25519",
+                  "the client offers no post-quantum key exchange that is allowed here (offered: x25519;");
     s_client_over(server, "P-256:P-384", "offers no post-quantum key exchange");
     pqc_tls_free_ctx(server);
 }
@@ -395,9 +415,24 @@ static void s_server_under(pqc_tls_ctx_t client, const char *groups, const char 
     close(listen_local(&port)); /* a port that was free a moment ago */
     char text[64];
     snprintf(text, sizeof text, "127.0.0.1:%d", port);
-    char *argv[] = {"openssl", "s_server", "-accept", text, "-groups", (char *)(uintptr_t)groups, "-naccept", "1",
-                    "-cert", server_id->cert_file, "-key", server_id->key_file, "-CAfile", device_ca->cert_file,
-                    "-Verify", "1", "-verify_return_error", NULL};
+    char *argv[] = {"openssl",
+                    "s_server",
+                    "-accept",
+                    text,
+                    "-groups",
+                    (char *)(uintptr_t)groups,
+                    "-naccept",
+                    "1",
+                    "-cert",
+                    server_id->cert_file,
+                    "-key",
+                    server_id->key_file,
+                    "-CAfile",
+                    device_ca->cert_file,
+                    "-Verify",
+                    "1",
+                    "-verify_return_error",
+                    NULL};
     pid_t pid = run_openssl(argv, &in, &out);
     char said[4096] = "";
     size_t n = 0;
@@ -407,8 +442,8 @@ static void s_server_under(pqc_tls_ctx_t client, const char *groups, const char 
         n += (size_t)got;
     }
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                            .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     pqc_tls_conn_t conn = pqc_tls_connect(client, fd, "127.0.0.1");
     if (refusal != NULL) {
@@ -436,19 +471,6 @@ static void openssl_as_server(void **state)
     pqc_tls_free_ctx(client);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    fixture_start();
-    return 0;
-}
-static int stop(void **state)
-{
-    (void)state;
-    fixture_stop();
-    return 0;
-}
-
 int main(void)
 {
     signal(SIGPIPE, SIG_DFL); /* the library may raise none, so it is not ignored here */
@@ -463,5 +485,5 @@ int main(void)
         cmocka_unit_test(openssl_as_client),
         cmocka_unit_test(openssl_as_server),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, fixture_group_start, fixture_group_stop);
 }

@@ -186,7 +186,8 @@ static void other_rules_mean_a_full_handshake(void **state)
     struct tls_config open_config = server_config();
     open_config.sessions = store;
     open_config.verify = TLS_INSECURE_NO_VERIFY;
-    struct tls_ctx *open_server = make_ctx(&open_config), *server = make_server(store), *client = make_client();
+    struct tls_ctx *open_server = make_ctx(&open_config), *server = make_server(store),
+                   *client = make_client();
     assert_false(connect_once(open_server, client, NULL, NULL));
     struct tls_info info;
     assert_false(connect_once(server, client, &info, NULL));
@@ -221,8 +222,8 @@ static void a_peer_that_expired_since_is_checked_again(void **state)
 {
     (void)state;
     struct tls_sessions *store = make_store(100, 3600);
-    struct ident *soon = fixture_make("soon", device_ca, &(struct cert_spec){.cn = "soon", .eku = "clientAuth",
-                                                                            .from = -DAY, .to = 2});
+    struct ident *soon = fixture_make(
+        "soon", device_ca, &(struct cert_spec){.cn = "soon", .eku = "clientAuth", .from = -DAY, .to = 2});
     struct tls_config sc = server_config(), cc = client_config();
     sc.sessions = store;
     cc.cert_file = soon->cert_file, cc.key_file = soon->key_file;
@@ -292,7 +293,7 @@ static void the_oldest_goes_first_and_the_bound_holds(void **state)
         assert_int_equal(tls_sessions_count(store), i < CAPACITY ? i + 1 : CAPACITY);
     }
     assert_true(connect_once(server, clients[CAPACITY], NULL, NULL)); /* evicts clients[1]'s */
-    assert_false(connect_once(server, clients[0], NULL, NULL));       /* was evicted by the fifth; evicts [2]'s */
+    assert_false(connect_once(server, clients[0], NULL, NULL)); /* was evicted by the fifth; evicts [2]'s */
     assert_true(connect_once(server, clients[3], NULL, NULL));
     for (int i = 0; i <= CAPACITY; i++)
         tls_ctx_free(clients[i]);
@@ -472,5 +473,5 @@ int main(void)
         cmocka_unit_test(threads_share_one_store),
         cmocka_unit_test(bounds_of_the_store),
     };
-    return cmocka_run_group_tests(tests, test_start, test_stop);
+    return cmocka_run_group_tests(tests, fixture_group_start, fixture_group_stop);
 }

@@ -1,8 +1,10 @@
 #include "tls_fixture.h"
 
+#include <openssl/err.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,14 +23,18 @@ struct tls_ctx *make_ctx(const struct tls_config *c)
 
 struct tls_config server_config(void)
 {
-    return (struct tls_config){.role = TLS_SERVER, .cert_file = server_id->cert_file,
-                               .key_file = server_id->key_file, .ca_file = device_ca->cert_file};
+    return (struct tls_config){.role = TLS_SERVER,
+                               .cert_file = server_id->cert_file,
+                               .key_file = server_id->key_file,
+                               .ca_file = device_ca->cert_file};
 }
 
 struct tls_config client_config(void)
 {
-    return (struct tls_config){.role = TLS_CLIENT, .cert_file = device_id->cert_file,
-                               .key_file = device_id->key_file, .ca_file = server_ca->cert_file};
+    return (struct tls_config){.role = TLS_CLIENT,
+                               .cert_file = device_id->cert_file,
+                               .key_file = device_id->key_file,
+                               .ca_file = server_ca->cert_file};
 }
 
 void socket_pair(int fd[2])
@@ -87,4 +93,65 @@ void pair_talk(struct pair *p)
     if (s == TLS_DONE)
         s = tls_read(p->client, &got, 1, &n, &p->client_err);
     p->client_step = s;
+}
+
+void pair_between(struct pair *p, const struct tls_config *sc, const struct tls_config *cc, const char *host)
+{
+    struct tls_ctx *server = make_ctx(sc), *client = make_ctx(cc);
+    pair_open(p, server, client, host);
+    tls_ctx_free(server);
+    tls_ctx_free(client);
+}
+
+SSL *foreign_client(const struct ident *id, const char *groups, const char *sigalgs, int fd, SSL_CTX **ctx)
+{
+    *ctx = SSL_CTX_new(TLS_client_method());
+    assert_non_null(*ctx);
+    if (groups != NULL)
+        assert_int_equal(SSL_CTX_set1_groups_list(*ctx, groups), 1);
+    if (sigalgs != NULL)
+        assert_int_equal(SSL_CTX_set1_sigalgs_list(*ctx, sigalgs), 1);
+    if (id != NULL) {
+        assert_int_equal(SSL_CTX_use_certificate(*ctx, id->cert), 1);
+        assert_int_equal(SSL_CTX_use_PrivateKey(*ctx, id->key), 1);
+    }
+    SSL *ssl = SSL_new(*ctx);
+    SSL_set_fd(ssl, fd);
+    SSL_set_connect_state(ssl);
+    return ssl;
+}
+
+enum tls_step serve_foreign(const struct tls_config *sc, SSL *ssl, int fd, struct err *e)
+{
+    struct tls_ctx *server = make_ctx(sc);
+    struct tls_conn *conn = NULL;
+    assert_int_equal(tls_conn_new(server, fd, NULL, &conn, e), 0);
+    enum tls_step step = TLS_WANT_READ;
+    for (int i = 0; i < 100 && step != TLS_DONE && step != TLS_FAILED; i++) {
+        (void)SSL_do_handshake(ssl);
+        ERR_clear_error();
+        step = tls_handshake(conn, e);
+    }
+    tls_conn_free(conn);
+    tls_ctx_free(server);
+    return step;
+}
+
+void foreign_is_refused(const struct tls_config *sc, const struct ident *id, const char *groups,
+                        const char *sigalgs, int max_version, const char *text)
+{
+    int fd[2];
+    socket_pair(fd);
+    SSL_CTX *ctx;
+    SSL *ssl = foreign_client(id, groups, sigalgs, fd[1], &ctx);
+    if (max_version != 0)
+        SSL_set_max_proto_version(ssl, max_version);
+    struct err e = {0};
+    assert_int_equal(serve_foreign(sc, ssl, fd[0], &e), TLS_FAILED);
+    if (strstr(e.text, text) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", e.text, text);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd[0]);
+    close(fd[1]);
 }

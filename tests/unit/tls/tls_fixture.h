@@ -2,6 +2,8 @@
 #ifndef PQOTA_TESTS_TLS_FIXTURE_H
 #define PQOTA_TESTS_TLS_FIXTURE_H
 
+#include <openssl/ssl.h>
+
 #include "cert_fixture.h"
 #include "tls/tls.h"
 
@@ -23,5 +25,15 @@ void pair_close(struct pair *p);
 /* One byte each way: TLS 1.3 tells a client of its refusal only after its handshake. */
 void pair_talk(struct pair *p);
 void socket_pair(int fd[2]);
+/* As pair_open, with contexts of their own that end with the connections. */
+void pair_between(struct pair *p, const struct tls_config *sc, const struct tls_config *cc, const char *host);
+
+/* A client that does not keep to our rules, driven by bare OpenSSL. id, groups and sigalgs may be NULL. */
+SSL *foreign_client(const struct ident *id, const char *groups, const char *sigalgs, int fd, SSL_CTX **ctx);
+/* Serves it until the server's side is done or has failed; returns which. */
+enum tls_step serve_foreign(const struct tls_config *sc, SSL *ssl, int fd, struct err *e);
+/* The server refuses such a client, saying text. max_version 0 is any. */
+void foreign_is_refused(const struct tls_config *sc, const struct ident *id, const char *groups,
+                        const char *sigalgs, int max_version, const char *text);
 
 #endif

@@ -27,17 +27,4 @@
             fail_msg("client: %s", (p)->client_err.text);                                                    \
     } while (0)
 
-static inline int test_start(void **state)
-{
-    (void)state;
-    fixture_start();
-    return 0;
-}
-static inline int test_stop(void **state)
-{
-    (void)state;
-    fixture_stop();
-    return 0;
-}
-
 #endif
