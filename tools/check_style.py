@@ -61,7 +61,7 @@ def read_arrows(architecture):
         if line.startswith("| `src/") and len(cells) == 3:
             rows[cells[0].strip("`").removeprefix("src/").rstrip("/")] = cells[2]
     if not rows:
-        raise CannotCheck(f"{architecture}: no table with rows like: | `src/base` | what it holds | may include |")
+        raise CannotCheck(f"{architecture}: no table with rows like: | `src/base` | what it holds | – |")
     return {name: arrows_of(name, cell, set(rows), architecture) for name, cell in rows.items()}
 
 
@@ -71,7 +71,7 @@ def arrows_of(name, cell, known, architecture):
     words = re.split(r",\s*|\s+and\s+", cell.removeprefix("all but ").strip())
     unknown = [word for word in words if word not in known]
     if unknown:
-        raise CannotCheck(f"{architecture}: the row of src/{name} names {', '.join(unknown)}, which has no row")
+        raise CannotCheck(f"{architecture}: src/{name} may include {', '.join(unknown)}, which has no row")
     return known - set(words) - {name} if cell.startswith("all but ") else set(words)
 
 
@@ -122,12 +122,12 @@ class Checker:
                 self.say(path, number, f"{len(line)} columns; break the line, {COLUMNS} is the limit")
             unfinished = UNFINISHED.search(line)
             if unfinished:
-                self.say(path, number, f"{unfinished.group()}; do it now, or write it down where work is planned")
+                self.say(path, number, f"{unfinished.group()}; do it now, or plan it where work is planned")
         if text and not text.endswith("\n"):
             self.say(path, len(lines), "no newline at the end of the file; add one")
         limit, _ = LONGER_FILES.get(str(path), (FILE_LINES, ""))
         if len(lines) > limit:
-            self.say(path, len(lines), f"the file has {len(lines)} lines; split it by subject, {limit} is the limit")
+            self.say(path, len(lines), f"{len(lines)} lines; split the file by subject, {limit} is the limit")
 
     # --- C ------------------------------------------------------------------------------------------
 
@@ -196,8 +196,8 @@ class Checker:
                 if not (self.root / "include" / target).exists():
                     self.say(path, number, f'"{target}" does not say its folder; write "{folder}/{target}"')
             elif to in self.arrows and to not in self.arrows[folder]:
-                self.say(path, number, f"src/{folder} may not include {to}; move the code to where it may, or pass in "
-                                       "what it needs (the arrows are in ARCHITECTURE.md)")
+                self.say(path, number, f"src/{folder} may not include {to}; move the code to where it may, "
+                                       "or pass in what it needs (the arrows are in ARCHITECTURE.md)")
             elif to not in self.arrows:
                 self.say(path, number, f'"{target}" is in no folder of ours; use <> for a library\'s header')
 

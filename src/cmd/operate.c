@@ -46,7 +46,8 @@ void operate_fini(struct operate *op)
 int operate_fail(struct operate *op)
 {
     int code = cmd_fail(op->args->name, &op->err);
-    return op->rest != NULL && rest_unanswered(op->rest) ? CMD_UNREACHABLE : code;
+    bool nobody = op->rest != NULL && rest_unanswered(op->rest);
+    return nobody && code == CMD_FAILED ? CMD_UNREACHABLE : code;
 }
 
 int operate_path(struct operate *op, const char *base, ...)

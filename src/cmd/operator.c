@@ -55,8 +55,8 @@ static int add(struct line_args *args)
     }
     if (op.json)
         return operate_print_json(&op, doc) == 0 ? CMD_OK : operate_fail(&op);
-    fprintf(stderr, "%s is %s now. The credential is in %s: keep its key secret, and use it by\n", name, role,
-            c.dir);
+    fprintf(stderr, "%s is %s now; the folder %s is the credential. Keep it secret. Its profile:\n", name,
+            role, c.dir);
     printf("%s\n", c.profile);
     return CMD_OK;
 }

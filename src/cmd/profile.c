@@ -137,8 +137,10 @@ static int check_server(struct profile *p, struct arena *a, struct err *e)
         return err_set(e, ERR_INVALID, "server is \"%.128s\"; it must be https://HOST or https://HOST:PORT",
                        p->server);
     struct str s = str_of(p->server);
-    while (s.p[s.n - 1] == '/')
+    while (s.n > sizeof scheme - 1 && s.p[s.n - 1] == '/')
         s.n--;
+    if (s.n == sizeof scheme - 1)
+        return err_set(e, ERR_INVALID, "server is \"%.128s\"; it names no host", p->server);
     for (size_t i = sizeof scheme - 1; i < s.n; i++)
         if (strchr(" /?#@\\\"<>", s.p[i]) != NULL || (unsigned char)s.p[i] <= 0x20)
             return err_set(e, ERR_INVALID,

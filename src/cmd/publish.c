@@ -196,30 +196,45 @@ static int hash_matches(struct operate *op, int fd, const struct download *d)
                    sha, d->sha);
 }
 
+/* What is missing behind the first `have` bytes. */
+static int fetch_rest(struct operate *op, const char *id, const struct download *d, int fd, int64_t have)
+{
+    int rc = operate_path(op, "/api/firmware", id, "file", NULL);
+    if (rc != 0)
+        return rc;
+    struct progress bar;
+    progress_start(&bar, &clock_system, d->target, d->size, have);
+    struct rest_file file = {.fd = fd, .name = d->part, .size = d->size, .progress = &bar};
+    rc = rest_download(op->rest, op->path.p, d->sha, have, &file, &op->err);
+    progress_end(&bar);
+    struct stat st;
+    if (rc == 0 || fstat(fd, &st) != 0)
+        return rc;
+    if (st.st_size == 0)
+        (void)unlink(d->part);
+    else
+        fprintf(stderr, "pqota %s: what arrived is kept in %s; run this again and it goes on from there\n",
+                op->args->name, d->part);
+    return rc;
+}
+
 static int fetch(struct operate *op, yyjson_val *release, const struct download *d)
 {
     struct stat st;
-    struct err *e = &op->err;
     auto_close int fd = open(d->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0 || fstat(fd, &st) != 0)
-        return err_errno(e, errno, "cannot write %s", d->part);
-    int64_t have = st.st_size > d->size ? 0 : st.st_size;
+        return err_errno(&op->err, errno, "cannot write %s", d->part);
     char id[24];
     snprintf(id, sizeof id, "%lld", (long long)operate_int(release, "id"));
-    int rc = operate_path(op, "/api/firmware", id, "file", NULL);
-    if (rc == 0 && (have < d->size || st.st_size != d->size)) {
-        struct progress bar;
-        progress_start(&bar, &clock_system, d->target, d->size, have);
-        struct rest_file file = {.fd = fd, .name = d->part, .size = d->size, .progress = &bar};
-        rc = rest_download(op->rest, op->path.p, d->sha, have, &file, e);
-        progress_end(&bar);
-    }
+    int rc = 0;
+    if (st.st_size != d->size)
+        rc = fetch_rest(op, id, d, fd, st.st_size < d->size ? st.st_size : 0);
     if (rc == 0)
         rc = hash_matches(op, fd, d);
     if (rc == 0)
-        rc = file_fsync(fd, d->part, e);
+        rc = file_fsync(fd, d->part, &op->err);
     if (rc == 0 && rename(d->part, d->target) != 0)
-        rc = err_errno(e, errno, "cannot name the file %s", d->target);
+        rc = err_errno(&op->err, errno, "cannot name the file %s", d->target);
     return rc;
 }
 
