@@ -9,8 +9,10 @@ const char usage_backup[] =
     "pqota backup [-c FILE | --dir DIR] DEST\n"
     "\n"
     "Copies a server's database and firmware files into the new folder DEST, as they are at one moment; the\n"
-    "server goes on meanwhile. Firmware files are linked, not copied, where DEST is on the same file system:\n"
-    "copy DEST to another disk to be safe from the loss of this one. Keys, certificates and settings are not\n"
+    "server goes on meanwhile. Firmware files are linked, not copied, where DEST is on the same file "
+    "system:\n"
+    "copy DEST to another disk to be safe from the loss of this one. Keys, certificates and settings are "
+    "not\n"
     "in it.\n"
     "\n"
     "  -c, --config FILE   the server's settings (default: ./pqota/pqota.conf, else /etc/pqota/pqota.conf)\n"
@@ -25,6 +27,7 @@ int cmd_backup(int argc, char **argv)
     struct err e = {0};
     if (store_backup(d.dir, d.other, &e) != 0)
         return cmd_fail("backup", &e);
-    printf("%s holds what %s held; to put it back: pqota restore %s --dir %s\n", d.other, d.dir, d.other, d.dir);
+    printf("%s holds what %s held; to put it back: pqota restore %s --dir %s\n", d.other, d.dir, d.other,
+           d.dir);
     return CMD_OK;
 }

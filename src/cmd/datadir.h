@@ -1,4 +1,5 @@
-/* What `pqota backup` and `pqota restore` have in common: one folder named, and whose data folder it is about. */
+/* What `pqota backup` and `pqota restore` have in common: one folder named, and whose data folder it is
+   about. */
 #ifndef PQOTA_CMD_DATADIR_H
 #define PQOTA_CMD_DATADIR_H
 

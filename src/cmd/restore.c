@@ -8,9 +8,11 @@
 const char usage_restore[] =
     "pqota restore [-c FILE | --dir DIR] SRC\n"
     "\n"
-    "Replaces a server's database by that of the backup in the folder SRC, all at once, and puts the firmware\n"
+    "Replaces a server's database by that of the backup in the folder SRC, all at once, and puts the "
+    "firmware\n"
     "files that it needs in place. The backup is checked first, every byte of it: if anything is damaged or\n"
-    "missing, nothing changes. A server that is running goes on with the restored data. What happened after the\n"
+    "missing, nothing changes. A server that is running goes on with the restored data. What happened after "
+    "the\n"
     "backup was made is lost, devices enrolled and revoked since then included.\n"
     "\n"
     "  -c, --config FILE   the server's settings (default: ./pqota/pqota.conf, else /etc/pqota/pqota.conf)\n"

@@ -18,8 +18,8 @@
 #include "store/snapshot.h"
 #include "store/store.h"
 
-#define TRIES_MAX 3    /* a blob may be swept away between the database's copy and its own */
-#define DEPTH_FDS 16   /* descriptors that removing a folder may use */
+#define TRIES_MAX 3  /* a blob may be swept away between the database's copy and its own */
+#define DEPTH_FDS 16 /* descriptors that removing a folder may use */
 
 CLEANUP_DEFINE(db, struct db, db_close);
 
@@ -29,10 +29,11 @@ int backup_each_blob(struct db *db, int (*each)(void *ctx, const char *sha256, u
                      void *ctx, struct err *e)
 {
     auto_stmt struct stmt s;
-    int rc = db_prepare(db, &s,
-                        "SELECT sha256, size FROM artifact WHERE sha256 IN (SELECT sha256 FROM module_artifact) "
-                        "ORDER BY sha256",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "SELECT sha256, size FROM artifact WHERE sha256 IN (SELECT sha256 FROM module_artifact) "
+                   "ORDER BY sha256",
+                   e);
     while (rc == 0 && (rc = stmt_step(&s, e)) == STMT_ROW) {
         char name[SHA256_HEX_SIZE];
         struct arena a;
@@ -122,7 +123,8 @@ static int put_blob(void *ctx, const char *sha256, uint64_t size, struct err *e)
     return rc;
 }
 
-static int copy_database(struct making *m, struct db *live, struct db **out, struct manifest *head, struct err *e)
+static int copy_database(struct making *m, struct db *live, struct db **out, struct manifest *head,
+                         struct err *e)
 {
     char path[PATH_MAX];
     if (file_join(path, sizeof path, m->dir, "pqota.db") != 0)
@@ -195,7 +197,8 @@ static int try_backup(const char *dir, struct db *live, const char *dest, struct
     rc = fill(&m, live, e);
     if (rc == 0 && rename(m.dir, dest) != 0) /* over an empty folder, or over nothing */
         rc = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR
-                 ? err_set(e, ERR_CONFLICT, "%s exists already; name a folder that does not, or an empty one", dest)
+                 ? err_set(e, ERR_CONFLICT, "%s exists already; name a folder that does not, or an empty one",
+                           dest)
                  : err_errno(e, errno, "cannot make %s", dest);
     if (rc != 0) {
         remove_tree(m.dir);

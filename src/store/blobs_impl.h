@@ -16,8 +16,8 @@ int blob_place_in(const char *dir, const char *spool_path, const char *sha256, s
 int blob_open_in(const char *dir, const char *sha256, int *fd, uint64_t *size, struct err *e) MUST_CHECK;
 
 /*
- * Held for the moment in which a blob gets its place and its new time, and in which the sweep looks at a blob's
- * time, asks whether it is needed, and removes it: also against a restore in another process.
+ * Held for the moment in which a blob gets its place and its new time, and in which the sweep looks at a
+ * blob's time, asks whether it is needed, and removes it: also against a restore in another process.
  */
 int blobs_lock(const char *dir, int *fd, struct err *e) MUST_CHECK;
 
@@ -25,6 +25,7 @@ int blobs_lock(const char *dir, int *fd, struct err *e) MUST_CHECK;
 int blob_hash(int fd, int to, const char *name, char sha256[SHA256_HEX_SIZE], uint64_t *size,
               struct err *e) MUST_CHECK;
 /* As blob_hash, and ERR_CORRUPT if it is not what `sha256` and `size` say. */
-int blob_verify(int fd, int to, const char *name, const char *sha256, uint64_t size, struct err *e) MUST_CHECK;
+int blob_verify(int fd, int to, const char *name, const char *sha256, uint64_t size,
+                struct err *e) MUST_CHECK;
 
 #endif

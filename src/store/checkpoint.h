@@ -1,7 +1,7 @@
 /*
- * Writes the write-ahead log back into the database, on a thread and a connection of its own, so that no commit
- * waits for it. Past a second limit, when copying alongside the commits does not keep up, `on_large` is called
- * for the writer to cut the log off between two transactions.
+ * Writes the write-ahead log back into the database, on a thread and a connection of its own, so that no
+ * commit waits for it. Past a second limit, when copying alongside the commits does not keep up,
+ * `on_large` is called for the writer to cut the log off between two transactions.
  */
 #ifndef PQOTA_STORE_CHECKPOINT_H
 #define PQOTA_STORE_CHECKPOINT_H

@@ -1,4 +1,4 @@
-#include "store/db_open.h"
+#include "store/db.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "store/store.h"
+#include "store/db_open.h"
 
-#define CACHE_SLOTS 1024           /* a power of two */
-#define CACHE_MAX 512              /* statements kept per connection; past it they are prepared each time */
-#define PROGRESS_STEPS 2000        /* virtual machine steps between two looks at the deadline */
-#define VALUE_MAX (16 << 20)       /* longest text or row in bytes */
-#define CACHE_KIB "-8192"          /* page cache per connection */
+#define CACHE_SLOTS 1024     /* a power of two */
+#define CACHE_MAX 512        /* statements kept per connection; past it they are prepared each time */
+#define PROGRESS_STEPS 2000  /* virtual machine steps between two looks at the deadline */
+#define VALUE_MAX (16 << 20) /* longest text or row in bytes */
+#define CACHE_KIB "-8192"    /* page cache per connection */
 
 struct kept {
     const char *sql; /* the literal's address is the key */
@@ -139,7 +139,8 @@ int db_use_wal(struct db *db, struct err *e)
         const unsigned char *mode = sqlite3_column_text(s.raw, 0);
         rc = mode != NULL && strcmp((const char *)mode, "wal") == 0
                  ? 0
-                 : err_set(e, ERR_UNSUPPORTED, "the file system of the database cannot hold a write-ahead log");
+                 : err_set(e, ERR_UNSUPPORTED,
+                           "the file system of the database cannot hold a write-ahead log");
     }
     stmt_done(&s);
     return rc;

@@ -1,6 +1,6 @@
 /*
- * One SQLite connection with its prepared statements: used by one thread. What the store's question functions
- * are written with; nothing above src/store includes this for more than the opaque `struct db`.
+ * One SQLite connection with its prepared statements: used by one thread. What the store's question
+ * functions are written with; nothing above src/store includes this for more than the opaque `struct db`.
  */
 #ifndef PQOTA_STORE_DB_H
 #define PQOTA_STORE_DB_H
@@ -59,7 +59,7 @@ int64_t stmt_get_i64(struct stmt *s, int column); /* NULL reads 0 */
 bool stmt_is_null(struct stmt *s, int column);
 const char *stmt_get_text(struct stmt *s, int column, struct arena *a, bool *oom);
 
-int64_t db_changes(struct db *db);     /* rows the last statement changed */
+int64_t db_changes(struct db *db); /* rows the last statement changed */
 int64_t db_last_rowid(struct db *db);
 /* Runs one or more statements without results. */
 int db_exec(struct db *db, const char *sql, struct err *e) MUST_CHECK;
@@ -67,11 +67,12 @@ int db_exec(struct db *db, const char *sql, struct err *e) MUST_CHECK;
 void db_set_deadline(struct db *db, int64_t mono_ms);
 
 /* Several questions that must see one and the same state of the database stand between these two. Inside a
-   writer's transaction they do nothing, since it sees one state anyway. db_read_end is safe after a failure. */
+   writer's transaction they do nothing, since it sees one state anyway. db_read_end is safe after a
+   failure. */
 int db_read_begin(struct db *db, struct err *e) MUST_CHECK;
 void db_read_end(struct db *db);
-/* No statement is half-way and no transaction open: what a lane asserts when a handler has come back, since a
-   read transaction that is left open keeps the log from being written back. */
+/* No statement is half-way and no transaction open: what a lane asserts when a handler has come back,
+   since a read transaction that is left open keeps the log from being written back. */
 bool db_idle(struct db *db);
 
 #endif

@@ -58,11 +58,11 @@ static void cut_name(char *path)
         n--;
     path[n] = '\0';
     if (n == 0)
-        strcpy(path, ".");
+        memcpy(path, ".", sizeof "."); /* a path has room for one byte and its end */
 }
 
-/* The names of the folders just made, each in the one above it, up to `old`, which was there before. One that may
-   not be opened for reading is somebody else's, and was there before too. */
+/* The names of the folders just made, each in the one above it, up to `old`, which was there before. One
+   that may not be opened for reading is somebody else's, and was there before too. */
 static int flush_names(const char *dir, const char *old, struct err *e)
 {
     char path[PATH_MAX];
@@ -85,7 +85,7 @@ int folder_make(const char *dir, struct err *e)
     char old[PATH_MAX];
     if (strlen(dir) == 0 || strlen(dir) >= sizeof old - 1)
         return err_set(e, ERR_TOO_LARGE, "the path of the data folder is empty or too long");
-    strcpy(old, dir);
+    snprintf(old, sizeof old, "%s", dir);
     while (!file_exists(old) && strcmp(old, "/") != 0 && strcmp(old, ".") != 0)
         cut_name(old);
     int rc = file_mkdirs(dir, 0700, e);

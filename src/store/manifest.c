@@ -96,7 +96,8 @@ int manifest_end(struct manifest_writer *w, struct err *e)
     char sum[SHA256_HEX_SIZE];
     if (digest_hex(w->md, sum) != 0)
         return err_set(e, ERR_CRYPTO, "cannot hash the backup's manifest");
-    if (fprintf(w->f, "end %" PRIu64 " %s\n", w->blobs, sum) < 0 || fflush(w->f) != 0 || fsync(fileno(w->f)) != 0)
+    if (fprintf(w->f, "end %" PRIu64 " %s\n", w->blobs, sum) < 0 || fflush(w->f) != 0 ||
+        fsync(fileno(w->f)) != 0)
         return err_errno(e, errno, "cannot write the backup's manifest");
     return 0;
 }
@@ -140,8 +141,8 @@ static int next(struct reader *r, const char *word, struct str *rest, struct err
     return 0;
 }
 
-static int hash_and_size(const struct reader *r, struct str rest, char sha256[SHA256_HEX_SIZE], uint64_t *size,
-                         struct err *e)
+static int hash_and_size(const struct reader *r, struct str rest, char sha256[SHA256_HEX_SIZE],
+                         uint64_t *size, struct err *e)
 {
     if (rest.n < SHA256_HEX_SIZE + 1 || rest.p[SHA256_HEX_SIZE - 1] != ' ')
         return damaged(r, e);
@@ -162,7 +163,8 @@ static int read_head(struct reader *r, struct manifest *m, struct err *e)
     uint64_t number = 0;
     int rc = next(r, "pqota-backup", &rest, e);
     if (rc == 0 && !str_is(rest, "1"))
-        return err_set(e, ERR_UNSUPPORTED, "the backup %s is of a form that this pqota does not know", r->dir);
+        return err_set(e, ERR_UNSUPPORTED, "the backup %s is of a form that this pqota does not know",
+                       r->dir);
     if (rc == 0)
         rc = next(r, "schema", &rest, e);
     if (rc == 0 && str_to_u64(rest, INT_MAX, &number) != 0)

@@ -33,7 +33,8 @@ struct manifest_writer {
     EVP_MD_CTX *md;
     uint64_t blobs;
 };
-int manifest_begin(struct manifest_writer *w, const char *dir, const struct manifest *m, struct err *e) MUST_CHECK;
+int manifest_begin(struct manifest_writer *w, const char *dir, const struct manifest *m,
+                   struct err *e) MUST_CHECK;
 int manifest_blob(struct manifest_writer *w, const char *sha256, uint64_t size, struct err *e) MUST_CHECK;
 int manifest_end(struct manifest_writer *w, struct err *e) MUST_CHECK;
 void manifest_writer_fini(struct manifest_writer *w); /* safe on a zeroed one */

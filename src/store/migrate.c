@@ -21,7 +21,8 @@ int migrate_version(struct db *db, int *version, struct err *e)
         return rc;
     bool empty = application == 0 && user == 0 && things == 0;
     if (!empty && application != DB_APPLICATION_ID)
-        return err_set(e, ERR_CONFLICT, "this is a database of another program, not pqota's; it stays untouched");
+        return err_set(e, ERR_CONFLICT,
+                       "this is a database of another program, not pqota's; it stays untouched");
     if (user < 0 || (!empty && user == 0))
         return err_set(e, ERR_CORRUPT, "the database has no valid schema version; restore a backup");
     *version = (int)user;

@@ -57,7 +57,8 @@ static const char first[] =
     "CREATE INDEX certificate_by_device ON certificate (device, issued_at) WHERE device IS NOT NULL;"
     "CREATE INDEX certificate_by_operator ON certificate (operator) WHERE operator IS NOT NULL;"
     "CREATE INDEX certificate_revoked ON certificate (revoked_at) WHERE revoked_at IS NOT NULL;"
-    "CREATE INDEX certificate_pending ON certificate (issued_at) WHERE first_used_at IS NULL AND revoked_at IS NULL;"
+    "CREATE INDEX certificate_pending ON certificate (issued_at)"
+    "  WHERE first_used_at IS NULL AND revoked_at IS NULL;"
 
     "CREATE TABLE token ("
     "  pk INTEGER PRIMARY KEY,"
@@ -134,7 +135,8 @@ static const char first[] =
     "  sequence INTEGER,"
     "  PRIMARY KEY (model, release)"
     ") STRICT, WITHOUT ROWID;"
-    "CREATE UNIQUE INDEX release_model_by_sequence ON release_model (model, sequence) WHERE sequence IS NOT NULL;"
+    "CREATE UNIQUE INDEX release_model_by_sequence ON release_model (model, sequence)"
+    "  WHERE sequence IS NOT NULL;"
     "CREATE INDEX release_model_by_release ON release_model (release);"
     "CREATE INDEX release_model_by_version ON release_model (model, version, sequence);"
 
@@ -169,7 +171,7 @@ static const char first[] =
     "CREATE INDEX deployment_model_by_deployment ON deployment_model (deployment);"
 
     "CREATE TABLE action ("
-    "  pk INTEGER PRIMARY KEY AUTOINCREMENT CHECK (pk < 2147483648)," /* a device keeps the number: never reused */
+    "  pk INTEGER PRIMARY KEY AUTOINCREMENT CHECK (pk < 2147483648)," /* a device keeps it: never reused */
     "  deployment INTEGER NOT NULL REFERENCES deployment (pk),"
     "  device INTEGER NOT NULL REFERENCES device (pk) ON DELETE CASCADE,"
     "  release INTEGER NOT NULL REFERENCES release (pk),"

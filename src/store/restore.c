@@ -50,7 +50,8 @@ static int prepare_copy(struct restoring *r, const struct manifest *m, struct db
     if (rc == 0)
         rc = backup_open_db(r->copy, DB_WRITE, &db, &version, e);
     if (rc == 0 && version != m->schema)
-        rc = err_set(e, ERR_CORRUPT, "the backup's manifest says schema %d, its database %d", m->schema, version);
+        rc = err_set(e, ERR_CORRUPT, "the backup's manifest says schema %d, its database %d", m->schema,
+                     version);
     if (rc == 0)
         rc = snapshot_check(db, e);
     if (rc == 0)
@@ -62,8 +63,8 @@ static int prepare_copy(struct restoring *r, const struct manifest *m, struct db
 
 /* ---- blobs ---- */
 
-/* The live one is there, whole: it only needs a new time, so that the sweep leaves it alone until the database
-   refers to it. */
+/* The live one is there, whole: it only needs a new time, so that the sweep leaves it alone until the
+   database refers to it. */
 static bool have_blob(struct restoring *r, const char *sha256, uint64_t size)
 {
     auto_close int lock = -1, fd = -1;

@@ -51,7 +51,8 @@ int snapshot_check(struct db *db, struct err *e)
         const unsigned char *said = sqlite3_column_text(s.raw, 0);
         rc = said != NULL && strcmp((const char *)said, "ok") == 0
                  ? 0
-                 : err_set(e, ERR_CORRUPT, "the database is damaged: %s", said != NULL ? (const char *)said : "?");
+                 : err_set(e, ERR_CORRUPT, "the database is damaged: %s",
+                           said != NULL ? (const char *)said : "?");
     } else if (rc == STMT_END) {
         rc = err_set(e, ERR_CORRUPT, "the database cannot be checked");
     }
@@ -143,7 +144,8 @@ static void prune(const char *backups, int keep)
     free(names);
 }
 
-int snapshot_before_migration(const char *dir, int version, const struct clock *clock, int keep, struct err *e)
+int snapshot_before_migration(const char *dir, int version, const struct clock *clock, int keep,
+                              struct err *e)
 {
     char when[CLOCK_TEXT_MAX], live[PATH_MAX], backups[PATH_MAX], folder[PATH_MAX], path[PATH_MAX];
     clock_format(clock_unix_ms(clock), when);

@@ -101,7 +101,8 @@ int store_open_with(const struct store_options *options, const struct migration 
     size_t queue_max = options->queue_max > 0 ? options->queue_max : QUEUE_MAX_DEFAULT;
     int rc = 0;
     int n = snprintf(s->dir, sizeof s->dir, "%s", options->dir);
-    if (n < 0 || (size_t)n >= sizeof s->dir || file_join(s->db_path, sizeof s->db_path, s->dir, "pqota.db") != 0)
+    if (n < 0 || (size_t)n >= sizeof s->dir ||
+        file_join(s->db_path, sizeof s->db_path, s->dir, "pqota.db") != 0)
         rc = err_set(e, ERR_TOO_LARGE, "the path of the data folder is too long");
     if (rc == 0)
         rc = folder_make(s->dir, e);

@@ -3,8 +3,8 @@
  * content-addressed folder of blobs. Durable means: once a job's `done` was called with 0, kill -9 and power
  * loss lose nothing of it.
  *
- * The questions that can be asked stand in one header a subject (store/devices.h, store/releases.h, ...); each
- * takes the `struct db` that the caller's lane has.
+ * The questions that can be asked stand in one header a subject (store/devices.h, store/releases.h, ...);
+ * each takes the `struct db` that the caller's lane has.
  */
 #ifndef PQOTA_STORE_STORE_H
 #define PQOTA_STORE_STORE_H
@@ -38,8 +38,8 @@ void store_reader_free(struct db *db);
 
 /*
  * A job for the writer: run is called inside a savepoint of a transaction that several jobs share; done is
- * called on the writer thread after the commit (rc is what run gave, or the commit's failure). A job whose run
- * fails is undone alone. The memory is the submitter's until done.
+ * called on the writer thread after the commit (rc is what run gave, or the commit's failure). A job
+ * whose run fails is undone alone. The memory is the submitter's until done.
  */
 struct store_job {
     struct list link;
@@ -50,14 +50,16 @@ struct store_job {
     int rc;
 };
 
-/* ERR_BUSY when queue_max jobs wait already; then done is not called. Background jobs wait behind requests. */
+/* ERR_BUSY when queue_max jobs wait already; then done is not called. Background jobs wait behind
+   requests. */
 int store_submit(struct store *s, struct store_job *job, struct err *e) MUST_CHECK;
 int store_submit_background(struct store *s, struct store_job *job, struct err *e) MUST_CHECK;
 /* Submits and waits: for start-up, tests and tools, never on a loop thread. */
 int store_write_now(struct store *s, int (*run)(struct db *, void *, struct err *), void *arg,
                     struct err *e) MUST_CHECK;
 
-/* True once for each change that another process (a restore) made to the database since it was last asked. */
+/* True once for each change that another process (a restore) made to the database since it was last
+   asked. */
 bool store_changed_outside(struct db *writer_db);
 
 struct store_health {
@@ -72,8 +74,8 @@ void store_health(struct store *s, struct store_health *out);
 
 const char *store_dir(const struct store *s);
 
-/* A consistent copy of the database of `dir` into the folder dest (made; must not exist or be empty), while a
-   server may be running on it, with blobs linked (or copied, on another file system). */
+/* A consistent copy of the database of `dir` into the folder dest (made; must not exist or be empty),
+   while a server may be running on it, with blobs linked (or copied, on another file system). */
 int store_backup(const char *dir, const char *dest, struct err *e) MUST_CHECK;
 /* Puts a backup back into `dir` in one transaction, while a server may be running on it. The blobs that the
    backup needs are linked or copied first; a missing or damaged one refuses the whole. */

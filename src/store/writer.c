@@ -6,11 +6,11 @@
 
 #include "base/log.h"
 
-#define BATCH_JOBS_MAX 256        /* jobs in one transaction */
-#define BATCH_MS 20               /* no further job is taken into a transaction that is this old */
-#define BACKGROUND_WAIT_MS 1000   /* a background job waits at most this long behind requests */
-#define TRUNCATE_WAIT_MS 200      /* how long cutting the log waits for readers */
-#define FAILURE_LOG_MS 1000       /* at most one line on failed commits in this time */
+#define BATCH_JOBS_MAX 256      /* jobs in one transaction */
+#define BATCH_MS 20             /* no further job is taken into a transaction that is this old */
+#define BACKGROUND_WAIT_MS 1000 /* a background job waits at most this long behind requests */
+#define TRUNCATE_WAIT_MS 200    /* how long cutting the log waits for readers */
+#define FAILURE_LOG_MS 1000     /* at most one line on failed commits in this time */
 
 struct writer {
     struct db *db;
@@ -133,8 +133,8 @@ static void answer(struct batch *b)
     }
 }
 
-/* Runs one batch: what waits of the foreground, or a single background job. Jobs that come while it runs still
-   join it, up to the two limits. */
+/* Runs one batch: what waits of the foreground, or a single background job. Jobs that come while it runs
+   still join it, up to the two limits. */
 static void run_batch(struct writer *w, bool background)
 {
     struct batch b = {0};
@@ -174,7 +174,8 @@ static void truncate_log(struct writer *w)
     int rc = sqlite3_wal_checkpoint_v2(raw, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_timeout(raw, DB_BUSY_MS);
     struct err e;
-    if (rc != SQLITE_OK && rc != SQLITE_BUSY) { /* busy: a reader is at it; asked again when the log has grown */
+    if (rc != SQLITE_OK &&
+        rc != SQLITE_BUSY) { /* busy: a reader is at it; asked again when the log has grown */
         db_fail(w->db, rc, &e);
         log_warn("store", "the write-ahead log could not be cut off", LOG_ERR(&e));
     }
@@ -188,8 +189,8 @@ static enum turn wait_turn(struct writer *w)
     pthread_mutex_lock(&w->mutex);
     while (w->foreground_count == 0 && w->background_count == 0 && !w->truncate && !w->stopping)
         pthread_cond_wait(&w->work, &w->mutex);
-    bool overdue = w->background_count > 0 &&
-                   clock_mono_ms(w->clock) - w->background_since >= BACKGROUND_WAIT_MS;
+    bool overdue =
+        w->background_count > 0 && clock_mono_ms(w->clock) - w->background_since >= BACKGROUND_WAIT_MS;
     if (w->truncate) {
         w->truncate = false;
         turn = TURN_TRUNCATE;
@@ -222,7 +223,8 @@ static void *writer_main(void *arg)
     }
 }
 
-int writer_start(struct db *db, const struct clock *clock, size_t queue_max, struct writer **out, struct err *e)
+int writer_start(struct db *db, const struct clock *clock, size_t queue_max, struct writer **out,
+                 struct err *e)
 {
     struct writer *w = calloc(1, sizeof *w);
     if (w == NULL)

@@ -16,11 +16,11 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import harness  # noqa: E402
 import powercut  # noqa: E402
 
-BUILD = pathlib.Path(os.environ.get("PQOTA_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
-SHIM = BUILD / "tests" / "lib" / "powercut" / "powercut.so"
-WRITER = BUILD / "tests" / "lib" / "powercut" / "store-writer"
+SHIM = harness.BUILD / "tests" / "lib" / "powercut" / "powercut.so"
+WRITER = harness.BUILD / "tests" / "lib" / "powercut" / "store-writer"
 ROUNDS, THREADS, JOBS = 3, 3, 160  # rows of 6 kB: enough for the log to be written back in between
 CUTS = 60
 SEED = 20261122

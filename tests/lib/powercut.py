@@ -5,13 +5,13 @@
         powercut.Disk(log, cut).write_to(folder) # only what was flushed is there
         powercut.Disk(log, cut, random.Random(7)).write_to(folder)  # some of the rest as well
 
-The rules are those of POSIX at their worst: the bytes of a file are on the disk once an fsync (or fdatasync) of
-that file that began after they were written has come back; a name is in its folder, or gone from it, once the
-folder itself was flushed. Flushing a file does not flush its name.
+The rules are those of POSIX at their worst: the bytes of a file are on the disk once an fsync (or
+fdatasync) of that file that began after they were written has come back; a name is in its folder, or gone
+from it, once the folder itself was flushed. Flushing a file does not flush its name.
 
-A program whose acknowledgements do not go through descriptor 1 (a server's go over sockets) is cut at the place
-where the log stood when its answer had arrived: os.path.getsize(log), since all that happened before the answer is
-in the log by then.
+A program whose acknowledgements do not go through descriptor 1 (a server's go over sockets) is cut at the
+place where the log stood when its answer had arrived: os.path.getsize(log), since all that happened
+before the answer is in the log by then.
 """
 
 import os
@@ -103,8 +103,8 @@ class Folder:
 
 
 class Disk:
-    """The folder after a cut at `cut`. With a random generator, changes that were not flushed are there or not by
-    chance, a file's by the sector; a rename's two halves together. Without one, none of them is."""
+    """The folder after a cut at `cut`. With a random generator, changes that were not flushed are there or
+    not by chance, a file's by the sector; a rename's two halves together. Without one, none of them is."""
 
     def __init__(self, log, cut, rng=None):
         self.root = Folder()

@@ -3,12 +3,13 @@
  * rebuild the folder as a power cut at any point would have left it.
  *
  *   PQOTA_POWERCUT_DIR   the folder (absolute); what happens elsewhere is not recorded
- *   PQOTA_POWERCUT_LOG   where the records go; appended to, so that several runs one after another make one log
+ *   PQOTA_POWERCUT_LOG   where the records go; appended to, so that several runs make one log
  *   PQOTA_POWERCUT_ACK   set: what is written to descriptor 1 is recorded too, as an acknowledgement
  *
- * A record's place in the log is its time. Changes are made and recorded under one lock, so the log's order is the
- * order in which they happened; a flush runs beside them, and says where the log stood when it began: what was
- * changed before that is on the disk. Writes through a memory map and through stdio are not seen.
+ * A record's place in the log is its time. Changes are made and recorded under one lock, so the log's
+ * order is the order in which they happened; a flush runs beside them, and says where the log stood when
+ * it began: what was changed before that is on the disk. Writes through a memory map and through stdio
+ * are not seen.
  */
 /* These would give open, write and the rest other names, or inline bodies. */
 #undef _FILE_OFFSET_BITS
@@ -69,7 +70,7 @@ static struct {
 #define REAL(ret, name, ...)                                                                                 \
     static ret (*real)(__VA_ARGS__);                                                                         \
     if (real == NULL)                                                                                        \
-        *(void **)&real = dlsym(RTLD_NEXT, name)
+    *(void **)&real = dlsym(RTLD_NEXT, name)
 
 static void die(const char *what)
 {
@@ -151,7 +152,7 @@ static uint64_t inode_at(int dirfd, const char *path)
     return fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
 }
 
-/* The path of a name as it stands, its folder's links resolved, relative to the folder; false outside of it. */
+/* The path of a name as it stands, its folder's links resolved, relative to the folder; false outside it. */
 static bool ours_path(int dirfd, const char *path, char out[PATH_MAX])
 {
     char whole[PATH_MAX], folder[PATH_MAX], real_folder[PATH_MAX];
@@ -192,7 +193,8 @@ static uint64_t note_fd(int fd)
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path - 1);
     path[n > 0 ? n : 0] = '\0';
-    bool in = strncmp(path, pc.dir, pc.dir_size) == 0 && (path[pc.dir_size] == '/' || path[pc.dir_size] == '\0');
+    bool in =
+        strncmp(path, pc.dir, pc.dir_size) == 0 && (path[pc.dir_size] == '/' || path[pc.dir_size] == '\0');
     pc.inode[fd] = in && fstat(fd, &st) == 0 ? st.st_ino : 0;
     return pc.inode[fd];
 }
@@ -252,10 +254,6 @@ int openat64(int dirfd, const char *path, int flags, ...)
 {
     OPEN_MODE(flags);
     return do_openat(dirfd, path, flags, mode);
-}
-int creat(const char *path, mode_t mode)
-{
-    return do_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, mode);
 }
 int __open_2(const char *path, int flags);
 int __open_2(const char *path, int flags)

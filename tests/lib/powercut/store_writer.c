@@ -1,6 +1,7 @@
 /*
- * store-writer DIR ROUND THREADS JOBS: opens a store, writes rows and blobs from several threads, and prints one
- * line for each acknowledgement at the moment it is given: "row KEY VALUE-SIZE" or "blob SHA256 SIZE".
+ * store-writer DIR ROUND THREADS JOBS: opens a store, writes rows and blobs from several threads, and
+ * prints one line for each acknowledgement at the moment it is given: "row KEY VALUE-SIZE" or
+ * "blob SHA256 SIZE".
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -120,23 +121,25 @@ int main(int argc, char **argv)
         return 64;
     struct err e = {0};
     struct store_options o = {.dir = argv[1], .clock = &clock_system};
-    round_number = atoi(argv[2]);
-    int threads = atoi(argv[3]);
-    jobs_each = atoi(argv[4]);
-    if (threads > THREADS_MAX)
+    uint64_t number = 0, threads = 0, jobs = 0;
+    if (str_to_u64(str_of(argv[2]), 1000, &number) != 0 ||
+        str_to_u64(str_of(argv[3]), THREADS_MAX, &threads) != 0 ||
+        str_to_u64(str_of(argv[4]), 1000000, &jobs) != 0)
         return 64;
+    round_number = (int)number;
+    jobs_each = (int)jobs;
     log_setup(LOG_WARN, LOG_LOGFMT, STDERR_FILENO);
     if (store_open(&o, &store, &e) != 0)
         fail(&e);
     say("open\n");
     pthread_t t[THREADS_MAX];
     int numbers[THREADS_MAX];
-    for (int i = 0; i < threads; i++) {
+    for (int i = 0; i < (int)threads; i++) {
         numbers[i] = i;
         if (pthread_create(&t[i], NULL, work, &numbers[i]) != 0)
             abort();
     }
-    for (int i = 0; i < threads; i++)
+    for (int i = 0; i < (int)threads; i++)
         pthread_join(t[i], NULL);
     store_close(store);
     say("closed\n");

@@ -259,9 +259,12 @@ static void a_damaged_backup_changes_nothing(void **state)
         void (*change)(struct buf *);
         int rc;
     } rows[] = {
-        {"manifest", cut, ERR_CORRUPT},           {"manifest", fewer_lines, ERR_CORRUPT},
-        {"manifest", flip, ERR_CORRUPT},          {"manifest", lie_about_schema, ERR_CORRUPT},
-        {"manifest", newer_form, ERR_UNSUPPORTED}, {"pqota.db", flip, ERR_CORRUPT},
+        {"manifest", cut, ERR_CORRUPT},
+        {"manifest", fewer_lines, ERR_CORRUPT},
+        {"manifest", flip, ERR_CORRUPT},
+        {"manifest", lie_about_schema, ERR_CORRUPT},
+        {"manifest", newer_form, ERR_UNSUPPORTED},
+        {"pqota.db", flip, ERR_CORRUPT},
         {"pqota.db", cut, ERR_CORRUPT},
     };
     assert_ok(store_write_now(f->store, fixture_put, "after", &f->e), f->e);

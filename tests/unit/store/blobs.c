@@ -103,7 +103,10 @@ static void what_is_no_blob_is_refused(void **state)
     assert_int_equal(blob_open(f->store, abc, &fd, &size, &f->e), ERR_NOT_FOUND);
     assert_non_null(strstr(f->e.text, abc));
     static const char *const bad[] = {
-        "", "ba", "../../etc/passwd", "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
+        "",
+        "ba",
+        "../../etc/passwd",
+        "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad0",
         "../816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     };

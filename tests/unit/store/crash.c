@@ -147,7 +147,7 @@ static void what_was_acknowledged_survives_kill_9(void **state)
         }
         close(acks[1]);
         FILE *in = fdopen(acks[0], "r");
-        char (*lines)[80] = calloc(200000, sizeof *lines);
+        char(*lines)[80] = calloc(200000, sizeof *lines);
         size_t n = 0, kill_after = 1 + (size_t)rand_r(&seed) % 400;
         while (n < 200000 && fgets(lines[n], sizeof lines[n], in) != NULL) {
             lines[n][strcspn(lines[n], "\n")] = '\0';
@@ -166,7 +166,8 @@ static void what_was_acknowledged_survives_kill_9(void **state)
             check_line(f, db, lines[i]);
         store_reader_free(db);
         free(lines);
-        assert_int_equal(fixture_ask(f, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"), 0);
+        assert_int_equal(fixture_ask(f, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"),
+                         0);
         char tmp[PATH_MAX];
         assert_int_equal(rmdir(fixture_path(f, "tmp", tmp)), 0); /* swept: it is empty */
         assert_int_equal(mkdir(tmp, 0700), 0);
@@ -178,7 +179,8 @@ static void what_was_acknowledged_survives_kill_9(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_kill_9, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_kill_9, fixture_setup,
+                                        fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static void statements_are_kept_by_literal(void **state)
     char buffer[32] = "SELECT 1";
     assert_ok(db_prepare(db, &a, buffer, &f->e), f->e);
     stmt_done(&a);
-    strcpy(buffer, "SELECT 2");
+    memcpy(buffer, "SELECT 2", sizeof "SELECT 2");
     int64_t v = 0;
     assert_ok(db_get_i64(db, buffer, &v, &f->e), f->e);
     assert_int_equal(v, 2);
@@ -117,7 +117,8 @@ static void errors_have_their_code(void **state)
     assert_int_equal(v, 5);
     /* A reader cannot write, whatever it is told. */
     assert_int_equal(db_exec(db, "INSERT INTO meta VALUES ('a', 'b')", &f->e), ERR_IO);
-    assert_int_equal(db_exec(db, "PRAGMA query_only = OFF; INSERT INTO meta VALUES ('a', 'b')", &f->e), ERR_IO);
+    assert_int_equal(db_exec(db, "PRAGMA query_only = OFF; INSERT INTO meta VALUES ('a', 'b')", &f->e),
+                     ERR_IO);
     store_reader_free(db);
 
     assert_ok(store_write_now(f->store, fixture_put, "k", &f->e), f->e);
@@ -230,8 +231,8 @@ static void the_connection_is_strict(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(statements_are_kept_by_literal), T(the_cache_is_bounded),       T(bindings_and_columns),
-        T(errors_have_their_code),         T(a_deadline_ends_a_question), T(a_snapshot_spans_questions),
+        T(statements_are_kept_by_literal),  T(the_cache_is_bounded),       T(bindings_and_columns),
+        T(errors_have_their_code),          T(a_deadline_ends_a_question), T(a_snapshot_spans_questions),
         T(a_snapshot_in_a_job_is_the_jobs), T(the_connection_is_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

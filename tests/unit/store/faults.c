@@ -1,4 +1,5 @@
-/* The disk fails: each write and each flush in turn, by a layer under SQLite, and a disk that is really full. */
+/* The disk fails: each write and each flush in turn, by a layer under SQLite, and a disk that is really
+   full. */
 #include "fixture.h"
 
 #include <errno.h>
@@ -168,9 +169,11 @@ static void fail_the_nth(struct fixture *f, int n, int with)
     for (int again = 0; again < 2; again++) {
         for (int i = 0; i < JOBS; i++)
             if (fixture_has(f, key[i]) != kept[i])
-                fail_msg("failing the %d-th: row %d is %sthere against what was said", n, i, kept[i] ? "not " : "");
+                fail_msg("failing the %d-th: row %d is %sthere against what was said", n, i,
+                         kept[i] ? "not " : "");
         assert_true(fixture_has(f, "at last"));
-        assert_int_equal(fixture_ask(f, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"), 0);
+        assert_int_equal(fixture_ask(f, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"),
+                         0);
         fixture_reopen(f);
     }
     fixture_close(f);

@@ -53,7 +53,7 @@ static inline int fixture_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    strcpy(f->dir, "/tmp/pqota-store-XXXXXX");
+    snprintf(f->dir, sizeof f->dir, "/tmp/pqota-store-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->data, sizeof f->data, "%s/data", f->dir);
     f->options = (struct store_options){.dir = f->data, .clock = &clock_system};

@@ -3,12 +3,14 @@
 #include "store/migrate.h"
 
 static const struct migration list[] = {
-    {1, "first", "CREATE TABLE thing (a INTEGER PRIMARY KEY, b TEXT) STRICT;"
-                 "CREATE TABLE part (thing INTEGER NOT NULL REFERENCES thing (a)) STRICT;"
-                 "INSERT INTO thing VALUES (1, 'one'); INSERT INTO part VALUES (1);"},
-    {2, "rebuild", "CREATE TABLE new (a INTEGER PRIMARY KEY, b TEXT, c TEXT) STRICT;"
-                   "INSERT INTO new SELECT a, b, 'c' FROM thing; DROP TABLE thing;"
-                   "ALTER TABLE new RENAME TO thing;"},
+    {1, "first",
+     "CREATE TABLE thing (a INTEGER PRIMARY KEY, b TEXT) STRICT;"
+     "CREATE TABLE part (thing INTEGER NOT NULL REFERENCES thing (a)) STRICT;"
+     "INSERT INTO thing VALUES (1, 'one'); INSERT INTO part VALUES (1);"},
+    {2, "rebuild",
+     "CREATE TABLE new (a INTEGER PRIMARY KEY, b TEXT, c TEXT) STRICT;"
+     "INSERT INTO new SELECT a, b, 'c' FROM thing; DROP TABLE thing;"
+     "ALTER TABLE new RENAME TO thing;"},
     {3, "more", "CREATE TABLE more (x INTEGER) STRICT;"},
 };
 static const struct migration broken[] = {
@@ -53,7 +55,8 @@ static void steps_run_once_each_with_a_backup_first(void **state)
     open_with(f, list, 3);
     assert_int_equal(fixture_ask(f, "PRAGMA user_version"), 3);
     assert_int_equal(fixture_ask(f, "SELECT count(*) FROM thing WHERE c = 'c'"), 1);
-    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM part"), 1); /* rebuilding a table lost no rows of it */
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM part"),
+                     1); /* rebuilding a table lost no rows of it */
     assert_int_equal(fixture_ask(f, "PRAGMA foreign_keys"), 1);
     fixture_close(f);
     assert_int_equal(count_backups(f, backup), 1);
@@ -150,8 +153,9 @@ static void a_foreign_database_stays_untouched(void **state)
     buf_fini(&after);
 
     int fd = open(db, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    static const char text[] = "This is a letter to somebody and no database at all, longer than a header though, "
-                               "which in SQLite's case has one hundred bytes.";
+    static const char text[] =
+        "This is a letter to somebody and no database at all, longer than a header though, "
+        "which in SQLite's case has one hundred bytes.";
     assert_int_equal(write(fd, text, sizeof text), sizeof text);
     close(fd);
     assert_int_equal(store_open(&f->options, &f->store, &f->e), ERR_CORRUPT);

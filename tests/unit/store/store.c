@@ -99,8 +99,8 @@ static void a_change_from_outside_is_seen_once(void **state)
     writer_truncate_log(f->store->writer);
     assert_ok(store_write_now(f->store, fixture_put, "own3", &f->e), f->e);
     assert_false(changed(f));
-    assert_int_equal(sqlite3_wal_checkpoint_v2(db_raw(f->store->checkpoint_db), NULL, SQLITE_CHECKPOINT_PASSIVE,
-                                               NULL, NULL),
+    assert_int_equal(sqlite3_wal_checkpoint_v2(db_raw(f->store->checkpoint_db), NULL,
+                                               SQLITE_CHECKPOINT_PASSIVE, NULL, NULL),
                      SQLITE_OK);
     assert_ok(store_write_now(f->store, fixture_put, "own4", &f->e), f->e);
     assert_false(changed(f));
@@ -143,12 +143,9 @@ static void an_outside_writer_is_waited_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(it_is_there_after_a_restart),
-        T(folders_are_private),
-        T(a_second_process_is_refused),
-        T(what_cannot_be_opened_says_why),
-        T(a_change_from_outside_is_seen_once),
-        T(an_outside_writer_is_waited_for),
+        T(it_is_there_after_a_restart),        T(folders_are_private),
+        T(a_second_process_is_refused),        T(what_cannot_be_opened_says_why),
+        T(a_change_from_outside_is_seen_once), T(an_outside_writer_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,7 +150,8 @@ static void many_share_a_commit_and_failures_stay_alone(void **state)
     assert_int_equal(health.last_failure_ms, 0);
     assert_true(health.disk_free_bytes > 0 && health.db_bytes > 0 && health.wal_bytes > 0);
     fixture_reopen(f);
-    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM meta"), 1 + THREADS * EACH - (THREADS * EACH + 3) / 7);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM meta"),
+                     1 + THREADS * EACH - (THREADS * EACH + 3) / 7);
 }
 
 /* What SQLite does by itself when the disk fails in the wrong moment. */
