@@ -247,14 +247,15 @@ int store_certificate_each(struct db *db, enum certificate_state state,
                            void *ctx, struct err *e)
 {
     auto_stmt struct stmt s = {0};
+    /* The plus keeps the planner from indexes that would walk through all certificates. */
     int rc = state == CERTIFICATE_REVOKED
                  ? db_prepare(db, &s,
                               "SELECT issuer, serial FROM certificate WHERE revoked_at IS NOT NULL"
-                              " AND device IS NOT NULL",
+                              " AND +device IS NOT NULL",
                               e)
                  : db_prepare(db, &s,
                               "SELECT issuer, serial FROM certificate WHERE first_used_at IS NULL"
-                              " AND revoked_at IS NULL AND device IS NOT NULL",
+                              " AND revoked_at IS NULL AND +device IS NOT NULL",
                               e);
     if (rc != 0)
         return rc;
@@ -277,10 +278,11 @@ static int count_revoked(struct db *db, const char *issuer, int64_t not_after_mi
                          struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL AND device IS NOT NULL"
-                        " AND issuer = ? AND not_after >= ?",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL AND +device IS NOT NULL"
+                   " AND +issuer = ? AND not_after >= ?",
+                   e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, issuer);
@@ -302,8 +304,8 @@ static int list_revoked(struct db *db, struct arena *a, const char *issuer, int6
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "SELECT NULL, serial, NULL, NULL, NULL, NULL, NULL, NULL, NULL, revoked_at, NULL"
-                        " FROM certificate WHERE revoked_at IS NOT NULL AND device IS NOT NULL"
-                        " AND issuer = ? AND not_after >= ? ORDER BY revoked_at",
+                        " FROM certificate WHERE revoked_at IS NOT NULL AND +device IS NOT NULL"
+                        " AND +issuer = ? AND not_after >= ? ORDER BY revoked_at",
                         e);
     if (rc != 0)
         return rc;

@@ -91,24 +91,31 @@ static const char *prefix_end(struct arena *a, const char *prefix)
     return end;
 }
 
+/* Whether the list goes on within the prefix (else it begins with it): an index takes one lower bound only. */
+static bool is_within(const struct device_filter *f)
+{
+    return f->after != NULL && (f->prefix == NULL || strcmp(f->after, f->prefix) >= 0);
+}
+
 /* The words of the query are ours; values are bound. */
 static int build_list(const struct device_filter *f, struct buf *sql)
 {
+    const char *from = is_within(f) ? ">" : ">=";
     int rc = buf_printf(sql, "%s", SHOW_SQL);
     if (rc == 0 && f->tag != NULL)
-        rc = buf_printf(sql, "JOIN device_tag t ON t.device = d.pk AND t.tag = ?1 AND t.id > ?5 ");
+        rc = buf_printf(sql, "JOIN device_tag t ON t.device = d.pk AND t.tag = ?1 AND t.id %s ?5 ", from);
     if (rc == 0)
-        rc = buf_printf(sql, "WHERE d.id > ?5 ");
+        rc = buf_printf(sql, "WHERE d.id %s ?5 ", from);
     if (rc == 0 && f->model != NULL)
         rc = buf_printf(sql, "AND d.model = ?2 ");
     if (rc == 0 && f->version != NULL)
         rc = buf_printf(sql, "AND d.version = ?3 ");
     if (rc == 0 && f->prefix != NULL)
-        rc = buf_printf(sql, "AND d.id >= ?4 AND d.id < ?6 ");
+        rc = buf_printf(sql, "AND %s.id < ?4 ", f->tag != NULL ? "t" : "d");
     if (rc == 0 && f->revoked >= 0)
         rc = buf_printf(sql, f->revoked > 0 ? "AND d.revoked_at IS NOT NULL " : "AND d.revoked_at IS NULL ");
     if (rc == 0)
-        rc = buf_printf(sql, "ORDER BY %s LIMIT ?7", f->tag != NULL ? "t.id" : "d.id");
+        rc = buf_printf(sql, "ORDER BY %s LIMIT ?6", f->tag != NULL ? "t.id" : "d.id");
     return rc;
 }
 
@@ -120,12 +127,10 @@ static void bind_list(struct stmt *s, const struct device_filter *f, const char 
         stmt_text(s, 2, f->model);
     if (f->version != NULL)
         stmt_text(s, 3, f->version);
-    if (f->prefix != NULL) {
-        stmt_text(s, 4, f->prefix);
-        stmt_text(s, 6, end);
-    }
-    stmt_text(s, 5, f->after != NULL ? f->after : "");
-    stmt_i64(s, 7, (int64_t)limit);
+    if (f->prefix != NULL)
+        stmt_text(s, 4, end);
+    stmt_text(s, 5, is_within(f) ? f->after : f->prefix != NULL ? f->prefix : "");
+    stmt_i64(s, 6, (int64_t)limit);
 }
 
 int store_device_list(struct db *db, struct arena *a, const struct device_filter *filter, struct device **out,

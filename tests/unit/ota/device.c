@@ -90,6 +90,13 @@ static void lists_in_pages_and_filters(void **state)
     assert_int_equal(walk(f, q), 10);
     q.prefix = "%"; /* no pattern */
     assert_int_equal(walk(f, q), 0);
+    q.prefix = "d-0";
+    q.after = "a"; /* before it */
+    assert_int_equal(walk(f, q), 100);
+    q.after = "d-089";
+    assert_int_equal(walk(f, q), 10);
+    q.after = "e-001"; /* past it */
+    assert_int_equal(walk(f, q), 0);
     q = (struct device_query){.revoked = 1, .limit = 7};
     assert_int_equal(walk(f, q), 1);
     q.revoked = 0;
@@ -176,6 +183,52 @@ static void tells_its_history(void **state)
                          ERR_INVALID);
 }
 
+static int act(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    (void)f;
+    (void)arg;
+    return db_exec(
+        db,
+        "INSERT INTO release (pk, name, version, state, created_at, created_by)"
+        " VALUES (4, 'gw', '1.4', 'published', 1, 'x');"
+        "INSERT INTO deployment (pk, release, target_kind, state, created_at, created_by)"
+        " VALUES (1, 4, 'all', 'running', 1, 'x'), (2, 4, 'all', 'running', 1, 'x');"
+        "INSERT INTO action (pk, deployment, device, release, state, created_at, updated_at, closed_at)"
+        " VALUES (7, 1, 1, 4, 'failed', 1, 1, 1), (8, 2, 1, 4, 'installing', 1, 1, NULL),"
+        " (9, 1, 2, 4, 'offered', 1, 1, NULL);"
+        "INSERT INTO action_status (action, at, state, progress, message) VALUES"
+        " (7, 10, 'failed', NULL, 'no power'), (8, 1900000000000, 'installing', 40, 'half'),"
+        " (9, 12, 'offered', NULL, 'of another device')",
+        e);
+}
+
+static void shows_its_last_action(void **state)
+{
+    struct fixture *f = *state;
+    struct device_query q = {.revoked = -1, .limit = 2};
+    struct device *list = NULL;
+    struct device_history *entries = NULL;
+    size_t count = 0;
+    assert_ok(fixture_write(f, fill, NULL), f->e);
+    assert_ok(tag(f, "d-000", "lab"), f->e);
+    assert_ok(fixture_write(f, act, NULL), f->e);
+    assert_ok(ota_device_list(&f->ota, f->reader, &f->arena, &q, &list, &count, &f->e), f->e);
+    assert_int_equal(count, 2);
+    assert_int_equal(list[0].action.id, 8);
+    assert_string_equal(list[0].action.state, "installing");
+    assert_int_equal(list[0].action.release, 4);
+    assert_string_equal(list[0].action.release_version, "1.4");
+    assert_int_equal(list[1].action.id, 9);
+    assert_ok(ota_device_history(f->reader, &f->arena, "d-000", NULL, 10, &entries, &count, &f->e), f->e);
+    assert_int_equal(count, 3);
+    assert_string_equal(entries[0].kind, "status");
+    assert_int_equal(entries[0].progress, 40);
+    assert_int_equal(entries[0].action, 8);
+    assert_string_equal(entries[1].kind, "device.tagged");
+    assert_string_equal(entries[2].text, "no power");
+    assert_string_equal(entries[2].state, "failed");
+}
+
 static void revokes_all_certificates(void **state)
 {
     struct fixture *f = *state;
@@ -204,8 +257,8 @@ static void revokes_all_certificates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(lists_in_pages_and_filters), TEST(shows_what_hangs_on_it),   TEST(bounds_tags),
-        TEST(tells_its_history),          TEST(revokes_all_certificates),
+        TEST(lists_in_pages_and_filters), TEST(shows_what_hangs_on_it), TEST(bounds_tags),
+        TEST(tells_its_history),          TEST(shows_its_last_action),  TEST(revokes_all_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
