@@ -1,10 +1,11 @@
 /* `pqota init`: everything that a first run needs, in one folder. */
-#include <ctype.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -191,12 +192,28 @@ static int make_config(struct init *in, const struct asked *asked, struct server
     return rc;
 }
 
+/* Root's files in another user's folder would be keys that the server cannot read. */
+static int check_owner(const struct init *in, struct err *e)
+{
+    struct stat st;
+    if (geteuid() != 0 || stat(in->dir, &st) != 0 || st.st_uid == 0)
+        return 0;
+    const struct passwd *owner = getpwuid(st.st_uid);
+    if (owner == NULL)
+        return err_set(e, ERR_DENIED, "%s belongs to the user %u: run this as that user", in->dir, st.st_uid);
+    return err_set(e, ERR_DENIED,
+                   "%s belongs to the user %s: run this as that user (runuser -u %s -- pqota init %s)",
+                   in->dir, owner->pw_name, owner->pw_name, in->dir);
+}
+
 static int make_folders(struct init *in, struct err *e)
 {
     const char *pki = init_path(in, "pki"), *people = init_path(in, "operator");
     if (pki == NULL || people == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a path");
-    int rc = file_mkdirs(in->dir, 0755, e);
+    int rc = check_owner(in, e);
+    if (rc == 0)
+        rc = file_mkdirs(in->dir, 0755, e);
     if (rc == 0)
         rc = file_mkdirs(pki, 0700, e);
     return rc == 0 ? file_mkdirs(people, 0700, e) : rc;
@@ -245,6 +262,8 @@ static int make_leaves(struct init *in, struct err *e)
     const char *name = arena_printf(in->arena, "operator/%s", in->admin);
     if (name == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a path");
+    const char *file = init_path(in, "%s.pem", name);
+    in->admin_new = file != NULL && !file_exists(file);
     return init_leaf(in, "operator", name, &person, "the operator's certificate and key", e);
 }
 

@@ -24,6 +24,7 @@ struct init {
     struct arena *arena;
     const char *config; /* path */
     bool config_kept;
+    bool admin_new; /* the operator's certificate was made by this run */
 };
 
 /* "DIR/" and the formatted rest, in the arena; NULL when that is exhausted. */

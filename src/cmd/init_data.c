@@ -76,8 +76,12 @@ int init_data(struct init *in, const char *data_dir, struct err *e)
     struct store_options options = {.dir = data_dir, .clock = &clock_system};
     struct store *store = NULL;
     rc = store_open(&options, &store, e);
-    if (rc == ERR_CONFLICT)
-        return err_context(e, "stop the server and run this again, so that operators can be registered");
+    if (rc == ERR_CONFLICT && in->admin_new)
+        return err_context(e, "stop the server and run this again, so that the operator can be registered");
+    if (rc == ERR_CONFLICT) {
+        init_say(in, false, data_dir, "database and firmware files: in use by a server, so not looked into");
+        return 0;
+    }
     if (rc != 0)
         return rc;
     if (in->admin != NULL)
