@@ -62,8 +62,10 @@ static int add(struct line_args *args)
 }
 
 static const struct grid_column list_columns[] = {
-    {"NAME", GRID_LEFT},      {"ROLE", GRID_LEFT},  {"CREATED", GRID_LEFT},
-    {"LAST SEEN", GRID_LEFT}, {"STATE", GRID_LEFT},
+    {"NAME", GRID_LEFT},
+    {"ROLE", GRID_LEFT},
+    {"CREATED", GRID_LEFT},
+    {"STATE", GRID_LEFT},
 };
 
 static void list_row(struct operate *op, struct grid *t, yyjson_val *o)
@@ -72,7 +74,6 @@ static void list_row(struct operate *op, struct grid *t, yyjson_val *o)
     grid_cell(t, operate_str(o, "name"));
     grid_cell(t, operate_str(o, "role"));
     grid_cell_z(t, operate_ago(op, o, "created"));
-    grid_cell_z(t, operate_ago(op, o, "last_seen"));
     grid_cell_z(t, yyjson_is_str(revoked) || yyjson_is_true(revoked) ? "revoked" : "good");
 }
 
@@ -83,7 +84,7 @@ static int list(struct line_args *args)
         return operate_fail(&op);
     return operate_show_list(
         &op, &(struct operate_listing){
-                 .columns = list_columns, .count = 5, .row = list_row, .none = "No operators."});
+                 .columns = list_columns, .count = 4, .row = list_row, .none = "No operators."});
 }
 
 static int revoke_operator(struct line_args *args)

@@ -12,6 +12,7 @@
 
 #define NOTES_MAX 4096 /* bytes: they travel in the request's address */
 #define MODELS_MAX 64
+#define HTTP_CREATED 201
 #define HASH_PROGRESS_MIN (64 << 20) /* below this, hashing is over before a bar could be read */
 
 /* --- publish -------------------------------------------------------------------------------------------- */
@@ -111,6 +112,17 @@ static int check_publish_line(const struct line_args *args, const char *filename
     return 0;
 }
 
+static void say_published(const struct line_args *args, long long id, int64_t size, bool fresh)
+{
+    const char *name = line_get(args, "name"), *version = line_get(args, "version");
+    char text[TEXT_SHORT_MAX];
+    if (fresh)
+        fprintf(stderr, "Published %s %s as release %lld (%s). Next: pqota deploy %s@%s --model MODEL\n",
+                name, version, id, text_size(size, text), name, version);
+    else
+        fprintf(stderr, "%s %s was there already with the same bytes, as release %lld.\n", name, version, id);
+}
+
 int firmware_publish(struct line_args *args)
 {
     const char *path = args->operands[0], *filename = line_get(args, "filename");
@@ -135,12 +147,9 @@ int firmware_publish(struct line_args *args)
     if (rc != 0)
         return operate_fail(&op);
     yyjson_val *release = yyjson_doc_get_root(doc);
-    if (!op.json) {
-        char text[TEXT_SHORT_MAX];
-        fprintf(stderr, "Published %s %s as release %lld (%s). Next: pqota deploy %s@%s --model MODEL\n",
-                line_get(args, "name"), line_get(args, "version"), (long long)operate_int(release, "id"),
-                text_size(size, text), line_get(args, "name"), line_get(args, "version"));
-    }
+    if (!op.json)
+        say_published(args, (long long)operate_int(release, "id"), size,
+                      rest_status(op.rest) == HTTP_CREATED);
     return firmware_show(&op, release);
 }
 

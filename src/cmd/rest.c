@@ -13,6 +13,7 @@ struct rest {
     CURL *curl;
     const struct profile *profile;
     bool unanswered;
+    long status;
     struct err tls_err; /* why our own credential could not be used */
     char words[CURL_ERROR_SIZE];
 };
@@ -174,6 +175,11 @@ bool rest_unanswered(const struct rest *r)
     return r->unanswered;
 }
 
+long rest_status(const struct rest *r)
+{
+    return r->status;
+}
+
 /* Options that each request has; curl_easy_reset keeps the connection. */
 static CURLcode set_common(struct rest *r, const char *url)
 {
@@ -215,6 +221,7 @@ static int perform(struct exchange *x, struct err *e)
     CURLcode rc = curl_easy_perform(r->curl);
     long status = 0;
     curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
+    r->status = status;
     r->unanswered = status == 0 && x->err.code == 0 && r->tls_err.code == 0;
     if (x->err.code != 0)
         return err_set(e, x->err.code, "%s", x->err.text);

@@ -30,6 +30,9 @@ void rest_free(struct rest *r);
 /* True when the last request got no answer at all, so that nobody can know what the server did with it. */
 bool rest_unanswered(const struct rest *r);
 
+/* The HTTP status of the last answer; 0 when there was none. */
+long rest_status(const struct rest *r);
+
 /* path: with its query. body: JSON, or NULL. *doc: the answer's JSON, NULL when it has none (204).
    A refusal has the err code that fits its status (401 ERR_UNAUTHENTICATED, 404 ERR_NOT_FOUND, ...). */
 int rest_call(struct rest *r, const char *method, const char *path, const char *body, yyjson_doc **doc,

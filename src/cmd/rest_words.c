@@ -81,9 +81,11 @@ int rest_explain_status(long status, struct str body, struct err *e)
     if (status >= 300 && status < 400)
         return err_set(e, ERR_UNSUPPORTED,
                        "the server sends elsewhere (%ld); put the right address into the profile", status);
+    /* Why it does not know somebody the server says better, if it says something. */
+    const char *advice = status == 401 && shown != NULL ? "" : advice_of_status(status);
     return err_set(e, code_of_status(status), "the server %s%s%s (%ld)%s",
                    status >= 500 ? "failed" : "refused", shown != NULL ? ": " : "",
-                   shown != NULL ? shown : "", status, advice_of_status(status));
+                   shown != NULL ? shown : "", status, advice);
 }
 
 /* Our own certificate is the likeliest cause of a handshake that the server ends: look at it. */

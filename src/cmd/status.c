@@ -8,26 +8,31 @@
 static const struct grid_column version_columns[] = {
     {"MODEL", GRID_LEFT}, {"VERSION", GRID_LEFT}, {"DEVICES", GRID_RIGHT}};
 
-/* Members of "store": those that count bytes as sizes, the rest as they are. */
+static const struct {
+    const char *key, *label;
+    bool bytes;
+} store_rows[] = {
+    {"db_bytes", "database", true},
+    {"wal_bytes", "write-ahead log", true},
+    {"disk_free_bytes", "disk free", true},
+    {"queue", "writes waiting", false},
+};
+
 static void add_store(struct operate *op, struct grid *t, yyjson_val *store)
 {
-    yyjson_obj_iter it = yyjson_obj_iter_with(store);
-    yyjson_val *key;
-    while ((key = yyjson_obj_iter_next(&it)) != NULL) {
-        yyjson_val *v = yyjson_obj_iter_get_val(key);
-        const char *name = yyjson_get_str(key), *bytes = strstr(name, "bytes");
-        char size[TEXT_SHORT_MAX];
-        if (!yyjson_is_int(v) && !yyjson_is_str(v))
+    for (size_t i = 0; i < sizeof store_rows / sizeof store_rows[0]; i++) {
+        if (!yyjson_is_int(yyjson_obj_get(store, store_rows[i].key)))
             continue;
-        grid_cellf(t, "store: %.64s", name);
-        if (yyjson_is_str(v))
-            grid_cell(t, (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)});
-        else if (bytes != NULL)
-            grid_cell_z(t, text_size(yyjson_get_sint(v), size));
+        char size[TEXT_SHORT_MAX];
+        int64_t n = operate_int(store, store_rows[i].key);
+        grid_cell_z(t, store_rows[i].label);
+        if (store_rows[i].bytes)
+            grid_cell_z(t, text_size(n, size));
         else
-            grid_cellf(t, "%lld", (long long)yyjson_get_sint(v));
+            grid_cellf(t, "%lld", (long long)n);
     }
-    (void)op;
+    if (operate_str(store, "last_failure").n > 0)
+        operate_property(t, "last failed write", str_of(operate_when(op, store, "last_failure")));
 }
 
 static int print_status(struct operate *op, yyjson_val *s)
