@@ -160,7 +160,7 @@ static void start_sweep(struct task *t)
         end(t);
 }
 
-/* --- the revocation list: numbered by the writer, collected by a reader, signed by a worker --------------- */
+/* --- the revocation list: numbered by the writer, collected by a reader, signed by a worker -------- */
 
 static void crl_finish(struct task *t, int rc, const struct err *e)
 {

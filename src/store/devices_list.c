@@ -91,7 +91,7 @@ static const char *prefix_end(struct arena *a, const char *prefix)
     return end;
 }
 
-/* Whether the list goes on within the prefix (else it begins with it): an index takes one lower bound only. */
+/* Whether the list goes on within the prefix, or begins with it: an index takes one lower bound only. */
 static bool is_within(const struct device_filter *f)
 {
     return f->after != NULL && (f->prefix == NULL || strcmp(f->after, f->prefix) >= 0);
