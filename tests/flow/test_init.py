@@ -1,4 +1,4 @@
-"""`pqota init`, `pqota check-config` and the frame of the verbs: the real program, judged by the real openssl."""
+"""`pqota init`, `pqota check-config` and the frame of the verbs, judged by the real openssl."""
 
 import hashlib
 import os
@@ -24,7 +24,8 @@ CERTIFICATES = {  # file -> the root that it verifies with, and its purpose
     "operator/admin.pem": ("pki/operator-ca.pem", "sslclient"),
 }
 ROOTS = ["pki/server-ca.pem", "pki/device-ca.pem", "pki/operator-ca.pem"]
-KEYS = ["pki/server-ca.key", "pki/device-ca.key", "pki/operator-ca.key", "pki/server.key", "operator/admin.key"]
+KEYS = ["pki/server-ca.key", "pki/device-ca.key", "pki/operator-ca.key", "pki/server.key",
+        "operator/admin.key"]
 
 
 def pqota(*args, code=0, **kw):
@@ -265,8 +266,8 @@ def test_another_users_folder_is_refused_to_root(tmp_path):
 
 
 @pytest.mark.parametrize("args,says", [
-    (["a", "b"], '"b" is too much'), (["--policy", "best"], "balanced, cnsa2 or constrained"), (["--port", "0"], "1 to 65535"),
-    (["--port", "x"], "1 to 65535"), (["--host", "a b"], "neither a DNS name"), (["--host"], "missing"),
+    (["a", "b"], '"b" is too much'), (["--policy", "best"], "balanced, cnsa2 or constrained"),
+    (["--port", "0"], "1 to 65535"), (["--port", "x"], "1 to 65535"), (["--host", "a b"], "neither a DNS name"), (["--host"], "missing"),
     (["--operator", "../x"], "--operator"), (["--nonsense"], "not known"), ([""], "empty"),
 ])
 def test_usage(tmp_path, args, says):
