@@ -286,14 +286,22 @@ def test_swupdate_installs_a_real_swu(server, make_agent, tmp_path):
     (build / "sw-description").write_text(
         'software = {\n version = "3.0";\n hardware-compatibility: ["1.0"];\n files: ({\n'
         f'  filename = "payload.bin"; path = "{target}"; sha256 = "{hashlib.sha256(payload).hexdigest()}";\n }});\n}}\n')
-    run(["sh", "-c", "printf 'sw-description\\npayload.bin\\n' | cpio -o -H crc > ../update.swu"], cwd=build, check=0)
+    # Debian's swupdate installs nothing unsigned: CMS, which it knows with classical keys only.
+    key, cert = tmp_path / "swu.key", tmp_path / "swu.pem"
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+         "-out", cert, "-subj", "/CN=images", "-addext", "extendedKeyUsage=emailProtection", "-addext",
+         "keyUsage=digitalSignature"], check=0)
+    run(["openssl", "cms", "-sign", "-in", "sw-description", "-out", "sw-description.sig", "-signer", cert, "-inkey",
+         key, "-outform", "DER", "-nosmimecap", "-binary"], cwd=build, check=0)
+    run(["sh", "-c", "printf 'sw-description\\nsw-description.sig\\npayload.bin\\n' | cpio -o -H crc > ../update.swu"],
+        cwd=build, check=0)
     # What runs is told by what was installed: the payload's being there stands for it.
     asks = script(tmp_path / "version-of", f"test -s {target} && echo 3.0 || echo 2.0")
     boot = tmp_path / "boot-id"
     boot.write_text("first\n")
     reboot = script(tmp_path / "reboot", f"echo second > {boot}")
     agent = make_agent(server, "s-1", "s", installer="swupdate", settings={
-        "installer.command": "/usr/bin/swupdate -H board:1.0 -i", "installer.version_command": asks,
+        "installer.command": f"/usr/bin/swupdate -H board:1.0 -k {cert} -i", "installer.version_command": asks,
         "installer.reboot_command": reboot, "agent.boot_id_file": boot})
     agent.enrol()
     made = server.curl("/api/firmware/s/3.0/update.swu", "-T", tmp_path / "update.swu")
