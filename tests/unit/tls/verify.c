@@ -138,6 +138,10 @@ static void a_server_is_refused_for_its_certificate(void **state)
         assert_shaken(&p);
         pair_close(&p);
     }
+    struct ident *bare =
+        fixture_make("s-bare", server_ca, &(struct cert_spec){.cn = "localhost", .eku = "serverAuth"});
+    sc.cert_file = bare->cert_file, sc.key_file = bare->key_file;
+    refused_by_client(&sc, "localhost", "is for no host, not for localhost"); /* nor when there is no other */
     struct ident *alien = fixture_make(
         "s-alien", device_ca, &(struct cert_spec){.cn = "s", .san = "DNS:localhost", .eku = "serverAuth"});
     sc.cert_file = alien->cert_file, sc.key_file = alien->key_file;
