@@ -186,8 +186,10 @@ static void zsh_sub(const struct line_sub *s, FILE *to)
     fputs("_arguments", to);
     for (size_t i = 0; i < n; i++)
         zsh_option(rows[i], to);
-    if (strstr(s->operands, "FILE") != NULL)
-        fputs(" \\\n                '*:file:_files'", to);
+    /* Without a rule for operands zsh completes nothing behind one. */
+    if (*s->operands != '\0')
+        fprintf(to, " \\\n                '*:%s:%s'", s->operands,
+                strstr(s->operands, "FILE") != NULL ? "_files" : " ");
     fputs(" ;;\n", to);
 }
 

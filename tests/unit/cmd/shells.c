@@ -47,6 +47,7 @@ static void zsh(void **state)
     assert_non_null(strstr(text, "'plain:it'\\''s a verb without tables'"));
     assert_non_null(strstr(text, "'--model=[those of that model]:MODEL: '"));
     assert_non_null(strstr(text, "'--profile=[which server, with which credential]:FILE:_files'"));
+    assert_non_null(strstr(text, "'*:ID TAG: '"));
     free(text);
 }
 
