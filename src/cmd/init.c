@@ -1,4 +1,6 @@
 /* `pqota init`: everything that a first run needs, in one folder. */
+#include "cmd/init.h"
+
 #include <getopt.h>
 #include <netinet/in.h>
 #include <pwd.h>
@@ -12,7 +14,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
-#include "cmd/init.h"
 #include "cmd/profile.h"
 #include "server/config.h"
 

@@ -267,7 +267,8 @@ def test_another_users_folder_is_refused_to_root(tmp_path):
 
 @pytest.mark.parametrize("args,says", [
     (["a", "b"], '"b" is too much'), (["--policy", "best"], "balanced, cnsa2 or constrained"),
-    (["--port", "0"], "1 to 65535"), (["--port", "x"], "1 to 65535"), (["--host", "a b"], "neither a DNS name"), (["--host"], "missing"),
+    (["--port", "0"], "1 to 65535"), (["--port", "x"], "1 to 65535"),
+    (["--host", "a b"], "neither a DNS name"), (["--host"], "missing"),
     (["--operator", "../x"], "--operator"), (["--nonsense"], "not known"), ([""], "empty"),
 ])
 def test_usage(tmp_path, args, says):

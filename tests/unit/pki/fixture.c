@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@ int fx_setup(void **state)
 {
     struct fixture *fx = calloc(1, sizeof *fx);
     assert_non_null(fx);
-    snprintf(fx->dir, sizeof fx->dir, "/tmp/pqota-pki-XXXXXX");
+    snprintf(fx->dir, sizeof fx->dir, "/tmp/pqota-test-XXXXXX");
     assert_non_null(mkdtemp(fx->dir));
     assert_int_equal(chdir(fx->dir), 0);
     arena_init(&fx->arena, ARENA_MAX);
@@ -30,20 +31,42 @@ int fx_teardown(void **state)
     return rc;
 }
 
+/* The shell is for the pipes between openssl and its like; its text is the test's own. */
+static pid_t start_shell(const char *command, int *out)
+{
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        char *const argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char *)(uintptr_t)command, NULL};
+        if (null >= 0 && dup2(null, 0) == 0 && dup2(ends[1], 1) == 1 && dup2(ends[1], 2) == 2)
+            execve("/bin/sh", argv, environ);
+        _exit(126);
+    }
+    close(ends[1]);
+    *out = ends[0];
+    return pid;
+}
+
 int fx_run(struct fixture *fx, const char *fmt, ...)
 {
-    char command[2048], whole[2100];
+    char command[2048];
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(command, sizeof command, fmt, ap);
     va_end(ap);
     assert_in_range(n, 1, sizeof command - 1);
-    snprintf(whole, sizeof whole, "{ %s; } 2>&1 </dev/null", command);
-    FILE *p = popen(whole, "r");
-    assert_non_null(p);
-    size_t got = fread(fx->out, 1, sizeof fx->out - 1, p);
+    int out = -1, status = 0;
+    pid_t pid = start_shell(command, &out);
+    size_t got = 0;
+    ssize_t r;
+    while ((r = read(out, fx->out + got, sizeof fx->out - 1 - got)) > 0)
+        got += (size_t)r;
     fx->out[got] = '\0';
-    int status = pclose(p);
+    close(out);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
