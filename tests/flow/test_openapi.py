@@ -1,7 +1,6 @@
-"""The server against docs/openapi.yaml: every operation that it describes, every answer as it describes it."""
+"""The server against docs/openapi.yaml: every operation it describes, every answer as it describes it."""
 
 import json
-import pathlib
 import re
 
 import jsonschema
@@ -44,20 +43,21 @@ class Caller:
         self.by_id = {op["operationId"]: (path, method, op) for path, method, _, op in operations()}
         self.succeeded = set()
 
-    def __call__(self, name, expect, *, body=None, who=None, query="", args=(), **params):
-        path, method, op = self.by_id[name]
-        where = f"{name} {expect}"
+    def __call__(self, operation, expect, /, *, body=None, who=None, query="", args=(), **params):
+        path, method, op = self.by_id[operation]
+        where = f"{operation} {expect}"
         target = re.sub(r"\{(\w+)\}", lambda m: str(params[m[1]]), path) + query
         argv = ["-X", method.upper(), *args]
         if body is not None:
             if expect < 400:
-                validate(body, follow(op["requestBody"])["content"]["application/json"]["schema"], f"{name} request")
+                schema = follow(op["requestBody"])["content"]["application/json"]["schema"]
+                validate(body, schema, f"{operation} request")
             argv += ["-H", "Content-Type: application/json", "--data-binary", json.dumps(body)]
         reply = self.server.curl(target, *argv, who=who)
         assert reply.status == expect, f"{where}: {reply!r}"
         self.check(op, reply, where)
         if expect < 400:
-            self.succeeded.add(name)
+            self.succeeded.add(operation)
         return reply
 
     @staticmethod
@@ -108,8 +108,8 @@ def test_it_names_every_route_and_no_other():
     rows = set()
     for folder in ("api", "server"):
         for source in (TREE / "src" / folder).glob("*.c"):
-            for method, path in re.findall(r"\{\s*HTTP_(GET|PUT|POST|DELETE),\s*\"(/[^\"]*)\"", source.read_text()):
-                rows.add((method.lower(), path))
+            for row in re.findall(r"\{\s*HTTP_(GET|PUT|POST|DELETE),\s*\"(/[^\"]*)\"", source.read_text()):
+                rows.add((row[0].lower(), row[1]))
     described = {(method, re.sub(r"\{\w+\}", "{}", path)) for path, method, _, _ in operations()}
     assert rows == described
 
@@ -149,7 +149,8 @@ def test_firmware(call, tmp_path):
     call("latestFirmware", 400)
     call("latestFirmware", 400, query="?model=a%20b")
     call("latestFirmware", 401, query="?model=oa-m", who=ANYONE)
-    assert call("listFirmware", 200, query="?name=oa&model=oa-m&state=published").json() == {"items": [made], "next": None}
+    listed = call("listFirmware", 200, query="?name=oa&model=oa-m&state=published").json()
+    assert listed == {"items": [made], "next": None}
     call("listFirmware", 400, query="?state=wrong")
     call("listFirmware", 400, query="?limit=0")
     call("listFirmware", 400, query="?limit=501")
@@ -192,12 +193,12 @@ def test_update(call, shared, tmp_path):
     call("report", 204, action=action, who=device, body={"state": "downloading", "progress": 40})
     call("report", 404, action=action, who=other, body={"state": "downloading"})
     call("report", 404, action="x", who=device, body={"state": "downloading"})
-    for wrong in ({}, {"state": "offered"}, {"state": "cancelled"}, {"state": "downloading", "progress": 101}, [],
-                  {"state": "failed", "message": "m" * 513}, {"state": "failed", "version": "a b"}):
+    for wrong in ({}, [], {"state": "offered"}, {"state": "cancelled"}, {"state": "failed", "version": "a b"},
+                  {"state": "downloading", "progress": 101}, {"state": "failed", "message": "m" * 513}):
         call("report", 400, action=action, who=device, body=wrong)
     call("report", 409, action=action, who=device, body={"state": "succeeded"})
     call("report", 409, action=action, who=device, body={"state": "succeeded", "version": "1.0"})
-    call("report", 204, action=action, who=device, body={"state": "installing", "later-than-this-server": [1]})
+    call("report", 204, action=action, who=device, body={"state": "installing", "from-a-newer-agent": [1]})
     call("deleteFirmware", 409, id=made["id"])
     call("report", 204, action=action, who=device, body={"state": "succeeded", "version": "2.0"})
     call("report", 204, action=action, who=device, body={"state": "succeeded", "version": "2.0"})
@@ -215,13 +216,16 @@ def test_update(call, shared, tmp_path):
 def test_deployments(call, tmp_path):
     file = tmp_path / "f"
     file.write_bytes(b"bytes")
-    made = call("publishFirmware", 201, name="oa-d", version="7.7", filename="f", args=["-T", file]).json()
+    where = dict(name="oa-d", version="7.7", filename="f")
+    made = call("publishFirmware", 201, args=["-T", file], **where).json()
     one = call("deploy", 201, body={"release": made["id"], "target": {"kind": "all"}}).json()
-    two = call("deploy", 201, body={"name": "oa-d", "version": "7.7", "target": {"kind": "model", "value": "oa-d"},
+    target = {"kind": "model", "value": "oa-d"}
+    two = call("deploy", 201, body={"name": "oa-d", "version": "7.7", "target": target,
                                     "allow_downgrade": True}).json()
-    assert two["allow_downgrade"] and two["target"] == {"kind": "model", "value": "oa-d"}
+    assert two["allow_downgrade"] and two["target"] == target
     all_of_it = {"kind": "all"}
-    for wrong in ({}, {"release": made["id"]}, {"target": all_of_it}, {"release": 0, "target": all_of_it},
+    for wrong in ({}, {"release": made["id"]}, {"target": all_of_it},
+                  {"release": 0, "target": all_of_it},
                   {"release": made["id"], "target": {"kind": "everyone"}},
                   {"release": made["id"], "target": {"kind": "device"}},
                   {"release": made["id"], "version": "7.7", "target": all_of_it},
@@ -288,8 +292,8 @@ def test_operators(call, shared, tmp_path):
     extensions.write_text("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
                           "extendedKeyUsage=clientAuth\n")
     pki = shared.dir / "pki"
-    run(["openssl", "x509", "-req", "-in", csr, "-CA", pki / "operator-ca.pem", "-CAkey", pki / "operator-ca.key",
-         "-days", "30", "-extfile", extensions, "-out", cert], check=0)
+    run(["openssl", "x509", "-req", "-in", csr, "-CA", pki / "operator-ca.pem", "-CAkey",
+         pki / "operator-ca.key", "-days", "30", "-extfile", extensions, "-out", cert], check=0)
     body = {"name": "oa-ben", "role": "viewer", "certificate": cert.read_text()}
     call("addOperator", 201, body=body)
     call("addOperator", 409, body=body)
