@@ -147,7 +147,8 @@ int agent_config_read(struct agent_config *c, const char *path, int must_exist, 
     if (r.e.code != 0)
         return err_set(e, ERR_INVALID, "%s, line %d: %s", path, line, r.e.text);
     if (line != 0)
-        return err_set(e, ERR_INVALID, "%s, line %d is no [section], no \"key = value\", or too long", path,
+        return err_set(e, ERR_INVALID,
+                       "%s, line %d is no [section], no \"key = value\", or longer than 199 bytes", path,
                        line);
     *c = fresh;
     return 0;

@@ -154,6 +154,8 @@ static int st_prepare(void *ctx, uint64_t size)
     /* Takes the room now, so that a download does not end at its last megabyte. */
     if (fallocate(f->artifact_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) != 0) {
         struct statvfs vfs;
+        if (errno == EFBIG) /* no file of this file system is that large */
+            return failed_errno(ENOSPC, "reserve room for", f);
         if (errno != EOPNOTSUPP && errno != ENOSYS)
             return failed_errno(errno, "reserve room for", f);
         if (fstatvfs(f->artifact_fd, &vfs) == 0 && (uint64_t)vfs.f_bavail * vfs.f_frsize < size)

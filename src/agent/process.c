@@ -239,8 +239,8 @@ static void last_lines(const struct process_result *r, char *out, size_t size)
 
 void process_describe(const struct process_result *r, int64_t timeout_ms, char *out, size_t size)
 {
-    char said[400];
-    last_lines(r, said, sizeof said);
+    char said[400]; /* the words before it take up to 40 bytes: its end, which counts, must fit */
+    last_lines(r, said, size > sizeof said + 40 ? sizeof said : size > 41 ? size - 40 : 1);
     const char *colon = said[0] != '\0' ? ": " : "";
     if (r->timed_out)
         snprintf(out, size, "no end after %lld s%s%s", (long long)(timeout_ms / 1000), colon, said);
