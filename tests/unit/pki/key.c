@@ -57,11 +57,13 @@ static void unknown_algorithm(void **state)
 /* OSSL_STORE alone would take the ones with a colon for URIs. */
 static void odd_file_names(void **state)
 {
-    static const char *const names[] = {"with space.key", "a:b.key", "file:x",  "pkcs11:token=x",
-                                        "per%20cent",     "-dash",   "q?x=1#y", "\xc3\xa4.key"};
+    static const char *const names[] = {"with space.key", "a:b.key",      "file:x",
+                                        "pkcs11:token=x", "per%20cent",   "-dash",
+                                        "q?x=1#y",        "\xc3\xa4.key", "pkcs11://x"};
     (void)state;
     struct err e = {0};
     auto_key EVP_PKEY *key = fx_key("mldsa44");
+    assert_int_equal(mkdir("pkcs11:", 0700), 0);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         auto_key EVP_PKEY *again = NULL;
         assert_int_equal(pki_key_save(key, names[i], &e), 0);

@@ -175,6 +175,7 @@ static void wrapping(void **state)
         arena_printf(a, "%s%s", good.p, good.p),
         arena_printf(a, "%s%s", cert, good.p),
         arena_printf(a, "%s%s", good.p, key),
+        arena_printf(a, "-----BEGIN CERTIFICATE REQUEST-----\n%s", good.p),
         arena_printf(a, "x%s", good.p),
         arena_printf(a, "%sx", good.p),
         cert,

@@ -282,13 +282,13 @@ static void paths_are_the_files_folders(void **state)
     char path[128];
     assert_true(mkdir("sub", 0700) == 0);
     fx_write("sub/c.conf", STR("[server]\ndata_dir = var/d\n[tls]\ncertificate = /abs/c.pem\n"
-                               "key = pkcs11:object=server\n[pki]\ndevice_ca_key = a:b\n"));
-    fx_write("sub/a:b", STR("x"));
+                               "key = pkcs11:object=server\n[pki]\ndevice_ca_key = ab:c\n"));
+    fx_write("sub/ab:c", STR("x"));
     assert_int_equal(config_read("sub/c.conf", &fx->base->arena, &fx->config, &fx->e), 0);
     assert_string_equal(fx->config.data_dir, "sub/var/d");
     assert_string_equal(fx->config.tls_certificate, "/abs/c.pem");
     assert_string_equal(fx->config.tls_key, "pkcs11:object=server");
-    assert_string_equal(fx->config.device_ca_key, "sub/a:b"); /* a file before a URI */
+    assert_string_equal(fx->config.device_ca_key, "sub/ab:c"); /* a file before a URI */
     assert_string_equal(fx->config.unix_path, "sub/pqota.sock");
     snprintf(path, sizeof path, "%s/sub/c.conf", fx->base->dir);
     assert_int_equal(config_read(path, &fx->base->arena, &fx->config, &fx->e), 0);
