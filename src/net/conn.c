@@ -6,11 +6,11 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
-#define LINGER_BYTES (1u << 20)
 #define STEPS_PER_TURN 64 /* what one connection may do before others have their turn */
 #define PENDING_MAX (LOOP_BUFFER * 2)
 
@@ -51,13 +51,23 @@ void conn_set_state(struct conn *c, enum conn_state next)
     set_phase(c, states[next].phase);
 }
 
+/* libuv tells a broken socket apart from the others by one code for all causes; the socket knows which it was. */
+static void broken(struct conn *c)
+{
+    int why = 0;
+    socklen_t len = sizeof why;
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &why, &len) != 0 || why == 0)
+        why = ECONNRESET;
+    err_errno(&c->error, why, "the connection broke");
+    conn_close(c, c->x != NULL ? CLOSE_PEER_EARLY : CLOSE_IO);
+}
+
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
     struct conn *c = handle->data;
     c->loop->now_ms = clock_mono_ms(c->loop->clock);
     if (status < 0) {
-        err_set(&c->error, ERR_IO, "the connection broke: %s", uv_strerror(status));
-        conn_close(c, CLOSE_IO);
+        broken(c);
         return;
     }
     if ((events & UV_DISCONNECT) != 0 && c->app_has_it) {
@@ -158,7 +168,8 @@ static void log_close(const struct conn *c)
     bool bad = c->reason == CLOSE_HANDSHAKE || c->reason == CLOSE_PROTOCOL || c->reason == CLOSE_NO_MEMORY;
     log_at(bad ? LOG_INFO : LOG_DEBUG, "net", "connection closed", LOG_STR("peer", c->peer.address),
            LOG_STR("listener", c->peer.listener), LOG_STR("reason", close_reason_text[c->reason]),
-           LOG_STR("error", c->error.text), LOG_I64("requests", (int64_t)c->requests));
+           LOG_I64("requests", (int64_t)c->requests),
+           LOG_STR(c->error.code != 0 ? "error" : NULL, c->error.text)); /* NULL ends the list */
 }
 
 static void on_poll_closed(uv_handle_t *handle)
@@ -209,24 +220,45 @@ void conn_close(struct conn *c, enum close_reason reason)
     bury(c);
 }
 
-static bool step_handshake(struct conn *c)
+static void handshake_done(struct conn *c)
 {
     struct net_stats *stats = &c->loop->stats;
+    const struct tls_info *info = stream_tls_info(&c->stream);
+    c->peer.tls = info;
+    if (info == NULL)
+        return;
+    /* Every post-quantum group of TLS has ML-KEM in it, and in its name. */
+    bool classical = strcasestr(info->group, "MLKEM") == NULL;
+    stat_add(info->resumed ? &stats->handshakes_resumed : &stats->handshakes_full, 1);
+    stat_add(&stats->handshakes_classical, classical ? 1 : 0);
+    log_debug("net", "connection secured", LOG_STR("peer", c->peer.address), LOG_STR("listener", c->peer.listener),
+              LOG_STR("group", info->group), LOG_STR("signature", info->signature), LOG_STR("cipher", info->cipher),
+              LOG_STR("resumed", info->resumed ? "yes" : "no"),
+              LOG_STR(info->peer.present ? "certificate" : NULL, info->peer.common_name));
+}
+
+static bool step_handshake(struct conn *c)
+{
     enum stream_step step = c->stream.ops->handshake(&c->stream, &c->error);
     if (step == STREAM_WANT_READ || step == STREAM_WANT_WRITE) {
         conn_poll(c, step == STREAM_WANT_READ ? UV_READABLE : UV_WRITABLE);
         return false;
     }
     if (step != STREAM_DONE) {
-        stat_add(&stats->handshakes_failed, 1);
+        stat_add(&c->loop->stats.handshakes_failed, 1);
         conn_close(c, CLOSE_HANDSHAKE);
         return false;
     }
-    c->peer.tls = stream_tls_info(&c->stream);
-    if (c->peer.tls != NULL)
-        stat_add(c->peer.tls->resumed ? &stats->handshakes_resumed : &stats->handshakes_full, 1);
+    handshake_done(c);
     conn_set_state(c, CONN_IDLE);
     return true;
+}
+
+/* RFC 9112 section 9.6: closing with unread input resets the connection and may destroy our reply. */
+static bool input_is_unread(const struct conn *c)
+{
+    char byte;
+    return c->refused || c->pending.n > 0 || recv(c->fd, &byte, 1, MSG_PEEK) > 0;
 }
 
 static bool step_closing(struct conn *c)
@@ -236,30 +268,27 @@ static bool step_closing(struct conn *c)
         conn_poll(c, step == STREAM_WANT_WRITE ? UV_WRITABLE : UV_READABLE);
         return false;
     }
-    if (!c->refused || step == STREAM_FAILED) {
+    if (step == STREAM_FAILED || !input_is_unread(c)) {
         conn_close(c, c->reason);
         return false;
     }
-    /* RFC 9112 section 9.6: closing with unread input resets the connection and may destroy our reply. */
+    buf_release(&c->pending);
     shutdown(c->fd, SHUT_WR);
     conn_set_state(c, CONN_LINGER);
     return true;
 }
 
+/* However much comes: its bound is the time, since a client that writes first and reads then needs all of it. */
 static bool step_linger(struct conn *c)
 {
-    for (;;) {
-        ssize_t n = recv(c->fd, c->loop->buffer, LOOP_BUFFER, 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-            conn_poll(c, UV_READABLE);
-            return false;
-        }
-        c->phase_bytes += n > 0 ? (uint64_t)n : 0;
-        if (n <= 0 || c->phase_bytes > LINGER_BYTES) {
-            conn_close(c, c->reason);
-            return false;
-        }
-    }
+    ssize_t n = recv(c->fd, c->loop->buffer, LOOP_BUFFER, 0);
+    if (n > 0 || (n < 0 && errno == EINTR))
+        return true;
+    if (n < 0 && errno == EAGAIN)
+        conn_poll(c, UV_READABLE);
+    else
+        conn_close(c, c->reason);
+    return false;
 }
 
 static bool step(struct conn *c)

@@ -80,8 +80,6 @@ void conn_close_all(struct loop *l, bool all);
 /* conn_in.c: from bytes to requests. Each answers whether the connection can go on at once. */
 bool conn_read(struct conn *c);
 void conn_end_exchange(struct conn *c);
-/* Bytes that came with the last request wait to be parsed. */
-bool conn_feed_pending(struct conn *c);
 void conn_refuse(struct conn *c, int status, const char *detail);
 
 /* conn_out.c: from responses to bytes. */

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 
-#define LINGER_MS 2000
+#define LINGER_MS 5000
 
 static int64_t limit_of(const struct loop *l, enum phase phase)
 {

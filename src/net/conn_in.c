@@ -213,6 +213,12 @@ bool conn_read(struct conn *c)
     struct loop *l = c->loop;
     enum stream_step step = c->stream.ops->read(&c->stream, l->buffer, LOOP_BUFFER, &n, &c->error);
     if (step == STREAM_WANT_READ || step == STREAM_WANT_WRITE) {
+        if (c->state == CONN_IDLE && l->draining) {
+            /* Its handshake ended, or its last reply began, after the idle ones were closed. */
+            c->reason = CLOSE_DRAIN;
+            conn_set_state(c, CONN_CLOSING);
+            return true;
+        }
         conn_poll(c, step == STREAM_WANT_READ ? UV_READABLE : UV_WRITABLE);
         return false;
     }
@@ -281,7 +287,7 @@ static void hand_back(struct exchange *x, enum exchange_news news)
 {
     struct loop *l = x->conn->loop;
     x->news = news;
-    if (pthread_equal(pthread_self(), l->thread)) {
+    if (pthread_equal(pthread_self(), l->self)) {
         take_back(x);
         return;
     }

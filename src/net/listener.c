@@ -32,7 +32,23 @@ static int split_address(const char *address, char host[64], char port[8], struc
     return 0;
 }
 
-static int bind_inet(const char *address, int *out, struct err *e)
+static int bind_address(const struct addrinfo *to, const char *address, bool shared, int *out, struct err *e)
+{
+    auto_close int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+    if (fd < 0)
+        return err_errno(e, errno, "cannot make a socket for %s", address);
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
+        (to->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0))
+        return err_errno(e, errno, "cannot prepare the socket for %s", address);
+    if (bind(fd, to->ai_addr, to->ai_addrlen) != 0)
+        return err_errno(e, errno, "cannot listen on %s (is another server using it?)", address);
+    *out = take_fd(&fd);
+    return 0;
+}
+
+static int bind_inet(const char *address, bool first, int *out, struct err *e)
 {
     char host[64], port[8];
     int rc = split_address(address, host, port, e);
@@ -43,20 +59,14 @@ static int bind_inet(const char *address, int *out, struct err *e)
     rc = getaddrinfo(host, port, &hints, &found);
     if (rc != 0)
         return err_set(e, ERR_INVALID, "\"%s\" is no numeric address and port: %s", address, gai_strerror(rc));
-    auto_close int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-    rc = 0;
-    if (fd < 0)
-        rc = err_errno(e, errno, "cannot make a socket for %s", address);
-    else if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-             setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
-             (found->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0))
-        rc = err_errno(e, errno, "cannot prepare the socket for %s", address);
-    else if (bind(fd, found->ai_addr, found->ai_addrlen) != 0)
-        rc = err_errno(e, errno, "cannot listen on %s (is another server using it?)", address);
-    freeaddrinfo(found);
+    /* SO_REUSEPORT would share the port with any other server of the same user: a socket without it tells. */
+    auto_close int probe = -1;
+    rc = first ? bind_address(found, address, false, &probe, e) : 0;
+    if (probe >= 0)
+        close(take_fd(&probe));
     if (rc == 0)
-        *out = take_fd(&fd);
+        rc = bind_address(found, address, true, out, e);
+    freeaddrinfo(found);
     return rc;
 }
 
@@ -73,7 +83,7 @@ static int bind_unix(const struct net_listen *config, int *out, struct err *e)
     struct stat st;
     if (stat(config->address, &st) == 0 && S_ISSOCK(st.st_mode)) {
         /* A socket file that nobody answers on was left by a server that was killed. */
-        if (connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0)
+        if (connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0 || errno != ECONNREFUSED)
             return err_set(e, ERR_CONFLICT, "another server is listening on %s", config->address);
         unlink(config->address);
         close(fd);
@@ -89,10 +99,10 @@ static int bind_unix(const struct net_listen *config, int *out, struct err *e)
     return 0;
 }
 
-int listener_bind(const struct net_listen *config, int *out, struct err *e)
+int listener_bind(const struct net_listen *config, bool first, int *out, struct err *e)
 {
     auto_close int fd = -1;
-    int rc = config->kind == NET_UNIX ? bind_unix(config, &fd, e) : bind_inet(config->address, &fd, e);
+    int rc = config->kind == NET_UNIX ? bind_unix(config, &fd, e) : bind_inet(config->address, first, &fd, e);
     if (rc != 0)
         return rc;
     if (listen(fd, BACKLOG) != 0)
@@ -136,6 +146,27 @@ static void take_connection(struct listener *ln, int fd, const struct sockaddr_s
     }
 }
 
+/* accept(2): what went wrong with one connection before it was taken says nothing about the next. */
+static bool one_is_lost(int errno_value)
+{
+    switch (errno_value) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM: /* a firewall's */
+    case EPROTO:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void on_connection(uv_poll_t *handle, int status, int events)
 {
     (void)status;
@@ -151,7 +182,7 @@ static void on_connection(uv_poll_t *handle, int status, int events)
             take_connection(ln, fd, &from);
             continue;
         }
-        if (errno == EINTR || errno == ECONNABORTED)
+        if (one_is_lost(errno))
             continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             /* Out of descriptors or memory: polling on would spin until somebody leaves. */
@@ -167,15 +198,18 @@ static void on_connection(uv_poll_t *handle, int status, int events)
     }
 }
 
-void listeners_open(struct loop *l)
+int listeners_open(struct loop *l, struct err *e)
 {
     for (size_t i = 0; i < l->listener_count; i++) {
         struct listener *ln = &l->listeners[i];
-        uv_poll_init(&l->uv, &ln->poll, ln->fd);
+        int rc = uv_poll_init(&l->uv, &ln->poll, ln->fd);
+        if (rc != 0)
+            return err_set(e, ERR_INTERNAL, "cannot watch the listener %s: %s", ln->name, uv_strerror(rc));
         ln->poll.data = ln;
         ln->open = true;
         uv_poll_start(&ln->poll, UV_READABLE, on_connection);
     }
+    return 0;
 }
 
 void listeners_retry(struct loop *l)

@@ -21,10 +21,11 @@ struct listener {
 /* The address a socket is bound to, as text; ERR_INVALID for a Unix socket. */
 int net_socket_address(int fd, char *out, size_t size) MUST_CHECK;
 
-/* Binds one socket. A Unix socket is bound once and shared by dup. */
-int listener_bind(const struct net_listen *config, int *fd, struct err *e) MUST_CHECK;
+/* Binds one socket. first: of the loops, so that nobody else may be listening there. A Unix socket is bound
+   once and shared by dup. */
+int listener_bind(const struct net_listen *config, bool first, int *fd, struct err *e) MUST_CHECK;
 /* On the loop's thread. */
-void listeners_open(struct loop *l);
+int listeners_open(struct loop *l, struct err *e) MUST_CHECK;
 void listeners_close(struct loop *l);
 void listeners_retry(struct loop *l);
 

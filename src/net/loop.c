@@ -94,15 +94,18 @@ static void *run_loop(void *arg)
 {
     struct starting *starting = arg;
     struct loop *l = starting->loop;
-    l->start_rc = l->app->loop_start(l->app->ctx, &l->app_ctx, &l->start_err);
-    bool ok = l->start_rc == 0;
-    if (ok) {
-        uv_timer_start(&l->tick, on_tick, LOOP_TICK_MS, LOOP_TICK_MS);
-        listeners_open(l);
+    l->self = pthread_self();
+    int rc = l->app->loop_start(l->app->ctx, &l->app_ctx, &l->start_err);
+    if (rc == 0) {
+        rc = listeners_open(l, &l->start_err);
+        if (rc != 0)
+            l->app->loop_stop(l->app->ctx, l->app_ctx);
     }
+    l->start_rc = rc;
     announce_start(starting); /* `starting` is gone after this */
-    if (!ok)
+    if (rc != 0)
         return NULL;
+    uv_timer_start(&l->tick, on_tick, LOOP_TICK_MS, LOOP_TICK_MS);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     l->app->loop_stop(l->app->ctx, l->app_ctx);
     return NULL;
@@ -164,8 +167,9 @@ void loop_post(struct loop *l, struct loop_msg *msg)
 {
     pthread_mutex_lock(&l->mail_lock);
     list_add_tail(&l->mail, &msg->link);
-    pthread_mutex_unlock(&l->mail_lock);
+    /* Under the lock: the message may be the last that the loop waits for, which then ends and is freed. */
     uv_async_send(&l->wake);
+    pthread_mutex_unlock(&l->mail_lock);
 }
 
 bool loop_may_complain(struct loop *l)

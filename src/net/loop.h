@@ -38,6 +38,7 @@ struct loop {
     uv_timer_t tick;
     uv_idle_t spin; /* runs while `ready` has somebody */
     pthread_t thread;
+    pthread_t self; /* the same, set by itself: what pthread_create stores may be late */
     bool thread_started;
     int start_rc; /* set before `started` is announced */
     struct err start_err;

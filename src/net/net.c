@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,7 +22,11 @@ struct net {
     atomic_size_t open;
     struct loop *loops;
     size_t loop_count;
-    char **unix_paths; /* removed at the end */
+    struct unix_path {
+        char *path;
+        dev_t dev; /* as it was made: another server's in its place is left alone */
+        ino_t ino;
+    } *unix_paths; /* removed at the end */
     size_t unix_count;
 };
 
@@ -35,6 +39,35 @@ struct order {
     struct tls_ctx *tls;
     struct net_limits limits;
 };
+
+static int remember_unix_path(struct net *net, const char *path, struct err *e)
+{
+    struct stat st;
+    struct unix_path *u = &net->unix_paths[net->unix_count];
+    u->path = strdup(path);
+    if (u->path == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for listeners");
+    if (lstat(path, &st) != 0) {
+        free(u->path);
+        return err_errno(e, errno, "cannot find the socket %s again", path);
+    }
+    u->dev = st.st_dev;
+    u->ino = st.st_ino;
+    net->unix_count++;
+    return 0;
+}
+
+static void remove_unix_paths(struct net *net)
+{
+    for (size_t i = 0; i < net->unix_count; i++) {
+        struct unix_path *u = &net->unix_paths[i];
+        struct stat st;
+        if (lstat(u->path, &st) == 0 && st.st_dev == u->dev && st.st_ino == u->ino)
+            unlink(u->path);
+        free(u->path);
+    }
+    free(net->unix_paths);
+}
 
 static int bind_loop(struct loop *l, const struct net_config *config, struct loop *first, struct err *e)
 {
@@ -59,7 +92,9 @@ static int bind_loop(struct loop *l, const struct net_config *config, struct loo
             /* Port 0 means any: the other loops take the port that the first one got. */
             if (first != l && net_socket_address(first->listeners[i].fd, bound, sizeof bound) == 0)
                 same.address = bound;
-            rc = listener_bind(&same, &ln->fd, e);
+            rc = listener_bind(&same, first == l, &ln->fd, e);
+            if (rc == 0 && from->kind == NET_UNIX)
+                rc = remember_unix_path(l->net, from->address, e);
         }
         if (rc != 0)
             return rc;
@@ -91,14 +126,6 @@ int net_socket_address(int fd, char *out, size_t size)
     return ERR_INVALID;
 }
 
-static void remember_unix_paths(struct net *net, const struct net_config *config)
-{
-    net->unix_paths = calloc(config->listen_count + 1, sizeof *net->unix_paths);
-    for (size_t i = 0; i < config->listen_count && net->unix_paths != NULL; i++)
-        if (config->listens[i].kind == NET_UNIX)
-            net->unix_paths[net->unix_count++] = strdup(config->listens[i].address);
-}
-
 int net_new(const struct net_config *config, struct net **out, struct err *e)
 {
     struct net *net = calloc(1, sizeof *net);
@@ -109,7 +136,10 @@ int net_new(const struct net_config *config, struct net **out, struct err *e)
     net->clock = config->clock;
     net->addresses = address_counts_new();
     net->loops = calloc(config->loops, sizeof *net->loops);
-    int rc = net->addresses == NULL || net->loops == NULL ? err_set(e, ERR_NOMEM, "no memory for loops") : 0;
+    net->unix_paths = calloc(config->listen_count + 1, sizeof *net->unix_paths);
+    int rc = 0;
+    if (net->addresses == NULL || net->loops == NULL || net->unix_paths == NULL)
+        rc = err_set(e, ERR_NOMEM, "no memory for loops");
     for (size_t i = 0; i < config->loops && rc == 0; i++) {
         struct loop *l = &net->loops[i];
         l->net = net;
@@ -128,7 +158,6 @@ int net_new(const struct net_config *config, struct net **out, struct err *e)
         net_free(net);
         return rc;
     }
-    remember_unix_paths(net, config);
     *out = net;
     return 0;
 }
@@ -250,12 +279,7 @@ void net_free(struct net *net)
         loop_fini(l);
         free(l->listeners);
     }
-    for (size_t i = 0; i < net->unix_count; i++) {
-        if (net->unix_paths[i] != NULL)
-            unlink(net->unix_paths[i]);
-        free(net->unix_paths[i]);
-    }
-    free(net->unix_paths);
+    remove_unix_paths(net);
     free(net->loops);
     address_counts_free(net->addresses);
     free(net);

@@ -53,12 +53,6 @@ static enum stream_step plain_shutdown(struct stream *s, struct err *e)
     return STREAM_DONE;
 }
 
-static size_t plain_pending(const struct stream *s)
-{
-    (void)s;
-    return 0;
-}
-
 static void plain_fini(struct stream *s)
 {
     (void)s;
@@ -69,7 +63,6 @@ static const struct stream_ops plain_ops = {
     .read = plain_read,
     .write = plain_write,
     .shutdown = plain_shutdown,
-    .pending = plain_pending,
     .fini = plain_fini,
 };
 
@@ -105,11 +98,6 @@ static enum stream_step secure_shutdown(struct stream *s, struct err *e)
     return of_tls(tls_shutdown(s->tls, e));
 }
 
-static size_t secure_pending(const struct stream *s)
-{
-    return tls_pending(s->tls);
-}
-
 static void secure_fini(struct stream *s)
 {
     tls_conn_free(s->tls);
@@ -121,7 +109,6 @@ static const struct stream_ops secure_ops = {
     .read = secure_read,
     .write = secure_write,
     .shutdown = secure_shutdown,
-    .pending = secure_pending,
     .fini = secure_fini,
 };
 

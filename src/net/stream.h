@@ -17,7 +17,6 @@ struct stream_ops {
     /* After a WANT_ at least the same bytes must be offered again, at whatever address. */
     enum stream_step (*write)(struct stream *s, const void *buf, size_t size, size_t *n, struct err *e);
     enum stream_step (*shutdown)(struct stream *s, struct err *e);
-    size_t (*pending)(const struct stream *s); /* bytes that poll will not announce */
     void (*fini)(struct stream *s);
 };
 

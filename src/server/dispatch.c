@@ -157,6 +157,13 @@ static void log_request(const struct run *run)
     const struct exchange *x = run->x;
     bool reads = x->req.method == HTTP_GET || x->req.method == HTTP_HEAD;
     int status = x->res.status;
+    if (atomic_load_explicit(&x->gone, memory_order_relaxed)) {
+        /* There may be no answer yet, and if there is, nobody has it: why stands with the connection's end. */
+        log_at(reads ? LOG_DEBUG : LOG_INFO, "http", "request cut off", LOG_S("method", x->req.method_text),
+               LOG_S("path", x->req.path), LOG_STR("who", run->who.id), LOG_STR("peer", x->peer->address),
+               LOG_STR("listener", x->peer->listener), LOG_I64("received", (int64_t)x->body_seen));
+        return;
+    }
     enum log_level level = status >= 500 ? LOG_ERROR : status >= 400 || !reads ? LOG_INFO : LOG_DEBUG;
     log_at(level, "http", "request", LOG_S("method", x->req.method_text), LOG_S("path", x->req.path),
            LOG_I64("status", status), LOG_STR("who", run->who.id), LOG_STR("peer", x->peer->address),

@@ -72,6 +72,7 @@ static bool needs_restart(const struct server_config *old, const struct server_c
            old->sign_queue != new->sign_queue || old->file_queue != new->file_queue ||
            old->query_threads != new->query_threads || old->sign_threads != new->sign_threads ||
            old->file_threads != new->file_threads || old->query_seconds != new->query_seconds ||
+           old->backups != new->backups || old->renew_grace_days != new->renew_grace_days ||
            old->tls_sessions != new->tls_sessions || old->tls_session_seconds != new->tls_session_seconds;
 }
 
@@ -109,6 +110,7 @@ static int apply(struct server *s, const struct server_config *c, struct err *e)
         tls_ctx_free(classical);
     const struct net_limits limits = server_net_limits(c);
     net_set_limits(s->net, &limits);
+    s->config.drain_seconds = c->drain_seconds;
     log_setup(c->log_level, c->log_format, 2);
     return 0;
 }

@@ -28,12 +28,21 @@ static void write_piece(struct pool_job *job, struct db *db)
         exchange_chunk_done(run->x);
 }
 
+/* An upload is let in or refused at its first piece. From then on it always has its one job in the queue: to
+   throw away what has come already would only have it sent again. */
+static void to_file_workers(struct run *run)
+{
+    if (run->spool != NULL)
+        pool_submit_always(run->server->file, &run->job);
+    else if (pool_submit(run->server->file, &run->job, &run->call.err) != 0)
+        run_fail(run);
+}
+
 void run_spool_piece(struct run *run, struct str piece)
 {
     run->piece = piece;
     run->job.run = write_piece;
-    if (pool_submit(run->server->file, &run->job, &run->call.err) != 0)
-        run_fail(run);
+    to_file_workers(run);
 }
 
 static void finish(struct pool_job *job, struct db *db)
@@ -57,8 +66,7 @@ static void finish(struct pool_job *job, struct db *db)
 void run_spool_finish(struct run *run)
 {
     run->job.run = finish;
-    if (pool_submit(run->server->file, &run->job, &run->call.err) != 0)
-        run_fail(run);
+    to_file_workers(run);
 }
 
 /* The exchange's memory goes when this returns, so the removal has its own. */
