@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+#include <sqlite3.h>
+
+#include "store/db_open.h"
 #include "store/deployments.h"
 
 static void test_nothing(void **state)
@@ -176,6 +179,58 @@ static void test_all_tags(void **state)
     assert_int_equal(ask(f, "SELECT deployment FROM action"), newest);
 }
 
+/* What the statements of the reader did since they were last asked. */
+static int64_t spent(struct fixture *f, int what)
+{
+    int64_t sum = 0;
+    for (sqlite3_stmt *s = sqlite3_next_stmt(db_raw(f->reader), NULL); s != NULL;
+         s = sqlite3_next_stmt(db_raw(f->reader), s))
+        sum += sqlite3_stmt_status(s, what, 1);
+    return sum;
+}
+
+static int64_t cost_of_poll(struct fixture *f)
+{
+    bool wrote;
+    spent(f, SQLITE_STMTSTATUS_VM_STEP);
+    poll_device(f, "d1", "1", &wrote);
+    assert_false(wrote);
+    assert_int_equal(spent(f, SQLITE_STMTSTATUS_FULLSCAN_STEP), 0);
+    assert_int_equal(spent(f, SQLITE_STMTSTATUS_SORT), 0);
+    assert_int_equal(spent(f, SQLITE_STMTSTATUS_AUTOINDEX), 0);
+    return spent(f, SQLITE_STMTSTATUS_VM_STEP);
+}
+
+/* A poll costs the same however many devices, releases and deployments there are. */
+static void test_cost_does_not_grow(void **state)
+{
+    struct fixture *f = *state;
+    char text[32];
+    bool wrote;
+    add_device(f, "d1", "m");
+    add_tag(f, "d1", "beta");
+    struct release one = publish(f, "gw", "1", "m");
+    for (int i = 0; i < CANDIDATES_PER_TARGET; i++) {
+        deploy(f, one.pk, TARGET_ALL, "");
+        deploy(f, one.pk, TARGET_TAG, "beta");
+    }
+    poll_device(f, "d1", "1", &wrote);
+    int64_t few = cost_of_poll(f);
+    for (int i = 0; i < 40; i++) {
+        snprintf(text, sizeof text, "e%d", i);
+        add_device(f, text, "m");
+        add_tag(f, text, "beta");
+        snprintf(text, sizeof text, "x%d", i);
+        publish(f, text, "1", "n");
+        deploy(f, one.pk, TARGET_ALL, "");
+        deploy(f, one.pk, TARGET_MODEL, "m");
+        deploy(f, one.pk, TARGET_TAG, "beta");
+    }
+    int64_t many = cost_of_poll(f);
+    if (many > few + few / 2) /* the model's deployments are new, all else is as it was */
+        fail_msg("a poll took %lld steps, and with more of everything %lld", (long long)few, (long long)many);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cancelled, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_others_do_not_hide, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_all_tags, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_cost_does_not_grow, release_setup, fixture_teardown),
     };
     return cmocka_run_group_tests_name("ota/poll", tests, NULL, NULL);
 }
