@@ -31,8 +31,12 @@ static int look_at_version(struct store *s, const struct migration *list, size_t
         return err_set(e, ERR_CONFLICT, "%s is not a regular file", s->db_path);
     if (st.st_size == 0)
         return 0; /* made and then nothing: the first start was cut short */
+    /* A journal is left where the first start was cut short before the log was there: the database cannot be
+       read until SQLite has undone what it tells of. */
+    char journal[PATH_MAX + 16];
+    snprintf(journal, sizeof journal, "%s-journal", s->db_path);
     struct db *db = NULL;
-    int rc = db_open(s->db_path, DB_READ, s->clock, &db, e);
+    int rc = db_open(s->db_path, file_exists(journal) ? DB_WRITE : DB_READ, s->clock, &db, e);
     if (rc != 0)
         return rc;
     rc = migrate_version(db, version, e);
@@ -131,8 +135,9 @@ void store_close(struct store *s)
 {
     if (s == NULL)
         return;
-    writer_stop(s->writer); /* first: its last commits still tell the checkpointer */
-    checkpointer_stop(s->checkpointer);
+    writer_stop(s->writer);             /* first: its last commits still tell the checkpointer */
+    checkpointer_stop(s->checkpointer); /* which until here may still ask the writer for a truncation */
+    writer_free(s->writer);
     db_close(s->checkpoint_db);
     db_close(s->writer_db); /* the last connection writes the log back and removes it */
     if (s->lock_fd >= 0)

@@ -12,8 +12,9 @@ struct writer;
 /* db is the writer's from here until writer_stop has come back. */
 int writer_start(struct db *db, const struct clock *clock, size_t queue_max, struct writer **out,
                  struct err *e) MUST_CHECK;
-/* Takes nothing new, answers what waits, ends the thread. */
+/* Takes nothing new, answers what waits, ends the thread. The other calls stay safe until writer_free. */
 void writer_stop(struct writer *w);
+void writer_free(struct writer *w);
 
 int writer_submit(struct writer *w, struct store_job *job, bool background, struct err *e) MUST_CHECK;
 int writer_run_now(struct writer *w, int (*run)(struct db *, void *, struct err *), void *arg,

@@ -69,6 +69,43 @@ static void what_cannot_be_opened_says_why(void **state)
     fixture_open(f);
 }
 
+/* Leaves a half-written transaction and the journal to undo it, as a start that was cut short may. */
+static _Noreturn void die_half_way(const char *path)
+{
+    struct db *db = NULL;
+    struct err e = {0};
+    if (db_open(path, DB_WRITE, &clock_system, &db, &e) != 0 ||
+        db_exec(db,
+                "PRAGMA cache_size = 1; BEGIN IMMEDIATE; UPDATE meta SET value = 'half-way';"
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) "
+                "INSERT INTO meta SELECT 'n' || i, hex(zeroblob(200)) FROM n;",
+                &e) != 0)
+        _exit(1);
+    _exit(0);
+}
+
+static void a_journal_left_behind_is_undone(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], journal[PATH_MAX];
+    int status = -1;
+    fixture_open(f);
+    assert_ok(store_write_now(f->store, fixture_put, "kept", &f->e), f->e);
+    fixture_close(f);
+    fixture_exec(fixture_path(f, "pqota.db", path), "PRAGMA journal_mode = DELETE");
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        die_half_way(path);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_true(file_exists(fixture_path(f, "pqota.db-journal", journal)));
+    fixture_open(f);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM meta"), 1);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM meta WHERE value = 'x'"), 1);
+}
+
 static int ask_changed(struct db *db, void *arg, struct err *e)
 {
     (void)e;
