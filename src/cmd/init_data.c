@@ -36,31 +36,18 @@ static int register_operator(struct db *db, void *arg, struct err *e)
     return ota_operator_add(db, r->name, "admin", &r->cert, r->now_ms, e);
 }
 
-static int read_cert(const char *path, struct pki_cert *out, struct err *e)
-{
-    auto_buf struct buf text;
-    buf_init(&text, PKI_PEM_MAX);
-    int rc = file_read(path, PKI_PEM_MAX, &text, e);
-    if (rc == 0 && pki_cert_read(buf_str(&text), out, e) != 0)
-        rc = err_context(e, "%s", path);
-    return rc;
-}
-
-/* The certificate as it will be seen at log-in: with its issuer's key, which must be the operator root's. */
+/* The certificate as it will be seen at log-in: issued by the operator root, whose key is a part of it. */
 static int read_operator(struct init *in, struct registering *r, struct err *e)
 {
     const char *leaf = init_path(in, "operator/%s.pem", in->admin),
                *root = init_path(in, "pki/operator-ca.pem");
     if (leaf == NULL || root == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a path");
-    struct pki_cert root_cert;
-    int rc = pki_issued_by(leaf, root, PKI_CLIENT, in->now_s, e);
-    if (rc == 0)
-        rc = read_cert(leaf, &r->cert, e);
-    if (rc == 0)
-        rc = read_cert(root, &root_cert, e);
-    if (rc == 0)
-        memcpy(r->cert.issuer_key, root_cert.key_id, sizeof r->cert.issuer_key);
+    auto_buf struct buf text;
+    buf_init(&text, PKI_PEM_MAX);
+    int rc = file_read(leaf, PKI_PEM_MAX, &text, e);
+    if (rc == 0 && pki_cert_verify(buf_str(&text), root, PKI_CLIENT, in->now_s, &r->cert, e) != 0)
+        rc = err_context(e, "%s with the root %s", leaf, root);
     return rc;
 }
 

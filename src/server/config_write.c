@@ -78,7 +78,8 @@ static int write_all(const char *const *values, struct buf *out)
     int rc = buf_printf(
         out, "# Settings of pqota serve; every one is here with its default. See pqota.conf(5).\n"
              "# Paths are relative to this file's folder. After a change: pqota check-config -c FILE,\n"
-             "# then send the server SIGHUP (listeners, threads and queues need a restart).\n");
+             "# then send the server SIGHUP. Certificates, keys, roots, limits and the log change then;\n"
+             "# for the rest the server says that it needs a restart.\n");
     for (size_t s = 0; rc == 0 && s < config_section_count; s++) {
         rc = buf_printf(out, "\n");
         if (rc == 0)
@@ -149,18 +150,21 @@ static int man_row(struct buf *out, const struct config_row *row)
 static int man_all(struct buf *out)
 {
     int rc = buf_printf(
-        out, ".\\\" Made from the table in src/server/config_table.c; do not edit.\n"
-             ".Dd November 22, 2026\n.Dt PQOTA.CONF 5\n.Os\n.Sh NAME\n.Nm pqota.conf\n"
-             ".Nd settings of the update server\n.Sh DESCRIPTION\n"
-             "The file that\n.Ql pqota serve -c\nreads, made by\n.Ql pqota init\n"
-             "with every default written out.\n"
-             "It holds sections in brackets and lines\n.Ql key = value .\n"
-             "A line that begins with # or ; is a comment; in a value, a semicolon after a space "
-             "begins one.\nA line has at most 198 bytes.\n"
-             "Paths are relative to the file's folder.\n"
-             "An unknown section or key, or a key set twice, is an error.\n.Pp\n"
-             "On\n.Dv SIGHUP\nthe server reads the file again and keeps the old settings when the new\n"
-             "ones are wrong.\n");
+        out,
+        ".\\\" Made from the table in src/server/config_table.c; do not edit.\n"
+        ".Dd November 22, 2026\n.Dt PQOTA.CONF 5\n.Os\n.Sh NAME\n.Nm pqota.conf\n"
+        ".Nd settings of the update server\n.Sh DESCRIPTION\n"
+        "The file that\n.Ql pqota serve -c\nreads, made by\n.Ql pqota init\n"
+        "with every default written out.\n"
+        "It holds sections in brackets and lines\n.Ql key = value .\n"
+        "A line that begins with # or ; is a comment; in a value, a semicolon after a space "
+        "begins one.\nA line has at most 198 bytes.\n"
+        "Paths are relative to the file's folder.\n"
+        "An unknown section or key, or a key set twice, is an error.\n.Pp\n"
+        "On\n.Dv SIGHUP\nthe server reads the file again: certificates, keys, roots, limits and the log\n"
+        "change without dropping a connection; for what else has changed it says that a restart is\n"
+        "needed.\nIt keeps the old settings when the new\n"
+        "ones are wrong.\n");
     for (size_t s = 0; rc == 0 && s < config_section_count; s++) {
         rc = buf_printf(out, ".Ss [%s]\n", config_sections[s].name);
         if (rc == 0)

@@ -40,11 +40,59 @@ static void a_name_is_not_a_key(void **state)
     check("leaf.pem", "same.pem", PKI_SERVER, NOW, ERR_MISMATCH, NULL);
 }
 
+static void refuse(struct fixture *fx, const char *cert, const char *roots, enum pki_purpose purpose,
+                   int64_t now, int code, const char *part)
+{
+    struct err e = {0};
+    struct pki_cert c = {.serial = "before"};
+    if (pki_cert_verify(fx_read(fx, cert), roots, purpose, now, &c, &e) != code ||
+        strstr(e.text, part) == NULL)
+        fail_msg("%s with %s: \"%s\"", cert, roots, e.text);
+    assert_string_equal(c.serial, "before");
+}
+
+static void a_verified_certificate_knows_its_issuer(void **state)
+{
+    struct fixture *fx = *state;
+    struct err e = {0};
+    struct pki_cert c;
+    auto_ca struct pki_ca *mine = fx_root(fx, "mine", "mldsa44", 100),
+                          *foe = fx_root(fx, "foe", "mldsa44", 100);
+    struct pki_cert made = fx_leaf(fx, mine, "op", "mldsa44", PKI_CLIENT);
+    assert_string_not_equal(pki_ca_key_id(mine), pki_ca_key_id(foe));
+    assert_int_equal(pki_cert_verify(fx_read(fx, "op.pem"), "mine.pem", PKI_CLIENT, NOW, &c, &e), 0);
+    assert_string_equal(c.issuer_key, pki_ca_key_id(mine));
+    assert_string_equal(c.serial, made.serial);
+    refuse(fx, "op.pem", "foe.pem", PKI_CLIENT, NOW, ERR_MISMATCH, "unable to get local issuer");
+    refuse(fx, "op.pem", "mine.pem", PKI_SERVER, NOW, ERR_INVALID, "exactly serverAuth");
+    refuse(fx, "op.pem", "mine.pem", PKI_CLIENT, NOW - 1, ERR_MISMATCH, "not yet valid");
+    refuse(fx, "op.pem", "mine.pem", PKI_CLIENT, NOW + 31 * DAY, ERR_MISMATCH, "expired");
+    refuse(fx, "mine.pem", "mine.pem", PKI_CLIENT, NOW, ERR_INVALID, "clientAuth");
+    refuse(fx, "op.key", "mine.pem", PKI_CLIENT, NOW, ERR_INVALID, "no certificate");
+    refuse(fx, "op.pem", "op.key", PKI_CLIENT, NOW, ERR_INVALID, "no certificate");
+}
+
+/* Both usages at once would make one stolen key good for both. */
+static void two_purposes_are_none(void **state)
+{
+    struct fixture *fx = *state;
+    auto_ca struct pki_ca *ca = fx_root(fx, "two", "mldsa44", 3000);
+    assert_int_equal(
+        fx_run(fx, "openssl req -new -newkey ML-DSA-44 -nodes -keyout t.key -out t.csr -subj /CN=t && "
+                   "printf 'extendedKeyUsage=clientAuth,serverAuth\\n' > t.ext && "
+                   "openssl x509 -req -in t.csr -CA two.pem -CAkey two.key -not_before 20261101000000Z "
+                   "-not_after 20270101000000Z -extfile t.ext -out t.pem"),
+        0);
+    refuse(fx, "t.pem", "two.pem", PKI_CLIENT, NOW, ERR_INVALID, "exactly clientAuth");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_its_own_root_will_do),
         cmocka_unit_test(a_name_is_not_a_key),
+        cmocka_unit_test(a_verified_certificate_knows_its_issuer),
+        cmocka_unit_test(two_purposes_are_none),
     };
     return cmocka_run_group_tests(tests, fx_setup, fx_teardown);
 }
