@@ -180,9 +180,10 @@ static void an_outside_writer_is_waited_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(it_is_there_after_a_restart),        T(folders_are_private),
-        T(a_second_process_is_refused),        T(what_cannot_be_opened_says_why),
-        T(a_change_from_outside_is_seen_once), T(an_outside_writer_is_waited_for),
+        T(it_is_there_after_a_restart),     T(folders_are_private),
+        T(a_second_process_is_refused),     T(what_cannot_be_opened_says_why),
+        T(a_journal_left_behind_is_undone), T(a_change_from_outside_is_seen_once),
+        T(an_outside_writer_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
