@@ -244,6 +244,27 @@ def test_first_operator_by_another_name_stays_the_only_one(tmp_path):
     assert not (folder / "operator/admin.pem").exists()
 
 
+def test_while_a_server_runs(made):
+    conf = made / "pqota.conf"
+    conf.write_text(conf.read_text().replace("listen = [::]:8443, 0.0.0.0:8443", "listen = 127.0.0.1:0"))
+    server = subprocess.Popen([PQOTA, "serve", "-c", str(conf)], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, env=ENV)
+    try:
+        end = time.monotonic() + 20
+        while not (made / "pqota.sock").exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        before = tree(made)
+        assert "in use by a server, so not looked into" in pqota("init", made).stdout
+        assert tree(made) == before
+        assert "stop the server" in pqota("init", made, "--operator", "dora", code=1).stderr
+    finally:
+        server.terminate()
+        assert server.wait(40) == 0
+    # What the refused run had begun is completed now.
+    pqota("init", made, "--operator", "dora")
+    assert operators(made) == [("admin", "admin"), ("dora", "admin")]
+
+
 def test_places(tmp_path):
     odd = tmp_path / "a folder; with 'odd' signs:x"
     pqota("init", f"{odd}//")
