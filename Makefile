@@ -22,7 +22,7 @@ build check demo soak format:
 	@FRESH="$(FRESH)" $(HERE) $@
 
 install:
-	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" FRESH="$(FRESH)" $(HERE) install
+	@PREFIX="$(PREFIX)" DESTDIR="$(abspath $(DESTDIR))" FRESH="$(FRESH)" $(HERE) install
 
 clean:
 	rm -rf build
