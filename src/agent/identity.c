@@ -161,21 +161,20 @@ static int take_new(const struct files *f, struct err *e)
     return rc != 0 ? rc : file_fsync_dir(f->dir, e);
 }
 
-/* One request with what is new. ERR_DENIED: the server does not take it. */
-static int try_new(const struct files *f, struct link *old, struct err *e)
+/* One request with that certificate and those roots. ERR_DENIED: the server does not take them. */
+static int probe(const struct link *l, const char *cert, const char *roots, struct err *e)
 {
-    struct link l;
-    struct link_settings set = old->set;
-    set.cert_file = f->cert_new;
-    if (file_exists(f->roots_new))
-        set.ca_file = f->roots_new;
+    struct link fresh;
+    struct link_settings set = l->set;
+    set.cert_file = cert;
+    set.ca_file = roots;
     auto_buf struct buf reply;
     buf_init(&reply, LINK_REPLY_MAX);
     int status = 0;
-    int rc = link_init(&l, &set, e);
+    int rc = link_init(&fresh, &set, e);
     if (rc == 0)
-        rc = link_call(&l, "GET", "/api/firmware/latest", NULL, &status, &reply, e);
-    link_fini(&l);
+        rc = link_call(&fresh, "GET", "/api/firmware/latest", NULL, &status, &reply, e);
+    link_fini(&fresh);
     if (rc != 0)
         return rc;
     if (status == 200 || status == 404) /* nothing published yet is an answer to a known device too */
@@ -183,6 +182,35 @@ static int try_new(const struct files *f, struct link *old, struct err *e)
     char said[300];
     link_problem(status, &reply, said, sizeof said);
     return err_set(e, status == 401 || status == 403 ? ERR_DENIED : ERR_BUSY, "the server answered %s", said);
+}
+
+static int try_new(const struct files *f, const struct link *l, struct err *e)
+{
+    bool roots = file_exists(f->roots_new);
+    int rc = probe(l, f->cert_new, roots ? f->roots_new : l->set.ca_file, e);
+    if (rc == 0 || rc == ERR_DENIED || !roots)
+        return rc;
+    /* Are the new roots what does not work? Then the old ones stay. */
+    struct err with_old = {0};
+    int again = probe(l, f->cert_new, l->set.ca_file, &with_old);
+    if (again != 0 && again != ERR_DENIED)
+        return rc;
+    log_error("identity", "the new roots do not fit the server and were dropped", LOG_ERR(e));
+    if (again != 0)
+        err_set(e, again, "%s", with_old.text);
+    return remove_file(f->roots_new, e) != 0 ? ERR_IO : again;
+}
+
+/* A renewed certificate that the server refuses while it takes the old one is no good; another will be asked for.
+   If it refuses both, nothing is thrown away: the new one may be the only one that counts, once it was used. */
+static void drop_refused(const struct files *f, const struct link *l)
+{
+    struct err e = {0};
+    if (probe(l, f->cert, l->set.ca_file, &e) != 0)
+        return;
+    log_warn("identity", "the renewed certificate is refused and was dropped; the old one goes on");
+    if (remove_file(f->cert_new, &e) != 0 || remove_file(f->roots_new, &e) != 0)
+        log_error("identity", "a refused certificate could not be removed", LOG_ERR(&e));
 }
 
 static int finish_renewal(struct files *f, struct link *l, struct err *e)
@@ -254,10 +282,8 @@ void identity_tick(struct files *f, struct link *l, int64_t now_s, int64_t *next
         return;
     }
     log_warn("identity", "the new certificate is not in use yet", LOG_ERR(&e));
-    if (e.code == ERR_DENIED || e.code == ERR_INVALID || e.code == ERR_MISMATCH) {
-        /* It is no good and will not become so: another is asked for. The old one stays. */
+    if (e.code == ERR_DENIED) {
+        drop_refused(f, l);
         *next_s = RENEW_REFUSED_S;
-        if (remove_file(f->cert_new, &e) != 0 || remove_file(f->roots_new, &e) != 0)
-            log_error("identity", "a refused certificate could not be removed", LOG_ERR(&e));
     }
 }
