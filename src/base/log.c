@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -8,13 +9,15 @@
 #define LINE_MAX_BYTES 4096
 #define VALUE_MAX_BYTES 1024
 
+/* Atomic, since a reload changes it under the feet of threads that log. */
 static struct {
-    enum log_level least;
-    enum log_format format;
-    int fd;
+    _Atomic(enum log_level) least;
+    _Atomic(enum log_format) format;
+    atomic_int fd;
 } config = {.least = LOG_INFO, .format = LOG_LOGFMT, .fd = STDERR_FILENO};
 
 struct line {
+    bool json; /* for the whole line, whatever happens to the setting meanwhile */
     char p[LINE_MAX_BYTES];
     size_t n;
 };
@@ -85,7 +88,7 @@ static bool needs_quotes(struct str s)
 
 static void put_pair(struct line *l, const char *key, struct str value)
 {
-    bool json = config.format == LOG_JSON;
+    bool json = l->json;
     if (l->n > (json ? 1u : 0u))
         put_z(l, json ? "," : " ");
     if (json)
@@ -102,7 +105,7 @@ static void put_number(struct line *l, const char *key, int64_t value)
 {
     char text[32];
     int n = snprintf(text, sizeof text, "%lld", (long long)value);
-    if (config.format == LOG_LOGFMT) {
+    if (!l->json) {
         put_pair(l, key, (struct str){.p = text, .n = (size_t)n});
         return;
     }
@@ -130,8 +133,8 @@ void log_write(enum log_level level, const char *area, const char *message, cons
     char at[CLOCK_TEXT_MAX];
     clock_format(clock_unix_ms(&clock_system), at);
 
-    struct line l = {.n = 0};
-    if (config.format == LOG_JSON)
+    struct line l = {.json = config.format == LOG_JSON};
+    if (l.json)
         put_z(&l, "{");
     put_pair(&l, "time", str_of(at));
     put_pair(&l, "level", str_of(names[level]));
@@ -139,7 +142,7 @@ void log_write(enum log_level level, const char *area, const char *message, cons
     put_pair(&l, "msg", str_of(message));
     for (const struct log_field *f = fields; f->key != NULL; f++)
         put_field(&l, f);
-    if (config.format == LOG_JSON)
+    if (l.json)
         put_z(&l, "}");
     l.p[l.n++] = '\n';
     /* A log that cannot be written has nowhere to be reported. */

@@ -4,8 +4,8 @@
  *
  *   log_info("net", "connection closed", LOG_STR("peer", addr), LOG_I64("bytes", n));
  *
- * The logger is the one piece of process-wide state: set up once before threads start; every call is
- * thread-safe and writes its line with one write(2).
+ * The logger is the one piece of process-wide state: set up before threads start, and again by a reload;
+ * every call is thread-safe and writes its line with one write(2).
  */
 #ifndef PQOTA_BASE_LOG_H
 #define PQOTA_BASE_LOG_H
