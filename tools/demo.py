@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """`make demo`: a server, three devices of two models, a real update, and one device that turns back.
 
-Everything is real: the programs, the sockets, the certificates, and the firmware, which is U-Boot and OpenSBI as
-Debian ships them. Only the boards are not: each device is a folder with two slots.
+Everything is real: the programs, the sockets, the certificates, and the firmware, which is U-Boot and OpenSBI
+as Debian ships them. Only the boards are not: each device is a folder with two slots.
 """
 
-import json
 import os
 import pathlib
 import re
@@ -25,14 +24,22 @@ PLACE = TREE / "build" / "demo"
 POLL_SECONDS = 10
 
 # Two builds of the same program stand for two versions.
-GATEWAY = ("gateway", "U-Boot for RISC-V", [
-    ("2025.01-machine", "/usr/lib/u-boot/qemu-riscv64/u-boot.bin"),
-    ("2025.01-supervisor", "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"),
-])
-SENSOR = ("sensor", "OpenSBI for RISC-V", [
-    ("1.6-jump", "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.bin"),
-    ("1.6-dynamic", "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"),
-])
+GATEWAY = (
+    "gateway",
+    "U-Boot for RISC-V",
+    [
+        ("2025.01-machine", "/usr/lib/u-boot/qemu-riscv64/u-boot.bin"),
+        ("2025.01-supervisor", "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"),
+    ],
+)
+SENSOR = (
+    "sensor",
+    "OpenSBI for RISC-V",
+    [
+        ("1.6-jump", "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.bin"),
+        ("1.6-dynamic", "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"),
+    ],
+)
 DEVICES = [("gateway-1", GATEWAY, True), ("gateway-2", GATEWAY, False), ("sensor-1", SENSOR, True)]
 
 COLOUR = sys.stdout.isatty() and os.environ.get("NO_COLOR") is None
@@ -62,16 +69,36 @@ def make_server():
     say(f"operator's credential, a database and a configuration in {server.dir.relative_to(TREE)}")
     server.start()
     done = subprocess.run(
-        ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-servername", "localhost", "-CAfile",
-         str(server.roots), "-cert", str(server.admin.cert), "-key", str(server.admin.key)],
-        input="Q\n", capture_output=True, text=True, env=environment())
+        [
+            "openssl",
+            "s_client",
+            "-connect",
+            f"127.0.0.1:{server.port}",
+            "-servername",
+            "localhost",
+            "-CAfile",
+            str(server.roots),
+            "-cert",
+            str(server.admin.cert),
+            "-key",
+            str(server.admin.key),
+        ],
+        input="Q\n",
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
     group = re.search(r"Negotiated TLS1.3 group: (\S+)", done.stdout)
     signature = re.search(r"Peer signature type: (\S+)", done.stdout)
     sizes = re.search(r"read (\d+) bytes and written (\d+) bytes", done.stdout)
-    say(f"it serves {server.url}; OpenSSL's own client, asked what it got: TLS 1.3, key exchange "
-        f"{group[1] if group else '?'},")
-    say(f"signature {signature[1] if signature else '?'} on both sides; a full mutual handshake took "
-        f"{sizes[1]} bytes down and {sizes[2]} up")
+    say(
+        f"it serves {server.url}; OpenSSL's own client, asked what it got: TLS 1.3, key exchange "
+        f"{group[1] if group else '?'},"
+    )
+    say(
+        f"signature {signature[1] if signature else '?'} on both sides; a full mutual handshake took "
+        f"{sizes[1]} bytes down and {sizes[2]} up"
+    )
     return server
 
 
@@ -79,17 +106,40 @@ def publish(server, model, step):
     name, what, versions = model
     version, path = versions[step]
     began = time.monotonic()
-    server.pqota("firmware", "publish", path, "--name", name, "--version", version, "--model", name,
-                 "--notes", f"{what}, {pathlib.Path(path).parent.name}")
+    server.pqota(
+        "firmware",
+        "publish",
+        path,
+        "--name",
+        name,
+        "--version",
+        version,
+        "--model",
+        name,
+        "--notes",
+        f"{what}, {pathlib.Path(path).parent.name}",
+    )
     size = pathlib.Path(path).stat().st_size
-    say(f"{name} {version}: {what}, {size / 1024:.0f} KiB, published in {(time.monotonic() - began) * 1000:.0f} ms")
+    say(
+        f"{name} {version}: {what}, {size / 1024:.0f} KiB, "
+        f"published in {(time.monotonic() - began) * 1000:.0f} ms"
+    )
 
 
 def make_device(server, name, model, healthy):
     model_name, _, versions = model
-    agent = Agent(server, PLACE / "devices", name, model_name, build=RELEASE, settings={
-        "installer.health_command": str(PLACE / "devices" / name / "self-test"),
-        "installer.health_seconds": "10", "installer.confirm_seconds": "20"})
+    agent = Agent(
+        server,
+        PLACE / "devices",
+        name,
+        model_name,
+        build=RELEASE,
+        settings={
+            "installer.health_command": str(PLACE / "devices" / name / "self-test"),
+            "installer.health_seconds": "10",
+            "installer.confirm_seconds": "20",
+        },
+    )
     # What the factory put into slot a.
     factory = agent.slots / "a"
     factory.mkdir(parents=True)
@@ -97,15 +147,23 @@ def make_device(server, name, model, healthy):
     (factory / "version").write_text(versions[0][0] + "\n")
     (agent.slots / "current").symlink_to("a")
     test = agent.dir / "self-test"
-    test.write_text("#!/bin/sh\n# What the device asks itself after a switch.\n" + (
-        f"test -s '{agent.slots}/current/firmware.bin'\n" if healthy else
-        f"grep -qx '{versions[0][0]}' '{agent.slots}/current/version' || "
-        "{ echo 'watchdog: the radio does not answer'; exit 1; }\n"))
+    test.write_text(
+        "#!/bin/sh\n# What the device asks itself after a switch.\n"
+        + (
+            f"test -s '{agent.slots}/current/firmware.bin'\n"
+            if healthy
+            else f"grep -qx '{versions[0][0]}' '{agent.slots}/current/version' || "
+            "{ echo 'watchdog: the radio does not answer'; exit 1; }\n"
+        )
+    )
     test.chmod(test.stat().st_mode | stat.S_IXUSR)
     began = time.monotonic()
     agent.enrol()
-    say(f"{name}: made its key, enrolled with a one-time token in {(time.monotonic() - began) * 1000:.0f} ms, "
-        f"runs {versions[0][0]}")
+    say(
+        f"{name}: made its key, enrolled with a one-time token in "
+        f"{(time.monotonic() - began) * 1000:.0f} ms, "
+        f"runs {versions[0][0]}"
+    )
     return agent
 
 
@@ -118,8 +176,10 @@ def follow(server, want):
         for e in reversed(events):
             if e["id"] not in seen and e["kind"].startswith("action."):
                 seen.add(e["id"])
-                say(f"{paint('2', at())}  {e['subject']}: {e['kind'].partition('.')[2]}"
-                    f"{' - ' + e['detail'] if e['detail'] else ''}")
+                say(
+                    f"{paint('2', at())}  {e['subject']}: {e['kind'].partition('.')[2]}"
+                    f"{' - ' + e['detail'] if e['detail'] else ''}"
+                )
         closed = [e for e in events if e["kind"] in ("action.succeeded", "action.failed")]
         return len(closed) >= want
 
@@ -131,12 +191,9 @@ def table(server):
     done = server.pqota("device", "list")
     for line in done.out.splitlines():
         say(line)
-    print()
-    for name, _, _ in DEVICES:
-        item = server.api("GET", f"/api/devices/{name}").json()
-        action = item.get("action")
-        state = f"{action['release']['version']}: {action['state']}" if action else ""
-        say(f"{name:10} runs {item['version']:20} {state}")
+    title("6. What gateway-2 told on its way (pqota device history gateway-2)")
+    for line in server.pqota("device", "history", "gateway-2").out.splitlines():
+        say(line)
 
 
 def check(server):
@@ -155,8 +212,14 @@ def tell_next(server):
     pqota = os.path.relpath(program("pqota", RELEASE), TREE)
     enter = "" if os.environ.get("PQOTA_IN_ROOT") != "1" else "tools/debian13 "
     profile = server.profile.relative_to(TREE)
-    for args in ["status", "device list", "device history gateway-2", "firmware list", "events --limit 10",
-                 "token new --model gateway"]:
+    for args in [
+        "status",
+        "device list",
+        "device history gateway-2",
+        "firmware list",
+        "events --limit 10",
+        "token new --model gateway",
+    ]:
         say(f"{enter}env PQOTA_PROFILE={profile} {pqota} {args}")
     say(f"curl --cacert {server.roots.relative_to(TREE)} {server.url}/healthz")
 
@@ -179,16 +242,23 @@ def main():
             publish(server, model, 1)
         for model in (GATEWAY, SENSOR):
             server.pqota("deploy", f"{model[0]}@{model[2][1][0]}", "--model", model[0])
-        say(f"deployed; each device asks every {POLL_SECONDS} s, fetches over mutual TLS, checks size and SHA-256,")
+        say(
+            f"deployed; each device asks every {POLL_SECONDS} s, fetches over mutual TLS, checks size and hash,"
+        )
         say("writes the other slot, switches, and tests itself (gateway-2 will not like what it finds)")
         for agent in agents:
             agent.start()
         follow(server, len(DEVICES))
-        wait_for(lambda: server.api("GET", "/api/devices/gateway-2").json()["version"] == GATEWAY[2][0][0], 30,
-                 "gateway-2 says that it is back")
+        wait_for(
+            lambda: server.api("GET", "/api/devices/gateway-2").json()["version"] == GATEWAY[2][0][0],
+            30,
+            "gateway-2 says that it is back",
+        )
         table(server)
         check(server)
-        print(f"\n  {at().strip()} in all. gateway-2 failed its self-test and went back by itself, and said so.")
+        print(
+            f"\n  {at().strip()} in all. gateway-2 failed its self-test and went back by itself, and said so."
+        )
         if interactive:
             tell_next(server)
             try:

@@ -10,9 +10,8 @@ import stat
 import threading
 import time
 
-import pytest
 
-from harness import ANYONE, environment, free_port, program, run, wait_for
+from harness import run, wait_for
 
 
 def script(path, body):
@@ -22,8 +21,12 @@ def script(path, body):
 
 
 def deploy(server, name, version, kind="model", value=None):
-    return server.api("POST", "/api/deployments", {"name": name, "version": version, "target": {
-        "kind": kind, "value": value or name}}, expect=201).json()
+    return server.api(
+        "POST",
+        "/api/deployments",
+        {"name": name, "version": version, "target": {"kind": kind, "value": value or name}},
+        expect=201,
+    ).json()
 
 
 def action_of(server, device):
@@ -88,7 +91,11 @@ def test_from_publish_to_installed(server, make_agent):
     assert (agent.slots / "current" / "firmware.bin").read_bytes() == data
     assert action_of(server, "a-1")["state"] == "succeeded"
     assert server.api("GET", "/api/devices/a-1").json()["version"] == "1.0"
-    states = [h.get("state") for h in server.api("GET", "/api/devices/a-1/history").json()["items"] if h.get("state")]
+    states = [
+        h.get("state")
+        for h in server.api("GET", "/api/devices/a-1/history").json()["items"]
+        if h.get("state")
+    ]
     assert {"downloading", "installing", "succeeded"} <= set(states), states
     assert agent.once().code == 0
     assert "1.0" in agent.run("status", "--config", agent.conf, check=0).out
@@ -96,8 +103,9 @@ def test_from_publish_to_installed(server, make_agent):
 
 def test_a_failed_health_check_returns_to_the_old_slot_and_says_so(server, make_agent, tmp_path):
     health = script(tmp_path / "health", "exit 0")
-    agent = make_agent(server, "h-1", "h", settings={"installer.health_command": health,
-                                                     "installer.confirm_seconds": 20})
+    agent = make_agent(
+        server, "h-1", "h", settings={"installer.health_command": health, "installer.confirm_seconds": 20}
+    )
     agent.enrol()
     server.publish("h", "1", b"one")
     deploy(server, "h", "1")
@@ -121,8 +129,15 @@ def test_a_failed_health_check_returns_to_the_old_slot_and_says_so(server, make_
 def test_a_cut_download_resumes_by_range(make_server, make_agent):
     server = make_server()
     proxy = Proxy(server.port)
-    agent = make_agent(server, "r-1", "r", settings={"agent.server": f"https://localhost:{proxy.port}",
-                                                     "installer.health_command": "/bin/true"})
+    agent = make_agent(
+        server,
+        "r-1",
+        "r",
+        settings={
+            "agent.server": f"https://localhost:{proxy.port}",
+            "installer.health_command": "/bin/true",
+        },
+    )
     agent.enrol()
     data = os.urandom(8_000_000)
     server.publish("r", "1", data)
@@ -139,8 +154,12 @@ def test_a_cut_download_resumes_by_range(make_server, make_agent):
 
 def test_killed_at_any_moment_it_ends_on_the_new_version(server, make_agent):
     """kill -9 again and again, from the poll to the report."""
-    agent = make_agent(server, "k-1", "k", settings={"installer.health_command": "/bin/true",
-                                                     "installer.confirm_seconds": 60})
+    agent = make_agent(
+        server,
+        "k-1",
+        "k",
+        settings={"installer.health_command": "/bin/true", "installer.confirm_seconds": 60},
+    )
     agent.enrol()
     old, new = os.urandom(3_000_000), os.urandom(3_000_000)
     server.publish("k", "1", old)
@@ -154,15 +173,27 @@ def test_killed_at_any_moment_it_ends_on_the_new_version(server, make_agent):
         agent.stop(signal.SIGKILL)
         content = (agent.slots / "current" / "firmware.bin").read_bytes()
         assert content == (old if running(agent) == "1" else new)
-    wait_for(lambda: agent.once() and (action_of(server, "k-1") or {}).get("state") == "succeeded", 60, "it ends well")
+    wait_for(
+        lambda: agent.once() and (action_of(server, "k-1") or {}).get("state") == "succeeded",
+        60,
+        "it ends well",
+    )
     assert running(agent) == "2"
 
 
 def test_the_command_installer_and_its_environment(server, make_agent, tmp_path):
     out = tmp_path / "out"
-    install = script(tmp_path / "install", f'cat "$PQOTA_FILE" > {out}.bin; env > {out}.env; echo "$PQOTA_VERSION" > {out}.version')
-    agent = make_agent(server, "c-1", "c", installer="command", settings={
-        "installer.command": install, "installer.version_file": f"{out}.version"})
+    install = script(
+        tmp_path / "install",
+        f'cat "$PQOTA_FILE" > {out}.bin; env > {out}.env; echo "$PQOTA_VERSION" > {out}.version',
+    )
+    agent = make_agent(
+        server,
+        "c-1",
+        "c",
+        installer="command",
+        settings={"installer.command": install, "installer.version_file": f"{out}.version"},
+    )
     agent.enrol()
     server.publish("c", "7.1", b"payload")
     deploy(server, "c", "7.1")
@@ -177,9 +208,17 @@ def test_the_command_installer_and_its_environment(server, make_agent, tmp_path)
 def test_an_installer_past_its_deadline_is_ended_with_its_children(server, make_agent, tmp_path):
     pid = tmp_path / "pid"
     install = script(tmp_path / "install", f"sleep 600 & echo $! > {pid}; wait")
-    agent = make_agent(server, "d-1", "d", installer="command", settings={
-        "installer.command": install, "installer.timeout_seconds": 1,
-        "installer.version_file": tmp_path / "none"})
+    agent = make_agent(
+        server,
+        "d-1",
+        "d",
+        installer="command",
+        settings={
+            "installer.command": install,
+            "installer.timeout_seconds": 1,
+            "installer.version_file": tmp_path / "none",
+        },
+    )
     agent.enrol()
     server.publish("d", "1", b"x")
     deploy(server, "d", "1")
@@ -192,8 +231,16 @@ def test_claims_of_success_need_the_version_that_runs(server, make_agent, tmp_pa
     """The installer says done, but the old version still runs: that is a failure."""
     version = tmp_path / "version"
     version.write_text("0.9\n")
-    agent = make_agent(server, "v-1", "v", installer="command", settings={
-        "installer.command": script(tmp_path / "install", "exit 0"), "installer.version_file": version})
+    agent = make_agent(
+        server,
+        "v-1",
+        "v",
+        installer="command",
+        settings={
+            "installer.command": script(tmp_path / "install", "exit 0"),
+            "installer.version_file": version,
+        },
+    )
     agent.enrol()
     server.publish("v", "1.0", b"x")
     deploy(server, "v", "1.0")
@@ -209,7 +256,9 @@ def test_tampered_blobs_are_not_installed(server, make_agent):
     data = os.urandom(100_000)
     server.publish("t", "1", data)
     deploy(server, "t", "1")
-    blob = next(p for p in (server.dir / "data" / "blobs").rglob("*") if p.is_file() and p.stat().st_size == 100_000)
+    blob = next(
+        p for p in (server.dir / "data" / "blobs").rglob("*") if p.is_file() and p.stat().st_size == 100_000
+    )
     blob.chmod(0o600)
     with open(blob, "r+b") as f:
         f.seek(50_000)
@@ -227,7 +276,11 @@ def test_the_server_decides_the_interval_and_the_daemon_obeys(make_server, make_
     wait_for(lambda: server.api("GET", "/api/devices/p-1").json()["last_seen"], 30, "it has polled")
     server.publish("p", "1", b"x")
     deploy(server, "p", "1")
-    wait_for(lambda: (action_of(server, "p-1") or {}).get("state") == "succeeded", 30, "the next poll installs it")
+    wait_for(
+        lambda: (action_of(server, "p-1") or {}).get("state") == "succeeded",
+        30,
+        "the next poll installs it",
+    )
     agent.stop()
 
 
@@ -237,8 +290,12 @@ def test_it_comes_back_when_the_server_does(make_server, make_agent):
     agent.enrol()
     server.stop()
     agent.start()
-    wait_for(lambda: "refused" in (agent.dir / "agent.log").read_text().lower() or
-             "connect" in (agent.dir / "agent.log").read_text().lower(), 20, "it notices")
+    wait_for(
+        lambda: "refused" in (agent.dir / "agent.log").read_text().lower()
+        or "connect" in (agent.dir / "agent.log").read_text().lower(),
+        20,
+        "it notices",
+    )
     server.start()
     server.publish("b", "1", b"x")
     deploy(server, "b", "1")
@@ -271,8 +328,17 @@ def test_downgrades_need_to_be_allowed(server, make_agent):
     assert agent.once().code == 0 and running(agent) == "2"
     deploy(server, "g", "1")
     assert agent.once().code == 0 and running(agent) == "2"
-    server.api("POST", "/api/deployments", {"name": "g", "version": "1", "allow_downgrade": True,
-                                            "target": {"kind": "device", "value": "g-1"}}, expect=201)
+    server.api(
+        "POST",
+        "/api/deployments",
+        {
+            "name": "g",
+            "version": "1",
+            "allow_downgrade": True,
+            "target": {"kind": "device", "value": "g-1"},
+        },
+        expect=201,
+    )
     assert agent.once().code == 0 and running(agent) == "1"
 
 
@@ -285,24 +351,81 @@ def test_swupdate_installs_a_real_swu(server, make_agent, tmp_path):
     (build / "payload.bin").write_bytes(payload)
     (build / "sw-description").write_text(
         'software = {\n version = "3.0";\n hardware-compatibility: ["1.0"];\n files: ({\n'
-        f'  filename = "payload.bin"; path = "{target}"; sha256 = "{hashlib.sha256(payload).hexdigest()}";\n }});\n}}\n')
+        f'  filename = "payload.bin"; path = "{target}"; '
+        f'sha256 = "{hashlib.sha256(payload).hexdigest()}";\n }});\n}}\n'
+    )
     # Debian's swupdate installs nothing unsigned: CMS, which it knows with classical keys only.
     key, cert = tmp_path / "swu.key", tmp_path / "swu.pem"
-    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
-         "-out", cert, "-subj", "/CN=images", "-addext", "extendedKeyUsage=emailProtection", "-addext",
-         "keyUsage=digitalSignature"], check=0)
-    run(["openssl", "cms", "-sign", "-in", "sw-description", "-out", "sw-description.sig", "-signer", cert, "-inkey",
-         key, "-outform", "DER", "-nosmimecap", "-binary"], cwd=build, check=0)
-    run(["sh", "-c", "printf 'sw-description\\nsw-description.sig\\npayload.bin\\n' | cpio -o -H crc > ../update.swu"],
-        cwd=build, check=0)
+    run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            key,
+            "-out",
+            cert,
+            "-subj",
+            "/CN=images",
+            "-addext",
+            "extendedKeyUsage=emailProtection",
+            "-addext",
+            "keyUsage=digitalSignature",
+        ],
+        check=0,
+    )
+    run(
+        [
+            "openssl",
+            "cms",
+            "-sign",
+            "-in",
+            "sw-description",
+            "-out",
+            "sw-description.sig",
+            "-signer",
+            cert,
+            "-inkey",
+            key,
+            "-outform",
+            "DER",
+            "-nosmimecap",
+            "-binary",
+        ],
+        cwd=build,
+        check=0,
+    )
+    run(
+        [
+            "sh",
+            "-c",
+            "printf 'sw-description\\nsw-description.sig\\npayload.bin\\n' | cpio -o -H crc > ../update.swu",
+        ],
+        cwd=build,
+        check=0,
+    )
     # What runs is told by what was installed: the payload's being there stands for it.
     asks = script(tmp_path / "version-of", f"test -s {target} && echo 3.0 || echo 2.0")
     boot = tmp_path / "boot-id"
     boot.write_text("first\n")
     reboot = script(tmp_path / "reboot", f"echo second > {boot}")
-    agent = make_agent(server, "s-1", "s", installer="swupdate", settings={
-        "installer.command": f"/usr/bin/swupdate -H board:1.0 -k {cert} -i", "installer.version_command": asks,
-        "installer.reboot_command": reboot, "agent.boot_id_file": boot})
+    agent = make_agent(
+        server,
+        "s-1",
+        "s",
+        installer="swupdate",
+        settings={
+            "installer.command": f"/usr/bin/swupdate -H board:1.0 -k {cert} -i",
+            "installer.version_command": asks,
+            "installer.reboot_command": reboot,
+            "agent.boot_id_file": boot,
+        },
+    )
     agent.enrol()
     made = server.curl("/api/firmware/s/3.0/update.swu", "-T", tmp_path / "update.swu")
     assert made.status == 201, made

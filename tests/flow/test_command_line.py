@@ -16,8 +16,21 @@ from harness import environment, program, run
 def test_publish_list_show_download_delete(shared, tmp_path):
     image = tmp_path / "image.bin"
     image.write_bytes(os.urandom(200_000))
-    done = shared.pqota("firmware", "publish", image, "--name", "cli", "--version", "1.0", "--model", "cli-a",
-                        "--model", "cli-b", "--notes", "first light")
+    done = shared.pqota(
+        "firmware",
+        "publish",
+        image,
+        "--name",
+        "cli",
+        "--version",
+        "1.0",
+        "--model",
+        "cli-a",
+        "--model",
+        "cli-b",
+        "--notes",
+        "first light",
+    )
     assert "cli" in done.out and "1.0" in done.out
     listed = shared.pqota("firmware", "list", "--model", "cli-b")
     assert re.search(r"cli\s+1\.0", listed.out), listed
@@ -28,7 +41,9 @@ def test_publish_list_show_download_delete(shared, tmp_path):
     out = tmp_path / "back.bin"
     shared.pqota("firmware", "download", str(item["id"]), "-o", out)
     assert out.read_bytes() == image.read_bytes()
-    assert shared.pqota("firmware", "delete", str(item["id"]), check=None, stdin=subprocess.DEVNULL).code != 0
+    assert (
+        shared.pqota("firmware", "delete", str(item["id"]), check=None, stdin=subprocess.DEVNULL).code != 0
+    )
     shared.pqota("firmware", "delete", str(item["id"]), "--yes")
     assert shared.pqota("firmware", "show", str(item["id"]), check=None).code == 3
 
@@ -74,8 +89,17 @@ def test_tokens_devices_deployments_events(shared):
 
 
 def test_operators(shared, tmp_path):
-    shared.pqota("operator", "add", "vera", "--role", "viewer", "--ca-dir", shared.dir / "pki", "--out",
-                 tmp_path / "vera")
+    shared.pqota(
+        "operator",
+        "add",
+        "vera",
+        "--role",
+        "viewer",
+        "--ca-dir",
+        shared.dir / "pki",
+        "--out",
+        tmp_path / "vera",
+    )
     profile = next((tmp_path / "vera").rglob("profile"))
     viewer = environment(PQOTA_PROFILE=str(profile))
     assert run([program("pqota"), "status"], env=viewer).code == 0
@@ -104,8 +128,25 @@ def test_exit_codes_and_errors_that_help(shared, tmp_path):
     assert done.code == 5, done
 
 
-@pytest.mark.parametrize("verb", ["init", "serve", "firmware", "deploy", "deployment", "device", "token", "operator",
-                                  "status", "events", "backup", "restore", "completion", "check-config"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "init",
+        "serve",
+        "firmware",
+        "deploy",
+        "deployment",
+        "device",
+        "token",
+        "operator",
+        "status",
+        "events",
+        "backup",
+        "restore",
+        "completion",
+        "check-config",
+    ],
+)
 def test_every_verb_has_help(verb):
     done = run([program("pqota"), verb, "--help"], check=0)
     assert verb in done.out and len(done.out.splitlines()) >= 3
@@ -118,8 +159,15 @@ def test_completion(shell, tmp_path):
     assert "firmware" in script and "publish" in script
     if shell == "bash":
         (tmp_path / "c").write_text(script)
-        got = run(["bash", "-c", f". {tmp_path}/c; COMP_WORDS=(pqota fir); COMP_CWORD=1; "
-                   "f=$(complete -p pqota | sed 's/.*-F \\([^ ]*\\).*/\\1/'); $f pqota fir pqota; echo ${COMPREPLY[@]}"])
+        got = run(
+            [
+                "bash",
+                "-c",
+                f". {tmp_path}/c; COMP_WORDS=(pqota fir); COMP_CWORD=1; "
+                "f=$(complete -p pqota | sed 's/.*-F \\([^ ]*\\).*/\\1/'); "
+                "$f pqota fir pqota; echo ${COMPREPLY[@]}",
+            ]
+        )
         assert got.out.strip() == "firmware", got
 
 
@@ -149,15 +197,25 @@ def test_progress_is_shown_on_a_terminal_only(shared, tmp_path):
 def test_hostile_device_text_does_not_reach_the_terminal(shared):
     who = shared.enrol("hostile", "hostile-m")
     shared.publish("hostile-m", "1", b"x")
-    shared.api("POST", "/api/deployments", {"name": "hostile-m", "version": "1",
-                                            "target": {"kind": "model", "value": "hostile-m"}}, expect=201)
+    shared.api(
+        "POST",
+        "/api/deployments",
+        {"name": "hostile-m", "version": "1", "target": {"kind": "model", "value": "hostile-m"}},
+        expect=201,
+    )
     action = shared.curl("/api/update", who=who).json()["action"]
-    reply = shared.api("POST", f"/api/update/{action}/status",
-                       {"state": "failed", "message": "\u202egood\u200b <b>&\u00e9"}, who=who)
+    reply = shared.api(
+        "POST",
+        f"/api/update/{action}/status",
+        {"state": "failed", "message": "\u202egood\u200b <b>&\u00e9"},
+        who=who,
+    )
     if reply.status == 204:
         out = shared.pqota("device", "history", "hostile").out
         assert "\u202e" not in out and "\u200b" not in out
-    control = shared.api("POST", f"/api/update/{action}/status", {"state": "failed", "message": "\x1b[31m"}, who=who)
+    control = shared.api(
+        "POST", f"/api/update/{action}/status", {"state": "failed", "message": "\x1b[31m"}, who=who
+    )
     assert control.status in (400, 204, 410)
     for verb in (["device", "history", "hostile"], ["events"], ["device", "show", "hostile"]):
         assert "\x1b" not in shared.pqota(*verb).out

@@ -1,17 +1,14 @@
 """After a reply nothing is lost: killed at any moment, the store holds all that was acknowledged."""
 
 import hashlib
-import json
 import os
-import re
 import signal
 import sqlite3
 import threading
 import time
 
-import pytest
 
-from harness import ANYONE, RELEASE, wait_for
+from harness import RELEASE
 
 ROUNDS = 50
 
@@ -39,7 +36,9 @@ class Writers:
             data = os.urandom(20_000 + n % 7 * 30_000)
             path = self.server.folder / f"w-{n}"
             path.write_bytes(data)
-            reply = self.server.curl(f"/api/firmware/w-{os.getpid()}/{n}.{time.time_ns()}/f.bin", "-T", path, timeout=20)
+            reply = self.server.curl(
+                f"/api/firmware/w-{os.getpid()}/{n}.{time.time_ns()}/f.bin", "-T", path, timeout=20
+            )
             path.unlink()
             if reply.status == 201:
                 with self.lock:
@@ -64,15 +63,25 @@ def check_store(server, uploads, tokens):
     try:
         assert db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
-        rows = dict(db.execute("SELECT r.pk, a.sha256 FROM release r JOIN release_module m ON m.release = r.pk "
-                               "JOIN module_artifact a ON a.module = m.module"))
+        rows = dict(
+            db.execute(
+                "SELECT r.pk, a.sha256 FROM release r JOIN release_module m ON m.release = r.pk "
+                "JOIN module_artifact a ON a.module = m.module"
+            )
+        )
         for release, sha in uploads.items():
             assert rows.get(release) == sha, f"release {release} was acknowledged and is gone"
         have = {r[0] for r in db.execute("SELECT pk FROM token")}
         assert set(tokens) <= have, f"tokens {sorted(set(tokens) - have)} were acknowledged and are gone"
         for sha in set(rows.values()):
-            blob = next((p for p in (data / "blobs").rglob("*")
-                         if p.is_file() and (p.parent.name + p.name).endswith(sha[2:])), None)
+            blob = next(
+                (
+                    p
+                    for p in (data / "blobs").rglob("*")
+                    if p.is_file() and (p.parent.name + p.name).endswith(sha[2:])
+                ),
+                None,
+            )
             assert blob is not None, f"the blob {sha} of a release is gone"
             assert hashlib.sha256(blob.read_bytes()).hexdigest() == sha
     finally:
@@ -94,7 +103,9 @@ def test_fifty_kills_in_the_middle_of_the_work(make_server):
         assert list((server.dir / "data" / "tmp").iterdir()) == [], "orphans were not swept"
     server.stop()
     check_store(server, uploads, tokens)
-    print(f"\n{ROUNDS} kills: {len(uploads)} uploads and {len(tokens)} tokens were acknowledged, none is lost")
+    print(
+        f"\n{ROUNDS} kills: {len(uploads)} uploads and {len(tokens)} tokens were acknowledged, none is lost"
+    )
     assert len(uploads) > ROUNDS / 2 and len(tokens) > ROUNDS
 
 
@@ -103,14 +114,24 @@ def test_reports_of_devices_survive_kills(make_server):
     who = server.enrol("dur-1", "dur")
     for i in range(10):
         server.publish("dur", str(i), str(i).encode())
-        server.api("POST", "/api/deployments", {"name": "dur", "version": str(i),
-                                                "target": {"kind": "device", "value": "dur-1"}}, expect=201)
+        server.api(
+            "POST",
+            "/api/deployments",
+            {"name": "dur", "version": str(i), "target": {"kind": "device", "value": "dur-1"}},
+            expect=201,
+        )
         action = server.curl("/api/update", who=who).json()["action"]
-        reply = server.api("POST", f"/api/update/{action}/status", {"state": "failed", "message": f"m{i}"}, who=who)
+        reply = server.api(
+            "POST", f"/api/update/{action}/status", {"state": "failed", "message": f"m{i}"}, who=who
+        )
         assert reply.status == 204
         server.stop(how=signal.SIGKILL)
         server.start()
         device = server.api("GET", "/api/devices/dur-1").json()
-        assert device["action"] is None or device["action"]["id"] == action and device["action"]["state"] == "failed"
+        assert (
+            device["action"] is None
+            or device["action"]["id"] == action
+            and device["action"]["state"] == "failed"
+        )
         history = server.api("GET", "/api/devices/dur-1/history").json()["items"]
         assert any(f"m{i}" in h["text"] for h in history)

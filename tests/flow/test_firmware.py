@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-import re
 import signal
-import socket
 import subprocess
 import time
 
@@ -64,8 +62,16 @@ def test_announced_hashes_are_checked(shared, tmp_path):
     assert right.status == 201, right
 
 
-@pytest.mark.parametrize("path", ["/api/firmware/.hidden/1/f", "/api/firmware/a/..%2f/f", "/api/firmware/a/1/%00",
-                                  "/api/firmware/a/1/" + "f" * 200, "/api/firmware/a%20b/1/f"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/firmware/.hidden/1/f",
+        "/api/firmware/a/..%2f/f",
+        "/api/firmware/a/1/%00",
+        "/api/firmware/a/1/" + "f" * 200,
+        "/api/firmware/a%20b/1/f",
+    ],
+)
 def test_names_that_are_no_names(shared, tmp_path, path):
     file = tmp_path / "f"
     file.write_bytes(b"hello")
@@ -83,7 +89,9 @@ def test_an_empty_file_is_no_firmware(shared, tmp_path):
 def test_a_truncated_upload_leaves_nothing(make_server):
     server = make_server()
     with server.connect() as s:
-        s.sendall(b"PUT /api/firmware/cut/1.0/f.bin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
+        s.sendall(
+            b"PUT /api/firmware/cut/1.0/f.bin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+        )
         s.sendall(os.urandom(600_000))
         wait_for(lambda: temporary_files(server), what="the upload has begun")
     wait_for(lambda: not temporary_files(server), what="the temporary file is gone")
@@ -96,7 +104,9 @@ def test_uploads_past_the_limit_are_refused(make_server):
     assert server.publish("fits", "1", os.urandom(1 << 20))
     server.publish("large", "1", os.urandom((1 << 20) + 1), expect=413)
     with server.connect() as s:  # and when the size is not known beforehand
-        s.sendall(b"PUT /api/firmware/large/2/f HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        s.sendall(
+            b"PUT /api/firmware/large/2/f HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         try:
             for _ in range(40):
                 s.sendall(b"10000\r\n" + bytes(65536) + b"\r\n")
@@ -111,8 +121,21 @@ def test_a_cut_download_resumes(shared, tmp_path):
     made = shared.publish("resume", "1.0", data)
     out = tmp_path / "out"
     out.write_bytes(data[:1_234_567])
-    argv = ["curl", "-sS", "--cacert", str(shared.roots), "--cert", str(shared.admin.cert), "--key",
-            str(shared.admin.key), "-C", "-", "-o", str(out), made["url"]]
+    argv = [
+        "curl",
+        "-sS",
+        "--cacert",
+        str(shared.roots),
+        "--cert",
+        str(shared.admin.cert),
+        "--key",
+        str(shared.admin.key),
+        "-C",
+        "-",
+        "-o",
+        str(out),
+        made["url"],
+    ]
     subprocess.run(argv, check=True, timeout=60, env=environment())
     assert out.read_bytes() == data
 
@@ -120,8 +143,12 @@ def test_a_cut_download_resumes(shared, tmp_path):
 def test_delete(shared):
     made = shared.publish("gone", "1.0", b"gone")
     shared.publish("gone-used", "1.0", b"used")
-    used = shared.api("POST", "/api/deployments", {"name": "gone-used", "version": "1.0",
-                                                   "target": {"kind": "model", "value": "gone-used"}}, expect=201)
+    used = shared.api(
+        "POST",
+        "/api/deployments",
+        {"name": "gone-used", "version": "1.0", "target": {"kind": "model", "value": "gone-used"}},
+        expect=201,
+    )
     assert shared.api("DELETE", f"/api/firmware/{made['id']}").status == 204
     assert shared.api("GET", f"/api/firmware/{made['id']}").status == 404
     assert shared.publish("gone", "1.0", b"gone", expect=409)  # a version never comes back
@@ -148,8 +175,10 @@ def test_downloads_while_the_client_reads_slowly(shared):
     data = os.urandom(20_000_000)
     made = shared.publish("slow-reader", "1.0", data)
     with shared.connect(timeout=60) as s:
-        s.sendall(f"GET /api/firmware/{made['id']}/file HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-                  .encode())
+        s.sendall(
+            f"GET /api/firmware/{made['id']}/file HTTP/1.1\r\nHost: localhost\r\n".encode()
+            + b"Connection: close\r\n\r\n"
+        )
         got = bytearray()
         while piece := s.recv(1 << 16):
             got += piece
@@ -171,10 +200,14 @@ def test_two_gibibytes_need_no_more_memory(make_server, tmp_path):
     reply = server.curl("/api/firmware/big/1/big.bin", "-T", big, timeout=300)
     assert reply.status == 201, reply
     assert reply.json()["size"] == 2 << 30
-    want = subprocess.run(["sha256sum", str(big)], capture_output=True, text=True, check=True).stdout.split()[0]
+    want = subprocess.run(
+        ["sha256sum", str(big)], capture_output=True, text=True, check=True
+    ).stdout.split()[0]
     assert reply.json()["sha256"] == want
     grown = server.peak_kib() - before
-    print(f"\n2 GiB upload: peak resident memory {server.peak_kib()} KiB, {grown} KiB more than after 1 MiB")
+    print(
+        f"\n2 GiB upload: peak resident memory {server.peak_kib()} KiB, {grown} KiB more than after 1 MiB"
+    )
     assert grown < 16 * 1024
     last = server.curl(f"/api/firmware/{reply.json()['id']}/file", "-r", f"{(2 << 30) - 1024}-")
     with open(big, "rb") as f:
@@ -189,6 +222,7 @@ def test_a_full_disk_says_so_and_keeps_what_is_there(make_server, tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24M", "tmpfs", str(data)], check=True)
     try:
         from harness import program, run
+
         run([program("pqota", server.build), "init", server.dir], check=0)
         server.start(wait=False)
         wait_for(lambda: server.curl("/healthz", who=ANYONE).status == 200, what="it answers")

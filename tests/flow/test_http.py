@@ -68,8 +68,15 @@ def test_keep_alive_and_pipelining(shared):
         for _ in range(3):
             s.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
             assert read_response(f)[0] == 200
-        s.sendall((b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n") * 200 +
-                  b"GET /nothing HTTP/1.1\r\n" + HOST + b"\r\n" + b"GET /readyz HTTP/1.1\r\n" + HOST + b"\r\n")
+        s.sendall(
+            (b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n") * 200
+            + b"GET /nothing HTTP/1.1\r\n"
+            + HOST
+            + b"\r\n"
+            + b"GET /readyz HTTP/1.1\r\n"
+            + HOST
+            + b"\r\n"
+        )
         statuses = [read_response(f)[0] for _ in range(202)]
         assert statuses == [200] * 200 + [404, 200]
 
@@ -85,12 +92,16 @@ def test_pipelined_reads_of_files_come_in_order(shared, blob):
     release, data = blob
     path = f"/api/firmware/{release['id']}/file".encode()
     with shared.connect() as s:
-        s.sendall(b"".join(b"GET " + path + b" HTTP/1.1\r\n" + HOST + f"Range: bytes={i}-{i + 9}\r\n\r\n".encode()
-                           for i in range(0, 500, 10)))
+        s.sendall(
+            b"".join(
+                b"GET " + path + b" HTTP/1.1\r\n" + HOST + f"Range: bytes={i}-{i + 9}\r\n\r\n".encode()
+                for i in range(0, 500, 10)
+            )
+        )
         f = s.makefile("rb")
         for i in range(0, 500, 10):
             status, _, body = read_response(f)
-            assert (status, body) == (206, data[i:i + 10])
+            assert (status, body) == (206, data[i : i + 10])
 
 
 def test_head_and_conditional_requests(shared, blob):
@@ -111,12 +122,14 @@ def test_head_and_conditional_requests(shared, blob):
     assert status == 206 and body == data[:10]
 
 
-@pytest.mark.parametrize("spec,start,stop", [("0-0", 0, 1), ("5-", 5, None), ("-7", -7, None),
-                                             ("299990-400000", 299990, None)])
+@pytest.mark.parametrize(
+    "spec,start,stop", [("0-0", 0, 1), ("5-", 5, None), ("-7", -7, None), ("299990-400000", 299990, None)]
+)
 def test_single_ranges(shared, blob, spec, start, stop):
     release, data = blob
-    status, headers, body = one(shared, close(f"/api/firmware/{release['id']}/file".encode(),
-                                              b"Range: bytes=" + spec.encode()))
+    status, headers, body = one(
+        shared, close(f"/api/firmware/{release['id']}/file".encode(), b"Range: bytes=" + spec.encode())
+    )
     assert status == 206 and body == data[start:stop]
     assert re.fullmatch(r"bytes \d+-\d+/300000", headers["content-range"])
 
@@ -126,7 +139,11 @@ def test_several_ranges_as_multipart(shared, blob):
     path = f"/api/firmware/{release['id']}/file".encode()
     status, headers, body = one(shared, close(path, b"Range: bytes=0-9,1000-1999,-5"))
     assert status == 206
-    boundary = re.fullmatch(r"multipart/byteranges; boundary=(\S+)", headers["content-type"])[1].strip('"').encode()
+    boundary = (
+        re.fullmatch(r"multipart/byteranges; boundary=(\S+)", headers["content-type"])[1]
+        .strip('"')
+        .encode()
+    )
     parts = body.split(b"--" + boundary)
     assert parts[0].strip() == b"" and parts[-1].strip() == b"--"
     pieces = [p.partition(b"\r\n\r\n")[2][:-2] for p in parts[1:-1]]
@@ -138,17 +155,34 @@ def test_several_ranges_as_multipart(shared, blob):
 
 
 BAD = {
-    "both lengths": (b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"
-                     b"\r\n0\r\n\r\n", 400),
-    "two lengths": (b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-                    400),
-    "the same length twice": (b"POST /api/tokens HTTP/1.1\r\n" + HOST +
-                              b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400),
-    "bad chunk": (b"POST /api/tokens HTTP/1.1\r\n" + HOST +
-                  b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
-    "chunk longer than said": (b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
-                               b"Transfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n0\r\n\r\n", 400),
-    "unknown coding": (b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 501),
+    "both lengths": (
+        b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+        b"\r\n0\r\n\r\n",
+        400,
+    ),
+    "two lengths": (
+        b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        400,
+    ),
+    "the same length twice": (
+        b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+        400,
+    ),
+    "bad chunk": (
+        b"POST /api/tokens HTTP/1.1\r\n"
+        + HOST
+        + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        400,
+    ),
+    "chunk longer than said": (
+        b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n0\r\n\r\n",
+        400,
+    ),
+    "unknown coding": (
+        b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+        501,
+    ),
     "folded header": (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X-A: b\r\n c\r\n\r\n", 400),
     "space before the colon": (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X-A : b\r\n\r\n", 400),
     "bare line feeds": (b"GET /healthz HTTP/1.1\nHost: localhost\n\n", 400),
@@ -172,18 +206,48 @@ def test_malformed_requests_are_refused_and_the_connection_ends(shared, name):
     assert got[0][1]["connection"] == "close"
 
 
-@pytest.mark.parametrize("data,status", [
-    (close(b"/no/such/path"), 404),
-    (close(b"/healthz", method=b"DELETE"), 405),
-    (close(b"/api/firmware/a/1/f", method=b"PUT"), 411),
-    (close(b"/healthz", b"Content-Length: 3", body=b"abc"), 413),
-    (close(b"/api/tokens", b"Content-Type: application/json", b"Content-Length: 99999999", method=b"POST"), 413),
-    (close(b"/api/tokens", b"Content-Type: text/plain", b"Content-Length: 2", method=b"POST", body=b"{}"), 415),
-    (close(b"/api/tokens", b"Content-Type: application/json", b"Content-Length: 2", method=b"POST", body=b"{]"), 400),
-    (close(b"/api/%zz"), 400),
-    (close(b"/api/firmware/%2e%2e%2fx"), 400),
-    (close(b"/healthz", b"Expect: something", method=b"GET"), 417),
-], ids=lambda v: v if isinstance(v, int) else "")
+@pytest.mark.parametrize(
+    "data,status",
+    [
+        (close(b"/no/such/path"), 404),
+        (close(b"/healthz", method=b"DELETE"), 405),
+        (close(b"/api/firmware/a/1/f", method=b"PUT"), 411),
+        (close(b"/healthz", b"Content-Length: 3", body=b"abc"), 413),
+        (
+            close(
+                b"/api/tokens",
+                b"Content-Type: application/json",
+                b"Content-Length: 99999999",
+                method=b"POST",
+            ),
+            413,
+        ),
+        (
+            close(
+                b"/api/tokens",
+                b"Content-Type: text/plain",
+                b"Content-Length: 2",
+                method=b"POST",
+                body=b"{}",
+            ),
+            415,
+        ),
+        (
+            close(
+                b"/api/tokens",
+                b"Content-Type: application/json",
+                b"Content-Length: 2",
+                method=b"POST",
+                body=b"{]",
+            ),
+            400,
+        ),
+        (close(b"/api/%zz"), 400),
+        (close(b"/api/firmware/%2e%2e%2fx"), 400),
+        (close(b"/healthz", b"Expect: something", method=b"GET"), 417),
+    ],
+    ids=lambda v: v if isinstance(v, int) else "",
+)
 def test_statuses(shared, data, status):
     got, headers, body = one(shared, data)
     assert got == status, body
@@ -201,22 +265,32 @@ def test_expect_continue(shared):
     body = b'{"model":"expect-model"}'
     with shared.connect() as s:
         f = s.makefile("rb")
-        s.sendall(b"POST /api/tokens HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\nExpect: 100-continue\r\n"
-                  b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n")
+        s.sendall(
+            b"POST /api/tokens HTTP/1.1\r\n"
+            + HOST
+            + b"Content-Type: application/json\r\nExpect: 100-continue\r\n"
+            b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n"
+        )
         assert read_response(f)[0] == 100
         s.sendall(body)
         assert read_response(f)[0] == 201
         # A refusal comes instead of the invitation.
-        s.sendall(b"POST /no/such HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        s.sendall(
+            b"POST /no/such HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+        )
         assert read_response(f)[0] == 404
 
 
 def test_chunked_upload(shared):
     data = os.urandom(700_000)
     with shared.connect() as s:
-        s.sendall(b"PUT /api/firmware/chunked/1.0/f.bin HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
+        s.sendall(
+            b"PUT /api/firmware/chunked/1.0/f.bin HTTP/1.1\r\n"
+            + HOST
+            + b"Transfer-Encoding: chunked\r\n\r\n"
+        )
         for i in range(0, len(data), 7001):
-            piece = data[i:i + 7001]
+            piece = data[i : i + 7001]
             s.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
         s.sendall(b"0\r\nX-Trailer: t\r\n\r\n" + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
         f = s.makefile("rb")
@@ -225,10 +299,20 @@ def test_chunked_upload(shared):
         assert read_response(f)[0] == 200
 
 
-@pytest.mark.parametrize("sent,limit", [(b"", "idle_seconds"), (b"GET /healthz HT", "header_seconds"),
-                                        (b"POST /api/tokens HTTP/1.1\r\n" + HOST +
-                                         b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-                                         "body_seconds")], ids=["idle", "header", "body"])
+@pytest.mark.parametrize(
+    "sent,limit",
+    [
+        (b"", "idle_seconds"),
+        (b"GET /healthz HT", "header_seconds"),
+        (
+            b"POST /api/tokens HTTP/1.1\r\n"
+            + HOST
+            + b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+            "body_seconds",
+        ),
+    ],
+    ids=["idle", "header", "body"],
+)
 def test_deadlines(make_server, sent, limit):
     server = make_server({f"limits.{limit}": 1})
     with server.connect() as s:

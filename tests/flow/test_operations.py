@@ -3,18 +3,15 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import sqlite3
-import ssl
-import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import ANYONE, Credential, environment, free_port, program, run, wait_for
+from harness import ANYONE, free_port, program, run, wait_for
 
 OK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -29,8 +26,19 @@ def ask(s, f):
 
 
 def server_serial(server):
-    done = run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-servername", "localhost", "-CAfile",
-                server.roots], input="Q\n")
+    done = run(
+        [
+            "openssl",
+            "s_client",
+            "-connect",
+            f"127.0.0.1:{server.port}",
+            "-servername",
+            "localhost",
+            "-CAfile",
+            server.roots,
+        ],
+        input="Q\n",
+    )
     pem = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", done.out, re.S)[0]
     return run(["openssl", "x509", "-noout", "-serial"], input=pem, check=0).out
 
@@ -43,24 +51,71 @@ def test_sighup_brings_a_new_certificate_and_drops_nobody(make_server, tmp_path)
         assert ask(s, f) == 200
         pki = server.dir / "pki"
         ext = tmp_path / "ext"
-        ext.write_text("basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n"
-                       "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        run(["openssl", "req", "-new", "-key", pki / "server.key", "-subj", "/CN=localhost", "-out", tmp_path / "r"],
-            check=0)
-        run(["openssl", "x509", "-req", "-in", tmp_path / "r", "-CA", pki / "server-ca.pem", "-CAkey",
-             pki / "server-ca.key", "-days", "9", "-extfile", ext, "-out", pki / "server.pem"], check=0)
+        ext.write_text(
+            "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n"
+            "subjectAltName=DNS:localhost,IP:127.0.0.1\n"
+        )
+        run(
+            [
+                "openssl",
+                "req",
+                "-new",
+                "-key",
+                pki / "server.key",
+                "-subj",
+                "/CN=localhost",
+                "-out",
+                tmp_path / "r",
+            ],
+            check=0,
+        )
+        run(
+            [
+                "openssl",
+                "x509",
+                "-req",
+                "-in",
+                tmp_path / "r",
+                "-CA",
+                pki / "server-ca.pem",
+                "-CAkey",
+                pki / "server-ca.key",
+                "-days",
+                "9",
+                "-extfile",
+                ext,
+                "-out",
+                pki / "server.pem",
+            ],
+            check=0,
+        )
         server.process.send_signal(signal.SIGHUP)
         wait_for(lambda: server_serial(server) != before, what="the new certificate is served")
         assert ask(s, f) == 200  # the old connection lives on
     assert server.curl("/api/status").status == 200
 
 
-@pytest.mark.parametrize("damage,says", [
-    (lambda text: text.replace("[tls]", "[tsl]", 1), "tsl"),
-    (lambda text: re.sub(r"(?m)^#?\s*idle_seconds\s*=.*$", "idle_seconds = soon", text), "idle_seconds"),
-    (lambda text: re.sub(r"(?m)^#?\s*certificate\s*=.*$", "certificate = pki/nothing.pem", text, count=1), "nothing.pem"),
-    (lambda text: re.sub(r"(?m)^#?\s*key\s*=.*$", "key = pki/device-ca.key", text, count=1), "device-ca.key"),
-], ids=["section", "value", "missing file", "key of another"])
+@pytest.mark.parametrize(
+    "damage,says",
+    [
+        (lambda text: text.replace("[tls]", "[tsl]", 1), "tsl"),
+        (
+            lambda text: re.sub(r"(?m)^#?\s*idle_seconds\s*=.*$", "idle_seconds = soon", text),
+            "idle_seconds",
+        ),
+        (
+            lambda text: re.sub(
+                r"(?m)^#?\s*certificate\s*=.*$", "certificate = pki/nothing.pem", text, count=1
+            ),
+            "nothing.pem",
+        ),
+        (
+            lambda text: re.sub(r"(?m)^#?\s*key\s*=.*$", "key = pki/device-ca.key", text, count=1),
+            "device-ca.key",
+        ),
+    ],
+    ids=["section", "value", "missing file", "key of another"],
+)
 def test_a_bad_configuration_keeps_the_old_one_and_says_so(make_server, damage, says):
     server = make_server()
     good = server.conf.read_text()
@@ -85,10 +140,8 @@ def test_a_bad_configuration_keeps_the_server_from_starting_with_a_sentence(make
 
 
 def test_a_taken_port_is_said(make_server):
-    one = make_server()
     two = make_server(start=False)
-    two.set("tls.listen", f"127.0.0.1:{one.port}")
-    # SO_REUSEPORT lets servers of one user share a port: the data folder's lock does not, nor another's socket.
+    # SO_REUSEPORT lets sockets of one user share a port; one that was opened without it does not.
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -144,7 +197,7 @@ def test_backup_and_restore_while_it_runs(make_server, tmp_path):
         stop.set()
         writer.join()
     assert not failures
-    later = server.publish("later", "1", b"after the backup")
+    server.publish("later", "1", b"after the backup")
     server.api("POST", "/api/devices/kept-dev/revoke", {}, expect=204)
     assert server.curl("/api/update", who=who).status == 401
     run([program("pqota", server.build), "restore", tmp_path / "backup", "-c", server.conf], check=0)
@@ -188,25 +241,67 @@ def test_listeners(make_server, tmp_path):
     """IPv4 and IPv6, plain on loopback, classical TLS, the Unix socket: each on or off."""
     plain, classical = free_port(), free_port()
     key, cert = tmp_path / "k.pem", tmp_path / "c.pem"
-    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
-         "-out", cert, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext",
-         "extendedKeyUsage=serverAuth", "-addext", "basicConstraints=critical,CA:FALSE"], check=0)
-    server = make_server({"plain.enabled": "yes", "plain.listen": f"127.0.0.1:{plain}", "classical.enabled": "yes",
-                          "classical.listen": f"127.0.0.1:{classical}", "classical.certificate": cert,
-                          "classical.key": key}, start=False)
+    run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            key,
+            "-out",
+            cert,
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-addext",
+            "extendedKeyUsage=serverAuth",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ],
+        check=0,
+    )
+    server = make_server(
+        {
+            "plain.enabled": "yes",
+            "plain.listen": f"127.0.0.1:{plain}",
+            "classical.enabled": "yes",
+            "classical.listen": f"127.0.0.1:{classical}",
+            "classical.certificate": cert,
+            "classical.key": key,
+        },
+        start=False,
+    )
     server.set("tls.listen", f"127.0.0.1:{server.port}, [::1]:{server.port}")
     server.start()
     assert server.curl("/healthz", "-4", who=ANYONE).status == 200
     assert server.curl("/healthz", "-6", who=ANYONE).status == 200
     assert server.curl("/healthz", who=ANYONE, url=f"http://127.0.0.1:{plain}").status == 200
     assert server.curl("/api/status", who=ANYONE, url=f"http://127.0.0.1:{plain}").status == 401
-    old = server.curl("/healthz", "--cacert", cert, "--tls-max", "1.2", "--curves", "P-256", who=ANYONE,
-                      url=f"https://localhost:{classical}")
+    old = server.curl(
+        "/healthz",
+        "--cacert",
+        cert,
+        "--tls-max",
+        "1.2",
+        "--curves",
+        "P-256",
+        who=ANYONE,
+        url=f"https://localhost:{classical}",
+    )
     assert old.status == 200, old
     local = server.curl("/metrics", "--unix-socket", server.unix, who=ANYONE, url="http://localhost")
     assert local.status == 200
     assert re.search(r"(?m)^pqota_handshakes_classical_total 1$", local.body.decode())
-    assert server.curl("/api/devices", "--unix-socket", server.unix, who=ANYONE, url="http://localhost").status == 401
+    assert (
+        server.curl("/api/devices", "--unix-socket", server.unix, who=ANYONE, url="http://localhost").status
+        == 401
+    )
     server.stop()
     assert not server.unix.exists()
     server.set("plain.enabled", "no")

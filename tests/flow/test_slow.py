@@ -14,8 +14,9 @@ def test_two_hundred_clients_at_a_byte_a_second(make_server):
     context = server.tls_context(ANYONE)
     slow = []
     for i in range(CLIENTS):
-        s = context.wrap_socket(socket.create_connection(("127.0.0.1", server.port), timeout=30),
-                                server_hostname="localhost")
+        s = context.wrap_socket(
+            socket.create_connection(("127.0.0.1", server.port), timeout=30), server_hostname="localhost"
+        )
         slow.append(s)
     stop = threading.Event()
     request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"s" * 60

@@ -12,8 +12,18 @@ from harness import ANYONE, Credential, environment, run, wait_for
 
 
 def s_client(server, *args, data=b""):
-    argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-servername", "localhost",
-            "-CAfile", str(server.roots), "-verify_return_error", *args]
+    argv = [
+        "openssl",
+        "s_client",
+        "-connect",
+        f"127.0.0.1:{server.port}",
+        "-servername",
+        "localhost",
+        "-CAfile",
+        str(server.roots),
+        "-verify_return_error",
+        *args,
+    ]
     done = subprocess.run(argv, input=data, capture_output=True, timeout=30, env=environment())
     return done.returncode, done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
 
@@ -26,8 +36,10 @@ def test_negotiates_hybrid_key_exchange_and_mldsa(shared):
     assert "TLSv1.3" in text
 
 
-@pytest.mark.parametrize("group", ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "MLKEM512",
-                                   "MLKEM768", "MLKEM1024"])
+@pytest.mark.parametrize(
+    "group",
+    ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "MLKEM512", "MLKEM768", "MLKEM1024"],
+)
 def test_each_post_quantum_group(shared, group):
     code, text = s_client(shared, "-groups", group, data=b"Q\n")
     assert code == 0, text
@@ -38,8 +50,10 @@ def test_each_post_quantum_group(shared, group):
 def test_refuses_a_classical_group_and_the_log_says_why(shared, group):
     code, _ = s_client(shared, "-groups", group)
     assert code != 0
-    wait_for(lambda: re.search(r"handshake failed.*post-quantum|post-quantum.*handshake failed", shared.logs()),
-             what="the log says why")
+    wait_for(
+        lambda: re.search(r"handshake failed.*post-quantum|post-quantum.*handshake failed", shared.logs()),
+        what="the log says why",
+    )
 
 
 def test_curl_with_a_classical_group_is_refused(shared):
@@ -58,8 +72,15 @@ def test_without_a_certificate_only_the_public_parts_answer(shared):
     assert shared.curl("/readyz", who=ANYONE).status == 200
     assert shared.curl("/pki/server-roots.pem", who=ANYONE).status == 200
     assert shared.curl("/pki/device.crl", who=ANYONE).status == 200
-    for path in ["/api/firmware/latest?model=m", "/api/firmware", "/api/devices", "/api/update", "/metrics",
-                 "/api/events", "/api/status"]:
+    for path in [
+        "/api/firmware/latest?model=m",
+        "/api/firmware",
+        "/api/devices",
+        "/api/update",
+        "/metrics",
+        "/api/events",
+        "/api/status",
+    ]:
         reply = shared.curl(path, who=ANYONE)
         assert reply.status == 401, (path, reply)
         assert reply.headers["content-type"] == "application/problem+json"
@@ -68,8 +89,27 @@ def test_without_a_certificate_only_the_public_parts_answer(shared):
 
 def test_a_certificate_of_an_unknown_authority_is_refused(shared, tmp_path):
     key, cert = tmp_path / "k.pem", tmp_path / "c.pem"
-    run(["openssl", "req", "-x509", "-newkey", "ML-DSA-65", "-nodes", "-keyout", key, "-out", cert, "-subj",
-         "/CN=operator", "-addext", "extendedKeyUsage=clientAuth", "-days", "2"], check=0)
+    run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ML-DSA-65",
+            "-nodes",
+            "-keyout",
+            key,
+            "-out",
+            cert,
+            "-subj",
+            "/CN=operator",
+            "-addext",
+            "extendedKeyUsage=clientAuth",
+            "-days",
+            "2",
+        ],
+        check=0,
+    )
     reply = shared.curl("/api/status", who=Credential(cert, key))
     assert reply.curl != 0 and reply.status == 0, reply
 
@@ -80,10 +120,42 @@ def test_an_operator_certificate_that_is_not_registered_counts_for_nothing(share
     ext = tmp_path / "ext"
     ext.write_text("basicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\n")
     pki = shared.dir / "pki"
-    run(["openssl", "req", "-newkey", "ML-DSA-65", "-nodes", "-keyout", key, "-out", csr, "-subj", "/CN=admin"],
-        check=0)
-    run(["openssl", "x509", "-req", "-in", csr, "-CA", pki / "operator-ca.pem", "-CAkey", pki / "operator-ca.key",
-         "-days", "2", "-extfile", ext, "-out", cert], check=0)
+    run(
+        [
+            "openssl",
+            "req",
+            "-newkey",
+            "ML-DSA-65",
+            "-nodes",
+            "-keyout",
+            key,
+            "-out",
+            csr,
+            "-subj",
+            "/CN=admin",
+        ],
+        check=0,
+    )
+    run(
+        [
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            csr,
+            "-CA",
+            pki / "operator-ca.pem",
+            "-CAkey",
+            pki / "operator-ca.key",
+            "-days",
+            "2",
+            "-extfile",
+            ext,
+            "-out",
+            cert,
+        ],
+        check=0,
+    )
     reply = shared.curl("/api/status", who=Credential(cert, key))
     assert reply.status == 401, reply
 
@@ -95,8 +167,13 @@ def test_a_server_certificate_is_no_client_certificate(shared):
 
 
 def test_garbage_instead_of_a_client_hello(shared):
-    for junk in [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"A" * 200, os.urandom(3000),
-                 b"\x80\x2e\x01\x00\x02", b""]:
+    for junk in [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\xff\xff" + b"A" * 200,
+        os.urandom(3000),
+        b"\x80\x2e\x01\x00\x02",
+        b"",
+    ]:
         with socket.create_connection(("127.0.0.1", shared.port), timeout=20) as s:
             try:
                 s.sendall(junk)
@@ -131,8 +208,10 @@ def test_sessions_resume_with_a_small_ticket_and_keep_the_identity(shared, tmp_p
     assert sent < 2500, sent
 
 
-@pytest.mark.parametrize("policy,group,signature", [("cnsa2", "MLKEM1024", "mldsa87"),
-                                                    ("constrained", "MLKEM512|MLKEM768", "mldsa44")])
+@pytest.mark.parametrize(
+    "policy,group,signature",
+    [("cnsa2", "MLKEM1024", "mldsa87"), ("constrained", "MLKEM512|MLKEM768", "mldsa44")],
+)
 def test_policies(make_server, policy, group, signature):
     server = make_server(init_args=("--policy", policy))
     code, text = s_client(server, "-groups", group.replace("|", ":"), data=b"Q\n")

@@ -1,4 +1,4 @@
-"""Starts the real programs for tests: a server in a folder of its own, operators, devices, raw connections."""
+"""Starts the real programs for tests: a server in its own folder, operators, devices, raw connections."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ def environment(**extra):
 
 
 def free_port():
-    """A port that was free a moment ago: outside the range the kernel hands to clients, so that it stays so."""
+    """A port that was free a moment ago, and outside the range that the kernel hands to clients."""
     for _ in range(200):
         port = 20000 + int.from_bytes(os.urandom(2), "big") % 10000
         with socket.socket() as s:
@@ -73,8 +73,14 @@ class Result:
 
 
 def run(argv, timeout=60, check=None, env=None, **kw):
-    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=timeout,
-                          env=env or environment(), **kw)
+    done = subprocess.run(
+        [str(a) for a in argv],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=env or environment(),
+        **kw,
+    )
     result = Result(done)
     assert result.code != 99, f"a sanitizer found something in {argv[0]}:\n{result.err}"
     if check is not None:
@@ -107,7 +113,7 @@ GROUPS = "X25519MLKEM768:SecP256r1MLKEM768:MLKEM768:SecP384r1MLKEM1024:MLKEM1024
 
 
 class Server:
-    """`pqota init` and `pqota serve` in a folder. Ports and settings may be given as {"section.key": value}."""
+    """`pqota init` and `pqota serve` in a folder. Settings are given as {"section.key": value}."""
 
     def __init__(self, folder, settings=None, build=None, init_args=(), env=None):
         self.folder = pathlib.Path(folder)
@@ -117,8 +123,21 @@ class Server:
         self.log_file = self.folder / "server.log"
         self.env = environment(**(env or {}))
         self.process = None
-        run([program("pqota", self.build), "init", self.dir, "--port", self.port, "--host", "localhost",
-             "--host", "127.0.0.1", *init_args], check=0)
+        run(
+            [
+                program("pqota", self.build),
+                "init",
+                self.dir,
+                "--port",
+                self.port,
+                "--host",
+                "localhost",
+                "--host",
+                "127.0.0.1",
+                *init_args,
+            ],
+            check=0,
+        )
         self.conf = self.dir / "pqota.conf"
         self.unix = self.dir / "pqota.sock"
         self.set("tls.listen", f"127.0.0.1:{self.port}")
@@ -148,14 +167,20 @@ class Server:
     def start(self, wait=True, wrapper=()):
         self.log = open(self.log_file, "ab")
         self.process = subprocess.Popen(
-            [*wrapper, program("pqota", self.build), "serve", "-c", str(self.conf)], stderr=self.log,
-            stdout=self.log, stdin=subprocess.DEVNULL, env=self.env)
+            [*wrapper, program("pqota", self.build), "serve", "-c", str(self.conf)],
+            stderr=self.log,
+            stdout=self.log,
+            stdin=subprocess.DEVNULL,
+            env=self.env,
+        )
         if wait:
             wait_for(self.is_ready, 30, "the server is ready")
         return self
 
     def is_ready(self):
-        assert self.process.poll() is None, f"the server ended with {self.process.returncode}:\n{self.logs()}"
+        assert (
+            self.process.poll() is None
+        ), f"the server ended with {self.process.returncode}:\n{self.logs()}"
         return self.curl("/readyz", who=ANYONE).status == 200
 
     def stop(self, how=signal.SIGTERM, timeout=40):
@@ -187,7 +212,18 @@ class Server:
     def curl(self, path, *args, who=None, timeout=60, url=None):
         """The real curl, as the first admin unless said otherwise."""
         who = who or self.admin
-        argv = ["curl", "-sS", "--max-time", str(timeout), "--cacert", str(self.roots), "-D", "/dev/fd/2", "-o", "-"]
+        argv = [
+            "curl",
+            "-sS",
+            "--max-time",
+            str(timeout),
+            "--cacert",
+            str(self.roots),
+            "-D",
+            "/dev/fd/2",
+            "-o",
+            "-",
+        ]
         if who.cert:
             argv += ["--cert", str(who.cert), "--key", str(who.key)]
         if "--curves" not in args:
@@ -215,8 +251,13 @@ class Server:
 
     def pqota(self, *args, check=0, timeout=60, **kw):
         """The operator's command line with the first admin's profile."""
-        return run([program("pqota", self.build), *args], timeout=timeout, check=check,
-                   env=environment(PQOTA_PROFILE=str(self.profile)), **kw)
+        return run(
+            [program("pqota", self.build), *args],
+            timeout=timeout,
+            check=check,
+            env=environment(PQOTA_PROFILE=str(self.profile)),
+            **kw,
+        )
 
     def tls_context(self, who=None):
         who = who or self.admin
@@ -274,19 +315,29 @@ class Agent:
         self.slots = self.dir / "slots"
         self.conf = self.dir / "agent.conf"
         self.process = None
-        rows = {"agent": {"server": server.url, "ca": str(server.roots), "state_dir": str(self.state)},
-                "installer": {"type": installer}}
+        rows = {
+            "agent": {"server": server.url, "ca": str(server.roots), "state_dir": str(self.state)},
+            "installer": {"type": installer},
+        }
         if installer == "slots":
             rows["installer"]["slots_dir"] = str(self.slots)
         for name, value in (settings or {}).items():
             section, key = name.split(".")
             rows.setdefault(section, {})[key] = value
-        self.conf.write_text("".join(
-            f"[{section}]\n" + "".join(f"{k} = {v}\n" for k, v in pairs.items()) for section, pairs in rows.items()))
+        self.conf.write_text(
+            "".join(
+                f"[{section}]\n" + "".join(f"{k} = {v}\n" for k, v in pairs.items())
+                for section, pairs in rows.items()
+            )
+        )
 
     def run(self, *args, check=None, timeout=90, env=None):
-        return run([program("pqota-agent", self.build), *args], check=check, timeout=timeout,
-                   env=environment(**(env or {})))
+        return run(
+            [program("pqota-agent", self.build), *args],
+            check=check,
+            timeout=timeout,
+            env=environment(**(env or {})),
+        )
 
     def enrol(self, token=None):
         token = token or self.server.token(self.model, device=self.device)
@@ -297,8 +348,12 @@ class Agent:
 
     def start(self):
         self.log = open(self.dir / "agent.log", "ab")
-        self.process = subprocess.Popen([program("pqota-agent", self.build), "run", "--config", str(self.conf)],
-                                        stdout=self.log, stderr=self.log, env=environment())
+        self.process = subprocess.Popen(
+            [program("pqota-agent", self.build), "run", "--config", str(self.conf)],
+            stdout=self.log,
+            stderr=self.log,
+            env=environment(),
+        )
         return self
 
     def stop(self, how=signal.SIGTERM):
