@@ -79,8 +79,8 @@ typedef int (*pqota_sink)(void *sink_ctx, const void *data, size_t n);
 struct pqota_transport {
     void *ctx;
     /* Sends a request and waits for the answer, under deadlines of its own. *response is filled before the
-       sink is called. PQOTA_OK when the whole answer came, whatever its status; PQOTA_E_AGAIN when it did not.
-       It must check the server's certificate, and must not follow a redirect to another host. */
+       sink is called. PQOTA_OK when the whole answer came, whatever its status; PQOTA_E_AGAIN when it did
+       not. It must check the server's certificate, and must not follow a redirect to another host. */
     int (*request)(void *ctx, const struct pqota_request *request, struct pqota_response *response,
                    pqota_sink sink, void *sink_ctx);
 };

@@ -201,8 +201,9 @@ static int try_new(const struct files *f, const struct link *l, struct err *e)
     return remove_file(f->roots_new, e) != 0 ? ERR_IO : again;
 }
 
-/* A renewed certificate that the server refuses while it takes the old one is no good; another will be asked for.
-   If it refuses both, nothing is thrown away: the new one may be the only one that counts, once it was used. */
+/* A renewed certificate that the server refuses while it takes the old one is no good; another will be asked
+   for. If it refuses both, nothing is thrown away: the new one may be the only one that counts, once it was
+   used. */
 static void drop_refused(const struct files *f, const struct link *l)
 {
     struct err e = {0};

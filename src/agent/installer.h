@@ -50,7 +50,8 @@ struct pqota_installer installer_callbacks(struct installer *in);
 /* --- for the installers themselves --- */
 
 /* Runs a configured command with PQOTA_NAME, PQOTA_VERSION, PQOTA_SHA256, PQOTA_SIZE, PQOTA_FILENAME, and
-   with `file` PQOTA_FILE. `a` and `slot` may be NULL. true: it ended with 0; otherwise why says what happened. */
+   with `file` PQOTA_FILE. `a` and `slot` may be NULL. true: it ended with 0; otherwise why says what
+   happened. */
 struct installer_run {
     const char *what;    /* "the health command" */
     const char *command; /* as configured */

@@ -92,7 +92,7 @@ int agent_print_status(const struct agent_config *config, struct err *e)
     rc = installer_init(&in, config, &f, system_now, &floor, &why);
     if (rc == 0)
         rc = in.kind->running_version(&in, version, &why);
-    printf("version      %s\n", rc == 0 ? version : why.text);
+    printf("version      %s%s\n", rc == 0 ? "" : "unknown: ", rc == 0 ? version : why.text);
     return print_state(&f, e);
 }
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client.h"
+#include "client/client.h"
 
 enum verdict {
     VERDICT_MORE,    /* as announced so far */

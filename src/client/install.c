@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client.h"
+#include "client/client.h"
 
 static bool runs_new(pqota_client_t *c)
 {

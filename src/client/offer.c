@@ -3,7 +3,7 @@
 #include <string.h>
 #include <yyjson.h>
 
-#include "client.h"
+#include "client/client.h"
 
 #define OFFER_MEMBERS_MAX 64 /* of one object that is read */
 #define PADDING 4            /* bytes that yyjson's in-place reader needs after the text */

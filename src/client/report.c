@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client.h"
+#include "client/client.h"
 
 static int ignore_body(void *ctx, const void *data, size_t n)
 {

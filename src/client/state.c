@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client.h"
+#include "client/client.h"
 
 #define HEAD "pqota-state 1\n"
 #define SEAL "sha256="

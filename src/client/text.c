@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/hex.h"
-#include "client.h"
+#include "client/client.h"
 
 /* Bytes of the UTF-8 character at p (RFC 3629), 0 when it is none. A NUL ends the text, so nothing past it
    is read. */

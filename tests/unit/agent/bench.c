@@ -101,12 +101,21 @@ void bench_install(struct bench *b, const void *data, size_t n)
 
 void bench_sh(struct bench *b, const char *fmt, ...)
 {
-    char command[4096];
-    va_list args;
+    char command[ARGS_TEXT_MAX - 16];
+    va_list ap;
     (void)b;
-    va_start(args, fmt);
-    vsnprintf(command, sizeof command, fmt, args);
-    va_end(args);
-    if (system(command) != 0)
-        fail_msg("failed: %s", command);
+    va_start(ap, fmt);
+    vsnprintf(command, sizeof command, fmt, ap);
+    va_end(ap);
+    struct args args = {.n = 0};
+    struct err e = {0};
+    struct process_result result;
+    const struct process p = {.args = &args, .file = -1, .timeout_ms = 60000};
+    assert_int_equal(args_add(&args, "/bin/sh", &e), 0);
+    assert_int_equal(args_add(&args, "-c", &e), 0);
+    assert_int_equal(args_add(&args, command, &e), 0);
+    if (process_run(&p, &result, &e) != 0)
+        fail_msg("%s", e.text);
+    if (result.code != 0 || result.timed_out)
+        fail_msg("failed: %s: %s", command, result.output);
 }

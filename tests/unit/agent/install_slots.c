@@ -331,8 +331,8 @@ static void check_whole(int n)
         fail_msg("death at %d: the slot of %s is not whole", n, now);
 }
 
-/* Wherever it dies: a whole old or a whole new version, and going on (as the client library does: confirm when the
-   new version runs, otherwise install again) brings it to the end it would have had. */
+/* Wherever it dies: a whole old or a whole new version, and going on (as the client library does: confirm
+   when the new version runs, otherwise install again) brings it to the end it would have had. */
 static void dies_at_every_step(bool good)
 {
     int n = 1;

@@ -148,7 +148,7 @@ static bool read_request(struct exchange *x)
     }
     const char *field = strcasestr(x->head, "\r\nContent-Length:");
     if (field != NULL && field < end)
-        length = (size_t)atoi(field + 17);
+        length = strtoul(field + 17, NULL, 10);
     x->body_n = have - (size_t)(end + 4 - x->head);
     memcpy(x->body, end + 4, x->body_n);
     end[2] = '\0';

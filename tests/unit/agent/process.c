@@ -57,8 +57,8 @@ static void splits_arguments(void **s)
         assert_true(e.text[0] != '\0');
     }
     char many[4 * ARGS_MAX] = "/a";
-    for (int i = 0; i < ARGS_MAX; i++)
-        strcat(many, " b");
+    for (size_t i = 0; i < ARGS_MAX; i++)
+        memcpy(many + 2 + 2 * i, " b", 3);
     struct args args;
     assert_int_equal(args_split(many, &args, NULL), ERR_TOO_LARGE);
 }
@@ -153,7 +153,7 @@ static void deadline_ends_grandchildren(void **s)
     int64_t took = clock_mono_ms(&clock_system) - begun;
     assert_true(result.timed_out);
     assert_true(took >= 300 + PROCESS_GRACE_MS && took < 20000);
-    pid_t grandchild = (pid_t)atoi(result.output);
+    pid_t grandchild = (pid_t)strtol(result.output, NULL, 10);
     assert_true(grandchild > 1);
     for (int i = 0; i < 500 && kill(grandchild, 0) == 0; i++) {
         char state[64], path[64];
@@ -190,7 +190,7 @@ static void what_a_good_program_leaves_lives(void **s)
     assert_false(result.timed_out);
     assert_int_equal(result.code, 0);
     assert_true(clock_mono_ms(&clock_system) - begun < 5000);
-    pid_t left = (pid_t)atoi(result.output);
+    pid_t left = (pid_t)strtol(result.output, NULL, 10);
     assert_true(left > 1);
     assert_int_equal(kill(left, 0), 0);
     kill(left, SIGKILL);

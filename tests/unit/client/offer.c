@@ -24,7 +24,7 @@ static enum client_offer read_offer(const char *text, struct client_state *st, c
     static _Alignas(16) unsigned char pool[65536];
     char *body = malloc(strlen(text) + 16);
     assert_non_null(body);
-    strcpy(body, text);
+    memcpy(body, text, strlen(text));
     why[0] = '\0';
     enum client_offer got = client_offer_read(body, strlen(text), pool, sizeof pool, 1000000, st, why);
     free(body);
@@ -187,7 +187,8 @@ static void too_large_offers(void **s)
     world_fini(&w);
 }
 
-/* Every cut and every changed byte of an offer: never a crash (ASan), never an address or name that is not sound. */
+/* Every cut and every changed byte of an offer: never a crash (ASan), never an address or name that is not
+   sound. */
 static void mangled_offers(void **s)
 {
     (void)s;
@@ -199,7 +200,7 @@ static void mangled_offers(void **s)
         snprintf(text, sizeof text, "%.*s", (int)at, good);
         assert_int_equal(read_offer(text, &st, why), OFFER_BROKEN);
         for (int byte = 1; byte < 256; byte += 3) {
-            strcpy(text, good);
+            memcpy(text, good, n + 1);
             text[at] = (char)byte;
             if (read_offer(text, &st, why) == OFFER_GOOD) {
                 assert_true(client_is_name(st.version) && client_is_name(st.filename) &&

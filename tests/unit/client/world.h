@@ -1,6 +1,7 @@
 /*
- * A device and its server in memory, for the tests of the client library. Everything that a callback does goes
- * through world_hit, so that a test may let the n-th of them fail, kill the program there, or cut the power.
+ * A device and its server in memory, for the tests of the client library. Everything that a callback does
+ * goes through world_hit, so that a test may let the n-th of them fail, kill the program there, or cut the
+ * power.
  */
 #ifndef PQOTA_TEST_WORLD_H
 #define PQOTA_TEST_WORLD_H
@@ -75,7 +76,8 @@ void world_offer(struct world *w, const char *version, size_t n);
 int world_start(struct world *w);
 /* Power comes back: another boot, unflushed bytes are garbage. */
 void world_power(struct world *w);
-/* Steps until the client has nothing to do, at most `most` steps; the last answer. Deaths restart the program. */
+/* Steps until the client has nothing to do, at most `most` steps; the last answer. Deaths restart the
+   program. */
 enum pqota_next world_run(struct world *w, int most);
 /* One step without deaths. */
 enum pqota_next world_step(struct world *w, uint32_t *wait_s);
