@@ -130,6 +130,7 @@ int agent_open(struct agent *a, const struct agent_config *config, struct err *e
         rc = open_signals(a, e);
     if (rc != 0)
         return rc;
+    files_sweep(a->files.dir);
     clock_floor_load(&a->floor, a->files.floor, &clock_system);
     rc = installer_init(&a->installer, &a->config, &a->files, cb_now, &a->floor, e);
     if (rc == 0)

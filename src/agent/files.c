@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -65,6 +66,21 @@ int files_lock(struct files *f, struct err *e)
     }
     f->lock_fd = fd;
     return 0;
+}
+
+static bool is_leftover(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL && dot != name && (strcmp(dot, ".tmp") == 0 || strcmp(dot, ".check") == 0);
+}
+
+void files_sweep(const char *dir)
+{
+    auto_closedir DIR *d = opendir(dir);
+    struct dirent *entry;
+    while (d != NULL && (entry = readdir(d)) != NULL)
+        if (is_leftover(entry->d_name) && unlinkat(dirfd(d), entry->d_name, 0) != 0)
+            log_warn("files", "a temporary file could not be removed", LOG_STR("file", entry->d_name));
 }
 
 int files_artifact_fd(const struct files *f)

@@ -30,6 +30,8 @@ int files_open(struct files *f, const char *dir, bool make, struct err *e) MUST_
 void files_close(struct files *f);
 /* One agent a folder: ERR_BUSY when another has it. */
 int files_lock(struct files *f, struct err *e) MUST_CHECK;
+/* Removes what a cut-off write left beside the files of a folder (*.tmp, *.check). */
+void files_sweep(const char *dir);
 /* The descriptor that is written, checked and installed; -1 when there is no artifact. */
 int files_artifact_fd(const struct files *f);
 const char *files_artifact_path(const struct files *f);

@@ -263,6 +263,7 @@ static void recover(struct installer *in, uint32_t *wait_s)
     struct slots_pending p;
     char why[PQOTA_TEXT_SIZE] = "";
     *wait_s = 0;
+    files_sweep(in->config->slots_dir);
     if (slots_pending_read(in->config->slots_dir, &p, NULL) == ERR_NOT_FOUND)
         return;
     uint32_t again = 0;

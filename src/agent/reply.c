@@ -34,9 +34,9 @@ static int take_texts(const struct buf *reply, struct arena *a, struct reply *r,
     int rc = json_parse_object(buf_str(reply), &doc, e);
     yyjson_val *root = yyjson_doc_get_root(doc);
     if (rc == 0)
-        rc = json_get_str(root, "certificate", PKI_PEM_MAX - 1, &certificate, e);
+        rc = json_get_pem(root, "certificate", PKI_PEM_MAX - 1, &certificate, e);
     if (rc == 0)
-        rc = json_get_str(root, "roots", PKI_PEM_MAX - 1, &roots, e);
+        rc = json_get_pem(root, "roots", PKI_PEM_MAX - 1, &roots, e);
     if (rc != 0)
         return err_context(e, "the server's answer");
     if (certificate.n == 0)

@@ -89,6 +89,24 @@ static void a_link_is_not_followed(void **s)
     bench_fini(&b);
 }
 
+static void leftovers_are_swept(void **s)
+{
+    char path[BENCH_PATH];
+    (void)s;
+    bench_init(&b);
+    bench_write(&b, "state.0123456789abcdef.tmp", "half");
+    bench_write(&b, "roots.check", "half");
+    bench_write(&b, "state", "whole");
+    bench_write(&b, ".tmp", "not ours");
+    files_sweep(b.dir);
+    assert_int_equal(access(bench_path(&b, "state.0123456789abcdef.tmp", path), F_OK), -1);
+    assert_int_equal(access(bench_path(&b, "roots.check", path), F_OK), -1);
+    assert_string_equal(bench_read(&b, "state"), "whole");
+    assert_string_equal(bench_read(&b, ".tmp"), "not ours");
+    files_sweep("/nonexistent");
+    bench_fini(&b);
+}
+
 static void one_agent_a_folder(void **s)
 {
     struct files second;
@@ -109,6 +127,7 @@ int main(void)
         cmocka_unit_test(artifact),
         cmocka_unit_test(no_room),
         cmocka_unit_test(a_link_is_not_followed),
+        cmocka_unit_test(leftovers_are_swept),
         cmocka_unit_test(one_agent_a_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
