@@ -263,9 +263,10 @@ static void recover(struct installer *in, uint32_t *wait_s)
     struct slots_pending p;
     char why[PQOTA_TEXT_SIZE] = "";
     *wait_s = 0;
-    files_sweep(in->config->slots_dir);
-    if (slots_pending_read(in->config->slots_dir, &p, NULL) == ERR_NOT_FOUND)
+    if (slots_pending_read(in->config->slots_dir, &p, NULL) == ERR_NOT_FOUND) {
+        files_sweep(in->config->slots_dir); /* while a switch is under way, `confirm` may be writing here */
         return;
+    }
     uint32_t again = 0;
     if (confirm(in, NULL, &again, why) == PQOTA_CONFIRM_WAIT)
         *wait_s = again > 0 ? again : 1;
