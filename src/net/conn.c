@@ -51,7 +51,7 @@ void conn_set_state(struct conn *c, enum conn_state next)
     set_phase(c, states[next].phase);
 }
 
-/* libuv tells a broken socket apart from the others by one code for all causes; the socket knows which it was. */
+/* libuv has one code for all that can break a socket; the socket knows which it was. */
 static void broken(struct conn *c)
 {
     int why = 0;
@@ -135,7 +135,8 @@ int conn_open(struct listener *ln, int fd, const struct sockaddr_storage *from, 
     buf_init(&c->pending, PENDING_MAX);
     buf_init(&c->head, l->app->arena_max + LOOP_BUFFER);
     describe_peer(c, ln, from);
-    const struct http_limits limits = {.head_max = l->limits.head_bytes, .target_max = l->limits.target_bytes};
+    const struct http_limits limits = {.head_max = l->limits.head_bytes,
+                                       .target_max = l->limits.target_bytes};
     c->parser = http_parser_new(&limits);
     int rc = c->parser == NULL ? err_set(e, ERR_NOMEM, "no memory for a connection") : 0;
     if (rc == 0 && ln->kind == NET_TLS)
@@ -231,8 +232,9 @@ static void handshake_done(struct conn *c)
     bool classical = strcasestr(info->group, "MLKEM") == NULL;
     stat_add(info->resumed ? &stats->handshakes_resumed : &stats->handshakes_full, 1);
     stat_add(&stats->handshakes_classical, classical ? 1 : 0);
-    log_debug("net", "connection secured", LOG_STR("peer", c->peer.address), LOG_STR("listener", c->peer.listener),
-              LOG_STR("group", info->group), LOG_STR("signature", info->signature), LOG_STR("cipher", info->cipher),
+    log_debug("net", "connection secured", LOG_STR("peer", c->peer.address),
+              LOG_STR("listener", c->peer.listener), LOG_STR("group", info->group),
+              LOG_STR("signature", info->signature), LOG_STR("cipher", info->cipher),
               LOG_STR("resumed", info->resumed ? "yes" : "no"),
               LOG_STR(info->peer.present ? "certificate" : NULL, info->peer.common_name));
 }
@@ -278,7 +280,7 @@ static bool step_closing(struct conn *c)
     return true;
 }
 
-/* However much comes: its bound is the time, since a client that writes first and reads then needs all of it. */
+/* However much comes: a client that writes all before it reads is bounded by the time alone. */
 static bool step_linger(struct conn *c)
 {
     ssize_t n = recv(c->fd, c->loop->buffer, LOOP_BUFFER, 0);

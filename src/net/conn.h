@@ -14,16 +14,16 @@
 /* What a state allows next stands in the table in conn.c; conn_set_state asserts it. */
 enum conn_state {
     CONN_HANDSHAKE,
-    CONN_IDLE,   /* between requests */
-    CONN_HEADER, /* a request has begun */
-    CONN_BODY,   /* its body is arriving */
-    CONN_CHUNK,  /* a piece of its body is with the application */
-    CONN_APP,    /* the whole request is with the application */
-    CONN_REPLY,  /* the response is going out */
-    CONN_FILE,   /* the next piece of the response is being read from the disk */
+    CONN_IDLE,    /* between requests */
+    CONN_HEADER,  /* a request has begun */
+    CONN_BODY,    /* its body is arriving */
+    CONN_CHUNK,   /* a piece of its body is with the application */
+    CONN_APP,     /* the whole request is with the application */
+    CONN_REPLY,   /* the response is going out */
+    CONN_FILE,    /* the next piece of the response is being read from the disk */
     CONN_CLOSING, /* close_notify is going out */
-    CONN_LINGER, /* all is sent; what the peer still sends is thrown away, so that it sees our reply */
-    CONN_DEAD,   /* closed; its memory waits for the application to hand the exchange back */
+    CONN_LINGER,  /* all is sent; what the peer still sends is thrown away, so that it sees our reply */
+    CONN_DEAD,    /* closed; its memory waits for the application to hand the exchange back */
     CONN_STATES
 };
 
@@ -44,21 +44,21 @@ struct conn {
     struct net_peer peer;
 
     struct http_parser *parser;
-    struct exchange *x;  /* NULL when idle */
-    bool app_has_it;     /* the application works on x: neither may be freed */
-    bool driving;        /* inside conn_drive: what is called back must not drive again */
-    bool refused;        /* the reply goes out before the body was read */
-    bool has_ready;      /* in loop->ready */
+    struct exchange *x; /* NULL when idle */
+    bool app_has_it;    /* the application works on x: neither may be freed */
+    bool driving;       /* inside conn_drive: what is called back must not drive again */
+    bool refused;       /* the reply goes out before the body was read */
+    bool has_ready;     /* in loop->ready */
     uint64_t requests;
-    struct buf pending;  /* bytes read and not parsed yet: the next requests of a pipeline */
+    struct buf pending; /* bytes read and not parsed yet: the next requests of a pipeline */
 
-    struct buf head;     /* the response's head, with what of its body fits beside it */
+    struct buf head; /* the response's head, with what of its body fits beside it */
     size_t head_sent;
-    size_t next_part;    /* of the response, not in `head` */
-    uint64_t part_sent;  /* bytes of that part */
-    size_t offered;      /* bytes of a write that waits: TLS wants exactly these again */
-    bool continuing;     /* what goes out is "100 Continue", after which the body is read */
-    char *cold;          /* bytes of the file that were not in the page cache, or NULL */
+    size_t next_part;   /* of the response, not in `head` */
+    uint64_t part_sent; /* bytes of that part */
+    size_t offered;     /* bytes of a write that waits: TLS wants exactly these again */
+    bool continuing;    /* what goes out is "100 Continue", after which the body is read */
+    char *cold;         /* bytes of the file that were not in the page cache, or NULL */
     uint64_t cold_offset;
     size_t cold_n;
     enum close_reason reason;

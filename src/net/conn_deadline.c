@@ -72,7 +72,7 @@ void conn_check_deadlines(struct loop *l)
 {
     for (int phase = PHASE_NONE + 1; phase < PHASES; phase++) {
         int64_t limit = limit_of(l, phase);
-        /* The list is in the order of the deadlines, and whoever is dealt with leaves it or goes to its end. */
+        /* The list is in the order of the deadlines; whoever is dealt with leaves it or goes to its end. */
         while (!list_empty(&l->phases[phase])) {
             struct conn *c = container_of(l->phases[phase].next, struct conn, phase_link);
             if (l->now_ms - c->phase_began_ms < limit)

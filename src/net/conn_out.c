@@ -36,7 +36,8 @@ void conn_begin_reply(struct conn *c)
     if (!body_is_sent(x))
         skip_parts(c);
     while (c->next_part < x->res.part_count && x->res.parts[c->next_part].kind == HTTP_PART_BYTES &&
-           x->res.parts[c->next_part].bytes.n <= BESIDE_HEAD - (c->head.n < BESIDE_HEAD ? c->head.n : BESIDE_HEAD)) {
+           x->res.parts[c->next_part].bytes.n <=
+               BESIDE_HEAD - (c->head.n < BESIDE_HEAD ? c->head.n : BESIDE_HEAD)) {
         if (buf_add_str(&c->head, x->res.parts[c->next_part].bytes) != 0) {
             conn_close(c, CLOSE_NO_MEMORY);
             return;

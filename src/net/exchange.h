@@ -45,22 +45,28 @@ struct exchange {
     struct http_response res;
     struct arena arena;
     const struct net_peer *peer;
-    uint64_t body_max;   /* set by net_app.head */
-    uint64_t body_seen;  /* bytes of body that came */
-    uint64_t began_us;   /* monotonic, when its first byte came */
-    void *app;           /* the application's own, freed by net_app.end */
-    atomic_bool gone;    /* the client has left: work for it may be dropped */
+    uint64_t body_max;  /* set by net_app.head */
+    uint64_t body_seen; /* bytes of body that came */
+    uint64_t began_us;  /* monotonic, when its first byte came */
+    void *app;          /* the application's own, freed by net_app.end */
+    atomic_bool gone;   /* the client has left: work for it may be dropped */
 
     /* The connection's own. */
     struct conn *conn;
-    struct buf body;  /* NET_READ_BODY: all of it; NET_SPOOL_BODY: the chunk under way */
+    struct buf body; /* NET_READ_BODY: all of it; NET_SPOOL_BODY: the chunk under way */
     struct loop_msg msg;
-    enum exchange_news { EXCHANGE_NOTHING, EXCHANGE_REPLY, EXCHANGE_CHUNK, EXCHANGE_FILE, EXCHANGE_CALL } news;
+    enum exchange_news {
+        EXCHANGE_NOTHING,
+        EXCHANGE_REPLY,
+        EXCHANGE_CHUNK,
+        EXCHANGE_FILE,
+        EXCHANGE_CALL
+    } news;
     void (*call)(struct exchange *x);
     long file_result; /* bytes read, or a negative enum err_code */
-    bool spooling; /* its body goes to net_app.chunk */
-    bool complete; /* all of the request has come */
-    bool refused;  /* net_app.head has answered already */
+    bool spooling;    /* its body goes to net_app.chunk */
+    bool complete;    /* all of the request has come */
+    bool refused;     /* net_app.head has answered already */
 };
 
 struct net_app {
@@ -76,7 +82,7 @@ struct net_app {
     void (*file_read)(void *ctx, struct exchange *x, void *buf, size_t size, uint64_t offset);
     /* The last of an exchange: its reply is out, or its connection is gone and nobody works on it. */
     void (*end)(void *ctx, struct exchange *x);
-    /* Server memory of loops: called once on each loop's thread as it starts and ends; *loop_ctx is the loop's. */
+    /* Called once on each loop's thread as it starts and ends; *loop_ctx is the loop's own. */
     int (*loop_start)(void *ctx, void **loop_ctx, struct err *e);
     void (*loop_stop)(void *ctx, void *loop_ctx);
 };

@@ -63,7 +63,7 @@ struct address_key address_key_of(const struct sockaddr_storage *ss)
     return key;
 }
 
-/* FNV-1a: the table is bounded by the connection limit, so chosen collisions cost an attacker more than us. */
+/* FNV-1a: the connection limit bounds the table, so chosen collisions cost an attacker more than us. */
 static uint64_t hash_of(const struct address_key *key)
 {
     uint64_t h = 0xcbf29ce484222325u;

@@ -54,11 +54,13 @@ static int bind_inet(const char *address, bool first, int *out, struct err *e)
     int rc = split_address(address, host, port, e);
     if (rc != 0)
         return rc;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     rc = getaddrinfo(host, port, &hints, &found);
     if (rc != 0)
-        return err_set(e, ERR_INVALID, "\"%s\" is no numeric address and port: %s", address, gai_strerror(rc));
+        return err_set(e, ERR_INVALID, "\"%s\" is no numeric address and port: %s", address,
+                       gai_strerror(rc));
     /* SO_REUSEPORT would share the port with any other server of the same user: a socket without it tells. */
     auto_close int probe = -1;
     rc = first ? bind_address(found, address, false, &probe, e) : 0;

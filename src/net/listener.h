@@ -14,8 +14,8 @@ struct listener {
     struct tls_ctx *tls; /* changed by the loop's own thread only */
     int fd;
     uv_poll_t poll;
-    bool open;           /* poll is initialised */
-    bool paused;         /* out of descriptors: tried again at the next tick */
+    bool open;   /* poll is initialised */
+    bool paused; /* out of descriptors: tried again at the next tick */
 };
 
 /* The address a socket is bound to, as text; ERR_INVALID for a Unix socket. */

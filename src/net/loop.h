@@ -13,13 +13,22 @@
 #include "net/limits.h"
 #include "net/net.h"
 
-#define LOOP_BUFFER 65536        /* what one read may bring */
-#define LOOP_WINDOW 131072       /* what one write of a file offers */
-#define LOOP_EXCHANGES_KEPT 32   /* memory of ended exchanges kept for the next ones */
+#define LOOP_BUFFER 65536      /* what one read may bring */
+#define LOOP_WINDOW 131072     /* what one write of a file offers */
+#define LOOP_EXCHANGES_KEPT 32 /* memory of ended exchanges kept for the next ones */
 #define LOOP_TICK_MS 200
 
-/* What a connection waits for; each has one deadline for all, so its list is in the order of the deadlines. */
-enum phase { PHASE_NONE, PHASE_HANDSHAKE, PHASE_IDLE, PHASE_HEADER, PHASE_BODY, PHASE_WRITE, PHASE_LINGER, PHASES };
+/* What a connection waits for. The deadline is the same for all in a phase, so its list is in their order. */
+enum phase {
+    PHASE_NONE,
+    PHASE_HANDSHAKE,
+    PHASE_IDLE,
+    PHASE_HEADER,
+    PHASE_BODY,
+    PHASE_WRITE,
+    PHASE_LINGER,
+    PHASES
+};
 
 struct listener;
 
@@ -52,7 +61,7 @@ struct loop {
     struct list ready;          /* connections with work that poll does not announce, by conn.ready_link */
     size_t connections;
     bool draining, stopping;
-    int64_t now_ms; /* monotonic, of this turn */
+    int64_t now_ms;        /* monotonic, of this turn */
     int64_t complained_ms; /* when a limit was last logged */
 
     struct exchange *spare[LOOP_EXCHANGES_KEPT];

@@ -5,19 +5,19 @@
 #include <stdint.h>
 
 enum close_reason {
-    CLOSE_PEER,            /* the peer closed, between requests */
-    CLOSE_PEER_EARLY,      /* the peer closed inside a request or reply */
-    CLOSE_DONE,            /* our reply said "close" */
-    CLOSE_HANDSHAKE,       /* the handshake failed */
+    CLOSE_PEER,       /* the peer closed, between requests */
+    CLOSE_PEER_EARLY, /* the peer closed inside a request or reply */
+    CLOSE_DONE,       /* our reply said "close" */
+    CLOSE_HANDSHAKE,  /* the handshake failed */
     CLOSE_HANDSHAKE_SLOW,
     CLOSE_HEADER_SLOW,
     CLOSE_BODY_SLOW,
     CLOSE_WRITE_SLOW,
     CLOSE_IDLE,
-    CLOSE_PROTOCOL,        /* not HTTP, or not ours */
+    CLOSE_PROTOCOL, /* not HTTP, or not ours */
     CLOSE_IO,
     CLOSE_NO_MEMORY,
-    CLOSE_DRAIN,           /* the server is stopping */
+    CLOSE_DRAIN, /* the server is stopping */
     CLOSE_REASONS
 };
 
@@ -30,7 +30,7 @@ extern const int64_t net_latency_bounds[NET_LATENCY_BUCKETS - 1];
 struct net_stats {
     uint64_t accepted, refused_limit, refused_address, accept_failed;
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed, handshakes_classical;
-    uint64_t requests[6]; /* by hundreds of the status: [2] is 2xx */
+    uint64_t requests[6];         /* by hundreds of the status: [2] is 2xx */
     uint64_t bytes_in, bytes_out; /* of HTTP, before TLS */
     uint64_t closed[CLOSE_REASONS];
     uint64_t latency[NET_LATENCY_BUCKETS];

@@ -1,4 +1,4 @@
-/* A byte stream over a non-blocking socket: plain or TLS behind one table, so that nothing above says which. */
+/* A byte stream over a non-blocking socket: plain or TLS behind one table; nothing above says which. */
 #ifndef PQOTA_NET_STREAM_H
 #define PQOTA_NET_STREAM_H
 
@@ -22,7 +22,7 @@ struct stream_ops {
 
 struct stream {
     const struct stream_ops *ops;
-    int fd; /* the owner's */
+    int fd;               /* the owner's */
     struct tls_conn *tls; /* NULL: plain */
 };
 

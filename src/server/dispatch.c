@@ -9,8 +9,8 @@
 
 #define ARENA_MAX (8u << 20) /* bytes one request may use */
 
-/* "https://host:port" as the client sees us. What the Host header says is put into links, so it must look like
-   a host. */
+/* "https://host:port" as the client sees us. What the Host header says is put into links, so it must look
+   like a host. */
 static const char *base_url(struct server *s, struct exchange *x)
 {
     if (s->config.public_url[0] != '\0')
@@ -51,7 +51,8 @@ static enum net_verdict refuse_who(struct run *run)
 {
     struct exchange *x = run->x;
     if (run->who.who == WHO_ANYONE || run->who.who == WHO_LOCAL)
-        return refuse(x, 401, "this needs a client certificate: a device's (pqota-agent enroll) or an operator's");
+        return refuse(x, 401,
+                      "this needs a client certificate: a device's (pqota-agent enroll) or an operator's");
     if (run->who.who == WHO_EXPIRED)
         return refuse(x, 401, "the device's certificate has expired; it is good for POST /api/renew alone");
     return refuse(x, 403, "this identity may not do this");
@@ -90,7 +91,8 @@ static enum net_verdict plan_body(struct run *run)
         break;
     }
     if (req->has_length && req->content_length > x->body_max && has_body)
-        return refuse(x, 413, "the body is larger than this resource takes (for uploads: limits.upload_bytes)");
+        return refuse(x, 413,
+                      "the body is larger than this resource takes (for uploads: limits.upload_bytes)");
     return r->body == BODY_SPOOL ? NET_SPOOL_BODY : NET_READ_BODY;
 }
 
@@ -113,7 +115,8 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
     if (x->req.method == HTTP_OTHER)
         return refuse(x, 501, "this server does not know that method");
     const char *allow = NULL;
-    int rc = route_find(s->routes, s->route_count, &x->req, &x->arena, &run->route, run->call.param, &allow, &e);
+    int rc =
+        route_find(s->routes, s->route_count, &x->req, &x->arena, &run->route, run->call.param, &allow, &e);
     if (rc != 0)
         return refuse_route(x, rc, allow, &e);
     if ((run->route->who & (run->who.who | WHO_ANYONE)) == 0)
@@ -158,7 +161,7 @@ static void log_request(const struct run *run)
     bool reads = x->req.method == HTTP_GET || x->req.method == HTTP_HEAD;
     int status = x->res.status;
     if (atomic_load_explicit(&x->gone, memory_order_relaxed)) {
-        /* There may be no answer yet, and if there is, nobody has it: why stands with the connection's end. */
+        /* There may be no answer yet, and if there is, nobody has it. The connection's end says why. */
         log_at(reads ? LOG_DEBUG : LOG_INFO, "http", "request cut off", LOG_S("method", x->req.method_text),
                LOG_S("path", x->req.path), LOG_STR("who", run->who.id), LOG_STR("peer", x->peer->address),
                LOG_STR("listener", x->peer->listener), LOG_I64("received", (int64_t)x->body_seen));

@@ -1,8 +1,8 @@
 /* GET /healthz: the process answers. GET /readyz: it can do its work. */
 #include "server/server.h"
 
-#define DISK_LEAST (64 << 20)  /* bytes free below which uploads and commits are about to fail */
-#define FAILURE_MS 30000       /* a failed commit counts this long */
+#define DISK_LEAST (64 << 20) /* bytes free below which uploads and commits are about to fail */
+#define FAILURE_MS 30000      /* a failed commit counts this long */
 
 static int healthz(struct call *c)
 {
@@ -23,7 +23,8 @@ static int readyz(struct call *c)
     if (h.disk_free_bytes < DISK_LEAST)
         return err_set(&c->err, ERR_FULL, "less than 64 MiB are free on the disk of the data folder");
     if (h.last_failure_ms != 0 && now - h.last_failure_ms < FAILURE_MS)
-        return err_set(&c->err, ERR_BUSY, "a commit to the database failed less than 30 s ago; the log says why");
+        return err_set(&c->err, ERR_BUSY,
+                       "a commit to the database failed less than 30 s ago; the log says why");
     http_reply(c->res, 200, "text/plain", STR("ready\n"));
     return CALL_NEXT;
 }

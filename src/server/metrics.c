@@ -25,7 +25,8 @@ static int labelled(struct buf *b, const char *name, const char *label, const ch
 
 static int add_latency(struct buf *b, const struct net_stats *n)
 {
-    int rc = family(b, "pqota_request_seconds", "histogram", "From a request's first byte to its reply's last");
+    int rc =
+        family(b, "pqota_request_seconds", "histogram", "From a request's first byte to its reply's last");
     uint64_t sum = 0;
     for (int i = 0; i < NET_LATENCY_BUCKETS && rc == 0; i++) {
         sum += n->latency[i];
@@ -53,8 +54,9 @@ static int add_net(struct buf *b, const struct net_stats *n)
     rc = rc ? rc : labelled(b, "pqota_handshakes_total", "result", "full", n->handshakes_full);
     rc = rc ? rc : labelled(b, "pqota_handshakes_total", "result", "resumed", n->handshakes_resumed);
     rc = rc ? rc : labelled(b, "pqota_handshakes_total", "result", "failed", n->handshakes_failed);
-    rc = rc ? rc : sample(b, "pqota_handshakes_classical_total", "counter",
-                          "Handshakes without post-quantum key exchange", n->handshakes_classical);
+    rc = rc ? rc
+            : sample(b, "pqota_handshakes_classical_total", "counter",
+                     "Handshakes without post-quantum key exchange", n->handshakes_classical);
     rc = rc ? rc : family(b, "pqota_requests_total", "counter", "Requests by class of status");
     for (int i = 0; i < 6 && rc == 0; i++)
         rc = labelled(b, "pqota_requests_total", "class", classes[i], n->requests[i]);
@@ -71,11 +73,13 @@ static int add_store(struct buf *b, const struct store_health *h)
     int rc = sample(b, "pqota_store_queue", "gauge", "Writes waiting for the writer", h->queue);
     rc = rc ? rc : sample(b, "pqota_store_commits_total", "counter", "Commits", h->commits);
     rc = rc ? rc : sample(b, "pqota_store_jobs_total", "counter", "Writes that were committed", h->jobs);
-    rc = rc ? rc : sample(b, "pqota_store_wal_bytes", "gauge", "Size of the write-ahead log",
-                          (uint64_t)h->wal_bytes);
+    rc = rc ? rc
+            : sample(b, "pqota_store_wal_bytes", "gauge", "Size of the write-ahead log",
+                     (uint64_t)h->wal_bytes);
     rc = rc ? rc : sample(b, "pqota_store_bytes", "gauge", "Size of the database", (uint64_t)h->db_bytes);
-    return rc ? rc : sample(b, "pqota_disk_free_bytes", "gauge", "Free on the disk of the data folder",
-                            (uint64_t)h->disk_free_bytes);
+    return rc ? rc
+              : sample(b, "pqota_disk_free_bytes", "gauge", "Free on the disk of the data folder",
+                       (uint64_t)h->disk_free_bytes);
 }
 
 static int add_pools(struct buf *b, struct server *s)
@@ -104,13 +108,16 @@ static int metrics(struct call *c)
     struct store_health h;
     net_stats(s->net, &n);
     store_health(s->store, &h);
-    int rc = buf_printf(&b, "# HELP pqota_info The program\n# TYPE pqota_info gauge\npqota_info{version=\"%s\"} 1\n",
-                        PQOTA_VERSION);
-    rc = rc ? rc : sample(&b, "pqota_start_time_seconds", "gauge", "When the server started, Unix seconds",
-                          (uint64_t)s->started_ms / 1000);
+    int rc = buf_printf(
+        &b, "# HELP pqota_info The program\n# TYPE pqota_info gauge\npqota_info{version=\"%s\"} 1\n",
+        PQOTA_VERSION);
+    rc = rc ? rc
+            : sample(&b, "pqota_start_time_seconds", "gauge", "When the server started, Unix seconds",
+                     (uint64_t)s->started_ms / 1000);
     rc = rc ? rc : sample(&b, "process_resident_memory_bytes", "gauge", "Resident memory", resident_bytes());
-    rc = rc ? rc : sample(&b, "pqota_sessions", "gauge", "TLS sessions that may be resumed",
-                          tls_sessions_count(s->sessions));
+    rc = rc ? rc
+            : sample(&b, "pqota_sessions", "gauge", "TLS sessions that may be resumed",
+                     tls_sessions_count(s->sessions));
     rc = rc ? rc : add_net(&b, &n);
     rc = rc ? rc : add_store(&b, &h);
     rc = rc ? rc : add_pools(&b, s);

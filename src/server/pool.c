@@ -96,7 +96,8 @@ int pool_submit(struct pool *p, struct pool_job *job, struct err *e)
         enqueue(p, job);
     pthread_mutex_unlock(&p->lock);
     if (!room)
-        return err_set(e, ERR_BUSY, "the server has more work of this kind (%s) than it may queue; try again shortly",
+        return err_set(e, ERR_BUSY,
+                       "the server has more work of this kind (%s) than it may queue; try again shortly",
                        p->name);
     return 0;
 }

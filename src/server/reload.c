@@ -1,4 +1,4 @@
-/* SIGHUP: certificates, roots, limits and the log change without dropping a connection; the rest at a restart. */
+/* SIGHUP: certificates, roots, limits, log change without dropping a connection; the rest at a restart. */
 #include <string.h>
 
 #include "base/log.h"
@@ -46,6 +46,8 @@ int server_load_trust(struct server *s, const struct server_config *c, struct er
     s->device_ca = ca;
     pthread_mutex_unlock(&s->ca_lock);
     pki_ca_free(old);
+    if (s->ota.crl != NULL)
+        crl_touch(s->ota.crl); /* another authority, another list */
     return 0;
 }
 
@@ -126,12 +128,13 @@ void server_reload(struct server *s)
     if (rc == 0)
         rc = apply(s, &c, &e);
     if (rc != 0)
-        log_error("server", "the new configuration is bad; the old one stays in force", LOG_STR("file", s->config_file),
-                  LOG_ERR(&e));
+        log_error("server", "the new configuration is bad; the old one stays in force",
+                  LOG_STR("file", s->config_file), LOG_ERR(&e));
     else
         log_info("server", "configuration and certificates read again", LOG_STR("file", s->config_file));
     if (rc == 0 && needs_restart(&s->config, &c))
-        log_warn("server", "some settings that changed (listeners, folders, threads, queues, lives) need a restart",
+        log_warn("server",
+                 "some settings that changed (listeners, folders, threads, queues, lives) need a restart",
                  LOG_STR("file", s->config_file));
     server_notify("READY=1");
 }

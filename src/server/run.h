@@ -20,20 +20,20 @@ struct run {
     struct call call;
     struct identity who;
     size_t step;
-    bool upgraded;  /* the READ step at hand runs in the WRITE lane */
-    int result;     /* of the last handler: CALL_NEXT, CALL_REPLY */
+    bool upgraded; /* the READ step at hand runs in the WRITE lane */
+    int result;    /* of the last handler: CALL_NEXT, CALL_REPLY */
 
     struct pool_job job;
     struct store_job write;
 
     struct spool *spool;
     struct http_spool spooled;
-    struct str piece;   /* of the body, being spooled */
+    struct str piece; /* of the body, being spooled */
     struct {
         void *buf;
         size_t size;
         uint64_t offset;
-    } file;             /* what is being read for the reply */
+    } file; /* what is being read for the reply */
 };
 
 /* server/lanes.c: runs the steps from run->step on, whatever thread this is. */
@@ -43,7 +43,7 @@ void run_fail(struct run *run);
 
 /* server/spooling.c: the body of an upload, on the file workers. */
 void run_spool_piece(struct run *run, struct str piece);
-void run_spool_finish(struct run *run); /* then run_steps */
+void run_spool_finish(struct run *run);  /* then run_steps */
 void run_spool_discard(struct run *run); /* the file goes, if no handler took it */
 void run_file_read(struct run *run, void *buf, size_t size, uint64_t offset);
 

@@ -61,13 +61,13 @@ void server_add_routes(struct server *s);
 /* server/tlsconf.c: contexts for the listeners; *out NULL when that listener is off. */
 int server_tls_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
                        struct err *e) MUST_CHECK;
-int server_classical_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
-                             struct err *e) MUST_CHECK;
+int server_classical_context(const struct server_config *c, struct tls_sessions *sessions,
+                             struct tls_ctx **out, struct err *e) MUST_CHECK;
 
 /* server/notify.c: tells systemd (sd_notify protocol), if it asked to be told. */
 void server_notify(const char *state);
 
-extern const struct route_table server_health_routes; /* server/health.c */
+extern const struct route_table server_health_routes;  /* server/health.c */
 extern const struct route_table server_metrics_routes; /* server/metrics.c */
 
 #endif

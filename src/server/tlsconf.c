@@ -22,7 +22,8 @@ static int write_client_roots(const struct server_config *c, char path[PATH_MAX]
         return rc;
     both.max = 2 * ROOTS_MAX; /* file_read leaves its own bound */
     if (buf_add(&both, "\n", 1) != 0 || buf_add_str(&both, buf_str(&one)) != 0)
-        return err_set(e, ERR_NOMEM, "no memory for the roots of %s and %s", c->device_roots, c->operator_roots);
+        return err_set(e, ERR_NOMEM, "no memory for the roots of %s and %s", c->device_roots,
+                       c->operator_roots);
     if (file_join(path, PATH_MAX, c->data_dir, "client-roots.pem") != 0)
         return err_set(e, ERR_TOO_LARGE, "the path %s is too long", c->data_dir);
     return file_write_atomic(path, both.p, both.n, 0644, e);
@@ -59,8 +60,8 @@ int server_tls_context(const struct server_config *c, struct tls_sessions *sessi
     return tls_ctx_new(&config, out, e);
 }
 
-int server_classical_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
-                             struct err *e)
+int server_classical_context(const struct server_config *c, struct tls_sessions *sessions,
+                             struct tls_ctx **out, struct err *e)
 {
     *out = NULL;
     if (!c->classical)

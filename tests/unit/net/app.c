@@ -126,7 +126,8 @@ static void answer_by_call(struct task *t)
 
 static void answer_sum(struct task *t)
 {
-    char *text = arena_printf(&t->x->arena, "%llu %llu", (unsigned long long)t->bytes, (unsigned long long)t->sum);
+    char *text =
+        arena_printf(&t->x->arena, "%llu %llu", (unsigned long long)t->bytes, (unsigned long long)t->sum);
     http_reply(&t->x->res, 200, "text/plain", str_of(text));
     exchange_reply(t->x);
 }
@@ -296,12 +297,20 @@ struct fixture *app_start(const struct net_limits *limits, size_t loops)
         .loop_stop = on_loop_stop,
     };
     const struct net_listen listen = {.kind = NET_PLAIN, .name = "plain", .address = "127.0.0.1:0"};
-    const struct net_config config = {.loops = loops, .listens = &listen, .listen_count = 1, .limits = *limits,
-                                      .app = &app, .clock = &clock_system};
+    const struct net_config config = {.loops = loops,
+                                      .listens = &listen,
+                                      .listen_count = 1,
+                                      .limits = *limits,
+                                      .app = &app,
+                                      .clock = &clock_system};
     struct err e = {0};
     if (net_new(&config, &f->net, &e) != 0 || net_start(f->net, &e) != 0)
         fail_msg("%s", e.text);
     assert_int_equal(net_address(f->net, "plain", f->address, sizeof f->address), 0);
+    uint64_t port = 0;
+    assert_int_equal(str_to_u64(str_of(strrchr(f->address, ':') + 1), 65535, &port), 0);
+    f->to = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
     return f;
 }
 
@@ -361,22 +370,22 @@ void app_wait_quiet(struct fixture *f)
             return;
         pause_briefly();
     }
-    fail_msg("%zu connections and %zu exchanges are left", net_connections(f->net), f->app.begun - f->app.ended);
+    fail_msg("%zu connections and %zu exchanges are left", net_connections(f->net),
+             f->app.begun - f->app.ended);
 }
 
 /* --- clients ------------------------------------------------------------------------------------------- */
 
 int client(const struct fixture *f)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    to.sin_port = htons((uint16_t)atoi(strrchr(f->address, ':') + 1));
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const struct timeval limit = {.tv_sec = 20};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    /* A call that a signal interrupts goes on by itself; what came of it is known when the socket is writable. */
+    /* A call that a signal interrupts goes on by itself, until the socket is writable. */
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0 && (errno != EINTR || poll(&ready, 1, 20000) != 1))
+    if (connect(fd, (const struct sockaddr *)&f->to, sizeof f->to) != 0 &&
+        (errno != EINTR || poll(&ready, 1, 20000) != 1))
         fail_msg("cannot connect: %s", strerror(errno));
     return fd;
 }
@@ -452,7 +461,8 @@ struct reply read_reply(int fd, bool bodiless)
     for (size_t done = 0; done < r.n;) {
         ssize_t got = receive(fd, r.body + done, r.n - done, 0);
         if (got <= 0)
-            fail_msg("the body ends after %zu of %zu bytes: %s", done, r.n, got == 0 ? "closed" : strerror(errno));
+            fail_msg("the body ends after %zu of %zu bytes: %s", done, r.n,
+                     got == 0 ? "closed" : strerror(errno));
         done += (size_t)got;
     }
     return r;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -43,7 +44,8 @@ struct app {
 struct fixture {
     struct app app;
     struct net *net;
-    char address[64];
+    char address[64]; /* of the listener, as text and as connect(2) wants it */
+    struct sockaddr_in to;
 };
 
 extern const struct net_limits ample_limits;
@@ -63,7 +65,7 @@ int client(const struct fixture *f);
 void send_all(int fd, const void *p, size_t n);
 void send_text(int fd, const char *text);
 ssize_t receive(int fd, void *p, size_t n, int flags); /* recv(2) whatever signals come */
-void leave(int fd, bool reset); /* closes with FIN or RST */
+void leave(int fd, bool reset);                        /* closes with FIN or RST */
 
 struct reply {
     int status;

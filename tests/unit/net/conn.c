@@ -31,19 +31,23 @@ static const char *request(const char *path)
 static void pipelines_come_in_order(void **state)
 {
     int fd = client(*state);
-    char *all = calloc(1, 300000), *p = all;
+    auto_buf struct buf all;
+    buf_init(&all, 300000);
     static const char *const paths[] = {"/echo", "/slow", "/call"};
     for (int i = 0; i < 600; i++)
-        p += sprintf(p, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n%05d", paths[i % 3], i);
-    send_all(fd, all, (size_t)(p - all));
+        assert_int_equal(
+            buf_printf(&all, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n%05d", paths[i % 3], i),
+            0);
+    send_all(fd, all.p, all.n);
     for (int i = 0; i < 600; i++) {
         struct reply r = read_reply(fd, false);
         assert_int_equal(r.status, 200);
         assert_int_equal(r.n, 5);
-        assert_int_equal(atoi(r.body), i);
+        uint64_t number = 0;
+        assert_int_equal(str_to_u64(str_of(r.body), 1000, &number), 0);
+        assert_int_equal(number, i);
         reply_free(&r);
     }
-    free(all);
     close(fd);
 }
 
@@ -73,8 +77,9 @@ static void invites_bodies_also_impatient_ones(void **state)
     send_text(fd, "hello");
     expect_status(fd, 200);
     /* The body and the next request come along with the head. */
-    send_text(fd, "POST /spool HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
-                  "2\r\nab\r\n0\r\n\r\nGET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+    send_text(fd,
+              "POST /spool HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+              "2\r\nab\r\n0\r\n\r\nGET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
     expect_status(fd, 100);
     struct reply r = read_reply(fd, false);
     assert_string_equal(r.body, "2 195");
@@ -337,20 +342,19 @@ static void a_slow_application_holds_the_client_back(void **state)
     int fd = client(f);
     send_text(fd, request("/slow"));
     app_wait_queued(f, 1);
-    char *flood = calloc(1, 1 << 20);
-    size_t n = 0;
-    while (n < (1 << 20) - 100)
-        n += (size_t)sprintf(flood + n, "%s", request("/echo"));
+    auto_buf struct buf flood;
+    buf_init(&flood, 1 << 20);
+    while (flood.n < (1 << 20) - 100)
+        assert_int_equal(buf_add_str(&flood, str_of(request("/echo"))), 0);
     size_t sent = 0;
     for (int i = 0; i < 100; i++) { /* until the socket's buffers are full */
-        ssize_t put = send(fd, flood, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t put = send(fd, flood.p, flood.n, MSG_DONTWAIT | MSG_NOSIGNAL);
         sent += put > 0 ? (size_t)put : 0;
     }
     assert_true(sent < 60u << 20);
     struct net_stats stats;
     net_stats(f->net, &stats);
     assert_true(stats.bytes_in <= 131072);
-    free(flood);
     app_gate(f, true);
     expect_status(fd, 200);
     expect_status(fd, 200);
@@ -367,22 +371,20 @@ static void *pump(void *arg)
 {
     struct pump *p = arg;
     int fd = client(p->f);
-    enum { AT_ONCE = 1000 };
-    char *text = calloc(1, AT_ONCE * 60);
-    size_t n = 0;
-    for (int i = 0; i < AT_ONCE; i++)
-        n += (size_t)sprintf(text + n, "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+    auto_buf struct buf text;
+    buf_init(&text, 100000);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(buf_add_str(&text, STR("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")), 0);
     char buf[65536];
     size_t at = 0;
     while (!atomic_load(&p->stop)) {
-        ssize_t put = send(fd, text + at, n - at, MSG_DONTWAIT | MSG_NOSIGNAL);
-        at = put > 0 ? (at + (size_t)put) % n : at;
+        ssize_t put = send(fd, text.p + at, text.n - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        at = put > 0 ? (at + (size_t)put) % text.n : at;
         while (receive(fd, buf, sizeof buf, MSG_DONTWAIT) > 0) {
         }
         struct pollfd both = {.fd = fd, .events = POLLIN | POLLOUT};
         poll(&both, 1, 100);
     }
-    free(text);
     leave(fd, true);
     return NULL;
 }

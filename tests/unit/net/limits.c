@@ -46,7 +46,8 @@ static void counts_a_customers_ipv6_network_as_one(void **state)
 {
     (void)state;
     struct address_counts *c = address_counts_new();
-    struct address_key a = ipv6("2001:db8:1:2::1"), same = ipv6("2001:db8:1:2:ffff::9"), other = ipv6("2001:db8:1:3::1");
+    struct address_key a = ipv6("2001:db8:1:2::1"), same = ipv6("2001:db8:1:2:ffff::9"),
+                       other = ipv6("2001:db8:1:3::1");
     assert_true(address_counts_take(c, &a, 1));
     assert_false(address_counts_take(c, &same, 1));
     assert_true(address_counts_take(c, &other, 1));
