@@ -22,7 +22,7 @@ int file_create_atomic(const char *path, const void *data, size_t n, mode_t mode
 int file_write_all(int fd, const void *data, size_t n, const char *name, struct err *e) MUST_CHECK;
 int file_fsync(int fd, const char *name, struct err *e) MUST_CHECK;
 int file_fsync_dir(const char *dir, struct err *e) MUST_CHECK;
-/* Makes `path` and the folders above it that are missing (those with mode 0755). An existing folder is fine. */
+/* Makes `path` and the missing folders above it (those with mode 0755). An existing folder is fine. */
 int file_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;
 bool file_exists(const char *path);
 /* "dir/name" into out; ERR_TOO_LARGE when it does not fit. */

@@ -95,7 +95,8 @@ int json_parse(struct str text, yyjson_doc **out, struct err *e)
         return err_set(e, ERR_INVALID, "the JSON text nests deeper than %d levels", JSON_DEPTH_MAX);
     yyjson_read_err why = {0};
     /* Without the in-situ flag yyjson does not write to the text. */
-    auto_json yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.p, text.n, YYJSON_READ_NOFLAG, NULL, &why);
+    char *bytes = (char *)(uintptr_t)text.p;
+    auto_json yyjson_doc *doc = yyjson_read_opts(bytes, text.n, YYJSON_READ_NOFLAG, NULL, &why);
     if (doc == NULL)
         return err_set(e, ERR_INVALID, "not valid JSON at byte %zu: %s", why.pos,
                        why.msg != NULL ? why.msg : "empty text");
@@ -120,7 +121,17 @@ int json_parse_object(struct str text, yyjson_doc **out, struct err *e)
     return 0;
 }
 
-int json_get_str(yyjson_val *obj, const char *key, size_t max, struct str *out, struct err *e)
+static bool is_text_with_returns(struct str s)
+{
+    struct str part;
+    while (str_split(&s, '\r', &part))
+        if (!str_is_text(part))
+            return false;
+    return true;
+}
+
+static int get_text(yyjson_val *obj, const char *key, size_t max, bool (*valid)(struct str), struct str *out,
+                    struct err *e)
 {
     yyjson_val *v = yyjson_obj_get(obj, key);
     if (v == NULL || yyjson_is_null(v)) {
@@ -132,10 +143,20 @@ int json_get_str(yyjson_val *obj, const char *key, size_t max, struct str *out, 
     struct str s = {.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
     if (s.n > max)
         return err_set(e, ERR_INVALID, "\"%s\" is longer than %zu bytes", key, max);
-    if (!str_is_text(s))
+    if (!valid(s))
         return err_set(e, ERR_INVALID, "\"%s\" contains control characters", key);
     *out = s;
     return 0;
+}
+
+int json_get_str(yyjson_val *obj, const char *key, size_t max, struct str *out, struct err *e)
+{
+    return get_text(obj, key, max, str_is_text, out, e);
+}
+
+int json_get_pem(yyjson_val *obj, const char *key, size_t max, struct str *out, struct err *e)
+{
+    return get_text(obj, key, max, is_text_with_returns, out, e);
 }
 
 int json_get_i64(yyjson_val *obj, const char *key, int64_t min, int64_t max, int64_t missing, int64_t *out,

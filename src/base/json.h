@@ -21,6 +21,8 @@ int json_parse_object(struct str text, yyjson_doc **doc, struct err *e) MUST_CHE
 /* A member as text: absent gives *out = {NULL, 0}; present and no string, or longer than max bytes, or with
    control characters, is ERR_INVALID naming the member. The view lives as long as the document. */
 int json_get_str(yyjson_val *obj, const char *key, size_t max, struct str *out, struct err *e) MUST_CHECK;
+/* The same for PEM (RFC 7468), which may have the line ends of Windows: carriage returns are let through. */
+int json_get_pem(yyjson_val *obj, const char *key, size_t max, struct str *out, struct err *e) MUST_CHECK;
 /* A member as an integer in [min, max]; absent gives `missing`. */
 int json_get_i64(yyjson_val *obj, const char *key, int64_t min, int64_t max, int64_t missing, int64_t *out,
                  struct err *e) MUST_CHECK;

@@ -99,7 +99,13 @@ static size_t utf8_len(const unsigned char *p, size_t n)
     unsigned char lead = p[0];
     if (lead < 0x80)
         return 1;
-    size_t len = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+    size_t len = 0;
+    if (lead >= 0xC2 && lead <= 0xDF)
+        len = 2;
+    else if ((lead & 0xF0) == 0xE0)
+        len = 3;
+    else if (lead >= 0xF0 && lead <= 0xF4)
+        len = 4;
     if (len == 0 || len > n)
         return 0;
     for (size_t i = 1; i < len; i++)
@@ -146,7 +152,8 @@ static size_t edit_distance(struct str a, struct str b)
         for (size_t j = 1; j <= b.n; j++) {
             size_t differ = lower(a.p[i - 1]) != lower(b.p[j - 1]);
             now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + differ);
-            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] && before[j - 2] + 1 < now[j])
+            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] &&
+                before[j - 2] + 1 < now[j])
                 now[j] = before[j - 2] + 1;
         }
         size_t *free_row = before;

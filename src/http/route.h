@@ -38,12 +38,12 @@ struct call {
     struct arena *arena;
     const struct identity *who;
     struct str param[CALL_PARAMS_MAX]; /* the path's {}, decoded, in order */
-    const struct http_spool *spool;    /* BODY_SPOOL only; its file is removed after the reply if it is still there */
+    const struct http_spool *spool;    /* BODY_SPOOL only; the file goes after the reply if it is still there */
     const char *base_url;              /* "https://host:port" by which the client came, for links */
     struct ota *ota;
     struct server *server;
     struct db *db;    /* as the lane has it, NULL in SIGN and FILE */
-    bool writing;     /* db is the writer's: a READ step that answered CALL_UPGRADE runs again with this set */
+    bool writing;     /* db is the writer's; set too when a READ step runs again after CALL_UPGRADE */
     void *carry;      /* what one step hands to the next, in the arena */
     struct err err;
 };
@@ -77,7 +77,7 @@ struct route_table {
 /* Finds the row. ERR_NOT_FOUND: no such path. ERR_UNSUPPORTED: the path is there with other methods, then
    *allow ("GET, HEAD, PUT") is in the arena for 405. ERR_INVALID: a bad escape, an encoded slash or NUL. */
 int route_find(const struct route_table *tables, size_t table_count, const struct http_request *req,
-               struct arena *a, const struct route **row, struct str param[CALL_PARAMS_MAX], const char **allow,
-               struct err *e) MUST_CHECK;
+               struct arena *a, const struct route **row, struct str param[CALL_PARAMS_MAX],
+               const char **allow, struct err *e) MUST_CHECK;
 
 #endif
