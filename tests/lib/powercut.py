@@ -9,6 +9,8 @@ The rules are those of POSIX at their worst: the bytes of a file are on the disk
 fdatasync) of that file that began after they were written has come back; a name is in its folder, or gone
 from it, once the folder itself was flushed. Flushing a file does not flush its name.
 
+A folder that was not empty when recording began is looked at before: Log(path, powercut.Base(folder)).
+
 A program whose acknowledgements do not go through descriptor 1 (a server's go over sockets) is cut at the
 place where the log stood when its answer had arrived: os.path.getsize(log), since all that happened
 before the answer is in the log by then.
@@ -46,10 +48,25 @@ class Record:
         self.path, self.path2, self.data = path, path2, data
 
 
+class Base:
+    """What a folder held before the recording began; all of it counts as flushed."""
+
+    def __init__(self, path):
+        self.inode = os.stat(path).st_ino
+        self.entries = {}  # name -> Base, or (inode, bytes)
+        for entry in os.scandir(path):
+            if entry.is_dir(follow_symlinks=False):
+                self.entries[entry.name] = Base(entry.path)
+            else:
+                with open(entry.path, "rb") as f:
+                    self.entries[entry.name] = (entry.inode(), f.read())
+
+
 class Log:
     """All records; a position is a byte offset in the log file."""
 
-    def __init__(self, path):
+    def __init__(self, path, base=None):
+        self.base = base
         with open(path, "rb") as f:
             raw = f.read()
         self.records = []
@@ -83,7 +100,8 @@ class Log:
 
 
 class File:
-    def __init__(self):
+    def __init__(self, base=b""):
+        self.base = base
         self.changes = []  # records, in order
         self.flushed = 0  # position: what was recorded before it is on the disk
 
@@ -111,10 +129,22 @@ class Disk:
         self.rng = rng
         self.chances = {}
         self.by_inode = {}
+        if log.base:
+            self._put_base(self.root, log.base)
         for r in log.records:
             if r.end > cut:
                 break
             self._replay(r)
+
+    def _put_base(self, folder, base):
+        self.by_inode[base.inode] = folder
+        for name, what in base.entries.items():
+            if isinstance(what, Base):
+                thing = Folder()
+                self._put_base(thing, what)
+            else:
+                thing = self.by_inode[what[0]] = File(what[1])
+            folder.put(-1, name, thing)
 
     # -- the program's view --
 
@@ -169,7 +199,7 @@ class Disk:
         return self.chances[position]
 
     def _bytes(self, file):
-        data = bytearray()
+        data = bytearray(file.base)
         for r in file.changes:
             if r.kind == SIZE:
                 if self._there(r.at, file.flushed):
