@@ -38,7 +38,7 @@ struct call {
     struct arena *arena;
     const struct identity *who;
     struct str param[CALL_PARAMS_MAX]; /* the path's {}, decoded, in order */
-    const struct http_spool *spool;    /* BODY_SPOOL only; the file goes after the reply if it is still there */
+    const struct http_spool *spool;    /* BODY_SPOOL only; the file goes after the reply if no step took it */
     const char *base_url;              /* "https://host:port" by which the client came, for links */
     struct ota *ota;
     struct server *server;
