@@ -3,7 +3,7 @@
 #include "api/encode.h"
 #include "base/file.h"
 
-#define BUNDLE_MAX 65536
+#define BUNDLE_MAX 262144 /* as many roots as the server itself takes */
 
 int api_read_bundle(struct call *c, const char *file, struct str *out)
 {

@@ -102,12 +102,8 @@ int api_body(struct call *c, yyjson_doc **doc)
     return json_parse_object(body, doc, &c->err);
 }
 
-int api_get_text(struct call *c, yyjson_val *obj, const char *key, size_t max, const char **out)
+static int keep(struct call *c, struct str s, const char **out)
 {
-    struct str s;
-    int rc = json_get_str(obj, key, max, &s, &c->err);
-    if (rc != 0)
-        return rc;
     const char *text = s.p != NULL ? arena_dup_str(c->arena, s) : NULL;
     if (s.p != NULL && text == NULL)
         return api_no_memory(c);
@@ -115,16 +111,32 @@ int api_get_text(struct call *c, yyjson_val *obj, const char *key, size_t max, c
     return 0;
 }
 
+int api_get_text(struct call *c, yyjson_val *obj, const char *key, size_t max, const char **out)
+{
+    struct str s;
+    int rc = json_get_str(obj, key, max, &s, &c->err);
+    return rc != 0 ? rc : keep(c, s, out);
+}
+
+static int keep_needed(struct call *c, const char *key, struct str s, const char **out)
+{
+    if (s.n == 0)
+        return err_set(&c->err, ERR_INVALID, "the body lacks \"%s\"", key);
+    return keep(c, s, out);
+}
+
 int api_need_text(struct call *c, yyjson_val *obj, const char *key, size_t max, const char **out)
 {
-    const char *text = NULL;
-    int rc = api_get_text(c, obj, key, max, &text);
-    if (rc != 0)
-        return rc;
-    if (text == NULL || text[0] == '\0')
-        return err_set(&c->err, ERR_INVALID, "the body lacks \"%s\"", key);
-    *out = text;
-    return 0;
+    struct str s;
+    int rc = json_get_str(obj, key, max, &s, &c->err);
+    return rc != 0 ? rc : keep_needed(c, key, s, out);
+}
+
+int api_need_pem(struct call *c, yyjson_val *obj, const char *key, size_t max, const char **out)
+{
+    struct str s;
+    int rc = json_get_pem(obj, key, max, &s, &c->err);
+    return rc != 0 ? rc : keep_needed(c, key, s, out);
 }
 
 /* --- writing ----------------------------------------------------------------------------------------- */

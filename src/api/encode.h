@@ -36,6 +36,8 @@ int api_body(struct call *c, yyjson_doc **doc) MUST_CHECK;
 int api_get_text(struct call *c, yyjson_val *obj, const char *key, size_t max, const char **out) MUST_CHECK;
 /* The same, and it must be there and not be empty. */
 int api_need_text(struct call *c, yyjson_val *obj, const char *key, size_t max, const char **out) MUST_CHECK;
+/* The same for PEM, with any line ends. */
+int api_need_pem(struct call *c, yyjson_val *obj, const char *key, size_t max, const char **out) MUST_CHECK;
 
 /* --- writing ----------------------------------------------------------------------------------------- */
 

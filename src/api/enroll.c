@@ -12,7 +12,7 @@ struct enrol_call {
     struct str roots;
 };
 
-static int check(struct call *c)
+static int look(struct call *c)
 {
     auto_json yyjson_doc *body = NULL;
     const char *token = NULL, *csr = NULL;
@@ -24,7 +24,7 @@ static int check(struct call *c)
     if (rc == 0)
         rc = api_need_text(c, root, "token", 256, &token);
     if (rc == 0)
-        rc = api_need_text(c, root, "csr", API_CSR_MAX, &csr);
+        rc = api_need_pem(c, root, "csr", API_CSR_MAX, &csr);
     if (rc == 0)
         rc = api_get_text(c, root, "id", DEVICE_ID_MAX - 1, &ec->en.proposed_id);
     if (rc != 0)
@@ -32,6 +32,12 @@ static int check(struct call *c)
     ec->en.token = str_of(token);
     ec->en.csr = str_of(csr);
     c->carry = ec;
+    return ota_enrol_look(c->db, c->arena, &ec->en, &c->err);
+}
+
+static int check(struct call *c)
+{
+    struct enrol_call *ec = c->carry;
     return ota_enrol_check(&ec->en, &c->err);
 }
 
@@ -72,6 +78,6 @@ static const struct route rows[] = {
      WHO_ALL,
      BODY_JSON,
      BODY_MAX,
-     {{LANE_SIGN, check}, {LANE_WRITE, reserve}, {LANE_SIGN, sign}, {LANE_WRITE, store}}},
+     {{LANE_READ, look}, {LANE_SIGN, check}, {LANE_WRITE, reserve}, {LANE_SIGN, sign}, {LANE_WRITE, store}}},
 };
 const struct route_table api_enroll_routes = {rows, sizeof rows / sizeof rows[0]};

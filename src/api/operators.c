@@ -30,7 +30,7 @@ static int check(struct call *c)
     if (rc == 0)
         rc = api_need_text(c, root, "role", 32, &r->role);
     if (rc == 0)
-        rc = api_need_text(c, root, "certificate", CHAIN_MAX, &pem);
+        rc = api_need_pem(c, root, "certificate", CHAIN_MAX, &pem);
     if (rc != 0)
         return rc;
     r->pem = str_of(pem);

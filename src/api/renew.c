@@ -20,7 +20,7 @@ static int check(struct call *c)
         return api_no_memory(c);
     int rc = api_body(c, &body);
     if (rc == 0)
-        rc = api_need_text(c, yyjson_doc_get_root(body), "csr", API_CSR_MAX, &csr);
+        rc = api_need_pem(c, yyjson_doc_get_root(body), "csr", API_CSR_MAX, &csr);
     if (rc != 0)
         return rc;
     rn->renewal.csr = str_of(csr);

@@ -16,12 +16,11 @@ struct registering {
     bool known;
 };
 
-static int same_certificate(void *ctx, const char *issuer, const char *serial, const char *name,
-                            const char *role, int64_t revoked, struct err *e)
+static int same_certificate(void *ctx, const struct operator_certificate *c, struct err *e)
 {
     struct registering *r = ctx;
-    (void)name, (void)role, (void)revoked, (void)e;
-    if (strcmp(issuer, r->cert.issuer_key) == 0 && strcmp(serial, r->cert.serial) == 0)
+    (void)e;
+    if (strcmp(c->issuer, r->cert.issuer_key) == 0 && strcmp(c->serial, r->cert.serial) == 0)
         r->known = true;
     return 0;
 }

@@ -111,7 +111,8 @@ static int revoke_certificates(struct ota *ota, struct db *db, int64_t device, c
         for (size_t i = 0; i < count && rc == 0; i++) {
             rc = store_certificate_revoke(db, list[i].issuer, list[i].serial, now, reason, e);
             if (rc == 0)
-                rc = principals_revoke(ota->principals, list[i].issuer, list[i].serial, e);
+                rc = principals_revoke(ota->principals, list[i].issuer, list[i].serial,
+                                       list[i].not_after / 1000, now / 1000, e);
         }
         if (rc != 0 || count == 0)
             return rc;

@@ -25,17 +25,6 @@ static int no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory to enrol a device");
 }
 
-int ota_enrol_check(struct enrolment *en, struct err *e)
-{
-    if (en->proposed_id != NULL && !str_is_device_id(str_of(en->proposed_id)))
-        return err_set(
-            e, ERR_INVALID,
-            "\"id\" is no device id: it begins with a letter or digit, then letters, digits and . _ : -, "
-            "64 bytes at most");
-    int rc = ota_token_hash(en->token, en->token_hash, e);
-    return rc != 0 ? rc : issue_check(en->csr, en->key_id, e);
-}
-
 static int find_token(struct db *db, struct arena *a, const struct enrolment *en, struct token *out,
                       struct err *e)
 {
@@ -49,6 +38,24 @@ static int find_token(struct db *db, struct arena *a, const struct enrolment *en
         !mem_eq_consttime(out->hash, en->token_hash, SHA256_HEX_SIZE - 1) || out->revoked_at != 0)
         return refused(e);
     return 0;
+}
+
+int ota_enrol_look(struct db *db, struct arena *a, struct enrolment *en, struct err *e)
+{
+    if (en->proposed_id != NULL && !str_is_device_id(str_of(en->proposed_id)))
+        return err_set(
+            e, ERR_INVALID,
+            "\"id\" is no device id: it begins with a letter or digit, then letters, digits and . _ : -, "
+            "64 bytes at most");
+    int rc = ota_token_hash(en->token, en->token_hash, e);
+    /* Used up or expired it may still be good for a lost reply: that depends on the key. */
+    struct token t;
+    return rc != 0 ? rc : find_token(db, a, en, &t, e);
+}
+
+int ota_enrol_check(struct enrolment *en, struct err *e)
+{
+    return issue_check(en->csr, en->key_id, e);
 }
 
 /* This key took a use of this token before: what became of it? */

@@ -1,7 +1,7 @@
 /*
  * Enrolment: a token and a request give a device its identity. One use of the token is taken once per key, so
  * that the same token with the same key may ask again after a lost reply or a crash at any point.
- * Steps: SIGN check, WRITE reserve, SIGN sign, WRITE store.
+ * Steps: READ look, SIGN check, WRITE reserve, SIGN sign, WRITE store.
  */
 #ifndef PQOTA_OTA_ENROL_H
 #define PQOTA_OTA_ENROL_H
@@ -28,7 +28,10 @@ struct enrolment {
     struct pki_cert cert;
 };
 
-/* ERR_INVALID: not a request that proves possession of an ML-DSA key, or no device id. */
+/* Anybody may ask: before anything that costs time or the writer is done, there must be such a token.
+   ERR_INVALID: no device id, or nothing that could be a token; ERR_UNAUTHENTICATED as with reserve. */
+int ota_enrol_look(struct db *db, struct arena *a, struct enrolment *en, struct err *e) MUST_CHECK;
+/* ERR_INVALID: not a request that proves possession of an ML-DSA key. */
 int ota_enrol_check(struct enrolment *en, struct err *e) MUST_CHECK;
 /* ERR_UNAUTHENTICATED, in the same words for every token that does not count; ERR_DENIED: the token is for
    another device; ERR_CONFLICT: the id is taken, or this key enrolled and used its certificate. */

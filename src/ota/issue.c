@@ -34,7 +34,15 @@ int issue_sign(struct ota *ota, struct arena *a, struct str csr, const char *id,
         .not_before = now_s - ISSUE_BACKDATE_S,
         .not_after = now_s + ota->device_days * 86400,
     };
-    return pki_issue_cert(ca, parsed, NULL, &what, a, pem, cert, e);
+    rc = pki_issue_cert(ca, parsed, NULL, &what, a, pem, cert, e);
+    /* Nothing that was asked for can be wrong any more: an authority that has ended, a broken token. */
+    if (rc == ERR_INVALID) {
+        if (e != NULL)
+            e->code = ERR_INTERNAL;
+        (void)err_context(e, "the device authority cannot issue");
+        return ERR_INTERNAL;
+    }
+    return rc;
 }
 
 bool issue_is_unused(const struct certificate *c, int64_t now_ms)

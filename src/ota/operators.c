@@ -1,5 +1,7 @@
 #include "ota/operators.h"
 
+#include <string.h>
+
 #include "ota/ota.h"
 #include "ota/principal.h"
 #include "store/certificates.h"
@@ -9,6 +11,12 @@
 static int no_memory(struct err *e)
 {
     return err_set(e, ERR_NOMEM, "no memory to register an operator");
+}
+
+/* Whom identity_name and the server's own work name in events. */
+static bool is_reserved(const char *name)
+{
+    return strcmp(name, "server") == 0 || strcmp(name, "local") == 0 || strcmp(name, "anyone") == 0;
 }
 
 static const char *subject_of(struct arena *a, const char *name)
@@ -41,6 +49,8 @@ static int add(struct db *db, struct arena *a, const char *who, const char *name
 {
     enum who bit;
     int64_t pk = 0;
+    if (is_reserved(name))
+        return err_set(e, ERR_INVALID, "no operator may be called \"%s\": events name others so", name);
     if (!str_is_name(str_of(name)))
         return err_set(
             e, ERR_INVALID,
@@ -108,7 +118,8 @@ int ota_operator_admit(struct ota *ota, const struct registration *r, struct err
     int rc = role_parse(str_of(r->role), &role, e);
     if (rc != 0)
         return rc;
-    return principals_add_operator(ota->principals, r->cert.issuer_key, r->cert.serial, r->name, role, e);
+    return principals_add_operator(ota->principals, r->cert.issuer_key, r->cert.serial, r->cert.fingerprint,
+                                   r->name, role, e);
 }
 
 int ota_operator_list(struct db *db, struct arena *a, const char *after, size_t limit,
@@ -156,10 +167,11 @@ int ota_operator_revoke(struct ota *ota, struct db *db, struct arena *a, const s
         for (size_t i = 0; rc == 0 && i < count; i++) {
             rc = store_certificate_revoke(db, list[i].issuer, list[i].serial, now, "revoked", e);
             if (rc == 0)
-                rc = principals_revoke(ota->principals, list[i].issuer, list[i].serial, e);
-            if (rc != 0)
-                principals_mark_stale(ota->principals); /* undone here, but maybe not in memory */
+                rc = principals_revoke(ota->principals, list[i].issuer, list[i].serial,
+                                       list[i].not_after / 1000, now / 1000, e);
         }
+        if (rc != 0)
+            principals_mark_stale(ota->principals); /* undone here, but maybe not in memory */
     }
     return rc;
 }

@@ -19,10 +19,16 @@
 /* Keys are "<issuer>/<serial>". */
 #define KEY_SIZE (SHA256_HEX_SIZE + 65 + 1)
 
+/* A revoked certificate is forgotten this long after it stopped renewing. A clock that goes back by less
+   brings none to life again; one that goes back by more is noticed. */
+#define KEEP_S (7 * 86400)
+
 /* What comes from the database. In `operators` the value is the role's bit, 0 when revoked, the text the
-   name. */
+   fingerprint and the name after it; in `revoked` the value is when it ends, Unix seconds. */
 struct facts {
     struct table operators, revoked, pending, devices; /* devices: ids of the revoked */
+    size_t sweep_at;   /* in `revoked` */
+    int64_t latest_s;  /* the latest time by which a revoked one was left out */
 };
 
 /* In `roots` the value is DEVICE_ROOT or OPERATOR_ROOT bits. */
@@ -126,6 +132,8 @@ int principals_set_roots(struct principals *p, const char *const *device_ids, si
     pthread_rwlock_wrlock(&p->lock);
     struct table old = p->roots;
     p->roots = roots;
+    if (grace_days * 86400 > p->grace_s)
+        atomic_store(&p->stale, true); /* some that were left out may renew again */
     p->grace_s = grace_days * 86400;
     pthread_rwlock_unlock(&p->lock);
     roots = old;
@@ -134,12 +142,25 @@ int principals_set_roots(struct principals *p, const char *const *device_ids, si
 
 /* --- loading ---------------------------------------------------------------------------------------- */
 
-static int load_revoked(void *ctx, const char *issuer, const char *serial, struct err *e)
+/* What ended before this is refused as expired, and not because it is revoked. */
+static int64_t least_end(int64_t grace_s, int64_t now_s)
 {
-    struct facts *f = ctx;
+    return now_s - grace_s - KEEP_S;
+}
+
+struct loading {
+    struct facts *facts;
+    int64_t least;
+};
+
+static int load_revoked(void *ctx, const char *issuer, const char *serial, int64_t not_after, struct err *e)
+{
+    struct loading *l = ctx;
     char key[KEY_SIZE];
+    if (not_after / 1000 < l->least)
+        return 0;
     int rc = make_key(issuer, serial, key, e);
-    return rc != 0 ? rc : table_put(&f->revoked, key, 1, NULL, e);
+    return rc != 0 ? rc : table_put(&l->facts->revoked, key, not_after / 1000, NULL, e);
 }
 
 static int load_device(void *ctx, const char *id, struct err *e)
@@ -148,36 +169,50 @@ static int load_device(void *ctx, const char *id, struct err *e)
     return table_put(&f->devices, id, 1, NULL, e);
 }
 
-static int load_pending(void *ctx, const char *issuer, const char *serial, struct err *e)
+static int load_pending(void *ctx, const char *issuer, const char *serial, int64_t not_after, struct err *e)
 {
-    struct facts *f = ctx;
+    struct loading *l = ctx;
     char key[KEY_SIZE];
+    if (not_after / 1000 < l->least)
+        return 0;
     int rc = make_key(issuer, serial, key, e);
-    return rc != 0 ? rc : table_put(&f->pending, key, 1, NULL, e);
+    return rc != 0 ? rc : table_put(&l->facts->pending, key, 1, NULL, e);
 }
 
-static int load_operator(void *ctx, const char *issuer, const char *serial, const char *name,
-                         const char *role, int64_t revoked, struct err *e)
+static int put_operator(struct facts *f, const char *key, const char *fingerprint, const char *name,
+                        int64_t role, struct err *e)
 {
-    struct facts *f = ctx;
+    char text[SHA256_HEX_SIZE + IDENTITY_ID_MAX];
+    int n = snprintf(text, sizeof text, "%s%s", fingerprint, name);
+    if (strlen(fingerprint) != SHA256_HEX_SIZE - 1 || n < 0 || (size_t)n >= sizeof text)
+        return err_set(e, ERR_CORRUPT, "operator \"%s\" has a fingerprint or name that is none", name);
+    return table_put(&f->operators, key, role, text, e);
+}
+
+static int load_operator(void *ctx, const struct operator_certificate *c, struct err *e)
+{
     char key[KEY_SIZE];
     enum who who;
-    int rc = make_key(issuer, serial, key, e);
+    int rc = make_key(c->issuer, c->serial, key, e);
     if (rc == 0)
-        rc = role_parse(str_of(role), &who, e);
-    return rc != 0 ? rc : table_put(&f->operators, key, revoked != 0 ? 0 : (int64_t)who, name, e);
+        rc = role_parse(str_of(c->role), &who, e);
+    return rc != 0 ? rc : put_operator(ctx, key, c->fingerprint, c->name, c->revoked ? 0 : (int64_t)who, e);
 }
 
-int principals_load(struct principals *p, struct db *db, struct err *e)
+int principals_load(struct principals *p, struct db *db, int64_t now_s, struct err *e)
 {
     CLEANUP(facts_fini) struct facts f = {0};
     /* Cleared first: what is marked stale while this reads stays so. */
     atomic_store(&p->stale, false);
     int rc = facts_init(&f, e);
+    pthread_rwlock_rdlock(&p->lock);
+    struct loading l = {.facts = &f, .least = least_end(p->grace_s, now_s)};
+    pthread_rwlock_unlock(&p->lock);
+    f.latest_s = now_s;
     if (rc == 0)
-        rc = store_certificate_each(db, CERTIFICATE_REVOKED, load_revoked, &f, e);
+        rc = store_certificate_each(db, CERTIFICATE_REVOKED, load_revoked, &l, e);
     if (rc == 0)
-        rc = store_certificate_each(db, CERTIFICATE_PENDING, load_pending, &f, e);
+        rc = store_certificate_each(db, CERTIFICATE_PENDING, load_pending, &l, e);
     if (rc == 0)
         rc = store_device_each_revoked(db, load_device, &f, e);
     if (rc == 0)
@@ -241,15 +276,22 @@ static int identify_operator(const struct principals *p, const struct principal_
             e, ERR_UNAUTHENTICATED,
             "the operator certificate with serial %s is not registered here; an admin registers it",
             cert->serial);
+    const char *name = it->text + SHA256_HEX_SIZE - 1;
+    if (strncmp(it->text, cert->fingerprint, SHA256_HEX_SIZE - 1) != 0)
+        return err_set(e, ERR_UNAUTHENTICATED,
+                       "the operator certificate with serial %s is not the one that is registered here under "
+                       "that serial: if nobody made it by mistake, somebody has the key of the operators' "
+                       "authority",
+                       cert->serial);
     if (it->value == 0)
-        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s is revoked",
-                       it->text, cert->serial);
+        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s is revoked", name,
+                       cert->serial);
     char end[CLOCK_TEXT_MAX];
     if (now_s > cert->not_after)
-        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s expired %s",
-                       it->text, cert->serial, clock_format(cert->not_after * 1000, end));
+        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s expired %s", name,
+                       cert->serial, clock_format(cert->not_after * 1000, end));
     out->who = (enum who)it->value;
-    snprintf(out->id, sizeof out->id, "%s", it->text);
+    snprintf(out->id, sizeof out->id, "%s", name);
     return 0;
 }
 
@@ -261,6 +303,8 @@ int principals_identify(struct principals *p, const struct principal_certificate
     if (make_key(cert->issuer, cert->serial, key, e) != 0)
         return err_set(e, ERR_UNAUTHENTICATED, "the certificate's serial is longer than one of ours can be");
     pthread_rwlock_rdlock(&p->lock);
+    if (now_s < p->facts.latest_s - KEEP_S)
+        atomic_store(&p->stale, true);
     const struct table_entry *root = table_get(&p->roots, cert->issuer);
     int rc;
     if (root == NULL)
@@ -313,19 +357,25 @@ int principals_add_pending(struct principals *p, const char *issuer, const char 
 }
 
 /* Whose it is decides the table; one that is in neither goes to the devices', where it does no harm. */
-int principals_revoke(struct principals *p, const char *issuer, const char *serial, struct err *e)
+int principals_revoke(struct principals *p, const char *issuer, const char *serial, int64_t not_after,
+                      int64_t now_s, struct err *e)
 {
     char key[KEY_SIZE];
     int rc = make_key(issuer, serial, key, e);
     if (rc != 0)
         return rc;
     pthread_rwlock_wrlock(&p->lock);
-    struct table_entry *it = table_get(&p->facts.operators, key);
-    if (it != NULL)
+    struct facts *f = &p->facts;
+    struct table_entry *it = table_get(&f->operators, key);
+    if (it != NULL) {
         it->value = 0;
-    else
-        rc = table_put(&p->facts.revoked, key, 1, NULL, e);
-    (void)table_remove(&p->facts.pending, key);
+    } else {
+        rc = table_put(&f->revoked, key, not_after, NULL, e);
+        table_sweep(&f->revoked, &f->sweep_at, least_end(p->grace_s, now_s));
+        if (now_s > f->latest_s)
+            f->latest_s = now_s;
+    }
+    (void)table_remove(&f->pending, key);
     pthread_rwlock_unlock(&p->lock);
     return rc;
 }
@@ -345,17 +395,18 @@ void principals_restore_device(struct principals *p, const char *id)
     pthread_rwlock_unlock(&p->lock);
 }
 
-int principals_add_operator(struct principals *p, const char *issuer, const char *serial, const char *name,
-                            enum who role, struct err *e)
+int principals_add_operator(struct principals *p, const char *issuer, const char *serial,
+                            const char *fingerprint, const char *name, enum who role, struct err *e)
 {
     char key[KEY_SIZE];
     int rc = make_key(issuer, serial, key, e);
     if (rc != 0)
         return rc;
     pthread_rwlock_wrlock(&p->lock);
-    /* Revoked between the commit that registered it and this: then it stays so. */
-    bool revoked = table_get(&p->facts.revoked, key) != NULL;
-    rc = table_put(&p->facts.operators, key, revoked ? 0 : (int64_t)role, name, e);
+    /* Revoked between the commit that registered it and this, and maybe loaded again since: it stays so. */
+    const struct table_entry *known = table_get(&p->facts.operators, key);
+    bool revoked = table_get(&p->facts.revoked, key) != NULL || (known != NULL && known->value == 0);
+    rc = put_operator(&p->facts, key, fingerprint, name, revoked ? 0 : (int64_t)role, e);
     pthread_rwlock_unlock(&p->lock);
     return rc;
 }

@@ -28,14 +28,17 @@ int principals_new(struct principals **out, struct err *e) MUST_CHECK;
 void principals_free(struct principals *p);
 
 /* Key ids (SHA-256 of the SubjectPublicKeyInfo, hex) of the roots that may issue, old and new, copied; at
-   start and at SIGHUP. grace_days: how long after its end a device's certificate still renews. */
+   start and at SIGHUP. grace_days: how long after its end a device's certificate still renews; a longer one
+   than before makes the table stale. ERR_CONFLICT: a key is both devices' and operators'. */
 int principals_set_roots(struct principals *p, const char *const *device_ids, size_t device_count,
                          const char *const *operator_ids, size_t operator_count, int64_t grace_days,
                          struct err *e) MUST_CHECK;
 
 /* Replaces all that came from the database, at once; on failure everything stays as it was (and stale). On
-   the writer thread, so that nothing is revoked meanwhile. */
-int principals_load(struct principals *p, struct db *db, struct err *e) MUST_CHECK;
+   the writer thread, so that nothing is revoked meanwhile. Revoked certificates that are refused as expired
+   anyway are left out, also of what is revoked later, so that memory is bounded by those that live; should
+   the clock then go back by days, the table gets stale by itself. */
+int principals_load(struct principals *p, struct db *db, int64_t now_s, struct err *e) MUST_CHECK;
 void principals_mark_stale(struct principals *p);
 bool principals_stale(struct principals *p);
 
@@ -48,9 +51,11 @@ struct principal_certificate {
     int64_t not_after; /* Unix seconds */
 };
 
-/* Called at every request. Fills who, id, issuer, serial, fingerprint and not_after of *out and leaves its
-   address. A device's certificate gives WHO_DEVICE, or WHO_EXPIRED within the grace time; a registered
-   operator's gives the role. ERR_UNAUTHENTICATED says why it does not count. */
+/* Called at every request, and again before what it asked for is written. Fills who, id, issuer, serial,
+   fingerprint and not_after of *out and leaves its address. A device's certificate gives WHO_DEVICE, or
+   WHO_EXPIRED within the grace time; a registered operator's gives the role, if it is that very certificate:
+   who stole the operators' authority can give another one the same serial. ERR_UNAUTHENTICATED says why it
+   does not count. */
 int principals_identify(struct principals *p, const struct principal_certificate *cert, int64_t now_s,
                         struct identity *out, struct err *e) MUST_CHECK;
 
@@ -63,11 +68,15 @@ int principals_add_pending(struct principals *p, const char *issuer, const char 
 
 /* --- for the domain ---------------------------------------------------------------------------------- */
 
-int principals_revoke(struct principals *p, const char *issuer, const char *serial, struct err *e) MUST_CHECK;
+/* not_after, now_s: Unix seconds. */
+int principals_revoke(struct principals *p, const char *issuer, const char *serial, int64_t not_after,
+                      int64_t now_s, struct err *e) MUST_CHECK;
 /* A revoked device is refused with whatever certificate, also one that the database does not know. */
 int principals_revoke_device(struct principals *p, const char *id, struct err *e) MUST_CHECK;
 void principals_restore_device(struct principals *p, const char *id);
-int principals_add_operator(struct principals *p, const char *issuer, const char *serial, const char *name,
-                            enum who role, struct err *e) MUST_CHECK;
+/* One that is known as revoked stays so. */
+int principals_add_operator(struct principals *p, const char *issuer, const char *serial,
+                            const char *fingerprint, const char *name, enum who role,
+                            struct err *e) MUST_CHECK;
 
 #endif

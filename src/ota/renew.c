@@ -115,7 +115,8 @@ static int supersede(struct db *db, struct ota *ota, int64_t device, int64_t iss
                 continue;
             rc = store_certificate_revoke(db, list[i].issuer, list[i].serial, now, "superseded", e);
             if (rc == 0)
-                rc = principals_revoke(ota->principals, list[i].issuer, list[i].serial, e);
+                rc = principals_revoke(ota->principals, list[i].issuer, list[i].serial,
+                                       list[i].not_after / 1000, now / 1000, e);
             revoked++;
         }
         if (rc != 0 || revoked == 0)

@@ -6,6 +6,7 @@
 #include "base/rand.h"
 
 #define SIZE_FIRST 64
+#define SWEEP_BUCKETS 4 /* looked at by one table_sweep */
 
 int table_init(struct table *t, struct err *e)
 {
@@ -122,4 +123,21 @@ struct table_entry *table_pop(struct table *t, size_t *at)
         return it;
     }
     return NULL;
+}
+
+void table_sweep(struct table *t, size_t *at, int64_t least)
+{
+    for (int i = 0; i < SWEEP_BUCKETS && t->count > 0; i++, (*at)++) {
+        struct table_entry **slot = &t->buckets[*at & (t->size - 1)];
+        while (*slot != NULL) {
+            struct table_entry *it = *slot;
+            if (it->value >= least) {
+                slot = &it->next;
+                continue;
+            }
+            *slot = it->next;
+            t->count--;
+            free(it);
+        }
+    }
 }

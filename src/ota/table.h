@@ -33,5 +33,8 @@ struct table_entry *table_get(const struct table *t, const char *key);
 bool table_remove(struct table *t, const char *key); /* whether it was there */
 /* Takes any one entry out, for the caller to free(); NULL when the table is empty. Begins to look at *at. */
 struct table_entry *table_pop(struct table *t, size_t *at);
+/* Removes those with a value below `least` from a few buckets, the next ones at each call: called at each
+   table_put, it keeps such entries a small part of the whole, and no call takes long. */
+void table_sweep(struct table *t, size_t *at, int64_t least);
 
 #endif

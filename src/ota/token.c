@@ -33,7 +33,8 @@ static int make_text(char text[TOKEN_TEXT_SIZE], struct err *e)
     return 0;
 }
 
-static int check(struct db *db, struct arena *a, const struct token_request *r, struct err *e)
+static int check(struct db *db, struct arena *a, const struct identity *who, const struct token_request *r,
+                 struct err *e)
 {
     if (!str_is_name(str_of(r->model)))
         return err_set(
@@ -62,6 +63,10 @@ static int check(struct db *db, struct arena *a, const struct token_request *r, 
     if (rc == 0 && strcmp(d.model, r->model) != 0)
         return err_set(e, ERR_CONFLICT, "device \"%s\" is of model \"%s\", not \"%s\"", d.id, d.model,
                        r->model);
+    /* Such a token takes the revocation back, which is an admin's. */
+    if (rc == 0 && d.revoked_at != 0 && who->who != WHO_ADMIN)
+        return err_set(e, ERR_DENIED, "device \"%s\" is revoked: only an admin makes a token that readmits it",
+                       d.id);
     return rc;
 }
 
@@ -84,7 +89,7 @@ int ota_token_new(struct ota *ota, struct db *db, struct arena *a, const struct 
 {
     char made[TOKEN_TEXT_SIZE], hash[SHA256_HEX_SIZE];
     int64_t now = clock_unix_ms(ota->clock);
-    int rc = check(db, a, request, e);
+    int rc = check(db, a, who, request, e);
     if (rc == 0)
         rc = make_text(made, e);
     if (rc == 0)

@@ -30,7 +30,7 @@ struct token_request {
     int64_t uses;       /* 1..TOKEN_USES_MAX; 1 for a named device */
     int64_t seconds;    /* 1..TOKEN_SECONDS_MAX from now */
 };
-/* ERR_CONFLICT: the named device is of another model. */
+/* ERR_CONFLICT: the named device is of another model; ERR_DENIED: it is revoked, and who is no admin. */
 int ota_token_new(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                   const struct token_request *request, char text[TOKEN_TEXT_SIZE], struct token *out,
                   struct err *e) MUST_CHECK;

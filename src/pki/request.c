@@ -59,6 +59,15 @@ static int read_request(struct str pem, X509_REQ **out, struct err *e)
     return 0;
 }
 
+static bool names_mldsa(X509_REQ *req)
+{
+    ASN1_OBJECT *algorithm = NULL;
+    if (X509_PUBKEY_get0_param(&algorithm, NULL, NULL, NULL, X509_REQ_get_X509_PUBKEY(req)) != 1)
+        return false;
+    int nid = OBJ_obj2nid(algorithm);
+    return nid == NID_ML_DSA_44 || nid == NID_ML_DSA_65 || nid == NID_ML_DSA_87;
+}
+
 int pki_csr_parse(struct str pem, struct pki_csr **out, struct err *e)
 {
     ERR_clear_error();
@@ -72,12 +81,13 @@ int pki_csr_parse(struct str pem, struct pki_csr **out, struct err *e)
     int rc = read_request(pem, &req, e);
     if (rc != 0)
         return rc;
+    if (!names_mldsa(req)) {
+        ERR_clear_error();
+        return err_set(e, ERR_INVALID, "the certificate request is for a key that is not ML-DSA-44, -65 or -87");
+    }
     EVP_PKEY *key = X509_REQ_get0_pubkey(req);
-    if (key == NULL)
+    if (key == NULL || !pki_key_is_mldsa(key))
         return pki_err(e, ERR_INVALID, "the certificate request holds no public key that can be read");
-    if (!pki_key_is_mldsa(key))
-        return err_set(e, ERR_UNSUPPORTED,
-                       "the certificate request is for a key that is not ML-DSA-44, -65 or -87");
     if (X509_REQ_verify(req, key) != 1)
         return pki_err(e, ERR_INVALID, "the certificate request is not signed by the key that it is for");
     struct pki_csr *csr = calloc(1, sizeof *csr);

@@ -81,3 +81,21 @@ int identify(struct server *s, const struct net_peer *peer, struct identity *out
     *out = id;
     return 0;
 }
+
+int identify_again(struct server *s, const struct identity *who, unsigned allowed, struct err *e)
+{
+    if (who->issuer[0] == '\0')
+        return 0; /* came without a certificate */
+    const struct principal_certificate cert = {
+        .issuer = who->issuer,
+        .serial = who->serial,
+        .fingerprint = who->fingerprint,
+        .common_name = who->id, /* a device's */
+        .not_after = who->not_after,
+    };
+    struct identity now = {0};
+    int rc = principals_identify(s->ota.principals, &cert, clock_unix_ms(s->clock) / 1000, &now, e);
+    if (rc == 0 && (allowed & (now.who | WHO_ANYONE)) == 0)
+        rc = err_set(e, ERR_DENIED, "this identity may not do this any more");
+    return rc;
+}

@@ -109,7 +109,7 @@ static int follow(struct db *db, void *arg, struct err *e)
         return 0;
     log_info("server", "reading again who may do what",
              LOG_STR("because", outside ? "the database was changed by another process" : "a commit failed"));
-    return principals_load(p, db, e);
+    return principals_load(p, db, clock_unix_ms(t->jobs->server->clock) / 1000, e);
 }
 
 static int flush_seen(struct db *db, void *arg, struct err *e)
@@ -141,8 +141,8 @@ static void sweep(struct pool_job *job, struct db *db)
     struct server *s = t->jobs->server;
     struct err e = {0};
     size_t removed = 0;
-    int rc = blob_sweep(s->store, clock_unix_ms(s->clock), s->ota.blob_hours * 3600000, SWEEP_FILES, keep_blob, db,
-                        &removed, &e);
+    int rc = blob_sweep(s->store, clock_unix_ms(s->clock), s->ota.blob_hours * 3600000, SWEEP_FILES,
+                        keep_blob, db, &removed, &e);
     if (rc < 0)
         complain("blob sweep", &e);
     if (removed > 0)

@@ -1,6 +1,7 @@
 /* The lanes: where each step of a request runs, and how it gets there. */
 #include "base/log.h"
 #include "ota/principal.h"
+#include "server/identify.h"
 #include "server/run.h"
 #include "server/server.h"
 #include "store/db.h"
@@ -44,7 +45,8 @@ static void go_on(struct run *run)
 static int write_run(struct db *db, void *arg, struct err *e)
 {
     struct run *run = arg;
-    if (!handle(run, db, true))
+    run->result = identify_again(run->server, &run->who, run->route->who, &run->call.err);
+    if (run->result != 0 || !handle(run, db, true))
         *e = run->call.err;
     return run->result < 0 ? run->result : 0;
 }

@@ -27,7 +27,8 @@ static struct pki_ca *current_device_ca(void *ctx)
 
 static int load_principals(struct db *db, void *arg, struct err *e)
 {
-    return principals_load(arg, db, e);
+    struct server *s = arg;
+    return principals_load(s->ota.principals, db, clock_unix_ms(s->clock) / 1000, e);
 }
 
 static int open_domain(struct server *s, struct err *e)
@@ -68,19 +69,21 @@ static int open_domain(struct server *s, struct err *e)
     if (rc == 0)
         rc = server_load_trust(s, c, e);
     if (rc == 0)
-        rc = store_write_now(s->store, load_principals, s->ota.principals, e);
+        rc = store_write_now(s->store, load_principals, s, e);
     return rc;
 }
 
 static int start_pools(struct server *s, struct err *e)
 {
     const struct server_config *c = &s->config;
-    const struct pool_config query = {.name = "query", .threads = (size_t)c->query_threads,
-                                      .queue_max = (size_t)c->query_queue, .store = s->store};
-    const struct pool_config sign = {.name = "sign", .threads = (size_t)c->sign_threads,
-                                     .queue_max = (size_t)c->sign_queue};
-    const struct pool_config file = {.name = "file", .threads = (size_t)c->file_threads,
-                                     .queue_max = (size_t)c->file_queue};
+    const struct pool_config query = {.name = "query",
+                                      .threads = (size_t)c->query_threads,
+                                      .queue_max = (size_t)c->query_queue,
+                                      .store = s->store};
+    const struct pool_config sign = {
+        .name = "sign", .threads = (size_t)c->sign_threads, .queue_max = (size_t)c->sign_queue};
+    const struct pool_config file = {
+        .name = "file", .threads = (size_t)c->file_threads, .queue_max = (size_t)c->file_queue};
     int rc = pool_new(&query, &s->query, e);
     if (rc == 0)
         rc = pool_new(&sign, &s->sign, e);
@@ -179,7 +182,7 @@ static int open_network(struct server *s, struct err *e)
     return 0;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------ */
+/* --- life ---------------------------------------------------------------------------------------------- */
 
 static void on_hup(uv_signal_t *handle, int signum)
 {
@@ -197,7 +200,8 @@ static void on_drain_tick(uv_timer_t *timer)
     if (open > 0 && !late)
         return;
     if (open > 0)
-        log_warn("server", "connections are cut: they did not end in time", LOG_I64("connections", (int64_t)open));
+        log_warn("server", "connections are cut: they did not end in time",
+                 LOG_I64("connections", (int64_t)open));
     uv_stop(&s->uv);
 }
 

@@ -243,18 +243,19 @@ int store_certificate_live(struct db *db, struct arena *a, int64_t device, int64
 }
 
 int store_certificate_each(struct db *db, enum certificate_state state,
-                           int (*each)(void *ctx, const char *issuer, const char *serial, struct err *e),
+                           int (*each)(void *ctx, const char *issuer, const char *serial, int64_t not_after,
+                                       struct err *e),
                            void *ctx, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     /* The plus keeps the planner from indexes that would walk through all certificates. */
     int rc = state == CERTIFICATE_REVOKED
                  ? db_prepare(db, &s,
-                              "SELECT issuer, serial FROM certificate WHERE revoked_at IS NOT NULL"
+                              "SELECT issuer, serial, not_after FROM certificate WHERE revoked_at IS NOT NULL"
                               " AND +device IS NOT NULL",
                               e)
                  : db_prepare(db, &s,
-                              "SELECT issuer, serial FROM certificate WHERE first_used_at IS NULL"
+                              "SELECT issuer, serial, not_after FROM certificate WHERE first_used_at IS NULL"
                               " AND revoked_at IS NULL AND +device IS NOT NULL",
                               e);
     if (rc != 0)
@@ -266,7 +267,7 @@ int store_certificate_each(struct db *db, enum certificate_state state,
         const char *issuer = stmt_get_text(&s, 0, &row, &oom), *serial = stmt_get_text(&s, 1, &row, &oom);
         if (oom)
             return no_memory(e);
-        rc = each(ctx, issuer, serial, e);
+        rc = each(ctx, issuer, serial, stmt_get_i64(&s, 2), e);
         if (rc != 0)
             return rc;
         arena_reset(&row);

@@ -43,10 +43,11 @@ int store_certificate_live(struct db *db, struct arena *a, int64_t device, int64
                            struct err *e) MUST_CHECK;
 
 /* Calls each for every device certificate that is revoked, and for every one that was never used. Nothing is
-   allocated, so that a large fleet needs no arena; each < 0 stops. */
+   allocated, so that a large fleet needs no arena; each < 0 stops. not_after: Unix milliseconds. */
 enum certificate_state { CERTIFICATE_REVOKED, CERTIFICATE_PENDING };
 int store_certificate_each(struct db *db, enum certificate_state state,
-                           int (*each)(void *ctx, const char *issuer, const char *serial, struct err *e),
+                           int (*each)(void *ctx, const char *issuer, const char *serial, int64_t not_after,
+                                       struct err *e),
                            void *ctx, struct err *e) MUST_CHECK;
 /* Revoked device certificates of that issuer which end at not_after_min or later, for its revocation list:
    serial and revoked_at alone. ERR_TOO_LARGE when they are more than `most`. */

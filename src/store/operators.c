@@ -120,14 +120,13 @@ int store_operator_admins(struct db *db, int64_t but, int64_t now_ms, int64_t *c
 }
 
 int store_operator_each(struct db *db,
-                        int (*each)(void *ctx, const char *issuer, const char *serial, const char *name,
-                                    const char *role, int64_t revoked, struct err *e),
+                        int (*each)(void *ctx, const struct operator_certificate *c, struct err *e),
                         void *ctx, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc =
         db_prepare(db, &s,
-                   "SELECT c.issuer, c.serial, o.name, o.role,"
+                   "SELECT c.issuer, c.serial, c.fingerprint, o.name, o.role,"
                    " o.revoked_at IS NOT NULL OR c.revoked_at IS NOT NULL"
                    " FROM certificate c JOIN operator o ON o.pk = c.operator WHERE c.operator IS NOT NULL",
                    e);
@@ -137,11 +136,17 @@ int store_operator_each(struct db *db,
     arena_init(&row, 8192);
     while ((rc = stmt_step(&s, e)) == STMT_ROW) {
         bool oom = false;
-        const char *issuer = stmt_get_text(&s, 0, &row, &oom), *serial = stmt_get_text(&s, 1, &row, &oom);
-        const char *name = stmt_get_text(&s, 2, &row, &oom), *role = stmt_get_text(&s, 3, &row, &oom);
+        const struct operator_certificate c = {
+            .issuer = stmt_get_text(&s, 0, &row, &oom),
+            .serial = stmt_get_text(&s, 1, &row, &oom),
+            .fingerprint = stmt_get_text(&s, 2, &row, &oom),
+            .name = stmt_get_text(&s, 3, &row, &oom),
+            .role = stmt_get_text(&s, 4, &row, &oom),
+            .revoked = stmt_get_i64(&s, 5) != 0,
+        };
         if (oom)
             return no_memory(e);
-        rc = each(ctx, issuer, serial, name, role, stmt_get_i64(&s, 4), e);
+        rc = each(ctx, &c, e);
         if (rc != 0)
             return rc;
         arena_reset(&row);

@@ -2,6 +2,7 @@
 #ifndef PQOTA_STORE_OPERATORS_H
 #define PQOTA_STORE_OPERATORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,11 +26,15 @@ int store_operator_list(struct db *db, struct arena *a, const char *after, size_
    nor expired. */
 int store_operator_admins(struct db *db, int64_t but, int64_t now_ms, int64_t *count,
                           struct err *e) MUST_CHECK;
-/* Calls each for every operator's certificate. revoked: it or its operator is. Texts are valid during the
-   call. */
+
+struct operator_certificate {
+    const char *issuer, *serial, *fingerprint;
+    const char *name, *role; /* its operator's */
+    bool revoked;            /* it or its operator is */
+};
+/* Calls each for every operator's certificate; the texts are valid during the call. */
 int store_operator_each(struct db *db,
-                        int (*each)(void *ctx, const char *issuer, const char *serial, const char *name,
-                                    const char *role, int64_t revoked, struct err *e),
+                        int (*each)(void *ctx, const struct operator_certificate *c, struct err *e),
                         void *ctx, struct err *e) MUST_CHECK;
 
 #endif

@@ -221,11 +221,16 @@ static void refuses_bad_requests(void **state)
     assert_ok(pki_key_generate("p256", &classical, &f->e), f->e);
     assert_ok(pki_csr_make(classical, "x", &f->arena, &pem, &f->e), f->e);
     en.csr = pem;
-    assert_int_not_equal(ota_enrol_check(&en, &f->e), 0);
+    assert_int_equal(ota_enrol_check(&en, &f->e), ERR_INVALID);
     pki_key_free(classical);
     en.csr = fixture_csr(f, f->key);
+    assert_int_equal(ota_enrol_look(f->reader, &f->arena, &en, &f->e), ERR_UNAUTHENTICATED);
     en.token = STR("");
-    assert_int_equal(ota_enrol_check(&en, &f->e), ERR_INVALID);
+    assert_int_equal(ota_enrol_look(f->reader, &f->arena, &en, &f->e), ERR_INVALID);
+    en.token = fixture_token(f, "gw1", NULL, 1);
+    assert_ok(ota_enrol_look(f->reader, &f->arena, &en, &f->e), f->e);
+    en.proposed_id = "../x";
+    assert_int_equal(ota_enrol_look(f->reader, &f->arena, &en, &f->e), ERR_INVALID);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)

@@ -48,6 +48,33 @@ static void holds_what_was_put(void **state)
     assert_int_equal(t.count, 0);
 }
 
+static void sweeps_what_is_below(void **state)
+{
+    (void)state;
+    struct table t;
+    struct err e;
+    char key[32];
+    size_t at = 0, most = 0;
+    assert_int_equal(table_init(&t, &e), 0);
+    table_sweep(&t, &at, 1);
+    for (int i = 0; i < 20 * MANY; i++) {
+        snprintf(key, sizeof key, "key-%d", i);
+        assert_int_equal(table_put(&t, key, i, NULL, &e), 0);
+        table_sweep(&t, &at, i - 100);
+        most = t.count > most ? t.count : most;
+        assert_non_null(table_get(&t, key));
+    }
+    assert_true(most < 1000); /* and not 100000 */
+    for (int i = 20 * MANY - 101; i < 20 * MANY; i++) {
+        snprintf(key, sizeof key, "key-%d", i);
+        assert_non_null(table_get(&t, key));
+    }
+    for (int i = 0; i < 1000; i++)
+        table_sweep(&t, &at, INT64_MAX);
+    assert_int_equal(t.count, 0);
+    table_fini(&t);
+}
+
 static void pops_each_once(void **state)
 {
     (void)state;
@@ -76,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holds_what_was_put),
+        cmocka_unit_test(sweeps_what_is_below),
         cmocka_unit_test(pops_each_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
