@@ -64,6 +64,10 @@ int server_tls_context(const struct server_config *c, struct tls_sessions *sessi
 int server_classical_context(const struct server_config *c, struct tls_sessions *sessions,
                              struct tls_ctx **out, struct err *e) MUST_CHECK;
 
+/* server/descriptors.c: raises the limit on open files as far as it goes, and answers how many connections it
+   is enough for, at most `wanted`. Fewer is logged. */
+size_t server_connections_max(size_t wanted);
+
 /* server/notify.c: tells systemd (sd_notify protocol), if it asked to be told. */
 void server_notify(const char *state);
 
