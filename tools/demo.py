@@ -221,7 +221,7 @@ def tell_next(server):
         "token new --model gateway",
     ]:
         say(f"{enter}env PQOTA_PROFILE={profile} {pqota} {args}")
-    say(f"curl --cacert {server.roots.relative_to(TREE)} {server.url}/healthz")
+    say(f"{enter}curl --cacert {server.roots.relative_to(TREE)} {server.url}/healthz")
 
 
 def main():
@@ -242,10 +242,8 @@ def main():
             publish(server, model, 1)
         for model in (GATEWAY, SENSOR):
             server.pqota("deploy", f"{model[0]}@{model[2][1][0]}", "--model", model[0])
-        say(
-            f"deployed; each device asks every {POLL_SECONDS} s, fetches over mutual TLS, checks size and hash,"
-        )
-        say("writes the other slot, switches, and tests itself (gateway-2 will not like what it finds)")
+        say(f"deployed; each device asks every {POLL_SECONDS} s, fetches over mutual TLS, checks size and")
+        say("hash, writes the other slot, switches, and tests itself (gateway-2 will not like what it finds)")
         for agent in agents:
             agent.start()
         follow(server, len(DEVICES))
