@@ -126,6 +126,9 @@ static int readmit(struct db *db, const struct token *t, const struct device *d,
     if (t->created_at <= d->revoked_at)
         return refused(e);
     int rc = store_device_set_revoked(db, d->pk, 0, e);
+    /* Who began to enrol before the revocation and got no certificate yet gets none afterwards. */
+    if (rc == 0)
+        rc = store_token_uses_forget(db, d->pk, e);
     if (rc == 0)
         rc = store_event_add(db, now, "device.readmitted", t->created_by, d->id,
                              "its revocation is over: a token made after it names the device", e);

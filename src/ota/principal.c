@@ -27,8 +27,8 @@
    fingerprint and the name after it; in `revoked` the value is when it ends, Unix seconds. */
 struct facts {
     struct table operators, revoked, pending, devices; /* devices: ids of the revoked */
-    size_t sweep_at;   /* in `revoked` */
-    int64_t latest_s;  /* the latest time by which a revoked one was left out */
+    size_t sweep_at;                                   /* in `revoked` */
+    int64_t latest_s; /* the latest time by which a revoked one was left out */
 };
 
 /* In `roots` the value is DEVICE_ROOT or OPERATOR_ROOT bits. */
@@ -284,12 +284,12 @@ static int identify_operator(const struct principals *p, const struct principal_
                        "authority",
                        cert->serial);
     if (it->value == 0)
-        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s is revoked", name,
-                       cert->serial);
+        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s is revoked",
+                       name, cert->serial);
     char end[CLOCK_TEXT_MAX];
     if (now_s > cert->not_after)
-        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s expired %s", name,
-                       cert->serial, clock_format(cert->not_after * 1000, end));
+        return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s expired %s",
+                       name, cert->serial, clock_format(cert->not_after * 1000, end));
     out->who = (enum who)it->value;
     snprintf(out->id, sizeof out->id, "%s", name);
     return 0;

@@ -99,7 +99,8 @@ int ota_renew_store(struct ota *ota, struct db *db, struct arena *a, const struc
     return store_event_add(db, clock_unix_ms(ota->clock), "device.renewed", d.id, d.id, detail, e);
 }
 
-/* Revokes what was issued before the certificate that is used now. These go into the next revocation list,
+/* Revokes what was issued or used before the certificate that is used now (or the clock went back between).
+   These go into the next revocation list,
    but do not hurry it: nobody lost a key. */
 static int supersede(struct db *db, struct ota *ota, int64_t device, int64_t issued_at, const char *issuer,
                      const char *serial, int64_t now, struct err *e)

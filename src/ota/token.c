@@ -65,8 +65,8 @@ static int check(struct db *db, struct arena *a, const struct identity *who, con
                        r->model);
     /* Such a token takes the revocation back, which is an admin's. */
     if (rc == 0 && d.revoked_at != 0 && who->who != WHO_ADMIN)
-        return err_set(e, ERR_DENIED, "device \"%s\" is revoked: only an admin makes a token that readmits it",
-                       d.id);
+        return err_set(e, ERR_DENIED,
+                       "device \"%s\" is revoked: only an admin makes a token that readmits it", d.id);
     return rc;
 }
 

@@ -83,7 +83,8 @@ int pki_csr_parse(struct str pem, struct pki_csr **out, struct err *e)
         return rc;
     if (!names_mldsa(req)) {
         ERR_clear_error();
-        return err_set(e, ERR_INVALID, "the certificate request is for a key that is not ML-DSA-44, -65 or -87");
+        return err_set(e, ERR_INVALID,
+                       "the certificate request is for a key that is not ML-DSA-44, -65 or -87");
     }
     EVP_PKEY *key = X509_REQ_get0_pubkey(req);
     if (key == NULL || !pki_key_is_mldsa(key))

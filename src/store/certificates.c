@@ -226,14 +226,17 @@ int store_certificate_live(struct db *db, struct arena *a, int64_t device, int64
                            int64_t issued_until, struct certificate **out, size_t *count, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = device != 0 ? db_prepare(db, &s,
-                                      "SELECT " CERTIFICATE_COLUMNS " FROM certificate WHERE device = ?"
-                                      " AND revoked_at IS NULL AND issued_at <= ? ORDER BY issued_at LIMIT ?",
-                                      e)
-                         : db_prepare(db, &s,
-                                      "SELECT " CERTIFICATE_COLUMNS " FROM certificate WHERE operator = ?"
-                                      " AND revoked_at IS NULL AND issued_at <= ? ORDER BY issued_at LIMIT ?",
-                                      e);
+    int rc = device != 0
+                 ? db_prepare(db, &s,
+                              "SELECT " CERTIFICATE_COLUMNS " FROM certificate WHERE device = ?"
+                              " AND revoked_at IS NULL AND (issued_at <= ? OR first_used_at IS NOT NULL)"
+                              " ORDER BY issued_at LIMIT ?",
+                              e)
+                 : db_prepare(db, &s,
+                              "SELECT " CERTIFICATE_COLUMNS " FROM certificate WHERE operator = ?"
+                              " AND revoked_at IS NULL AND (issued_at <= ? OR first_used_at IS NOT NULL)"
+                              " ORDER BY issued_at LIMIT ?",
+                              e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device != 0 ? device : operator_pk);

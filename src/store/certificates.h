@@ -37,7 +37,7 @@ int store_certificate_used(struct db *db, const char *issuer, const char *serial
 int store_certificate_revoke(struct db *db, const char *issuer, const char *serial, int64_t now_ms,
                              const char *reason, struct err *e) MUST_CHECK;
 /* Those not revoked yet, at most CERTIFICATE_LIST_MAX: of a device (operator_pk 0), issued at or before
-   issued_until (0: whenever), or of an operator (device 0). */
+   issued_until (0: whenever) or used already, or of an operator (device 0). */
 int store_certificate_live(struct db *db, struct arena *a, int64_t device, int64_t operator_pk,
                            int64_t issued_until, struct certificate **out, size_t *count,
                            struct err *e) MUST_CHECK;

@@ -141,6 +141,16 @@ int store_token_use_get(struct db *db, int64_t token, const char *key_id, int64_
     return 0;
 }
 
+int store_token_uses_forget(struct db *db, int64_t device, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "DELETE FROM token_use WHERE device = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    return stmt_run(&s, e);
+}
+
 int store_token_use_take(struct db *db, int64_t token, const char *key_id, int64_t device, int64_t now_ms,
                          bool *taken, struct err *e)
 {

@@ -26,6 +26,8 @@ int store_token_revoke(struct db *db, int64_t id, int64_t now_ms, struct err *e)
 /* The device that this key enrolled with this token, and when; 0 when it did not. */
 int store_token_use_get(struct db *db, int64_t token, const char *key_id, int64_t *device, int64_t *used_at,
                         struct err *e) MUST_CHECK;
+/* What this device enrolled with is good for no lost reply any more. Looks through all uses. */
+int store_token_uses_forget(struct db *db, int64_t device, struct err *e) MUST_CHECK;
 /* Takes one use and notes who took it; *taken is false when none is left. */
 int store_token_use_take(struct db *db, int64_t token, const char *key_id, int64_t device, int64_t now_ms,
                          bool *taken, struct err *e) MUST_CHECK;

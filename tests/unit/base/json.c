@@ -160,10 +160,11 @@ static void test_get_pem(void **state)
     auto_json yyjson_doc *doc = NULL;
     struct str s = STR("old");
     struct err e;
-    assert_int_equal(json_parse(STR("{\"w\":\"a\\r\\nb\\r\\n\",\"u\":\"a\\nb\",\"r\":\"\\r\",\"c\":\"a\\r\\u0001\","
-                                    "\"n\":\"a\\r\\u0000b\"}"),
-                                &doc, NULL),
-                     0);
+    assert_int_equal(
+        json_parse(STR("{\"w\":\"a\\r\\nb\\r\\n\",\"u\":\"a\\nb\",\"r\":\"\\r\",\"c\":\"a\\r\\u0001\","
+                       "\"n\":\"a\\r\\u0000b\"}"),
+                   &doc, NULL),
+        0);
     yyjson_val *o = yyjson_doc_get_root(doc);
     assert_int_equal(json_get_str(o, "w", 9, &s, &e), ERR_INVALID);
     assert_int_equal(json_get_pem(o, "w", 6, &s, &e), 0);
@@ -242,9 +243,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_object_wanted), cmocka_unit_test(test_many_names),
-        cmocka_unit_test(test_get_str),
-        cmocka_unit_test(test_get_pem),       cmocka_unit_test(test_get_i64),
-        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_get_str),       cmocka_unit_test(test_get_pem),
+        cmocka_unit_test(test_get_i64),       cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,6 +200,26 @@ static void revoked_stays_revoked_but_for_a_newer_token(void **state)
     assert_int_equal(fixture_ask(f, "SELECT revoked_at IS NULL FROM device WHERE id = 'gw-1'"), 1);
 }
 
+/* A thief took a use and no certificate; then the device was revoked and readmitted with another key. */
+static void a_readmitted_device_is_not_its_thiefs(void **state)
+{
+    struct fixture *f = *state;
+    struct enrolment en;
+    EVP_PKEY *thief = fixture_key(f);
+    struct str token = fixture_token(f, "gw1", "gw-1", 1), fleet = fixture_token(f, "gw1", NULL, 5);
+    struct enrolment begun = fixture_enrolment(f, token, thief, NULL);
+    struct enrolment stolen = fixture_enrolment(f, fleet, thief, NULL);
+    assert_ok(fixture_reserve(f, &begun), f->e);
+    f->now_ms += 1000;
+    assert_ok(fixture_revoke(f, "gw-1"), f->e);
+    f->now_ms += 1000;
+    assert_ok(fixture_enrol(f, fixture_token(f, "gw1", "gw-1", 1), f->key, NULL, &en), f->e);
+    assert_int_equal(fixture_enrol(f, token, thief, NULL, &begun), ERR_UNAUTHENTICATED);
+    assert_ok(fixture_reserve(f, &stolen), f->e); /* as any new device that has such a token */
+    assert_string_not_equal(stolen.id, "gw-1");
+    pki_key_free(thief);
+}
+
 static void revoked_while_it_is_signed(void **state)
 {
     struct fixture *f = *state;
@@ -249,6 +269,7 @@ int main(void)
         TEST(keeps_ids_apart),
         TEST(enrols_a_named_device_again),
         TEST(revoked_stays_revoked_but_for_a_newer_token),
+        TEST(a_readmitted_device_is_not_its_thiefs),
         TEST(revoked_while_it_is_signed),
         TEST(refuses_bad_requests),
     };

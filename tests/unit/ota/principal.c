@@ -117,12 +117,13 @@ static void operators_by_what_is_registered(void **state)
     assert_non_null(strstr(f->e.text, "revoked"));
     /* The step after the commit comes late: the revocation stands. */
     assert_ok(revoke(f, c.cert.issuer_key, "b2"), f->e);
-    assert_ok(principals_add_operator(f->ota.principals, c.cert.issuer_key, "b2", OTHER, "eve", WHO_ADMIN, &f->e),
-              f->e);
+    assert_ok(
+        principals_add_operator(f->ota.principals, c.cert.issuer_key, "b2", OTHER, "eve", WHO_ADMIN, &f->e),
+        f->e);
     assert_int_equal(identify(f, c.cert.issuer_key, "b2", "eve", &who), ERR_UNAUTHENTICATED);
-    assert_int_equal(principals_add_operator(f->ota.principals, c.cert.issuer_key, "b3", "short", "eve", WHO_ADMIN,
-                                             &f->e),
-                     ERR_CORRUPT);
+    assert_int_equal(
+        principals_add_operator(f->ota.principals, c.cert.issuer_key, "b3", "short", "eve", WHO_ADMIN, &f->e),
+        ERR_CORRUPT);
 }
 
 static int revoke_anna(struct fixture *f, struct db *db, void *arg, struct err *e)
@@ -131,7 +132,7 @@ static int revoke_anna(struct fixture *f, struct db *db, void *arg, struct err *
     return ota_operator_revoke(&f->ota, db, &f->arena, &other, arg, e);
 }
 
-/* Registered, revoked, loaded anew because some commit failed, and only then the step after the first commit. */
+/* Registered, revoked, loaded anew because some commit failed, only then the step after the first commit. */
 static void a_late_admission_undoes_no_revocation(void **state)
 {
     struct fixture *f = *state;
@@ -163,7 +164,8 @@ static void memory_holds_what_could_still_count(void **state)
     struct principals *p = f->ota.principals;
     char serial[16];
     int64_t day = 86400, start = f->now_ms / 1000;
-    for (int i = 0; i < 2000; i++) { /* one ends each hour, and one is revoked each hour, three months ahead */
+    for (int i = 0; i < 2000;
+         i++) { /* one ends each hour, and one is revoked each hour, three months ahead */
         int64_t now = start + i * 3600;
         snprintf(serial, sizeof serial, "%x", i + 1);
         assert_ok(principals_revoke(p, ISSUER_DEVICE, serial, now + day, now, &f->e), f->e);

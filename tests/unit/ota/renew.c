@@ -12,6 +12,13 @@ static struct identity enrolled(struct fixture *f, struct enrolment *en)
     return who;
 }
 
+/* The renewed certificate looks issued before the one that enrolled. */
+static int age_issue(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    (void)f, (void)arg;
+    return db_exec(db, "UPDATE certificate SET issued_at = 5 WHERE first_used_at IS NULL", e);
+}
+
 static void from_two_thirds_of_life_on(void **state)
 {
     struct fixture *f = *state;
@@ -49,6 +56,24 @@ static void the_old_one_counts_until_the_new_one_is_used(void **state)
     assert_string_equal(who.serial, r.cert.serial);
     assert_int_equal(fixture_call(f, &en.cert, "gw-1", &who), ERR_UNAUTHENTICATED);
     assert_ok(fixture_call(f, &r.cert, "gw-1", &who), f->e);
+    pki_key_free(key);
+}
+
+static void the_clock_went_back_between(void **state)
+{
+    struct fixture *f = *state;
+    struct enrolment en;
+    struct renewal r;
+    EVP_PKEY *key = fixture_key(f);
+    f->now_ms += 100 * DAY_MS; /* wrong when it enrolled */
+    struct identity who = enrolled(f, &en);
+    f->now_ms += 61 * DAY_MS;
+    who.who = WHO_DEVICE;
+    assert_ok(fixture_renew(f, &who, key, &r), f->e);
+    f->now_ms -= 100 * DAY_MS;
+    assert_ok(fixture_write(f, age_issue, NULL), f->e);
+    assert_ok(fixture_call(f, &r.cert, "gw-1", &who), f->e);
+    assert_int_equal(fixture_call(f, &en.cert, "gw-1", &who), ERR_UNAUTHENTICATED);
     pki_key_free(key);
 }
 
@@ -146,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(from_two_thirds_of_life_on),
         TEST(the_old_one_counts_until_the_new_one_is_used),
+        TEST(the_clock_went_back_between),
         TEST(the_same_key_may_stay),
         TEST(an_expired_one_renews_within_the_grace_time),
         TEST(an_expired_one_is_refused_after_it),
