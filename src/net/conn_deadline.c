@@ -71,7 +71,7 @@ static void too_late(struct conn *c)
 void conn_check_deadlines(struct loop *l)
 {
     for (int phase = PHASE_NONE + 1; phase < PHASES; phase++) {
-        int64_t limit = limit_of(l, phase);
+        int64_t limit = limit_of(l, (enum phase)phase);
         /* The list is in the order of the deadlines; whoever is dealt with leaves it or goes to its end. */
         while (!list_empty(&l->phases[phase])) {
             struct conn *c = container_of(l->phases[phase].next, struct conn, phase_link);
