@@ -31,7 +31,8 @@ struct action {
     int64_t deployment, device, release;
     const char *device_id; /* filled where the question says so */
     enum action_state state;
-    int progress; /* percent, or ACTION_PROGRESS_NONE */
+    bool called_off; /* its deployment was cancelled: it is over, unless it has begun to install */
+    int progress;    /* percent, or ACTION_PROGRESS_NONE */
     const char *message;
     const char *version_before;                /* NULL when unknown */
     int64_t created_at, updated_at, closed_at; /* Unix milliseconds; closed_at 0 while open */

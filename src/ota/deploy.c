@@ -111,6 +111,25 @@ int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who,
     return rc;
 }
 
+/* Closes some of a cancelled deployment's actions; *more says whether there are others. */
+static int close_actions(struct db *db, int64_t deployment, int64_t now, bool *more, struct err *e)
+{
+    int rc = store_action_cancel_some(db, deployment, DEPLOY_CANCELLED, now, DEPLOY_SLICE, more, e);
+    return rc != 0 ? rc : store_deployment_closing_set(db, deployment, *more, e);
+}
+
+int ota_deploy_slice(struct ota *ota, struct db *db, bool *more, struct err *e)
+{
+    int64_t deployment;
+    bool others;
+    int rc = store_deployment_closing(db, &deployment, e);
+    if (rc == 0 && deployment != 0)
+        rc = close_actions(db, deployment, clock_unix_ms(ota->clock), &others, e);
+    if (rc == 0)
+        *more = deployment != 0; /* this one's others, or another deployment's */
+    return rc;
+}
+
 int ota_deploy_cancel(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
                       struct deployment *out, struct err *e)
 {
@@ -119,10 +138,11 @@ int ota_deploy_cancel(struct ota *ota, struct db *db, struct arena *a, const cha
     if (rc != 0)
         return rc;
     if (d.state == DEPLOYMENT_RUNNING) {
-        int64_t now = clock_unix_ms(ota->clock), closed;
+        int64_t now = clock_unix_ms(ota->clock);
+        bool others;
         rc = store_deployment_cancel(db, d.pk, now, e);
         if (rc == 0)
-            rc = store_action_cancel_all(db, d.pk, "the deployment was cancelled", now, &closed, e);
+            rc = close_actions(db, d.pk, now, &others, e);
         if (rc == 0)
             rc = note(db, a, "deployment.cancelled", who, &d, now, e);
         if (rc != 0)

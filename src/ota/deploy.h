@@ -21,10 +21,15 @@ struct deploy {
    there. */
 int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct deploy *d,
                struct deployment *out, struct err *e) MUST_CHECK;
-/* Writer only. Actions that have not begun to install are closed, others may finish. Being cancelled already
-   is fine. */
+#define DEPLOY_CANCELLED "the deployment was cancelled" /* the message of its actions */
+#define DEPLOY_SLICE 200                                /* actions closed in one transaction at most */
+/* Writer only. Actions that have not begun to install are over from now on, others may finish; DEPLOY_SLICE
+   are closed at once, the rest by ota_deploy_slice. Being cancelled already is fine. */
 int ota_deploy_cancel(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
                       struct deployment *out, struct err *e) MUST_CHECK;
+
+/* A background job of the writer: closes actions of cancelled deployments. Call it again while *more. */
+int ota_deploy_slice(struct ota *ota, struct db *db, bool *more, struct err *e) MUST_CHECK;
 
 /* A deployment and how many of its actions are in each state. */
 struct deployment_view {

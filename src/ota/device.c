@@ -4,6 +4,7 @@
 #include "ota/ota.h"
 #include "ota/principal.h"
 #include "ota/seen.h"
+#include "store/actions.h"
 #include "store/certificates.h"
 #include "store/devices.h"
 #include "store/events.h"
@@ -119,6 +120,22 @@ static int revoke_certificates(struct ota *ota, struct db *db, int64_t device, c
     }
 }
 
+/* What it was to do is over, however far it came: else its release could never be deleted, and a device that
+   is let in again would go on with it. */
+static int close_action(struct db *db, struct arena *a, int64_t device, int64_t now, struct err *e)
+{
+    struct action act;
+    int rc = store_action_open(db, a, device, &act, e);
+    if (rc != 0 || act.pk == 0)
+        return rc;
+    act.state = ACTION_CANCELLED;
+    act.progress = ACTION_PROGRESS_NONE;
+    act.message = "the device was revoked";
+    act.updated_at = act.closed_at = now;
+    rc = store_action_update(db, &act, e);
+    return rc != 0 ? rc : store_action_status_add(db, &act, e);
+}
+
 int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                       const char *id, const char *reason, struct err *e)
 {
@@ -131,6 +148,8 @@ int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const str
         return rc;
     if (d.revoked_at == 0) {
         rc = store_device_set_revoked(db, d.pk, now, e);
+        if (rc == 0)
+            rc = close_action(db, a, d.pk, now, e);
         if (rc == 0)
             rc = store_event_add(db, now, "device.revoked", identity_name(who), id, reason, e);
     }

@@ -1,6 +1,7 @@
 #include "ota/poll.h"
 
 #include "base/log.h"
+#include "ota/deploy.h"
 #include "ota/ota.h"
 #include "ota/select.h"
 #include "store/actions.h"
@@ -20,24 +21,51 @@ struct poll {
     struct select_facts facts;
 };
 
+static int close_open(struct poll *p, const char *message, struct err *e)
+{
+    struct action closed = p->open;
+    closed.state = ACTION_CANCELLED;
+    closed.progress = ACTION_PROGRESS_NONE;
+    closed.message = message;
+    closed.updated_at = closed.closed_at = p->now;
+    int rc = store_action_update(p->db, &closed, e);
+    return rc != 0 ? rc : store_action_status_add(p->db, &closed, e);
+}
+
+/* The open action; one that was called off, and that nobody came to close yet, is closed. */
+static int find_open(struct poll *p, bool writing, struct err *e)
+{
+    int rc = store_action_open(p->db, p->arena, p->device.pk, &p->open, e);
+    if (rc != 0 || p->open.pk == 0 || !p->open.called_off || !action_may_cancel(p->open.state))
+        return rc;
+    if (!writing)
+        return POLL_UPGRADE;
+    rc = close_open(p, DEPLOY_CANCELLED, e);
+    p->open = (struct action){0};
+    return rc;
+}
+
 static int gather(struct poll *p, struct err *e)
 {
     struct select_facts *f = &p->facts;
+    struct action_past past;
     f->version = p->version;
     p->candidates = arena_array(p->arena, struct candidate, CANDIDATES_MAX);
     if (p->candidates == NULL)
         return err_set(e, ERR_NOMEM, "no memory to look for an update");
     f->candidates = p->candidates;
-    int rc = store_action_open(p->db, p->arena, p->device.pk, &p->open, e);
-    if (rc == 0)
-        rc = store_candidates(p->db, p->arena, p->device.pk, p->device.id, p->device.model, p->candidates,
+    int rc = store_candidates(p->db, p->arena, p->device.pk, p->device.id, p->device.model, p->candidates,
                               &f->count, e);
     if (rc == 0 && p->version != NULL)
         rc = store_sequence_of_version(p->db, p->device.model, p->version, &f->sequence, e);
     if (rc == 0)
-        rc = store_action_newest_deployment(p->db, p->device.pk, &f->newest_deployment, e);
-    if (rc != 0 || p->open.pk == 0)
+        rc = store_action_past(p->db, p->device.pk, &past, e);
+    if (rc != 0)
         return rc;
+    f->newest_deployment = past.newest;
+    f->moved_back = past.moved_back;
+    if (p->open.pk == 0)
+        return 0;
     f->open = &p->open;
     rc = store_release_sequence(p->db, p->open.release, p->device.model, &f->open_sequence, e);
     return rc == ERR_NOT_FOUND ? 0 : rc; /* the device changed its model meanwhile */
@@ -45,15 +73,10 @@ static int gather(struct poll *p, struct err *e)
 
 static int supersede(struct poll *p, const struct candidate *chosen, struct err *e)
 {
-    struct action closed = p->open;
-    closed.state = ACTION_CANCELLED;
-    closed.progress = ACTION_PROGRESS_NONE;
-    closed.message = arena_printf(p->arena, "superseded by deployment %lld", (long long)chosen->deployment);
-    closed.updated_at = closed.closed_at = p->now;
-    if (closed.message == NULL)
-        return err_set(e, ERR_NOMEM, "no memory to close an action");
-    int rc = store_action_update(p->db, &closed, e);
-    return rc != 0 ? rc : store_action_status_add(p->db, &closed, e);
+    const char *message =
+        arena_printf(p->arena, "superseded by deployment %lld", (long long)chosen->deployment);
+    return message != NULL ? close_open(p, message, e)
+                           : err_set(e, ERR_NOMEM, "no memory to close an action");
 }
 
 static int offer(struct poll *p, const struct candidate *chosen, struct action *out, struct err *e)
@@ -128,6 +151,8 @@ static int look(struct poll *p, bool writing, const char *device_id, struct str 
     int rc = store_device_by_id(p->db, p->arena, device_id, &p->device, e);
     if (rc == 0)
         rc = take_version(p, writing, version, e);
+    if (rc == 0)
+        rc = find_open(p, writing, e);
     if (rc == 0)
         rc = gather(p, e);
     return rc != 0 ? rc : decide(p, writing, out, e);

@@ -32,6 +32,9 @@ static int advance(const struct report *r, struct arena *a, int64_t now, struct 
                      : err_set(e, ERR_GONE, "action %lld is over (%s): ask for what to do next",
                                (long long)act->pk, action_state_word(act->state));
     }
+    if (act->called_off && action_may_cancel(act->state)) /* and not closed yet: that is under way */
+        return err_set(e, ERR_GONE, "action %lld is over (cancelled): ask for what to do next",
+                       (long long)act->pk);
     if (!action_may_move(act->state, r->state))
         return err_set(e, ERR_CONFLICT, "action %lld is %s and cannot become %s", (long long)act->pk,
                        action_state_word(act->state), action_state_word(r->state));

@@ -9,6 +9,8 @@ static const char *objection(const struct select_facts *f, const struct candidat
         return "tried already";
     if (f->version != NULL && strcmp(f->version, c->version) == 0)
         return "runs already";
+    if (c->deployment < f->moved_back)
+        return "an older order than the one that took it back";
     if (c->sequence > f->sequence)
         return NULL;
     if (!c->allow_downgrade)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "ota/deploy.h"
 #include "ota/principal.h"
 #include "ota/retention.h"
 #include "ota/seen.h"
@@ -12,7 +13,7 @@
 
 #define SWEEP_FILES 1000 /* blobs looked at in one go */
 
-enum { TASK_FOLLOW, TASK_SEEN, TASK_CRL, TASK_RETENTION, TASK_SWEEP, TASKS };
+enum { TASK_FOLLOW, TASK_CLOSE, TASK_SEEN, TASK_CRL, TASK_RETENTION, TASK_SWEEP, TASKS };
 
 /* One kind of background work; at most one of it runs. */
 struct task {
@@ -118,6 +119,13 @@ static int flush_seen(struct db *db, void *arg, struct err *e)
     int rc = seen_flush(t->jobs->server->ota.seen, db, e);
     t->more = rc == 1;
     return rc < 0 ? rc : 0;
+}
+
+static int close_cancelled(struct db *db, void *arg, struct err *e)
+{
+    struct task *t = arg;
+    t->more = false;
+    return ota_deploy_slice(&t->jobs->server->ota, db, &t->more, e);
 }
 
 static int retain(struct db *db, void *arg, struct err *e)
@@ -232,6 +240,7 @@ static void on_second(uv_timer_t *timer)
     struct jobs *j = timer->data;
     unsigned n = j->ticks++;
     start_slices(&j->tasks[TASK_FOLLOW], follow);
+    start_slices(&j->tasks[TASK_CLOSE], close_cancelled);
     start_crl(&j->tasks[TASK_CRL]);
     if (n % 5 == 4)
         start_slices(&j->tasks[TASK_SEEN], flush_seen);

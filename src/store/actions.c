@@ -5,7 +5,8 @@
 #define COLUMNS                                                                                              \
     "a.pk, a.deployment, a.device, a.release, a.state, a.progress, a.message, a.version_before, "            \
     "a.created_at,"                                                                                          \
-    " a.updated_at, a.closed_at"
+    " a.updated_at, a.closed_at,"                                                                            \
+    " EXISTS (SELECT 1 FROM deployment c WHERE c.pk = a.deployment AND c.state = 'cancelled')"
 
 static int read_row(struct stmt *s, struct arena *a, struct action *out, struct err *e)
 {
@@ -21,6 +22,7 @@ static int read_row(struct stmt *s, struct arena *a, struct action *out, struct 
         .created_at = stmt_get_i64(s, 8),
         .updated_at = stmt_get_i64(s, 9),
         .closed_at = stmt_get_i64(s, 10),
+        .called_off = stmt_get_i64(s, 11) != 0,
     };
     const char *state = stmt_get_text(s, 4, a, &oom);
     if (oom)
@@ -34,7 +36,7 @@ static int read_row(struct stmt *s, struct arena *a, struct action *out, struct 
 static int read_row_and_id(struct stmt *s, struct arena *a, struct action *out, struct err *e)
 {
     bool oom = false;
-    const char *id = stmt_get_text(s, 11, a, &oom);
+    const char *id = stmt_get_text(s, 12, a, &oom);
     if (oom)
         return err_set(e, ERR_NOMEM, "no memory to read an action");
     int rc = read_row(s, a, out, e);
@@ -71,17 +73,23 @@ int store_action_open(struct db *db, struct arena *a, int64_t device, struct act
     return rc <= 0 ? rc : read_row(&s, a, out, e);
 }
 
-int store_action_newest_deployment(struct db *db, int64_t device, int64_t *deployment, struct err *e)
+int store_action_past(struct db *db, int64_t device, struct action_past *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT max(deployment) FROM action WHERE device = ?", e);
+    int rc = db_prepare(db, &s,
+                        "SELECT max(x.deployment), max(CASE WHEN d.allow_downgrade AND x.state = 'succeeded'"
+                        " THEN x.deployment END)"
+                        " FROM (SELECT deployment, state FROM action WHERE device = ?1"
+                        "  ORDER BY deployment DESC LIMIT ?2) x JOIN deployment d ON d.pk = x.deployment",
+                        e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device);
+    stmt_i64(&s, 2, ACTION_PAST_MAX);
     rc = stmt_step(&s, e);
     if (rc < 0)
         return rc;
-    *deployment = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
+    *out = (struct action_past){.newest = stmt_get_i64(&s, 0), .moved_back = stmt_get_i64(&s, 1)};
     return 0;
 }
 
@@ -130,12 +138,12 @@ static int count_of(struct db *db, const char *sql_literal, int64_t key, int64_t
 
 int store_action_count_open_of(struct db *db, int64_t release, int64_t *count, struct err *e)
 {
-    return count_of(db,
-                    "SELECT count(*) FROM deployment d"
-                    " JOIN action a ON a.deployment = d.pk"
-                    " AND a.state IN ('offered', 'downloading', 'installing', 'rebooting')"
-                    " JOIN device v ON v.pk = a.device AND v.revoked_at IS NULL WHERE d.release = ?",
-                    release, count, e);
+    return count_of(
+        db,
+        "SELECT coalesce(sum(t.n), 0) FROM deployment d JOIN action_tally t ON t.deployment = d.pk"
+        " AND t.state IN ('offered', 'downloading', 'installing', 'rebooting')"
+        " WHERE d.release = ?",
+        release, count, e);
 }
 
 int store_action_status_count(struct db *db, int64_t action, int64_t *count, struct err *e)
@@ -203,33 +211,44 @@ int store_action_status_add(struct db *db, const struct action *act, struct err 
     return stmt_run(&s, e);
 }
 
-int store_action_cancel_all(struct db *db, int64_t deployment, const char *message, int64_t now_ms,
-                            int64_t *count, struct err *e)
+/* Of one state, the first *most by pk; takes from *most what it closed. */
+static int cancel_in_state(struct db *db, int64_t deployment, const char *state, const char *message,
+                           int64_t now_ms, int64_t *most, struct err *e)
 {
     auto_stmt struct stmt entries = {0}, s = {0};
     int rc = db_prepare(db, &entries,
                         "INSERT INTO action_status (action, at, state, message)"
                         " SELECT pk, ?2, 'cancelled', ?3 FROM action"
-                        " WHERE deployment = ?1 AND state IN ('offered', 'downloading')",
+                        " WHERE deployment = ?1 AND state = ?4 ORDER BY pk LIMIT ?5",
                         e);
-    if (rc != 0)
-        return rc;
-    stmt_i64(&entries, 1, deployment);
-    stmt_i64(&entries, 2, now_ms);
-    stmt_text(&entries, 3, message);
-    rc = stmt_run(&entries, e);
     if (rc == 0)
         rc = db_prepare(db, &s,
                         "UPDATE action SET state = 'cancelled', message = ?3, updated_at = ?2, closed_at = ?2"
-                        " WHERE deployment = ?1 AND state IN ('offered', 'downloading')",
+                        " WHERE pk IN (SELECT pk FROM action WHERE deployment = ?1 AND state = ?4"
+                        "  ORDER BY pk LIMIT ?5)",
                         e);
-    if (rc != 0)
-        return rc;
-    stmt_i64(&s, 1, deployment);
-    stmt_i64(&s, 2, now_ms);
-    stmt_text(&s, 3, message);
-    rc = stmt_run(&s, e);
+    struct stmt *both[] = {&entries, &s};
+    for (size_t i = 0; i < 2 && rc == 0; i++) {
+        stmt_i64(both[i], 1, deployment);
+        stmt_i64(both[i], 2, now_ms);
+        stmt_text(both[i], 3, message);
+        stmt_text(both[i], 4, state);
+        stmt_i64(both[i], 5, *most);
+        rc = stmt_run(both[i], e);
+    }
     if (rc == 0)
-        *count = db_changes(db);
+        *most -= db_changes(db);
+    return rc;
+}
+
+int store_action_cancel_some(struct db *db, int64_t deployment, const char *message, int64_t now_ms,
+                             int64_t most, bool *more, struct err *e)
+{
+    int64_t left = most;
+    int rc = cancel_in_state(db, deployment, "offered", message, now_ms, &left, e);
+    if (rc == 0 && left > 0)
+        rc = cancel_in_state(db, deployment, "downloading", message, now_ms, &left, e);
+    if (rc == 0)
+        *more = left <= 0;
     return rc;
 }

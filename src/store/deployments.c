@@ -1,6 +1,8 @@
 #include "store/deployments.h"
 
+#include "model/device.h"
 #include "store/db.h"
+#include "store/db_open.h"
 
 #define COLUMNS                                                                                              \
     "d.pk, d.release, r.name, r.version, d.target_kind, d.target, d.state, d.allow_downgrade, d.created_at," \
@@ -85,7 +87,7 @@ int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STA
     auto_arena struct arena a;
     arena_init(&a, 4096);
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT state, count(*) FROM action WHERE deployment = ? GROUP BY state", e);
+    int rc = db_prepare(db, &s, "SELECT state, n FROM action_tally WHERE deployment = ?", e);
     if (rc != 0)
         return rc;
     int64_t found[ACTION_STATES] = {0};
@@ -127,8 +129,8 @@ struct looking {
     size_t count;
 };
 
-/* Reads CANDIDATES_PER_TARGET entries of one index range, and the rows they name. */
-static int look_at(struct looking *l, enum target_kind kind, const char *target, struct err *e)
+/* Reads the newest `most` entries of one index range, and the rows they name. */
+static int look_at(struct looking *l, enum target_kind kind, const char *target, size_t most, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(l->db, &s,
@@ -145,7 +147,7 @@ static int look_at(struct looking *l, enum target_kind kind, const char *target,
     stmt_text(&s, 2, target_kind_word(kind));
     stmt_text(&s, 3, target);
     stmt_i64(&s, 4, l->device);
-    stmt_i64(&s, 5, CANDIDATES_PER_TARGET);
+    stmt_i64(&s, 5, (int64_t)most);
     bool oom = false;
     while (l->count < CANDIDATES_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
         l->out[l->count++] = (struct candidate){
@@ -161,22 +163,34 @@ static int look_at(struct looking *l, enum target_kind kind, const char *target,
     return oom ? err_set(e, ERR_NOMEM, "no memory to read deployments") : 0;
 }
 
-static int look_at_tags(struct looking *l, struct err *e)
+static int read_tags(struct looking *l, const char *tags[DEVICE_TAGS_MAX], size_t *count, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(l->db, &s, "SELECT tag FROM device_tag WHERE device = ? ORDER BY tag LIMIT 32", e);
+    int rc = db_prepare(l->db, &s, "SELECT tag FROM device_tag WHERE device = ? ORDER BY tag LIMIT ?", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, l->device);
-    while ((rc = stmt_step(&s, e)) == STMT_ROW) {
-        bool oom = false;
-        const char *tag = stmt_get_text(&s, 0, l->arena, &oom);
-        if (oom)
-            return err_set(e, ERR_NOMEM, "no memory to read a device's tags");
-        rc = look_at(l, TARGET_TAG, tag, e);
-        if (rc != 0)
-            return rc;
-    }
+    stmt_i64(&s, 2, DEVICE_TAGS_MAX);
+    size_t n = 0;
+    bool oom = false;
+    while (n < DEVICE_TAGS_MAX && !oom && (rc = stmt_step(&s, e)) == STMT_ROW)
+        tags[n++] = stmt_get_text(&s, 0, l->arena, &oom);
+    if (rc < 0)
+        return rc;
+    *count = n;
+    return oom ? err_set(e, ERR_NOMEM, "no memory to read a device's tags") : 0;
+}
+
+static int look_at_tags(struct looking *l, struct err *e)
+{
+    _Static_assert(CANDIDATES_OF_TAGS >= DEVICE_TAGS_MAX, "the newest of each tag is looked at");
+    const char *tags[DEVICE_TAGS_MAX];
+    size_t count = 0;
+    int rc = read_tags(l, tags, &count, e);
+    size_t most = count > 0 ? CANDIDATES_OF_TAGS / count : 0;
+    most = most < CANDIDATES_PER_TARGET ? most : CANDIDATES_PER_TARGET;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = look_at(l, TARGET_TAG, tags[i], most, e);
     return rc;
 }
 
@@ -184,11 +198,11 @@ int store_candidates(struct db *db, struct arena *a, int64_t device, const char 
                      struct candidate *out, size_t *count, struct err *e)
 {
     struct looking l = {.db = db, .arena = a, .device = device, .model = model, .out = out};
-    int rc = look_at(&l, TARGET_DEVICE, device_id, e);
+    int rc = look_at(&l, TARGET_DEVICE, device_id, CANDIDATES_PER_TARGET, e);
     if (rc == 0)
-        rc = look_at(&l, TARGET_MODEL, model, e);
+        rc = look_at(&l, TARGET_MODEL, model, CANDIDATES_PER_TARGET, e);
     if (rc == 0)
-        rc = look_at(&l, TARGET_ALL, "", e);
+        rc = look_at(&l, TARGET_ALL, "", CANDIDATES_PER_TARGET, e);
     if (rc == 0)
         rc = look_at_tags(&l, e);
     if (rc == 0)
@@ -248,4 +262,23 @@ int store_deployment_cancel(struct db *db, int64_t pk, int64_t now_ms, struct er
         return rc;
     stmt_i64(&fit, 1, pk);
     return stmt_run(&fit, e);
+}
+
+int store_deployment_closing_set(struct db *db, int64_t pk, bool closing, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc =
+        closing
+            ? db_prepare(db, &s,
+                         "INSERT INTO deployment_closing (deployment) VALUES (?) ON CONFLICT DO NOTHING", e)
+            : db_prepare(db, &s, "DELETE FROM deployment_closing WHERE deployment = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, pk);
+    return stmt_run(&s, e);
+}
+
+int store_deployment_closing(struct db *db, int64_t *pk, struct err *e)
+{
+    return db_get_i64(db, "SELECT coalesce(min(deployment), 0) FROM deployment_closing", pk, e);
 }

@@ -21,10 +21,12 @@ int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STA
 /* A running deployment of that release, 0 when there is none. */
 int store_deployment_running_of(struct db *db, int64_t release, int64_t *pk, struct err *e) MUST_CHECK;
 
-/* Of the running deployments for one target, a device looks at the newest so many that fit its model. */
+/* Of the running deployments for one target, a device looks at the newest so many that fit its model: of all
+   for itself, for its model, for everybody; and of all for a tag, while its tags together have no more than
+   CANDIDATES_OF_TAGS. With many tags that is fewer of each, but the newest of each always. */
 #define CANDIDATES_PER_TARGET 4
-/* Every device has three targets (itself, its model, all) and one a tag, of which it has at most 32. */
-#define CANDIDATES_MAX ((3 + 32) * CANDIDATES_PER_TARGET)
+#define CANDIDATES_OF_TAGS 36 /* at least DEVICE_TAGS_MAX */
+#define CANDIDATES_MAX (3 * CANDIDATES_PER_TARGET + CANDIDATES_OF_TAGS)
 
 /* A running deployment that reaches the device. */
 struct candidate {
@@ -43,5 +45,9 @@ int store_candidates(struct db *db, struct arena *a, int64_t device, const char 
 int store_deployment_add(struct db *db, struct deployment *d, struct err *e) MUST_CHECK;
 /* From running to cancelled; polls see it no more. */
 int store_deployment_cancel(struct db *db, int64_t pk, int64_t now_ms, struct err *e) MUST_CHECK;
+/* Remembers, or forgets, that a cancelled deployment has actions left to close. */
+int store_deployment_closing_set(struct db *db, int64_t pk, bool closing, struct err *e) MUST_CHECK;
+/* One that has; 0 when there is none. */
+int store_deployment_closing(struct db *db, int64_t *pk, struct err *e) MUST_CHECK;
 
 #endif

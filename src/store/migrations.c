@@ -213,7 +213,116 @@ static const char first[] =
     "CREATE INDEX event_by_kind ON event (kind, pk);"
     "CREATE INDEX event_by_time ON event (at);";
 
+/*
+ * Numbers that are asked for often and would take a look at every row: counted as the rows change, in the
+ * same transaction, by triggers, so that no question that writes has to remember it. Days are counted by the
+ * hour: Unix milliseconds / 3600000.
+ */
+static const char tallies[] =
+    /* 'devices', 'revoked' (at 0); 'seen' (at the hour a device was last seen); actions by their state (open
+       ones at 0, others at the hour they were closed). */
+    "CREATE TABLE tally ("
+    "  name TEXT NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL,"
+    "  PRIMARY KEY (name, at)"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO tally SELECT 'devices', 0, count(*) FROM device;"
+    "INSERT INTO tally SELECT 'revoked', 0, count(revoked_at) FROM device;"
+    "INSERT INTO tally SELECT 'seen', last_seen_at / 3600000, count(*) FROM device"
+    "  WHERE last_seen_at IS NOT NULL GROUP BY 2;"
+
+    /* Devices that are not revoked, by what runs on them; '' is not known. */
+    "CREATE TABLE fleet ("
+    "  model TEXT NOT NULL, version TEXT NOT NULL, devices INTEGER NOT NULL,"
+    "  PRIMARY KEY (model, version)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX fleet_by_devices ON fleet (devices DESC, model, version);"
+    "INSERT INTO fleet SELECT model, coalesce(version, ''), count(*) FROM device WHERE revoked_at IS NULL"
+    "  GROUP BY 1, 2;"
+
+    "CREATE TRIGGER device_counted AFTER INSERT ON device BEGIN"
+    "  UPDATE tally SET n = n + 1 WHERE name = 'devices' AND at = 0;"
+    "  UPDATE tally SET n = n + 1 WHERE name = 'revoked' AND at = 0 AND new.revoked_at IS NOT NULL;"
+    "  INSERT INTO tally SELECT 'seen', new.last_seen_at / 3600000, 1 WHERE new.last_seen_at IS NOT NULL"
+    "    ON CONFLICT (name, at) DO UPDATE SET n = n + 1;"
+    "  INSERT INTO fleet SELECT new.model, coalesce(new.version, ''), 1 WHERE new.revoked_at IS NULL"
+    "    ON CONFLICT (model, version) DO UPDATE SET devices = devices + 1;"
+    "END;"
+    "CREATE TRIGGER device_uncounted AFTER DELETE ON device BEGIN"
+    "  UPDATE tally SET n = n - 1 WHERE name = 'devices' AND at = 0;"
+    "  UPDATE tally SET n = n - 1 WHERE name = 'revoked' AND at = 0 AND old.revoked_at IS NOT NULL;"
+    "  UPDATE tally SET n = n - 1 WHERE name = 'seen' AND at = old.last_seen_at / 3600000;"
+    "  UPDATE fleet SET devices = devices - 1"
+    "    WHERE model = old.model AND version = coalesce(old.version, '') AND old.revoked_at IS NULL;"
+    "END;"
+    "CREATE TRIGGER device_recounted AFTER UPDATE OF model, version, revoked_at ON device"
+    "  WHEN old.model <> new.model OR old.version IS NOT new.version"
+    "    OR (old.revoked_at IS NULL) <> (new.revoked_at IS NULL) BEGIN"
+    "  UPDATE tally SET n = n + (new.revoked_at IS NOT NULL) - (old.revoked_at IS NOT NULL)"
+    "    WHERE name = 'revoked' AND at = 0;"
+    "  UPDATE fleet SET devices = devices - 1"
+    "    WHERE model = old.model AND version = coalesce(old.version, '') AND old.revoked_at IS NULL;"
+    "  DELETE FROM fleet WHERE model = old.model AND version = coalesce(old.version, '') AND devices = 0;"
+    "  INSERT INTO fleet SELECT new.model, coalesce(new.version, ''), 1 WHERE new.revoked_at IS NULL"
+    "    ON CONFLICT (model, version) DO UPDATE SET devices = devices + 1;"
+    "END;"
+    "CREATE TRIGGER device_seen_counted AFTER UPDATE OF last_seen_at ON device"
+    "  WHEN old.last_seen_at / 3600000 IS NOT new.last_seen_at / 3600000 BEGIN"
+    "  UPDATE tally SET n = n - 1 WHERE name = 'seen' AND at = old.last_seen_at / 3600000;"
+    "  DELETE FROM tally WHERE name = 'seen' AND at = old.last_seen_at / 3600000 AND n = 0;"
+    "  INSERT INTO tally SELECT 'seen', new.last_seen_at / 3600000, 1 WHERE new.last_seen_at IS NOT NULL"
+    "    ON CONFLICT (name, at) DO UPDATE SET n = n + 1;"
+    "END;"
+
+    /* A deployment's actions by state. */
+    "CREATE TABLE action_tally ("
+    "  deployment INTEGER NOT NULL REFERENCES deployment (pk), state TEXT NOT NULL, n INTEGER NOT NULL,"
+    "  PRIMARY KEY (deployment, state)"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO action_tally SELECT deployment, state, count(*) FROM action GROUP BY 1, 2;"
+    "INSERT INTO tally SELECT state, coalesce(closed_at / 3600000, 0), count(*) FROM action GROUP BY 1, 2;"
+
+    "CREATE TRIGGER action_counted AFTER INSERT ON action BEGIN"
+    "  INSERT INTO action_tally VALUES (new.deployment, new.state, 1)"
+    "    ON CONFLICT (deployment, state) DO UPDATE SET n = n + 1;"
+    "  INSERT INTO tally VALUES (new.state, coalesce(new.closed_at / 3600000, 0), 1)"
+    "    ON CONFLICT (name, at) DO UPDATE SET n = n + 1;"
+    "END;"
+    "CREATE TRIGGER action_uncounted AFTER DELETE ON action BEGIN"
+    "  UPDATE action_tally SET n = n - 1 WHERE deployment = old.deployment AND state = old.state;"
+    "  UPDATE tally SET n = n - 1 WHERE name = old.state AND at = coalesce(old.closed_at / 3600000, 0);"
+    "  DELETE FROM tally WHERE name = old.state AND at = coalesce(old.closed_at / 3600000, 0) AND n = 0;"
+    "END;"
+    "CREATE TRIGGER action_recounted AFTER UPDATE OF state, closed_at ON action"
+    "  WHEN old.state <> new.state OR old.closed_at IS NOT new.closed_at BEGIN"
+    "  UPDATE action_tally SET n = n - 1 WHERE deployment = old.deployment AND state = old.state;"
+    "  INSERT INTO action_tally VALUES (new.deployment, new.state, 1)"
+    "    ON CONFLICT (deployment, state) DO UPDATE SET n = n + 1;"
+    "  UPDATE tally SET n = n - 1 WHERE name = old.state AND at = coalesce(old.closed_at / 3600000, 0);"
+    "  INSERT INTO tally VALUES (new.state, coalesce(new.closed_at / 3600000, 0), 1)"
+    "    ON CONFLICT (name, at) DO UPDATE SET n = n + 1;"
+    "END;"
+
+    /* Deployments whose actions are still being closed, a slice at a time. */
+    "CREATE TABLE deployment_closing ("
+    "  deployment INTEGER PRIMARY KEY REFERENCES deployment (pk)"
+    ") STRICT;"
+
+    /* Devices of a model that run a version, in the order of their ids. */
+    "CREATE INDEX device_by_model_version ON device (model, version, id);"
+
+    /* So that the latest is found by one step however many were deleted after it. */
+    "ALTER TABLE release_model ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE release_model SET deleted = 1"
+    "  WHERE release IN (SELECT pk FROM release WHERE deleted_at IS NOT NULL);"
+    "CREATE INDEX release_model_latest ON release_model (model, sequence)"
+    "  WHERE sequence IS NOT NULL AND deleted = 0;"
+
+    /* A revoked device installs nothing: its action is closed with the revocation from now on. */
+    "UPDATE action SET state = 'cancelled', message = 'the device was revoked', closed_at = updated_at"
+    "  WHERE closed_at IS NULL AND device IN (SELECT pk FROM device WHERE revoked_at IS NOT NULL);";
+
 const struct migration migrations[] = {
     {1, "first tables", first},
+    {2, "numbers counted as they change", tallies},
 };
 const size_t migration_count = sizeof migrations / sizeof migrations[0];

@@ -91,7 +91,7 @@ int store_release_latest(struct db *db, struct arena *a, const char *model, stru
     int rc =
         db_prepare(db, &s,
                    "SELECT " COLUMNS ", m.sequence FROM release_model m JOIN release r ON r.pk = m.release"
-                   " WHERE m.model = ? AND m.sequence IS NOT NULL AND r.deleted_at IS NULL"
+                   " WHERE m.model = ? AND m.sequence IS NOT NULL AND m.deleted = 0"
                    " ORDER BY m.sequence DESC LIMIT 1",
                    e);
     if (rc != 0)
@@ -311,7 +311,7 @@ int store_sequence_next(struct db *db, const char *model, int64_t *out, struct e
 
 int store_release_mark_deleted(struct db *db, int64_t pk, int64_t now_ms, struct err *e)
 {
-    auto_stmt struct stmt s = {0};
+    auto_stmt struct stmt s = {0}, models = {0};
     int rc = db_prepare(db, &s, "UPDATE release SET deleted_at = ? WHERE pk = ? AND deleted_at IS NULL", e);
     if (rc != 0)
         return rc;
@@ -320,5 +320,10 @@ int store_release_mark_deleted(struct db *db, int64_t pk, int64_t now_ms, struct
     rc = stmt_run(&s, e);
     if (rc == 0 && db_changes(db) == 0)
         return err_set(e, ERR_NOT_FOUND, "there is no firmware %lld", (long long)pk);
-    return rc;
+    if (rc == 0)
+        rc = db_prepare(db, &models, "UPDATE release_model SET deleted = 1 WHERE release = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&models, 1, pk);
+    return stmt_run(&models, e);
 }

@@ -6,10 +6,12 @@
 
 #include "store/db.h"
 
-#define PLACE "retention.actions" /* "closed_at:pk" of the last action looked at */
+#define PLACE "retention.actions"           /* "closed_at:pk:since" */
+#define ANEW_MS ((int64_t)24 * 3600 * 1000) /* what was needed is looked at again after this time */
 
 struct place {
-    int64_t closed_at, pk;
+    int64_t closed_at, pk; /* of the last action looked at */
+    int64_t since;         /* what before_ms was when it began at the first one */
 };
 
 static int place_get(struct db *db, struct place *out, struct err *e)
@@ -28,7 +30,7 @@ static int place_get(struct db *db, struct place *out, struct err *e)
     const char *text = rc == STMT_ROW ? stmt_get_text(&s, 0, &a, &oom) : NULL;
     if (oom)
         return err_set(e, ERR_NOMEM, "no memory to read the database");
-    if (text != NULL && sscanf(text, "%" SCNd64 ":%" SCNd64, &p.closed_at, &p.pk) != 2)
+    if (text != NULL && sscanf(text, "%" SCNd64 ":%" SCNd64 ":%" SCNd64, &p.closed_at, &p.pk, &p.since) != 3)
         p = (struct place){0}; /* unreadable: from the start */
     *out = p;
     return 0;
@@ -36,8 +38,8 @@ static int place_get(struct db *db, struct place *out, struct err *e)
 
 static int place_set(struct db *db, const struct place *p, struct err *e)
 {
-    char text[64];
-    snprintf(text, sizeof text, "%" PRId64 ":%" PRId64, p->closed_at, p->pk);
+    char text[96];
+    snprintf(text, sizeof text, "%" PRId64 ":%" PRId64 ":%" PRId64, p->closed_at, p->pk, p->since);
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "INSERT INTO meta (key, value) VALUES ('" PLACE "', ?1)"
@@ -49,20 +51,26 @@ static int place_set(struct db *db, const struct place *p, struct err *e)
     return stmt_run(&s, e);
 }
 
-/* The first closed action after the place. */
+/*
+ * The first closed action after the place. It is needed while a poll would decide otherwise without it: the
+ * device's newest; one that took it back; one of a running deployment whose release is newer than what runs.
+ */
 static int next_closed(struct db *db, int64_t before_ms, struct place *p, bool *found, bool *needed,
                        struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc =
-        db_prepare(db, &s,
-                   "SELECT a.closed_at, a.pk,"
-                   " (a.state = 'failed' AND EXISTS (SELECT 1 FROM deployment d WHERE d.pk = a.deployment"
-                   "   AND d.state = 'running'))"
-                   " OR a.deployment = (SELECT max(b.deployment) FROM action b WHERE b.device = a.device)"
-                   " FROM action a WHERE a.closed_at IS NOT NULL AND a.closed_at < ?1"
-                   " AND (a.closed_at, a.pk) > (?2, ?3) ORDER BY a.closed_at, a.pk LIMIT 1",
-                   e);
+    int rc = db_prepare(
+        db, &s,
+        "SELECT a.closed_at, a.pk,"
+        " a.deployment = (SELECT max(b.deployment) FROM action b WHERE b.device = a.device)"
+        " OR EXISTS (SELECT 1 FROM deployment d WHERE d.pk = a.deployment AND (d.allow_downgrade"
+        "  OR (d.state = 'running' AND coalesce((SELECT m.sequence FROM release_model m"
+        "    WHERE m.model = v.model AND m.release = a.release), 0) >"
+        "   coalesce((SELECT max(m.sequence) FROM release_model m"
+        "    WHERE m.model = v.model AND m.version = v.version), 0))))"
+        " FROM action a JOIN device v ON v.pk = a.device WHERE a.closed_at IS NOT NULL AND a.closed_at < ?1"
+        " AND (a.closed_at, a.pk) > (?2, ?3) ORDER BY a.closed_at, a.pk LIMIT 1",
+        e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, before_ms);
@@ -73,7 +81,8 @@ static int next_closed(struct db *db, int64_t before_ms, struct place *p, bool *
         return rc;
     *found = rc == STMT_ROW;
     if (*found) {
-        *p = (struct place){.closed_at = stmt_get_i64(&s, 0), .pk = stmt_get_i64(&s, 1)};
+        p->closed_at = stmt_get_i64(&s, 0);
+        p->pk = stmt_get_i64(&s, 1);
         *needed = stmt_get_i64(&s, 2) != 0;
     }
     return 0;
@@ -96,8 +105,10 @@ static int delete_some(struct db *db, const char *sql_literal, int64_t key, int6
 
 int store_actions_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more, struct err *e)
 {
-    struct place p;
+    struct place p = {0};
     int rc = place_get(db, &p, e);
+    if (before_ms - p.since >= ANEW_MS || before_ms < p.since)
+        p = (struct place){.since = before_ms};
     struct place done = p;
     bool found = true;
     while (rc == 0 && found && *most > 0) {
@@ -119,8 +130,6 @@ int store_actions_prune(struct db *db, int64_t before_ms, int64_t *most, bool *m
     if (rc != 0)
         return rc;
     *more = found;
-    if (!found)
-        done = (struct place){0};
     return place_set(db, &done, e);
 }
 

@@ -12,9 +12,9 @@ struct db;
 /* Each looks at or removes at most `most` rows and takes from *most what it used; *more: there is more to
    do. */
 
-/* Reports on actions closed before the time, and those actions, but for each device's newest and for failed
-   ones of running deployments: by these a poll knows what not to offer again. Goes on where it stopped (the
-   place is kept in the database) until *more is false, then from the start again. */
+/* Reports on actions closed before the time, and those actions, but for those by which a poll knows what not
+   to offer again. Goes on where it stopped (the place is kept in the database); at what it left it looks
+   again when before_ms has grown by a day. */
 int store_actions_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more,
                         struct err *e) MUST_CHECK;
 /* Enrolment tokens that expired before the time, and who used them. */

@@ -1,25 +1,37 @@
 #include "store/summary.h"
 
 #include "store/db.h"
+#include "store/db_open.h"
 
-static int read_devices(struct db *db, int64_t since, struct summary *out, struct err *e)
+#define HOUR_MS 3600000 /* what the tallies of days are counted by */
+
+/* Of one name, from that hour on. */
+static int read_tally(struct db *db, const char *name, int64_t since, int64_t *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT count(*), count(revoked_at), count(*) FILTER (WHERE last_seen_at >= ?),"
-                        " (SELECT count(*) FROM deployment WHERE state = 'running') FROM device",
-                        e);
+    int rc = db_prepare(db, &s, "SELECT sum(n) FROM tally WHERE name = ? AND at >= ?", e);
     if (rc != 0)
         return rc;
-    stmt_i64(&s, 1, since);
+    stmt_text(&s, 1, name);
+    stmt_i64(&s, 2, since / HOUR_MS);
     rc = stmt_step(&s, e);
     if (rc < 0)
         return rc;
-    out->devices = stmt_get_i64(&s, 0);
-    out->revoked = stmt_get_i64(&s, 1);
-    out->seen = stmt_get_i64(&s, 2);
-    out->deployments_running = stmt_get_i64(&s, 3);
+    *out = stmt_get_i64(&s, 0);
     return 0;
+}
+
+static int read_devices(struct db *db, int64_t since, struct summary *out, struct err *e)
+{
+    int rc = read_tally(db, "devices", 0, &out->devices, e);
+    if (rc == 0)
+        rc = read_tally(db, "revoked", 0, &out->revoked, e);
+    if (rc == 0)
+        rc = read_tally(db, "seen", since, &out->seen, e);
+    if (rc == 0)
+        rc = db_get_i64(db, "SELECT count(*) FROM deployment WHERE state = 'running'",
+                        &out->deployments_running, e);
+    return rc;
 }
 
 static int read_versions(struct db *db, struct arena *a, struct summary *out, struct err *e)
@@ -29,8 +41,8 @@ static int read_versions(struct db *db, struct arena *a, struct summary *out, st
         return err_set(e, ERR_NOMEM, "no memory for the list of versions");
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
-                        "SELECT model, version, count(*) AS n FROM device WHERE revoked_at IS NULL"
-                        " GROUP BY model, version ORDER BY n DESC, model, version LIMIT ?",
+                        "SELECT model, nullif(version, ''), devices FROM fleet WHERE devices > 0"
+                        " ORDER BY devices DESC, model, version LIMIT ?",
                         e);
     if (rc != 0)
         return rc;
@@ -52,46 +64,33 @@ static int read_versions(struct db *db, struct arena *a, struct summary *out, st
     return 0;
 }
 
-/* Rows of state and count. */
-static int read_counts(struct stmt *s, int64_t counts[ACTION_STATES], struct err *e)
+static int read_actions(struct db *db, int64_t since, struct summary *out, struct err *e)
 {
-    auto_arena struct arena a;
-    arena_init(&a, 4096);
-    int rc;
-    while ((rc = stmt_step(s, e)) == STMT_ROW) {
-        bool oom = false;
-        enum action_state state;
-        if (action_state_parse(str_of(stmt_get_text(s, 0, &a, &oom)), &state) != 0)
-            return err_set(e, ERR_CORRUPT, "an action has an unknown state");
-        counts[state] = stmt_get_i64(s, 1);
+    int rc = 0;
+    for (unsigned i = 0; i < ACTION_STATES && rc == 0; i++) {
+        enum action_state state = (enum action_state)i;
+        bool final = action_is_final(state);
+        rc = read_tally(db, action_state_word(state), final ? since : 0,
+                        final ? &out->closed[i] : &out->open[i], e);
     }
     return rc;
 }
 
-static int read_actions(struct db *db, int64_t since, struct summary *out, struct err *e)
+static int read_all(struct db *db, struct arena *a, int64_t since, struct summary *out, struct err *e)
 {
-    auto_stmt struct stmt open = {0}, closed = {0};
-    int rc =
-        db_prepare(db, &open, "SELECT state, count(*) FROM action WHERE closed_at IS NULL GROUP BY state", e);
+    int rc = read_devices(db, since, out, e);
     if (rc == 0)
-        rc = read_counts(&open, out->open, e);
-    if (rc == 0)
-        rc = db_prepare(db, &closed, "SELECT state, count(*) FROM action WHERE closed_at >= ? GROUP BY state",
-                        e);
-    if (rc != 0)
-        return rc;
-    stmt_i64(&closed, 1, since);
-    return read_counts(&closed, out->closed, e);
+        rc = read_versions(db, a, out, e);
+    return rc != 0 ? rc : read_actions(db, since, out, e);
 }
 
 int store_summary(struct db *db, struct arena *a, int64_t since, struct summary *out, struct err *e)
 {
     struct summary found = {0};
-    int rc = read_devices(db, since, &found, e);
+    int rc = db_read_begin(db, e);
     if (rc == 0)
-        rc = read_versions(db, a, &found, e);
-    if (rc == 0)
-        rc = read_actions(db, since, &found, e);
+        rc = read_all(db, a, since, &found, e);
+    db_read_end(db);
     if (rc == 0)
         *out = found;
     return rc;

@@ -23,7 +23,8 @@ struct summary {
     size_t version_count;
 };
 
-/* since: Unix milliseconds. Reads every device's row: for the QUERY lane. */
+/* since: Unix milliseconds, counted from the begin of its hour. Reads what was counted before (migration 2),
+   some hundred rows however large the fleet. */
 int store_summary(struct db *db, struct arena *a, int64_t since, struct summary *out,
                   struct err *e) MUST_CHECK;
 

@@ -1,6 +1,8 @@
 /* Deployments: what they demand, how they are counted and cancelled. */
 #include "release_fixture.h"
 
+#include <stdio.h>
+
 #include "ota/status.h"
 
 static void test_targets(void **state)
@@ -108,6 +110,80 @@ static void test_counts_and_cancel(void **state)
     assert_ok(try_report(f, "d3", actions[2], ACTION_SUCCEEDED, "1"), f->e);
 }
 
+/* A device's open action, put there by SQL: the slices are what is tested. */
+static int add_open(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    const int64_t *v = arg; /* release, deployment, how many */
+    char sql[1024];
+    snprintf(sql, sizeof sql,
+             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %lld)"
+             " INSERT INTO device (id, model, created_at) SELECT 'x' || i, 'm', 1 FROM n;"
+             "INSERT INTO action (deployment, device, release, state, created_at, updated_at)"
+             " SELECT %lld, pk, %lld, iif(pk %% 2, 'offered', 'downloading'), 1, 1 FROM device"
+             "  WHERE id LIKE 'x%%'",
+             (long long)v[2], (long long)v[1], (long long)v[0]);
+    (void)f;
+    return db_exec(db, sql, e);
+}
+
+static int run_close(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    return ota_deploy_slice(&f->ota, db, arg, e);
+}
+
+/* Actions of a large deployment are closed a slice at a time, and over at once. */
+static void test_cancel_in_slices(void **state)
+{
+    struct fixture *f = *state;
+    struct release r = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m");
+    int64_t d = deploy(f, r.pk, TARGET_ALL, "");
+    int64_t v[3] = {r.pk, d, 3 * DEPLOY_SLICE + 7};
+    assert_ok(fixture_write(f, add_open, v), f->e);
+    cancel(f, d);
+    assert_int_equal(ask(f, "SELECT count(*) FROM action WHERE closed_at IS NULL"), v[2] - DEPLOY_SLICE);
+    assert_int_equal(try_unpublish(f, r.pk), ERR_CONFLICT);
+
+    /* Nobody has closed this one yet, but it is not offered, and not to be reported on. */
+    const char *id = ask_text(f, "SELECT id FROM device JOIN action ON device = device.pk"
+                                 " WHERE state = 'downloading' ORDER BY action.pk DESC LIMIT 1");
+    int64_t open = ask(f, "SELECT max(pk) FROM action WHERE state = 'downloading'");
+    assert_int_equal(try_report(f, id, open, ACTION_INSTALLING, NULL), ERR_GONE);
+    assert_int_equal(try_report(f, id, open, ACTION_SUCCEEDED, "1"), ERR_GONE);
+    assert_nothing(f, id, "0");
+    assert_string_equal(ask_text(f, "SELECT state FROM action WHERE pk = %lld", (long long)open),
+                        "cancelled");
+    deploy(f, two.pk, TARGET_DEVICE, id);
+    assert_offered(f, id, "0", two.pk);
+
+    bool more = true;
+    for (int slices = 0; more; slices++) {
+        assert_true(slices < 5);
+        int64_t before = ask(f, "SELECT count(*) FROM action WHERE state = 'cancelled'");
+        assert_ok(fixture_write(f, run_close, &more), f->e);
+        assert_true(ask(f, "SELECT count(*) FROM action WHERE state = 'cancelled'") - before <= DEPLOY_SLICE);
+    }
+    assert_int_equal(ask(f, "SELECT count(*) FROM action WHERE closed_at IS NULL"), 1);
+    assert_int_equal(ask(f, "SELECT count(*) FROM action_status WHERE state = 'cancelled'"), v[2]);
+    assert_int_equal(ask(f, "SELECT count(*) FROM deployment_closing"), 0);
+    assert_ok(try_unpublish(f, r.pk), f->e);
+}
+
+/* Its action is over with it, however far it came. */
+static void test_revoked_device(void **state)
+{
+    struct fixture *f = *state;
+    struct release r = publish(f, "gw", "1", "m");
+    add_device(f, "d1", "m");
+    int64_t d = deploy(f, r.pk, TARGET_ALL, ""), action = assert_offered(f, "d1", "0", r.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_INSTALLING, NULL), f->e);
+    cancel(f, d);
+    assert_int_equal(try_unpublish(f, r.pk), ERR_CONFLICT);
+    assert_ok(fixture_revoke(f, "d1"), f->e);
+    assert_string_equal(ask_text(f, "SELECT state FROM action"), "cancelled");
+    assert_ok(try_unpublish(f, r.pk), f->e);
+    assert_nothing(f, "d1", "0"); /* let in again, it is not offered what has no files any more */
+}
+
 static void test_lists(void **state)
 {
     struct fixture *f = *state;
@@ -182,6 +258,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_targets, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_release_by_name, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_counts_and_cancel, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_cancel_in_slices, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_revoked_device, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lists, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_status, release_setup, fixture_teardown),
     };

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "store/db_open.h"
+#include "store/actions.h"
 #include "store/deployments.h"
 
 static void test_nothing(void **state)
@@ -179,6 +180,56 @@ static void test_all_tags(void **state)
     assert_int_equal(ask(f, "SELECT deployment FROM action"), newest);
 }
 
+/* However many tags there are, a poll looks at so many deployments and no more. */
+static void test_bound(void **state)
+{
+    struct fixture *f = *state;
+    char tag[16];
+    int64_t device = add_device(f, "d1", "m");
+    struct release one = publish(f, "gw", "1", "m");
+    for (int i = 0; i < DEVICE_TAGS_MAX; i++) {
+        snprintf(tag, sizeof tag, "t%02d", i);
+        add_tag(f, "d1", tag);
+        for (int k = 0; k < CANDIDATES_PER_TARGET; k++)
+            deploy(f, one.pk, TARGET_TAG, tag);
+    }
+    for (int k = 0; k < CANDIDATES_PER_TARGET + 1; k++) {
+        deploy(f, one.pk, TARGET_ALL, "");
+        deploy(f, one.pk, TARGET_MODEL, "m");
+        deploy(f, one.pk, TARGET_DEVICE, "d1");
+    }
+    struct candidate found[CANDIDATES_MAX];
+    size_t count = 0;
+    assert_ok(store_candidates(f->reader, &f->arena, device, "d1", "m", found, &count, &f->e), f->e);
+    assert_int_equal(count, 3 * CANDIDATES_PER_TARGET + DEVICE_TAGS_MAX);
+    assert_true(count + ACTION_PAST_MAX <= 64);
+}
+
+/* Orders older than the one that took a device back do not take it up again, tried or not. */
+static void test_moved_back(void **state)
+{
+    struct fixture *f = *state;
+    struct deployment d;
+    add_device(f, "d1", "m");
+    struct release one = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m"),
+                   three = publish(f, "gw", "3", "m"), four = publish(f, "gw", "4", "m");
+    deploy(f, two.pk, TARGET_ALL, ""); /* never tried: the next one is newer */
+    deploy(f, three.pk, TARGET_ALL, "");
+    int64_t action = assert_offered(f, "d1", "0", three.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_SUCCEEDED, "3"), f->e);
+    assert_ok(try_deploy(f, one.pk, TARGET_ALL, "", true, &d), f->e);
+    action = assert_offered(f, "d1", "3", one.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_SUCCEEDED, "1"), f->e);
+    assert_nothing(f, "d1", "1");
+    int64_t up = deploy(f, four.pk, TARGET_ALL, "");
+    action = assert_offered(f, "d1", "1", four.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_FAILED, "1"), f->e);
+    assert_nothing(f, "d1", "1");
+    cancel(f, up);
+    deploy(f, two.pk, TARGET_ALL, ""); /* anew: that counts */
+    assert_offered(f, "d1", "1", two.pk);
+}
+
 /* What the statements of the reader did since they were last asked. */
 static int64_t spent(struct fixture *f, int what)
 {
@@ -243,6 +294,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cancelled, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_others_do_not_hide, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_all_tags, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_bound, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_moved_back, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_cost_does_not_grow, release_setup, fixture_teardown),
     };
     return cmocka_run_group_tests_name("ota/poll", tests, NULL, NULL);

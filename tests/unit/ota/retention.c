@@ -78,9 +78,65 @@ static void test_actions(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM action_status"), 0);
     assert_nothing(f, "d1", runs);
     cancel(f, ask(f, "SELECT deployment FROM action WHERE state = 'failed'"));
+    f->now_ms += DAY_MS;
     retain(f);
     assert_int_equal(ask(f, "SELECT count(*) FROM action"), 1);
     assert_string_equal(ask_text(f, "SELECT state FROM action"), "succeeded");
+}
+
+/* What was forgotten must not be offered again to a device that went back. */
+static void test_going_back(void **state)
+{
+    struct fixture *f = *state;
+    struct deployment d;
+    add_device(f, "d1", "m");
+    struct release one = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m"),
+                   three = publish(f, "gw", "3", "m"), four = publish(f, "gw", "4", "m");
+    const struct release *up[] = {&two, &three};
+    const char *runs = "0";
+    for (int i = 0; i < 2; i++) {
+        deploy(f, up[i]->pk, TARGET_ALL, "");
+        int64_t action = assert_offered(f, "d1", runs, up[i]->pk);
+        runs = up[i]->version;
+        assert_ok(try_report(f, "d1", action, ACTION_SUCCEEDED, runs), f->e);
+    }
+    f->now_ms += (f->ota.action_days + 2) * DAY_MS;
+    retain(f);
+    assert_ok(try_deploy(f, one.pk, TARGET_ALL, "", true, &d), f->e);
+    int64_t action = assert_offered(f, "d1", runs, one.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_SUCCEEDED, "1"), f->e);
+    assert_nothing(f, "d1", "1");
+    f->now_ms += (f->ota.action_days + 2) * DAY_MS;
+    retain(f);
+    assert_nothing(f, "d1", "1");
+    deploy(f, four.pk, TARGET_ALL, "");
+    action = assert_offered(f, "d1", "1", four.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_FAILED, "1"), f->e);
+    f->now_ms += (f->ota.action_days + 2) * DAY_MS;
+    retain(f);
+    assert_nothing(f, "d1", "1");
+}
+
+/* What must stay is looked at once a day, not all the time. */
+static void test_rests(void **state)
+{
+    struct fixture *f = *state;
+    char id[16];
+    struct release one = publish(f, "gw", "1", "m");
+    deploy(f, one.pk, TARGET_ALL, "");
+    for (int i = 0; i < 2 * RETENTION_SLICE; i++) {
+        snprintf(id, sizeof id, "d%d", i);
+        add_device(f, id, "m");
+        assert_ok(try_report(f, id, assert_offered(f, id, "0", one.pk), ACTION_SUCCEEDED, "1"), f->e);
+    }
+    f->now_ms += (f->ota.action_days + 1) * DAY_MS;
+    assert_true(retain(f) > 2);
+    assert_int_equal(retain(f), 1);
+    f->now_ms += DAY_MS / 2;
+    assert_int_equal(retain(f), 1);
+    f->now_ms += DAY_MS / 2;
+    assert_true(retain(f) > 2);
+    assert_int_equal(ask(f, "SELECT count(*) FROM action"), 2 * RETENTION_SLICE);
 }
 
 static void test_many_actions(void **state)
@@ -126,6 +182,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_events, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_actions, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_going_back, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_rests, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_many_actions, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_tokens, release_setup, fixture_teardown),
     };
