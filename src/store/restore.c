@@ -119,8 +119,11 @@ static int put_blob(void *ctx, const char *sha256, uint64_t size, struct err *e)
     int rc = blob_open_in(r->src, sha256, &fd, &found, e);
     if (rc != 0)
         return e != NULL ? err_context(e, "the backup %s is not whole", r->src) : rc;
-    if (have_blob(r, sha256, size))
-        return blob_verify(fd, -1, "a blob of the backup", sha256, size, e);
+    if (have_blob(r, sha256, size)) {
+        char name[SHA256_HEX_SIZE + 32];
+        snprintf(name, sizeof name, "blob %s of the backup", sha256);
+        return blob_verify(fd, -1, name, sha256, size, e);
+    }
     return place_blob(r, fd, sha256, size, e);
 }
 

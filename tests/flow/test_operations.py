@@ -219,7 +219,8 @@ def test_restore_refuses_a_damaged_backup(make_server, tmp_path):
     blob.write_bytes(damaged)
     server.publish("b", "1", b"newer")
     done = run([program("pqota", server.build), "restore", tmp_path / "b", "-c", server.conf])
-    assert done.code != 0 and blob.name[:6] in done.err
+    wanted = (blob.parent.name + blob.name)[-64:]
+    assert done.code != 0 and wanted in done.err, done
     assert len(server.api("GET", "/api/firmware").json()["items"]) == 2
 
 
