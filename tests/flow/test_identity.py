@@ -1,8 +1,10 @@
 """Who is who: enrolment, renewal, revocation, roles."""
 
+import concurrent.futures
 import json
 import re
 import shutil
+import time
 
 import pytest
 
@@ -406,6 +408,59 @@ def test_a_bad_token_is_refused_before_anything_else_is_looked_at(shared):
     assert reply.status == 400
 
 
+def enrol_at_once(server, requests):
+    """Sends them side by side; answers their statuses."""
+    with concurrent.futures.ThreadPoolExecutor(len(requests)) as pool:
+        sent = [pool.submit(server.api, "POST", "/api/enroll", r, ANYONE) for r in requests]
+        return [f.result() for f in sent]
+
+
+def test_a_token_for_one_admits_one_of_many_at_once(shared, tmp_path):
+    token = shared.token("race")
+    csrs = [new_key(tmp_path, f"k{i}")[1].read_text() for i in range(6)]
+    replies = enrol_at_once(shared, [{"token": token, "csr": csr} for csr in csrs])
+    assert sorted(r.status for r in replies) == [201] + 5 * [401]
+
+
+def test_an_id_goes_to_one_of_many_at_once(shared, tmp_path):
+    csrs = [new_key(tmp_path, f"k{i}")[1].read_text() for i in range(6)]
+    replies = enrol_at_once(shared, [{"token": shared.token("race"), "csr": csr, "id": "race-1"} for csr in csrs])
+    assert sorted(r.status for r in replies) == [201] + 5 * [409]
+
+
+def test_a_key_that_asks_many_times_at_once_gets_one_certificate(shared, tmp_path):
+    body = {"token": shared.token("race"), "csr": new_key(tmp_path)[1].read_text()}
+    replies = enrol_at_once(shared, 6 * [body])
+    assert {r.status for r in replies} <= {200, 201}
+    assert len({r.json()["certificate"] for r in replies}) == 1
+
+
+@pytest.mark.parametrize("serial", ["0x1", "0x0a", "0x00f0", "0xABCDEF0123456789abcdef0123456789abcdef"])
+def test_serial_numbers_are_written_one_way(shared, tmp_path, serial):
+    """As in the certificate, in the database and in the handshake."""
+    name = f"serial-{serial}"
+    who = issue(shared, tmp_path, name, "-days", "2", "-set_serial", serial, ca="operator-ca")
+    shared.api("POST", "/api/operators", {"name": name, "role": "viewer", "certificate": who.cert.read_text()},
+               expect=201)
+    assert shared.curl("/api/devices", who=who).status == 200
+    shared.api("POST", f"/api/operators/{name}/revoke", expect=204)
+    assert shared.curl("/api/devices", who=who).status == 401
+
+
+def test_a_request_with_a_huge_key_is_cheap_to_refuse(shared, tmp_path):
+    key, csr = tmp_path / "k", tmp_path / "c"
+    run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521", "-pkeyopt",
+         "ec_param_enc:explicit", "-out", key], check=0)
+    run(["openssl", "req", "-new", "-key", key, "-subj", "/CN=x", "-out", csr], check=0)
+    token = shared.token("m")
+    for text in [csr.read_text(), "-----BEGIN CERTIFICATE REQUEST-----\n" + "A" * 30000, "A" * 32768]:
+        began = time.monotonic()
+        assert shared.api("POST", "/api/enroll", {"token": token, "csr": text}, who=ANYONE).status == 400
+        assert time.monotonic() - began < 5
+    assert shared.api("POST", "/api/enroll", {"token": token, "csr": "A" * 32769}, who=ANYONE).status == 400
+    assert shared.api("POST", "/api/enroll", {"token": token, "csr": "A" * 70000}, who=ANYONE).status == 413
+
+
 def test_root_roll_over_by_a_bundle(make_server, tmp_path):
     """A second device authority beside the first: devices of either are known after SIGHUP."""
     import signal
@@ -468,9 +523,16 @@ def test_root_roll_over_by_a_bundle(make_server, tmp_path):
             return int(line.split()[1])
 
         assert ask() == 204
+        session = tmp_path / "session"
+        request = "GET /api/update HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        base = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-servername", "localhost", "-CAfile",
+                str(server.roots), "-ign_eof"]
+        assert "204 No Content" in run([*base, "-cert", old.cert, "-key", old.key, "-sess_out", session],
+                                       input=request).out
         bundle.write_text((pki / "next.pem").read_text())
         server.process.send_signal(signal.SIGHUP)
         wait_for(lambda: server.logs().count("read again") == 2, what="the second reload is done")
         assert ask() == 401
+    assert "204 No Content" not in run([*base, "-sess_in", session], input=request).out
     assert server.curl("/api/update", who=old).status == 0
     assert server.curl("/api/update", who=new).status == 204
