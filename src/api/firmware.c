@@ -38,7 +38,7 @@ static int find(struct call *c, struct release *out)
 
 static int latest(struct call *c)
 {
-    const char *model;
+    const char *model = NULL;
     struct release r;
     int rc = model_asked(c, &model);
     if (rc == 0 && model == NULL)

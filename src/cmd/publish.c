@@ -134,7 +134,7 @@ int firmware_publish(struct line_args *args)
     auto_operate struct operate op;
     auto_close int fd = -1;
     auto_json yyjson_doc *doc = NULL;
-    int64_t size;
+    int64_t size = 0;
     char sha[SHA256_HEX_SIZE];
     if (operate_init(&op, args) != 0 || open_image(&op, path, &fd, &size) != 0 ||
         hash_image(&op, fd, path, size, sha) != 0 || publish_path(&op, filename, sha) != 0)

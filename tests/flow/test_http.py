@@ -191,8 +191,8 @@ BAD = {
     "two hosts": (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     "unknown version": (b"GET /healthz HTTP/3.7\r\n" + HOST + b"\r\n", 505),
     "unknown method": (b"FROB /healthz HTTP/1.1\r\n" + HOST + b"\r\n", 501),
-    "long target": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
-    "long head": (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X-A: " + b"a" * 20000 + b"\r\n\r\n", 431),
+    "long target": (b"GET /" + b"a" * 17000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+    "long head": (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X-A: " + b"a" * 40000 + b"\r\n\r\n", 431),
     "many headers": (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X-A: b\r\n" * 200 + b"\r\n", 431),
     "not HTTP at all": (b"\x00\x01\x02\x03\r\n\r\n", 400),
 }
