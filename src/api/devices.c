@@ -37,6 +37,7 @@ static int list(struct call *c)
 {
     struct device_query q = {0};
     struct device *devices = NULL;
+    const char *looked = NULL;
     size_t count = 0, limit = 0;
     int rc = api_query_limit(c, &limit);
     if (rc == 0)
@@ -53,7 +54,7 @@ static int list(struct call *c)
         rc = api_query_text(c, "after", str_is_device_id, &q.after);
     q.limit = limit + 1;
     if (rc == 0)
-        rc = ota_device_list(c->ota, c->db, c->arena, &q, &devices, &count, &c->err);
+        rc = ota_device_list(c->ota, c->db, c->arena, &q, &devices, &count, &looked, &c->err);
     if (rc != 0)
         return rc;
     bool more = api_list_cut(&count, limit);
@@ -63,7 +64,7 @@ static int list(struct call *c)
         return rc;
     for (size_t i = 0; i < count; i++)
         put_device(l.doc, api_list_add(&l), &devices[i]);
-    api_list_end(c, &l, more ? devices[count - 1].id : NULL);
+    api_list_end(c, &l, more ? devices[count - 1].id : looked);
     return CALL_NEXT;
 }
 

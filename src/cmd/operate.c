@@ -145,6 +145,7 @@ int operate_list(struct operate *op, yyjson_mut_doc **out)
     yyjson_mut_doc_set_root(all, root);
     yyjson_mut_obj_add_val(all, root, "items", items);
     size_t base = op->path.n;
+    int empty = 0; /* pages in a row: looking for what is rare, the server says where to go on */
     const char *next = line_get(op->args, "after");
     while (left > 0) {
         auto_json yyjson_doc *page = NULL;
@@ -158,7 +159,8 @@ int operate_list(struct operate *op, yyjson_mut_doc **out)
         left -= n;
         struct str cursor = operate_str(top, "next");
         next = cursor.n > 0 ? arena_dup_str(&op->arena, cursor) : NULL;
-        if (next == NULL || n == 0)
+        empty = n == 0 ? empty + 1 : 0;
+        if (next == NULL || empty > OPERATE_EMPTY_MAX)
             break;
     }
     bool added = next != NULL ? yyjson_mut_obj_add_strcpy(all, root, "next", next)

@@ -20,7 +20,8 @@
 
 #define OPERATE_LIST_DEFAULT 100 /* items that a list shows without --limit */
 #define OPERATE_LIST_MAX 100000
-#define OPERATE_PAGE 500 /* items asked for at once; the server's own limit */
+#define OPERATE_PAGE 500       /* items asked for at once; the server's own limit */
+#define OPERATE_EMPTY_MAX 1000 /* pages in a row without an item */
 
 struct operate {
     const struct line_args *args;

@@ -17,7 +17,7 @@ static void add_seen(struct ota *ota, struct device *d)
 }
 
 int ota_device_list(struct ota *ota, struct db *db, struct arena *a, const struct device_query *query,
-                    struct device **out, size_t *count, struct err *e)
+                    struct device **out, size_t *count, const char **looked, struct err *e)
 {
     const struct device_filter filter = {
         .model = query->model,
@@ -28,7 +28,7 @@ int ota_device_list(struct ota *ota, struct db *db, struct arena *a, const struc
         .after = query->after,
         .limit = query->limit,
     };
-    int rc = store_device_list(db, a, &filter, out, count, e);
+    int rc = store_device_list(db, a, &filter, out, count, looked, e);
     for (size_t i = 0; rc == 0 && i < *count; i++)
         add_seen(ota, &(*out)[i]);
     return rc;

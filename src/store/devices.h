@@ -47,9 +47,12 @@ struct device_filter {
     const char *after;                          /* ids greater than this, NULL from the start */
     size_t limit;                               /* 1..STORE_PAGE_MAX */
 };
-/* In the order of their ids, with tags and action. */
+/* Of a tag's devices so many are looked at for one page when other filters are given too. */
+#define DEVICE_SCAN_MAX 20000
+/* In the order of their ids, with tags and action. *looked is NULL, or the id after which to go on where
+   looking ended before the page was full. */
 int store_device_list(struct db *db, struct arena *a, const struct device_filter *filter, struct device **out,
-                      size_t *count, struct err *e) MUST_CHECK;
+                      size_t *count, const char **looked, struct err *e) MUST_CHECK;
 
 /* Tagging twice is fine, untagging what is not tagged too; *changed tells. */
 int store_device_tag(struct db *db, const struct device *d, const char *tag, bool *changed,

@@ -97,21 +97,33 @@ static bool is_within(const struct device_filter *f)
     return f->after != NULL && (f->prefix == NULL || strcmp(f->after, f->prefix) >= 0);
 }
 
+/* A list as it is asked of the database. */
+struct listing {
+    struct device_filter f;
+    const char *from;  /* ids greater than this, or beginning with it */
+    const char *until; /* ids less than this; NULL: to the end */
+    const char *last;  /* ids up to this: what one page looks at; NULL: all */
+    size_t limit;
+};
+
 /* The words of the query are ours; values are bound. */
-static int build_list(const struct device_filter *f, struct buf *sql)
+static int build_list(const struct listing *l, struct buf *sql)
 {
+    const struct device_filter *f = &l->f;
     const char *from = is_within(f) ? ">" : ">=";
+    /* Revoked devices are few, in an index of their own: the plus keeps the planner from the other ones. */
+    const char *plus = f->revoked > 0 ? "+" : "";
     int rc = buf_printf(sql, "%s", SHOW_SQL);
     if (rc == 0 && f->tag != NULL)
         rc = buf_printf(sql, "JOIN device_tag t ON t.device = d.pk AND t.tag = ?1 AND t.id %s ?5 ", from);
     if (rc == 0)
         rc = buf_printf(sql, "WHERE d.id %s ?5 ", from);
     if (rc == 0 && f->model != NULL)
-        rc = buf_printf(sql, "AND d.model = ?2 ");
+        rc = buf_printf(sql, "AND %sd.model = ?2 ", plus);
     if (rc == 0 && f->version != NULL)
-        rc = buf_printf(sql, "AND d.version = ?3 ");
-    if (rc == 0 && f->prefix != NULL)
-        rc = buf_printf(sql, "AND %s.id < ?4 ", f->tag != NULL ? "t" : "d");
+        rc = buf_printf(sql, "AND %sd.version = ?3 ", plus);
+    if (rc == 0 && (l->last != NULL || l->until != NULL))
+        rc = buf_printf(sql, "AND %s.id %s ?4 ", f->tag != NULL ? "t" : "d", l->last != NULL ? "<=" : "<");
     if (rc == 0 && f->revoked >= 0)
         rc = buf_printf(sql, f->revoked > 0 ? "AND d.revoked_at IS NOT NULL " : "AND d.revoked_at IS NULL ");
     if (rc == 0)
@@ -119,50 +131,90 @@ static int build_list(const struct device_filter *f, struct buf *sql)
     return rc;
 }
 
-static void bind_list(struct stmt *s, const struct device_filter *f, const char *end, size_t limit)
+static void bind_list(struct stmt *s, const struct listing *l)
 {
-    if (f->tag != NULL)
-        stmt_text(s, 1, f->tag);
-    if (f->model != NULL)
-        stmt_text(s, 2, f->model);
-    if (f->version != NULL)
-        stmt_text(s, 3, f->version);
-    if (f->prefix != NULL)
-        stmt_text(s, 4, end);
-    stmt_text(s, 5, is_within(f) ? f->after : f->prefix != NULL ? f->prefix : "");
-    stmt_i64(s, 6, (int64_t)limit);
+    if (l->f.tag != NULL)
+        stmt_text(s, 1, l->f.tag);
+    if (l->f.model != NULL)
+        stmt_text(s, 2, l->f.model);
+    if (l->f.version != NULL)
+        stmt_text(s, 3, l->f.version);
+    if (l->last != NULL || l->until != NULL)
+        stmt_text(s, 4, l->last != NULL ? l->last : l->until);
+    stmt_text(s, 5, l->from);
+    stmt_i64(s, 6, (int64_t)l->limit);
 }
 
-int store_device_list(struct db *db, struct arena *a, const struct device_filter *filter, struct device **out,
-                      size_t *count, struct err *e)
+/* Where one page's look at a tag's devices ends, if it does. */
+static int find_last(struct db *db, struct arena *a, struct listing *l, struct err *e)
 {
-    size_t limit = filter->limit < STORE_PAGE_MAX ? filter->limit : STORE_PAGE_MAX;
-    struct device *list = arena_array(a, struct device, limit);
-    struct device_filter f = *filter;
-    if (f.prefix != NULL && f.prefix[0] == '\0')
-        f.prefix = NULL;
-    const char *end = f.prefix != NULL ? prefix_end(a, f.prefix) : "";
-    if (list == NULL || end == NULL)
-        return no_memory(e);
+    if (l->f.tag == NULL || (l->f.model == NULL && l->f.version == NULL && l->f.revoked < 0))
+        return 0;
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT id FROM device_tag WHERE tag = ?1 AND id >= ?2 AND (?3 IS NULL OR id < ?3)"
+                        " ORDER BY id LIMIT 1 OFFSET ?4",
+                        e);
+    if (rc != 0)
+        return rc;
+    bool oom = false;
+    stmt_text(&s, 1, l->f.tag);
+    stmt_text(&s, 2, l->from);
+    stmt_text(&s, 3, l->until);
+    stmt_i64(&s, 4, DEVICE_SCAN_MAX);
+    rc = stmt_step(&s, e);
+    if (rc == STMT_ROW)
+        l->last = stmt_get_text(&s, 0, a, &oom);
+    if (rc < 0)
+        return rc;
+    return oom ? no_memory(e) : 0;
+}
+
+static int read_list(struct db *db, struct arena *a, const struct listing *l, struct device *list,
+                     size_t *count, struct err *e)
+{
     auto_buf struct buf sql;
     buf_init(&sql, 4096);
-    if (build_list(&f, &sql) != 0)
+    if (build_list(l, &sql) != 0)
         return no_memory(e);
     auto_stmt struct stmt s = {0};
     int rc = db_prepare_once(db, &s, sql.p, e);
     if (rc != 0)
         return rc;
-    bind_list(&s, &f, end, limit);
+    bind_list(&s, l);
     size_t n = 0;
-    while ((rc = stmt_step(&s, e)) == STMT_ROW && n < limit) {
+    while ((rc = stmt_step(&s, e)) == STMT_ROW && n < l->limit) {
         rc = read_shown(&s, a, &list[n++], e);
         if (rc != 0)
             return rc;
     }
     if (rc < 0)
         return rc;
+    *count = n;
+    return 0;
+}
+
+int store_device_list(struct db *db, struct arena *a, const struct device_filter *filter, struct device **out,
+                      size_t *count, const char **looked, struct err *e)
+{
+    struct listing l = {.f = *filter,
+                        .limit = filter->limit < STORE_PAGE_MAX ? filter->limit : STORE_PAGE_MAX};
+    struct device *list = arena_array(a, struct device, l.limit);
+    if (l.f.prefix != NULL && l.f.prefix[0] == '\0')
+        l.f.prefix = NULL;
+    l.from = is_within(&l.f) ? l.f.after : l.f.prefix != NULL ? l.f.prefix : "";
+    l.until = l.f.prefix != NULL ? prefix_end(a, l.f.prefix) : NULL;
+    if (list == NULL || (l.f.prefix != NULL && l.until == NULL))
+        return no_memory(e);
+    size_t n = 0;
+    int rc = find_last(db, a, &l, e);
+    if (rc == 0)
+        rc = read_list(db, a, &l, list, &n, e);
+    if (rc != 0)
+        return rc;
     *out = list;
     *count = n;
+    *looked = n < l.limit ? l.last : NULL;
     return 0;
 }
 

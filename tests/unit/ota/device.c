@@ -51,7 +51,8 @@ static size_t walk(struct fixture *f, struct device_query q)
     const char *last = "";
     do {
         struct device *list = NULL;
-        assert_ok(ota_device_list(&f->ota, f->reader, &f->arena, &q, &list, &count, &f->e), f->e);
+        const char *looked = NULL;
+        assert_ok(ota_device_list(&f->ota, f->reader, &f->arena, &q, &list, &count, &looked, &f->e), f->e);
         for (size_t i = 0; i < count; i++) {
             assert_true(strcmp(last, list[i].id) < 0);
             last = list[i].id;
@@ -202,18 +203,61 @@ static int act(struct fixture *f, struct db *db, void *arg, struct err *e)
         e);
 }
 
+static int fill_tag(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    char sql[512];
+    (void)f;
+    snprintf(
+        sql, sizeof sql,
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+        " INSERT INTO device (id, model, version, created_at)"
+        "  SELECT printf('x-%%06d', i), 'gw1', iif(i %% %d = %d, 'rare', '1'), 1 FROM n;"
+        "INSERT INTO device_tag (tag, id, device) SELECT 'many', id, pk FROM device WHERE id LIKE 'x-%%'",
+        *(int *)arg, DEVICE_SCAN_MAX, DEVICE_SCAN_MAX - 1);
+    return db_exec(db, sql, e);
+}
+
+/* A page looks at so many of a tag's devices, and says where to go on. */
+static void looks_at_so_many(void **state)
+{
+    struct fixture *f = *state;
+    int many = 2 * DEVICE_SCAN_MAX + 100;
+    assert_ok(fixture_write(f, fill_tag, &many), f->e);
+    struct device_query q = {.revoked = -1, .limit = 500, .tag = "many", .version = "rare"};
+    size_t n = 0, pages = 0;
+    do {
+        struct device *list = NULL;
+        const char *looked = NULL;
+        size_t count = 0;
+        assert_ok(ota_device_list(&f->ota, f->reader, &f->arena, &q, &list, &count, &looked, &f->e), f->e);
+        for (size_t i = 0; i < count; i++)
+            assert_string_equal(list[i].version, "rare");
+        if (looked != NULL && q.after != NULL)
+            assert_true(strcmp(q.after, looked) < 0);
+        n += count;
+        q.after = looked;
+        assert_true(pages++ < 4);
+    } while (q.after != NULL);
+    assert_int_equal(n, 2);
+    assert_int_equal(pages, 3);
+    q = (struct device_query){.revoked = 0, .limit = 500, .tag = "many", .prefix = "x-04"};
+    assert_int_equal(walk(f, q), 101); /* the prefix ends what is looked at */
+}
+
 static void shows_its_last_action(void **state)
 {
     struct fixture *f = *state;
     struct device_query q = {.revoked = -1, .limit = 2};
     struct device *list = NULL;
+    const char *looked = NULL;
     struct device_history *entries = NULL;
     size_t count = 0;
     assert_ok(fixture_write(f, fill, NULL), f->e);
     assert_ok(tag(f, "d-000", "lab"), f->e);
     assert_ok(fixture_write(f, act, NULL), f->e);
-    assert_ok(ota_device_list(&f->ota, f->reader, &f->arena, &q, &list, &count, &f->e), f->e);
+    assert_ok(ota_device_list(&f->ota, f->reader, &f->arena, &q, &list, &count, &looked, &f->e), f->e);
     assert_int_equal(count, 2);
+    assert_null(looked);
     assert_int_equal(list[0].action.id, 8);
     assert_string_equal(list[0].action.state, "installing");
     assert_int_equal(list[0].action.release, 4);
@@ -258,7 +302,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(lists_in_pages_and_filters), TEST(shows_what_hangs_on_it), TEST(bounds_tags),
-        TEST(tells_its_history),          TEST(shows_its_last_action),  TEST(revokes_all_certificates),
+        TEST(tells_its_history),          TEST(looks_at_so_many),       TEST(shows_its_last_action),
+        TEST(revokes_all_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
