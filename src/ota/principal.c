@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "model/operator.h"
 #include "ota/table.h"
@@ -277,12 +278,16 @@ static int identify_operator(const struct principals *p, const struct principal_
             "the operator certificate with serial %s is not registered here; an admin registers it",
             cert->serial);
     const char *name = it->text + SHA256_HEX_SIZE - 1;
-    if (strncmp(it->text, cert->fingerprint, SHA256_HEX_SIZE - 1) != 0)
+    if (strncmp(it->text, cert->fingerprint, SHA256_HEX_SIZE - 1) != 0) {
+        log_error("ota",
+                  "an operator's serial on another certificate: has the operators' authority been stolen?",
+                  LOG_STR("operator", name), LOG_STR("serial", cert->serial),
+                  LOG_STR("fingerprint", cert->fingerprint));
         return err_set(e, ERR_UNAUTHENTICATED,
                        "the operator certificate with serial %s is not the one that is registered here under "
-                       "that serial: if nobody made it by mistake, somebody has the key of the operators' "
-                       "authority",
+                       "that serial",
                        cert->serial);
+    }
     if (it->value == 0)
         return err_set(e, ERR_UNAUTHENTICATED, "operator \"%s\"'s certificate with serial %s is revoked",
                        name, cert->serial);
