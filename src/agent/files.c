@@ -88,6 +88,13 @@ int files_artifact_fd(const struct files *f)
     return f->artifact_fd;
 }
 
+void files_artifact_close(struct files *f)
+{
+    if (f->artifact_fd >= 0)
+        close(f->artifact_fd);
+    f->artifact_fd = -1;
+}
+
 const char *files_artifact_path(const struct files *f)
 {
     return f->artifact;
@@ -150,9 +157,7 @@ static int open_artifact(struct files *f, int flags)
 static int st_discard(void *ctx)
 {
     struct files *f = ctx;
-    if (f->artifact_fd >= 0)
-        close(f->artifact_fd);
-    f->artifact_fd = -1;
+    files_artifact_close(f);
     if (unlink(f->artifact) != 0 && errno != ENOENT)
         return failed_errno(errno, "remove", f);
     return PQOTA_OK;

@@ -35,6 +35,8 @@ void files_sweep(const char *dir);
 /* The descriptor that is written, checked and installed; -1 when there is no artifact. */
 int files_artifact_fd(const struct files *f);
 const char *files_artifact_path(const struct files *f);
+/* For an installer that wants the file for itself; the storage opens it again when it needs it. */
+void files_artifact_close(struct files *f);
 /* `f` must outlive them. */
 struct pqota_storage files_storage(struct files *f);
 struct pqota_sha256 files_sha256(void **state); /* *state is NULL before, and freed by files_sha256_free */

@@ -11,8 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/descendants.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 
 int args_add(struct args *args, const char *arg, struct err *e)
@@ -185,9 +187,26 @@ static void drain(int output, struct process_result *r)
             break;
 }
 
+/* From SIGTERM to the end of the last of them. The leader is reaped here. */
+static void end_all(struct descendants *family, pid_t pid, int pidfd, int output, struct process_result *r,
+                    int *status)
+{
+    r->timed_out = true;
+    descendants_signal(family, pid, SIGTERM);
+    if (pidfd >= 0)
+        wait_until(pidfd, output, clock_mono_ms(&clock_system) + PROCESS_GRACE_MS, r);
+    /* Before the leader is reaped: until then nobody else can get its number, or its process group's. */
+    descendants_signal(family, pid, SIGKILL);
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+        ;
+    if (!descendants_end(family))
+        log_error("process", "not all of a program's children could be ended");
+}
+
 int process_run(const struct process *p, struct process_result *result, struct err *e)
 {
     auto_close int file = -1;
+    struct descendants family;
     int ends[2], status = 0;
     pid_t pid;
     if (p->file >= 0 && open_again(p->file, &file, e) != 0)
@@ -196,6 +215,7 @@ int process_run(const struct process *p, struct process_result *result, struct e
         return err_errno(e, errno, "cannot make a pipe for %s", p->args->v[0]);
     auto_close int output = ends[0];
     auto_close int theirs = ends[1];
+    descendants_begin(&family);
     int rc = start(p, theirs, file, &pid, e);
     if (rc != 0)
         return rc;
@@ -204,16 +224,11 @@ int process_run(const struct process *p, struct process_result *result, struct e
     auto_close int pidfd = pidfd_open(pid, 0);
     int64_t now = clock_mono_ms(&clock_system);
     bool ended = pidfd >= 0 && wait_until(pidfd, output, now + p->timeout_ms, result);
-    if (!ended) {
-        result->timed_out = true;
-        kill(-pid, SIGTERM);
-        if (pidfd >= 0)
-            wait_until(pidfd, output, clock_mono_ms(&clock_system) + PROCESS_GRACE_MS, result);
-        /* Before the leader is reaped: until then nobody else can get its process group's number. */
-        kill(-pid, SIGKILL);
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    if (!ended)
+        end_all(&family, pid, pidfd, output, result, &status);
+    else
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
     drain(output, result);
     result->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return 0;

@@ -33,6 +33,38 @@ static void command_line(void **s)
     bench_fini(&b);
 }
 
+/* RAUC takes a lease on the bundle, which it gets only if nobody else has it open. */
+static void the_bundle_is_nobody_elses(void **s)
+{
+    char path[BENCH_PATH];
+    (void)s;
+    start();
+    bench_set(&b, "command", "%s", bench_script(&b, "rauc.sh", "readlink /proc/$PPID/fd/* > open", path));
+    assert_int_equal(b.in.kind->install(&b.in, &b.artifact, why), PQOTA_INSTALL_REBOOT);
+    assert_null(strstr(bench_read(&b, "open"), b.files.artifact));
+    bench_fini(&b);
+}
+
+/* The service was left at work by an agent that was killed: it is waited for. Other failures are final. */
+static void waits_for_a_busy_service(void **s)
+{
+    char path[BENCH_PATH];
+    (void)s;
+    start();
+    bench_set(&b, "command", "%s",
+              bench_script(&b, "rauc.sh",
+                           "echo x >> tries; [ $(wc -l < tries) -ge 3 ] || "
+                           "{ echo 'Failed: Already processing a different method'; exit 1; }",
+                           path));
+    assert_int_equal(b.in.kind->install(&b.in, &b.artifact, why), PQOTA_INSTALL_REBOOT);
+    assert_string_equal(bench_read(&b, "tries"), "x\nx\nx\n");
+    bench_set(&b, "timeout_seconds", "1");
+    bench_set(&b, "command", "%s",
+              bench_script(&b, "busy.sh", "echo 'already processing a different method'; exit 1", path));
+    assert_int_equal(b.in.kind->install(&b.in, &b.artifact, why), PQOTA_INSTALL_FAILED);
+    bench_fini(&b);
+}
+
 static void the_real_one_fails_clearly(void **s)
 {
     (void)s;
@@ -65,6 +97,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_line),
+        cmocka_unit_test(the_bundle_is_nobody_elses),
+        cmocka_unit_test(waits_for_a_busy_service),
         cmocka_unit_test(the_real_one_fails_clearly),
         cmocka_unit_test(marks),
     };

@@ -172,6 +172,59 @@ static void deadline_ends_grandchildren(void **s)
     assert_memory_equal(text, "no end after 0 s", 16);
 }
 
+static bool is_gone(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    return access(path, F_OK) != 0; /* a zombie would be there */
+}
+
+/* A session of its own, an own process group, a daemon whose parent is gone: none gets past the deadline, and
+   none is left as a zombie. */
+static void deadline_ends_what_has_left(void **s)
+{
+    static const char *const ways[] = {
+        "setsid sh -c \"trap '' TERM; echo \\$\\$; sleep 300\" & sleep 300",
+        "(setsid sh -c \"echo \\$\\$; exec sleep 300\" &) ; sleep 300",
+        "(setsid sh -c \"(setsid sleep 300 & echo \\$!)\" &) ; trap '' TERM; sleep 300; sleep 300",
+    };
+    (void)s;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct args args = {.n = 0};
+        struct err e = {0};
+        struct process p = {.args = &args, .file = -1, .timeout_ms = 500};
+        assert_int_equal(args_add(&args, "/bin/sh", &e), 0);
+        assert_int_equal(args_add(&args, "-c", &e), 0);
+        assert_int_equal(args_add(&args, ways[i], &e), 0);
+        assert_int_equal(process_run(&p, &result, &e), 0);
+        assert_true(result.timed_out);
+        pid_t left = (pid_t)strtol(result.output, NULL, 10);
+        assert_true(left > 1);
+        if (!is_gone(left)) {
+            kill(left, SIGKILL);
+            fail_msg("way %zu: process %d is still there", i, (int)left);
+        }
+    }
+}
+
+/* A service that an earlier command started is not this command's, whatever becomes of this one. */
+static void deadline_spares_earlier_services(void **s)
+{
+    (void)s;
+    run("/bin/sh -c 'setsid sleep 300 & echo $!'", NULL, -1, 10000);
+    pid_t service = (pid_t)strtol(result.output, NULL, 10);
+    assert_true(service > 1 && result.code == 0);
+    run("/bin/sleep 300", NULL, -1, 200);
+    assert_true(result.timed_out);
+    assert_false(is_gone(service));
+    kill(service, SIGKILL);
+    for (int i = 0; i < 500 && !is_gone(service); i++) { /* the next command reaps it */
+        run("/bin/true", NULL, -1, 10000);
+        usleep(1000);
+    }
+    assert_true(is_gone(service));
+}
+
 static void deadline_is_prompt_for_the_obedient(void **s)
 {
     (void)s;
@@ -206,6 +259,8 @@ int main(void)
         cmocka_unit_test(exit_codes_and_signals),
         cmocka_unit_test(output_is_bounded_and_clean),
         cmocka_unit_test(deadline_ends_grandchildren),
+        cmocka_unit_test(deadline_ends_what_has_left),
+        cmocka_unit_test(deadline_spares_earlier_services),
         cmocka_unit_test(deadline_is_prompt_for_the_obedient),
         cmocka_unit_test(what_a_good_program_leaves_lives),
     };
