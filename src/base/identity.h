@@ -32,6 +32,28 @@ struct identity {
     char address[64];  /* peer, for logs and events */
 };
 
+/* The kind of identity, for logs: a device may be called as an operator is. */
+static inline const char *identity_role(const struct identity *id)
+{
+    switch (id->who) {
+    case WHO_DEVICE:
+        return "device";
+    case WHO_VIEWER:
+        return "viewer";
+    case WHO_OPERATOR:
+        return "operator";
+    case WHO_ADMIN:
+        return "admin";
+    case WHO_EXPIRED:
+        return "expired-device";
+    case WHO_LOCAL:
+        return "local";
+    case WHO_ANYONE:
+        break;
+    }
+    return "anyone";
+}
+
 /* How events and records name who did it. */
 static inline const char *identity_name(const struct identity *id)
 {

@@ -108,9 +108,9 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
     run->x = x;
     struct err e = {0};
     if (identify(s, x->peer, &run->who, &e) != 0) {
-        enum net_verdict v = refuse(x, 401, e.text);
+        run->call.err = e; /* the log says why, and to which certificate */
         x->res.close = true;
-        return v;
+        return refuse(x, 401, e.text);
     }
     if (x->req.method == HTTP_OTHER)
         return refuse(x, 501, "this server does not know that method");
@@ -163,14 +163,16 @@ static void log_request(const struct run *run)
     if (atomic_load_explicit(&x->gone, memory_order_relaxed)) {
         /* There may be no answer yet, and if there is, nobody has it. The connection's end says why. */
         log_at(reads ? LOG_DEBUG : LOG_INFO, "http", "request cut off", LOG_S("method", x->req.method_text),
-               LOG_S("path", x->req.path), LOG_STR("who", run->who.id), LOG_STR("peer", x->peer->address),
+               LOG_S("path", x->req.path), LOG_STR("who", run->who.id),
+               LOG_STR("role", identity_role(&run->who)), LOG_STR("peer", x->peer->address),
                LOG_STR("listener", x->peer->listener), LOG_I64("received", (int64_t)x->body_seen));
         return;
     }
     enum log_level level = status >= 500 ? LOG_ERROR : status >= 400 || !reads ? LOG_INFO : LOG_DEBUG;
     log_at(level, "http", "request", LOG_S("method", x->req.method_text), LOG_S("path", x->req.path),
-           LOG_I64("status", status), LOG_STR("who", run->who.id), LOG_STR("peer", x->peer->address),
-           LOG_STR("listener", x->peer->listener));
+           LOG_I64("status", status), LOG_STR("who", run->who.id), LOG_STR("role", identity_role(&run->who)),
+           LOG_STR("peer", x->peer->address), LOG_STR("listener", x->peer->listener),
+           LOG_STR(run->call.err.code != 0 && status < 500 ? "error" : NULL, run->call.err.text));
 }
 
 static void on_end(void *ctx, struct exchange *x)
