@@ -8,7 +8,7 @@ import threading
 import time
 
 
-from harness import RELEASE
+from harness import RELEASE, wait_for
 
 ROUNDS = 50
 

@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -244,6 +245,47 @@ static void the_sweep_takes_what_is_old_and_not_needed(void **state)
     assert_true(is_there(f, names[1]));
 }
 
+struct race {
+    struct fixture *f;
+    pthread_t placer;
+};
+
+static void *place_anew(void *arg)
+{
+    struct race *r = arg;
+    char sha256[SHA256_HEX_SIZE];
+    receive(r->f, "abc", 3, sha256);
+    return NULL;
+}
+
+/* Asked whether the old one is needed: while the sweep waits for the answer, somebody uploads it again. The
+   pause lets him come as far as he can; how far that is decides nothing but whether a fault would show. */
+static int keep_slowly(void *ctx, const char *sha256, struct err *e)
+{
+    struct race *r = ctx;
+    (void)sha256;
+    (void)e;
+    assert_int_equal(pthread_create(&r->placer, NULL, place_anew, r), 0);
+    usleep(50000);
+    return 0;
+}
+
+static void what_is_placed_during_the_sweep_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct race r = {.f = f};
+    size_t removed = 0;
+    fixture_open(f);
+    place_anew(&r);
+    make_old(f, abc);
+    assert_ok(blob_sweep(f->store, clock_unix_ms(&clock_system), 3600 * 1000, 100, keep_slowly, &r, &removed,
+                         &f->e),
+              f->e);
+    assert_int_equal(pthread_join(r.placer, NULL), 0);
+    assert_int_equal(removed, 1);
+    assert_true(is_there(f, abc));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -256,6 +298,7 @@ int main(void)
         T(given_up_leaves_nothing),
         T(left_overs_are_swept_at_start),
         T(the_sweep_takes_what_is_old_and_not_needed),
+        T(what_is_placed_during_the_sweep_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
