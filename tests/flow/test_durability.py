@@ -7,7 +7,6 @@ import sqlite3
 import threading
 import time
 
-
 from harness import RELEASE, wait_for
 
 ROUNDS = 50
@@ -21,8 +20,9 @@ class Writers:
         self.stop = threading.Event()
         self.lock = threading.Lock()
         self.uploads, self.tokens, self.count = {}, [], 0
-        self.threads = [threading.Thread(target=f) for f in (self.upload, self.upload, self.make_tokens)]
-        for t in self.threads:
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self.upload, self.upload, self.make_tokens)]
+        self.threads = [threading.Thread(target=f, daemon=True)
+                        for f in (self.upload, self.upload, self.make_tokens)]
             t.start()
 
     def next(self):

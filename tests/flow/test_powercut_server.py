@@ -42,7 +42,8 @@ class Work:
         self.stop = threading.Event()
         self.failures = []
         rng = random.Random(SEED + number)
-        self.threads = [threading.Thread(target=self.run, args=(what, random.Random(rng.random())))
+        self.threads = [threading.Thread(target=self.run, args=(what, random.Random(rng.random())),
+                                         daemon=True)
                         for what in (self.upload, self.upload, self.operate, self.device, self.device)]
         for t in self.threads:
             t.start()
