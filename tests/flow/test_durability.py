@@ -20,9 +20,9 @@ class Writers:
         self.stop = threading.Event()
         self.lock = threading.Lock()
         self.uploads, self.tokens, self.count = {}, [], 0
-        self.threads = [threading.Thread(target=f, daemon=True) for f in (self.upload, self.upload, self.make_tokens)]
         self.threads = [threading.Thread(target=f, daemon=True)
                         for f in (self.upload, self.upload, self.make_tokens)]
+        for t in self.threads:
             t.start()
 
     def next(self):
