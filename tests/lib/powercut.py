@@ -21,7 +21,7 @@ import struct
 
 HEADER = struct.Struct("<IIQQIIQ")
 MAGIC = 0x31637770
-CREATE, MKDIR, WRITE, SIZE, FSYNC, RENAME, LINK, UNLINK, RMDIR, ACK = range(1, 11)
+CREATE, MKDIR, WRITE, SIZE, FSYNC, RENAME, LINK, UNLINK, RMDIR, ACK, SYMLINK, SYNCFS = range(1, 13)
 SECTOR = 512  # what a disk writes whole or not at all
 
 IGNORED_ENDINGS = ("-shm",)  # SQLite's shared memory: never looked at after a restart
@@ -48,6 +48,13 @@ class Record:
         self.path, self.path2, self.data = path, path2, data
 
 
+class Symlink:
+    """Its text comes to the disk with its name, as file systems do it that keep it in the inode."""
+
+    def __init__(self, to):
+        self.to = to
+
+
 class Base:
     """What a folder held before the recording began; all of it counts as flushed."""
 
@@ -57,6 +64,8 @@ class Base:
         for entry in os.scandir(path):
             if entry.is_dir(follow_symlinks=False):
                 self.entries[entry.name] = Base(entry.path)
+            elif entry.is_symlink():
+                self.entries[entry.name] = Symlink(os.readlink(entry.path))
             else:
                 with open(entry.path, "rb") as f:
                     self.entries[entry.name] = (entry.inode(), f.read())
@@ -142,6 +151,8 @@ class Disk:
             if isinstance(what, Base):
                 thing = Folder()
                 self._put_base(thing, what)
+            elif isinstance(what, Symlink):
+                thing = what
             else:
                 thing = self.by_inode[what[0]] = File(what[1])
             folder.put(-1, name, thing)
@@ -161,6 +172,11 @@ class Disk:
             self.by_inode[r.inode] = thing  # a number that was used before belongs to a file that is gone
             folder, name = self._folder_of(r.path)
             folder.put(r.at, name, thing)
+        elif r.kind == SYMLINK:
+            folder, name = self._folder_of(r.path)
+            folder.put(r.at, name, Symlink(r.data.decode()))
+        elif r.kind == SYNCFS:
+            self._flush_all(self.root, r.a)
         elif r.kind in (WRITE, SIZE):
             self._thing(r.inode).changes.append(r)
         elif r.kind == FSYNC:
@@ -181,6 +197,14 @@ class Disk:
         elif r.kind in (UNLINK, RMDIR):
             folder, name = self._folder_of(r.path)
             folder.put(r.at, name, None)
+
+    def _flush_all(self, thing, at):
+        if isinstance(thing, Symlink):
+            return
+        thing.flushed = max(thing.flushed, at)
+        if isinstance(thing, Folder):
+            for below in thing.now.values():
+                self._flush_all(below, at)
 
     def _thing(self, inode):
         if inode not in self.by_inode:  # the recorded folder itself is the only one not made under record
@@ -243,6 +267,8 @@ class Disk:
             where = os.path.join(path, name)
             if isinstance(thing, Folder):
                 self._write_folder(thing, where)
+            elif isinstance(thing, Symlink):
+                os.symlink(thing.to, where)
             elif not name.endswith(IGNORED_ENDINGS):
                 with open(where, "wb") as f:
                     f.write(self._bytes(thing))

@@ -44,6 +44,8 @@ enum kind {
     REC_UNLINK,     /* path */
     REC_RMDIR,      /* path */
     REC_ACK,        /* data */
+    REC_SYMLINK,    /* path, inode, data what it points to */
+    REC_SYNCFS,     /* a where the log stood when it began: all of the folder */
 };
 
 struct record { /* little-endian, followed by path, path2, data */
@@ -348,6 +350,25 @@ int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
     return two_names(REC_LINK, from_fd, from, to_fd, to, (unsigned)flags);
 }
 
+int symlinkat(const char *to, int dirfd, const char *path)
+{
+    REAL(int, "symlinkat", const char *, int, const char *);
+    char rel[PATH_MAX];
+    bool ours = ours_path(dirfd, path, rel);
+    if (ours)
+        lock();
+    int rc = real(to, dirfd, path);
+    if (ours && rc == 0)
+        record(REC_SYMLINK, inode_at(dirfd, path), 0, rel, NULL, to, strlen(to));
+    if (ours)
+        unlock();
+    return rc;
+}
+int symlink(const char *to, const char *path)
+{
+    return symlinkat(to, AT_FDCWD, path);
+}
+
 int unlinkat(int dirfd, const char *path, int flags)
 {
     REAL(int, "unlinkat", int, const char *, int);
@@ -473,7 +494,7 @@ int posix_fallocate64(int fd, off64_t at, off64_t n)
 
 /* ---- flushes ---- */
 
-static int flush(int fd, long call)
+static int flush(int fd, enum kind kind, long call)
 {
     uint64_t inode = 0;
     if (!ours_fd(fd, &inode))
@@ -484,15 +505,19 @@ static int flush(int fd, long call)
     int rc = (int)syscall(call, fd);
     lock();
     if (rc == 0)
-        record(REC_FSYNC, inode, began, NULL, NULL, NULL, 0);
+        record(kind, inode, began, NULL, NULL, NULL, 0);
     unlock();
     return rc;
 }
 int fsync(int fd)
 {
-    return flush(fd, SYS_fsync);
+    return flush(fd, REC_FSYNC, SYS_fsync);
 }
 int fdatasync(int fd)
 {
-    return flush(fd, SYS_fdatasync);
+    return flush(fd, REC_FSYNC, SYS_fdatasync);
+}
+int syncfs(int fd)
+{
+    return flush(fd, REC_SYNCFS, SYS_syncfs);
 }
