@@ -88,8 +88,8 @@ static void defaults_are_the_agreed_ones(void **state)
     assert_int_equal(c->idle_seconds, 75);
     assert_int_equal(c->write_seconds, 60);
     assert_int_equal(c->body_bytes_per_second, 1000);
-    assert_int_equal(c->head_bytes, 16384);
-    assert_int_equal(c->target_bytes, 8192);
+    assert_int_equal(c->head_bytes, 32768);
+    assert_int_equal(c->target_bytes, 16384);
     assert_int_equal(c->upload_bytes, 4LL << 30);
     assert_int_equal(c->requests_per_connection, 100000);
     assert_int_equal(c->write_queue, 4096);
