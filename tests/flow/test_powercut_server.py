@@ -25,8 +25,9 @@ import powercut
 SHIM = harness.BUILD / "tests" / "lib" / "powercut" / "powercut.so"
 SEED = 20261122
 ROUNDS = 2  # the server is killed after the first, and goes on with what it finds
-ENOUGH = {"release": 12, "token": 6, "token revoked": 6, "device": 4, "tag": 4, "deployment": 8, "cancelled": 2,
-          "action": 12}  # acknowledged in each round
+# Acknowledged in each round.
+ENOUGH = {"release": 12, "token": 6, "token revoked": 6, "device": 4, "tag": 4, "deployment": 8,
+          "cancelled": 2, "action": 12}
 CUTS = 48
 STATES = ["offered", "downloading", "installing", "rebooting", "succeeded"]
 
