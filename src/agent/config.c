@@ -108,7 +108,9 @@ void agent_config_init(struct agent_config *c)
 
 struct reading {
     struct agent_config *c;
+    struct str rest;
     struct err e;
+    int line;
     bool seen[ROWS];
 };
 
@@ -129,6 +131,25 @@ static int on_line(void *user, const char *section, const char *name, const char
     return r->e.code == 0;
 }
 
+/* inih: the next line, as fgets. Without its indentation, which inih would take for a continued value. */
+static char *next_line(char *out, int size, void *user)
+{
+    struct reading *r = user;
+    struct str line;
+    if (r->e.code != 0 || !str_split(&r->rest, '\n', &line))
+        return NULL;
+    r->line++;
+    line = str_trim(line);
+    if (line.n > (size_t)size - 2) {
+        err_set(&r->e, ERR_INVALID, "the line is longer than %d bytes; put a long command into a script",
+                size - 2);
+        return NULL;
+    }
+    memcpy(out, line.p, line.n);
+    memcpy(out + line.n, "\n", 2);
+    return out;
+}
+
 int agent_config_read(struct agent_config *c, const char *path, int must_exist, struct err *e)
 {
     auto_buf struct buf text;
@@ -142,13 +163,12 @@ int agent_config_read(struct agent_config *c, const char *path, int must_exist, 
     if (strlen(text.p) != text.n)
         return err_set(e, ERR_INVALID, "%s is not a text file", path);
     struct agent_config fresh = *c;
-    struct reading r = {.c = &fresh};
-    int line = ini_parse_string(text.p, on_line, &r);
+    struct reading r = {.c = &fresh, .rest = buf_str(&text)};
+    int line = ini_parse_stream(next_line, &r, on_line, &r);
     if (r.e.code != 0)
-        return err_set(e, ERR_INVALID, "%s, line %d: %s", path, line, r.e.text);
+        return err_set(e, ERR_INVALID, "%s, line %d: %s", path, r.line, r.e.text);
     if (line != 0)
-        return err_set(e, ERR_INVALID,
-                       "%s, line %d is no [section], no \"key = value\", or longer than 199 bytes", path,
+        return err_set(e, ERR_INVALID, "%s, line %d is no [section], no \"key = value\" and no comment", path,
                        line);
     *c = fresh;
     return 0;

@@ -46,7 +46,8 @@ static bool read_stat(pid_t pid, struct process_stat *out)
         return false;
     text[n] = '\0';
     char *after = strrchr(text, ')'); /* the name before it may hold anything, this too */
-    if (after == NULL || strlen(after) < 4 || !word(after + 2, 1, &parent) || !word(after + 2, 19, &out->begun))
+    if (after == NULL || strlen(after) < 4 || !word(after + 2, 1, &parent) ||
+        !word(after + 2, 19, &out->begun))
         return false;
     out->state = after[2];
     out->parent = (pid_t)parent;

@@ -1,5 +1,6 @@
-/* All that a program started: its children, theirs, and those that left its process group or session. They stay
-   below this process, which is their subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), so that /proc knows them. */
+/* All that a program started: its children, theirs, and those that left its process group or session. They
+   stay below this process, which is their subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), so that /proc knows
+   them. */
 #ifndef PQOTA_AGENT_DESCENDANTS_H
 #define PQOTA_AGENT_DESCENDANTS_H
 

@@ -163,6 +163,25 @@ static int st_discard(void *ctx)
     return PQOTA_OK;
 }
 
+/* Takes the room now, so that a download does not end at its last megabyte, and leaves some for the state,
+   which must be stored for anything to be done at all. */
+static int reserve(struct files *f, uint64_t size)
+{
+    struct statvfs vfs;
+    bool reserved = fallocate(f->artifact_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0;
+    if (!reserved && errno != EOPNOTSUPP && errno != ENOSYS) {
+        if (errno == EFBIG) /* no file of this file system is that large */
+            errno = ENOSPC;
+        return failed_errno(errno, "reserve room for", f);
+    }
+    if (fstatvfs(f->artifact_fd, &vfs) != 0)
+        return PQOTA_OK; /* nothing can be said */
+    uint64_t left = (uint64_t)vfs.f_bavail * vfs.f_frsize, need = FILES_HEADROOM;
+    if (!reserved)
+        need += size;
+    return left >= need ? PQOTA_OK : failed_errno(ENOSPC, "reserve room for", f);
+}
+
 static int st_prepare(void *ctx, uint64_t size)
 {
     struct files *f = ctx;
@@ -172,15 +191,12 @@ static int st_prepare(void *ctx, uint64_t size)
         rc = open_artifact(f, O_CREAT | O_EXCL);
     if (rc != PQOTA_OK)
         return rc;
-    /* Takes the room now, so that a download does not end at its last megabyte. */
-    if (fallocate(f->artifact_fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) != 0) {
-        struct statvfs vfs;
-        if (errno == EFBIG) /* no file of this file system is that large */
-            return failed_errno(ENOSPC, "reserve room for", f);
-        if (errno != EOPNOTSUPP && errno != ENOSYS)
-            return failed_errno(errno, "reserve room for", f);
-        if (fstatvfs(f->artifact_fd, &vfs) == 0 && (uint64_t)vfs.f_bavail * vfs.f_frsize < size)
-            return failed_errno(ENOSPC, "reserve room for", f);
+    rc = reserve(f, size);
+    if (rc != PQOTA_OK) {
+        /* What was reserved in part would keep even the failure from being stored. */
+        if (st_discard(f) != PQOTA_OK)
+            log_error("files", "the room that was reserved could not be given back");
+        return rc;
     }
     return file_fsync_dir(f->dir, &e) == 0 ? PQOTA_OK : failed(&e);
 }

@@ -9,6 +9,9 @@
 #include "base/err.h"
 #include "pqota_client.h"
 
+#define FILES_HEADROOM                                                                                       \
+    (128 * 1024) /* bytes beside the artifact: of the state and the identity, while replaced */
+
 struct files {
     char dir[PATH_MAX];
     char state[PATH_MAX]; /* the client library's */

@@ -92,6 +92,60 @@ static int store_enrolment(const struct files *f, const struct enrolment *how, c
     return rc;
 }
 
+/* One request with that certificate and those roots. ERR_DENIED: the server does not take them;
+   ERR_UNSUPPORTED: they cannot even be shown. */
+static int probe(const struct link *l, const char *cert, const char *roots, struct err *e)
+{
+    struct link fresh;
+    struct link_settings set = l->set;
+    set.cert_file = cert;
+    set.ca_file = roots;
+    auto_buf struct buf reply;
+    buf_init(&reply, LINK_REPLY_MAX);
+    int status = 0;
+    int rc = link_init(&fresh, &set, e);
+    if (rc == 0)
+        rc = link_call(&fresh, "GET", "/api/firmware/latest", NULL, &status, &reply, e);
+    link_fini(&fresh);
+    if (rc != 0 && fresh.tls.code != 0)
+        return err_set(e, ERR_UNSUPPORTED, "%s", fresh.tls.text);
+    if (rc != 0)
+        return rc;
+    if (status == 200 || status == 404) /* nothing published yet is an answer to a known device too */
+        return 0;
+    char said[300];
+    link_problem(status, &reply, said, sizeof said);
+    return err_set(e, status == 401 || status == 403 ? ERR_DENIED : ERR_BUSY, "the server answered %s", said);
+}
+
+/* To the time at which a certificate of ours was issued. On a board without a clock that may be far ahead of
+   what it knows; then the server's own certificate must be good at that time too, or a false time would end
+   every certificate for this device. */
+static void raise_floor(const struct link *l, int64_t to)
+{
+    struct clock_floor *floor = l->set.floor, trial = *floor;
+    struct link then;
+    struct link_settings set = l->set;
+    struct err e = {0};
+    auto_buf struct buf reply;
+    buf_init(&reply, LINK_REPLY_MAX);
+    int status = 0, rc = 0;
+    trial.floor = to;
+    set.floor = &trial;
+    set.cert_file = set.key_file = NULL; /* it is the server's that is looked at */
+    if (to > clock_floor_now(floor)) {
+        rc = link_init(&then, &set, &e);
+        if (rc == 0)
+            rc = link_call(&then, "GET", "/healthz", NULL, &status, &reply, &e);
+        link_fini(&then);
+    }
+    if (rc == 0)
+        clock_floor_raise(floor, to);
+    else
+        log_warn("clock", "the time of the new certificate is not believed: the server's does not fit it",
+                 LOG_ERR(&e));
+}
+
 int identity_enroll(struct files *f, struct clock_floor *floor, const struct enrolment *how,
                     struct pki_cert *out, struct err *e)
 {
@@ -121,7 +175,7 @@ int identity_enroll(struct files *f, struct clock_floor *floor, const struct enr
         rc = store_enrolment(f, how, &r, e);
     if (rc != 0)
         return rc;
-    clock_floor_raise(floor, r.cert.not_before);
+    raise_floor(&l, r.cert.not_before);
     *out = r.cert;
     return 0;
 }
@@ -161,29 +215,6 @@ static int take_new(const struct files *f, struct err *e)
     return rc != 0 ? rc : file_fsync_dir(f->dir, e);
 }
 
-/* One request with that certificate and those roots. ERR_DENIED: the server does not take them. */
-static int probe(const struct link *l, const char *cert, const char *roots, struct err *e)
-{
-    struct link fresh;
-    struct link_settings set = l->set;
-    set.cert_file = cert;
-    set.ca_file = roots;
-    auto_buf struct buf reply;
-    buf_init(&reply, LINK_REPLY_MAX);
-    int status = 0;
-    int rc = link_init(&fresh, &set, e);
-    if (rc == 0)
-        rc = link_call(&fresh, "GET", "/api/firmware/latest", NULL, &status, &reply, e);
-    link_fini(&fresh);
-    if (rc != 0)
-        return rc;
-    if (status == 200 || status == 404) /* nothing published yet is an answer to a known device too */
-        return 0;
-    char said[300];
-    link_problem(status, &reply, said, sizeof said);
-    return err_set(e, status == 401 || status == 403 ? ERR_DENIED : ERR_BUSY, "the server answered %s", said);
-}
-
 static int try_new(const struct files *f, const struct link *l, struct err *e)
 {
     bool roots = file_exists(f->roots_new);
@@ -194,22 +225,22 @@ static int try_new(const struct files *f, const struct link *l, struct err *e)
     struct err with_old = {0};
     int again = probe(l, f->cert_new, l->set.ca_file, &with_old);
     if (again != 0 && again != ERR_DENIED)
-        return rc;
+        return rc != ERR_UNSUPPORTED ? rc : err_set(e, again, "%s", with_old.text);
     log_error("identity", "the new roots do not fit the server and were dropped", LOG_ERR(e));
     if (again != 0)
         err_set(e, again, "%s", with_old.text);
     return remove_file(f->roots_new, e) != 0 ? ERR_IO : again;
 }
 
-/* A renewed certificate that the server refuses while it takes the old one is no good; another will be asked
-   for. If it refuses both, nothing is thrown away: the new one may be the only one that counts, once it was
-   used. */
+/* A renewed certificate that the server refuses while it takes the old one, or that cannot be shown at
+   all, is no good; another will be asked for. If it refuses both, nothing is thrown away: the new one may
+   be the only one that counts, once it was used. */
 static void drop_refused(const struct files *f, const struct link *l)
 {
     struct err e = {0};
     if (probe(l, f->cert, l->set.ca_file, &e) != 0)
         return;
-    log_warn("identity", "the renewed certificate is refused and was dropped; the old one goes on");
+    log_warn("identity", "the renewed certificate is no good and was dropped; the old one goes on");
     if (remove_file(f->cert_new, &e) != 0 || remove_file(f->roots_new, &e) != 0)
         log_error("identity", "a refused certificate could not be removed", LOG_ERR(&e));
 }
@@ -224,7 +255,7 @@ static int finish_renewal(struct files *f, struct link *l, struct err *e)
         rc = identity_read(f, &cert, e);
     if (rc != 0)
         return rc;
-    clock_floor_raise(l->set.floor, cert.not_before);
+    raise_floor(l, cert.not_before);
     log_info("identity", "the certificate was renewed", LOG_STR("id", cert.common_name),
              LOG_I64("days", (cert.not_after - cert.not_before) / 86400));
     return 0;
@@ -278,12 +309,11 @@ void identity_tick(struct files *f, struct link *l, int64_t now_s, int64_t *next
         }
     }
     if (finish_renewal(f, l, &e) == 0) {
-        *changed = true;
-        *next_s = 0;
+        *changed = true; /* the next look is not at once: a certificate that is due again would be a loop */
         return;
     }
     log_warn("identity", "the new certificate is not in use yet", LOG_ERR(&e));
-    if (e.code == ERR_DENIED) {
+    if (e.code == ERR_DENIED || e.code == ERR_UNSUPPORTED) {
         drop_refused(f, l);
         *next_s = RENEW_REFUSED_S;
     }

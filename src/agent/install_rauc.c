@@ -2,10 +2,10 @@
  * RAUC: `rauc install FILE` asks the rauc service to write the bundle to the other slot; a reboot starts
  * it, and `rauc status mark-good` keeps it.
  *
- * The service opens the bundle by its path, in a process of its own, so it cannot be given our descriptor; and
- * it takes a lease on the file, which it gets only when nobody else has it open (F_SETLEASE), so ours is closed
- * first. The path is the artifact in the state folder, which only we may enter (mode 0700) or write (0600):
- * the file that was checked is the file behind that name. RAUC checks the bundle's signature besides.
+ * The service opens the bundle by its path, in a process of its own, so it cannot be given our descriptor;
+ * and it takes a lease on the file, which it gets only when nobody else has it open (F_SETLEASE), so ours is
+ * closed first. The path is the artifact in the state folder, which only we may enter (mode 0700) or write
+ * (0600): the file that was checked is the file behind that name. RAUC checks the bundle's signature besides.
  */
 #include <poll.h>
 #include <string.h>

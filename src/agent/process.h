@@ -41,10 +41,10 @@ struct process_result {
     char output[PROCESS_OUTPUT_MAX + 1]; /* both of its outputs; NUL-terminated */
 };
 
-/* Runs it to its end. A program that fails is no error: look at result. After the deadline it is ended with all
-   that it started, SIGTERM first, whatever process group or session that went to. The caller's process becomes
-   the one that orphans below it are handed to (PR_SET_CHILD_SUBREAPER), and they are reaped here: it must not
-   have children of its own by other ways. */
+/* Runs it to its end. A program that fails is no error: look at result. After the deadline it is ended
+   with all that it started, SIGTERM first, whatever process group or session that went to. The caller's
+   process becomes the one that orphans below it are handed to (PR_SET_CHILD_SUBREAPER), and they are
+   reaped here: it must not have children of its own by other ways. */
 int process_run(const struct process *p, struct process_result *result, struct err *e) MUST_CHECK;
 
 /* "exit code 3: last lines", "no end after 60 s", ... for a person; control characters gone. */

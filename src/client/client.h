@@ -9,6 +9,7 @@
 #define CLIENT_DOWNLOADS_MAX 2       /* times a download is begun from nothing before a wrong hash is final */
 #define CLIENT_INSTALLS_MAX 3        /* times an installation may be cut off before it is given up */
 #define CLIENT_STALLS_MAX 50         /* tries in a row without a new byte before a download is given up */
+#define CLIENT_RANGES_MAX 5          /* times a server may not know its own ranges, for one download */
 #define CLIENT_VERSION_TRIES 5       /* times the running version is asked for before it is given up */
 #define CLIENT_REBOOT_REPORT_TRIES 3 /* times "rebooting" is reported before the reboot goes on without */
 #define CLIENT_REBOOT_WAIT_S 300     /* from asking for a reboot to asking again */
@@ -44,6 +45,7 @@ struct pqota_client {
     uint32_t failures;          /* in a row; gives the back-off */
     uint32_t retry_after_s;     /* asked for by the last refusal */
     uint32_t stalls;
+    uint32_t anews;    /* times the present download began from nothing for a wrong range */
     uint32_t tries;    /* of what the present state may fail at a bounded number of times */
     uint32_t progress; /* per cent last reported */
     bool resumed;      /* the partial download was looked at since the start */

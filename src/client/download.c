@@ -50,6 +50,7 @@ enum pqota_next client_step_offered(pqota_client_t *c, uint32_t *wait_s)
         return client_retry(c, wait_s);
     c->resumed = true;
     c->stalls = 0;
+    c->anews = 0;
     c->progress = 0;
     return PQOTA_AGAIN;
 }
@@ -214,6 +215,9 @@ static enum pqota_next fetch(pqota_client_t *c, uint64_t at, uint32_t *wait_s)
     case VERDICT_REFUSED:
         return client_failed(c, wait_s, "%s", d.why);
     case VERDICT_ANEW:
+        if (at > 0 && ++c->anews > CLIENT_RANGES_MAX)
+            return client_failed(c, wait_s, "the server refused ranges of the file %d times",
+                                 CLIENT_RANGES_MAX);
         if (++c->stalls < CLIENT_STALLS_MAX && at > 0)
             return anew(c, wait_s);
         /* fall through */

@@ -1,4 +1,4 @@
-"""One version older, one version newer, and what stands between: docs/devices-protocol.md, in the tests' words."""
+"""One version older, one version newer, and what stands between: docs/devices-protocol.md as tests."""
 
 import os
 import subprocess
@@ -131,7 +131,10 @@ def test_the_agent_needs_little_of_an_older_server(server, make_agent, make_rela
     assert state_of(server, "o-1") == "succeeded"
 
 
-@pytest.mark.parametrize("missing", ["action", "release", "artifacts", "sha256", "size", "url", "filename", "name"])
+NEEDED = ["action", "release", "artifacts", "sha256", "size", "url", "filename", "name"]
+
+
+@pytest.mark.parametrize("missing", NEEDED)
 def test_what_an_offer_cannot_do_without(server, make_agent, make_relay, missing):
     """It installs nothing, and tells a person why: in its log, or to the server if it can name the action."""
 

@@ -1,9 +1,9 @@
-"""A power cut at any moment of an update into slots leaves a whole old or a whole new version, and an agent that
-goes on from there.
+"""A power cut at any moment of an update into slots leaves a whole old or a whole new version, and an agent
+that goes on from there.
 
-The real agent works under the preload library that records what reaches the disk (tests/lib/powercut); then its
-folder is rebuilt as a cut there would have left it, and the agent is started anew, in a new boot, against the
-server as it stood. Programs that the agent starts are not recorded: they write nothing here."""
+The real agent works under the preload library that records what reaches the disk (tests/lib/powercut); then
+its folder is rebuilt as a cut there would have left it, and the agent is started anew, in a new boot, against
+the server as it stood. Programs that the agent starts are not recorded: they write nothing here."""
 
 import collections
 import random
@@ -24,7 +24,7 @@ WHOLE = {"1": OLD, "2": NEW}
 
 
 def deploy(server, version):
-    body = {"name": "c", "version": version, "allow_downgrade": True, "target": {"kind": "model", "value": "c"}}
+    body = {"name": "c", "version": version, "target": {"kind": "model", "value": "c"}}
     server.api("POST", "/api/deployments", body, expect=201)
 
 

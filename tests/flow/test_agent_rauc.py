@@ -11,9 +11,8 @@ from harness import environment, have, run, wait_for
 
 needs = [name for name in ("rauc", "dbus-daemon", "mksquashfs") if not have(name)]
 loop = pathlib.Path("/dev/loop-control").exists() and os.geteuid() == 0
-pytestmark = pytest.mark.skipif(
-    bool(needs) or not loop, reason=f"needs {', '.join(needs) or 'root and loop devices'}: rauc mounts its bundle"
-)
+missing = ", ".join(needs) or "root and loop devices"
+pytestmark = pytest.mark.skipif(bool(needs) or not loop, reason=f"needs {missing}: rauc mounts its bundle")
 
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -68,8 +67,9 @@ class Board:
         self.dir, self.boot = folder, folder / "boot"
         for name in ("boot", "mnt", "data"):
             (folder / name).mkdir(parents=True)
-        for name, text in (("primary", "A"), ("current", "A"), ("state.A", "good"), ("state.B", "bad"), ("log", "")):
-            (self.boot / name).write_text(text + "\n" if text else "")
+        first = {"primary": "A\n", "current": "A\n", "state.A": "good\n", "state.B": "bad\n", "log": ""}
+        for name, text in first.items():
+            (self.boot / name).write_text(text)
         self.boot_id = self.write("boot-id", "boot-0\n")
         self.fill("A", "1.0")
         (folder / "slot.B").write_bytes(bytes(SIZE))
@@ -82,21 +82,24 @@ class Board:
             DBUS_STARTER_BUS_TYPE="session", DBUS_SESSION_BUS_ADDRESS=f"unix:path={folder / 'bus'}"
         )
         self.log = open(folder / "rauc.log", "ab")
-        self.bus = self.start("dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork", "--nopidfile")
+        bus = f"--config-file={folder / 'bus.conf'}"
+        self.bus = self.start("dbus-daemon", bus, "--nofork", "--nopidfile")
         wait_for((folder / "bus").exists, 10, "the bus is there")
         self.service = None
         self.power_on()
         # The agent gives its installer a clean environment; where the bus is comes by env(1).
         bus = f"DBUS_STARTER_BUS_TYPE=session DBUS_SESSION_BUS_ADDRESS=unix:path={folder / 'bus'}"
         self.rauc = f"/usr/bin/env {bus} /usr/bin/rauc"
-        self.version = self.write("version-of", f'#!/bin/sh\nhead -n 1 "{folder}/slot.$(cat {self.boot}/current)"\n', 0o755)
+        ask = f'#!/bin/sh\nhead -n 1 "{folder}/slot.$(cat {self.boot}/current)"\n'
+        self.version = self.write("version-of", ask, 0o755)
         self.reboot = self.write("reboot", f"#!/bin/sh\necho asked > {self.boot}/reboot\n", 0o755)
 
     @staticmethod
     def certificate(key, cert):
         # RAUC signs with CMS, which it knows with classical keys only.
-        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-             key, "-out", cert, "-subj", "/CN=bundles", "-days", "30"], check=0)
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        run(["openssl", "req", "-x509", *curve, "-nodes", "-keyout", key, "-out", cert, "-subj",
+             "/CN=bundles", "-days", "30"], check=0)
 
     def write(self, name, text, mode=0o644):
         path = self.dir / name
@@ -112,7 +115,8 @@ class Board:
         return f"{version}\n".encode().ljust(SIZE, b"\0")
 
     def start(self, *argv):
-        return subprocess.Popen(argv, env=self.env, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        none = subprocess.DEVNULL
+        return subprocess.Popen(argv, env=self.env, stdout=self.log, stderr=self.log, stdin=none)
 
     def power_on(self):
         """What a reboot does: the boot loader takes the primary slot if it is good, else the other."""
@@ -149,8 +153,8 @@ class Board:
         (content / "manifest.raucm").write_text(manifest)
         out = content.with_suffix(".raucb")
         cert = cert or self.cert
-        run(["rauc", "bundle", f"--cert={cert}", f"--key={key or self.key}", f"--keyring={cert}", content, out],
-            check=0, env=self.env)
+        run(["rauc", "bundle", f"--cert={cert}", f"--key={key or self.key}", f"--keyring={cert}", content,
+             out], check=0, env=self.env)
         return out.read_bytes()
 
     def settings(self, **more):
@@ -201,7 +205,8 @@ def test_installed_rebooted_and_marked_good(server, make_agent, board):
     assert (board.boot / "reboot").exists() and action(server, "g-1")["state"] == "rebooting"
     assert (board.dir / "slot.B").read_bytes() == board.image("2.0")
     assert (board.dir / "slot.A").read_bytes() == board.image("1.0")
-    assert server.api("GET", "/api/devices/g-1").json()["version"] == "1.0"  # nothing is claimed before it runs
+    # nothing is claimed before it runs
+    assert server.api("GET", "/api/devices/g-1").json()["version"] == "1.0"
     (board.boot / "log").write_text("")
     assert board.power_on() == "B"
     done = agent.once()
@@ -242,7 +247,8 @@ def test_a_bundle_that_the_vendor_did_not_sign_is_refused_by_rauc(server, make_a
     assert done.code == 3, done
     assert (board.dir / "slot.B").read_bytes() == bytes(SIZE)
     assert action(server, "g-3")["state"] == "failed"
-    assert any("rauc failed" in text and "signature" in text for text in said(server, "g-3")), said(server, "g-3")
+    texts = said(server, "g-3")
+    assert any("rauc failed" in text and "signature" in text for text in texts), texts
 
 
 def test_an_agent_that_is_killed_while_the_service_installs_waits_for_it(server, make_agent, board):

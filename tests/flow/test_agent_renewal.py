@@ -17,7 +17,8 @@ EXTENSIONS = (
 
 
 def serial(cert):
-    return run(["openssl", "x509", "-in", cert, "-noout", "-serial"], check=0).out.strip().split("=")[1].lower()
+    out = run(["openssl", "x509", "-in", cert, "-noout", "-serial"], check=0).out
+    return out.strip().split("=")[1].lower()
 
 
 def days(delta):
@@ -32,10 +33,11 @@ def age(server, agent, begun, end):
     folder.mkdir(exist_ok=True)
     (folder / "ext").write_text(EXTENSIONS)
     pki, csr, cert = server.dir / "pki", folder / "csr.pem", folder / "cert.pem"
-    run(["openssl", "req", "-new", "-key", agent.state / "device.key", "-subj", f"/CN={agent.device}", "-out", csr],
-        check=0)
+    run(["openssl", "req", "-new", "-key", agent.state / "device.key", "-subj", f"/CN={agent.device}", "-out",
+         csr], check=0)
     run(["openssl", "x509", "-req", "-in", csr, "-CA", pki / "device-ca.pem", "-CAkey", pki / "device-ca.key",
-         "-extfile", folder / "ext", "-out", cert, "-not_before", days(begun), "-not_after", days(end)], check=0)
+         "-extfile", folder / "ext", "-out", cert, "-not_before", days(begun), "-not_after", days(end)],
+        check=0)
     shutil.copy(agent.state / "device.crt", folder / "enrolled.pem")
     shutil.copy(cert, agent.state / "device.crt")
     key = folder / "key.pem"
@@ -100,7 +102,8 @@ def test_the_daemon_renews_by_itself_while_it_polls(make_server, make_agent):
     agent.enrol()
     aged, _ = age(server, agent, -300, 65)
     agent.start()
-    wait_for(lambda: serial(agent.state / "device.crt") != serial(aged.cert), 20, "the new certificate is in use")
+    now = agent.state / "device.crt"
+    wait_for(lambda: serial(now) != serial(aged.cert), 20, "the new certificate is in use")
     agent.stop()
     log = (agent.dir / "agent.log").read_text()
     assert log.count("the certificate was renewed") == 1, log
@@ -155,11 +158,13 @@ def next_authority(server):
     pki = server.dir / "pki"
     run(["openssl", "req", "-x509", "-newkey", "ML-DSA-65", "-nodes", "-keyout", pki / "next-ca.key", "-out",
          pki / "next-ca.pem", "-subj", "/CN=pqota server CA next", "-days", "3650", "-addext",
-         "basicConstraints=critical,CA:TRUE,pathlen:0", "-addext", "keyUsage=critical,keyCertSign,cRLSign"], check=0)
+         "basicConstraints=critical,CA:TRUE,pathlen:0", "-addext", "keyUsage=critical,keyCertSign,cRLSign"],
+        check=0)
     ext = pki / "next.ext"
-    ext.write_text(EXTENSIONS.replace("clientAuth", "serverAuth") + "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    run(["openssl", "req", "-newkey", "ML-DSA-65", "-nodes", "-keyout", pki / "next.key", "-subj", "/CN=localhost",
-         "-out", pki / "next.csr"], check=0)
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1\n"
+    ext.write_text(EXTENSIONS.replace("clientAuth", "serverAuth") + names)
+    run(["openssl", "req", "-newkey", "ML-DSA-65", "-nodes", "-keyout", pki / "next.key", "-subj",
+         "/CN=localhost", "-out", pki / "next.csr"], check=0)
     run(["openssl", "x509", "-req", "-in", pki / "next.csr", "-CA", pki / "next-ca.pem", "-CAkey",
          pki / "next-ca.key", "-extfile", ext, "-days", "300", "-out", pki / "next.pem"], check=0)
     return pki

@@ -59,7 +59,8 @@ class Relay:
         path = handler.path
         if self.ask:
             path, body = self.ask(handler.command, path, body)
-        passed = {k: v for k, v in handler.headers.items() if k.lower() in ("content-type", "range", "if-range")}
+        wanted = ("content-type", "range", "if-range")
+        passed = {k: v for k, v in handler.headers.items() if k.lower() in wanted}
         upstream = http.client.HTTPSConnection(
             "localhost", self.server.port, context=self.server.tls_context(self.who), timeout=30
         )

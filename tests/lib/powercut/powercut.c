@@ -242,41 +242,25 @@ int open(const char *path, int flags, ...)
     OPEN_MODE(flags);
     return do_openat(AT_FDCWD, path, flags, mode);
 }
-int open64(const char *path, int flags, ...)
-{
-    OPEN_MODE(flags);
-    return do_openat(AT_FDCWD, path, flags, mode);
-}
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 int openat(int dirfd, const char *path, int flags, ...)
 {
     OPEN_MODE(flags);
     return do_openat(dirfd, path, flags, mode);
 }
-int openat64(int dirfd, const char *path, int flags, ...)
-{
-    OPEN_MODE(flags);
-    return do_openat(dirfd, path, flags, mode);
-}
+int openat64(int dirfd, const char *path, int flags, ...) __attribute__((alias("openat")));
 int __open_2(const char *path, int flags);
 int __open_2(const char *path, int flags)
 {
     return do_openat(AT_FDCWD, path, flags, 0);
 }
-int __open64_2(const char *path, int flags);
-int __open64_2(const char *path, int flags)
-{
-    return do_openat(AT_FDCWD, path, flags, 0);
-}
+int __open64_2(const char *path, int flags) __attribute__((alias("__open_2")));
 int __openat_2(int dirfd, const char *path, int flags);
 int __openat_2(int dirfd, const char *path, int flags)
 {
     return do_openat(dirfd, path, flags, 0);
 }
-int __openat64_2(int dirfd, const char *path, int flags);
-int __openat64_2(int dirfd, const char *path, int flags)
-{
-    return do_openat(dirfd, path, flags, 0);
-}
+int __openat64_2(int dirfd, const char *path, int flags) __attribute__((alias("__openat_2")));
 
 int close(int fd)
 {
@@ -435,10 +419,7 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 {
     return do_pwrite(fd, p, n, at);
 }
-ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
-{
-    return do_pwrite(fd, p, n, at);
-}
+ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at) __attribute__((alias("pwrite")));
 
 ssize_t writev(int fd, const struct iovec *v, int count)
 {
@@ -475,10 +456,7 @@ int ftruncate(int fd, off_t size)
 {
     return do_size(fd, size);
 }
-int ftruncate64(int fd, off64_t size)
-{
-    return do_size(fd, size);
-}
+int ftruncate64(int fd, off64_t size) __attribute__((alias("ftruncate")));
 
 /* Room that was given ahead holds zeros and is the file's size: as good as not done at all. */
 int posix_fallocate(int fd, off_t at, off_t n)
@@ -487,10 +465,7 @@ int posix_fallocate(int fd, off_t at, off_t n)
     uint64_t inode = 0;
     return ours_fd(fd, &inode) ? EOPNOTSUPP : real(fd, at, n);
 }
-int posix_fallocate64(int fd, off64_t at, off64_t n)
-{
-    return posix_fallocate(fd, at, n);
-}
+int posix_fallocate64(int fd, off64_t at, off64_t n) __attribute__((alias("posix_fallocate")));
 
 /* ---- flushes ---- */
 

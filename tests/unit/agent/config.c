@@ -32,11 +32,12 @@ static void reads(void **s)
     (void)s;
     bench_init(&b);
     char text[1500];
-    snprintf(text, sizeof text,
-             "; a comment\n[agent]\nserver = https://ota.example:8443\npoll_seconds = 60\n\n[installer]\n"
-             "type=slots\nslots_dir = /srv/slots\nhealth_command = /bin/sh -c 'exit 0'\n"
-             "restart_command = /bin/true %0150d\n",
-             7);
+    snprintf(
+        text, sizeof text,
+        "; a comment\n  [agent]\nserver = https://ota.example:8443\n\t poll_seconds = 60\r\n\n[installer]\n"
+        "type=slots\nslots_dir = /srv/slots\nhealth_command = /bin/sh -c 'exit 0'\n"
+        "restart_command = /bin/true %0150d\n",
+        7);
     if (read_text(text, &c, &e) != 0)
         fail_msg("%s", e.text);
     assert_string_equal(c.server, "https://ota.example:8443");
@@ -66,7 +67,8 @@ static void mistakes(void **s)
         {"[agent]\njust words\n", "line 2"},
         {"[agent]\nca = /" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
          "\n",
-         "longer than 199 bytes"},
+         "line 2: the line is longer than 198 bytes"},
+        {"[agent]\nproxy = a\n  more\n", "line 3 is no [section]"},
         {"[installer]\ncommand = install.sh\n", "begins with a program's path"},
         {"[installer]\ncommand = /bin/sh 'x\n", "without its second"},
         {"[installer]\nreboot_code = 0\n", "from 1 to 125"},
