@@ -115,8 +115,8 @@ int listener_bind(const struct net_listen *config, bool first, int *out, struct 
 
 static void refuse(struct listener *ln, int fd, uint64_t *counter, const char *why)
 {
+    stat_add(counter, 1); /* first: who is refused may look at the figures at once */
     close(fd);
-    stat_add(counter, 1);
     if (loop_may_complain(ln->loop))
         log_warn("net", "connection refused", LOG_STR("listener", ln->name), LOG_STR("reason", why));
 }
