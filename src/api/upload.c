@@ -25,18 +25,12 @@ static int check_headers(struct call *c)
     return 0;
 }
 
-static int keep(struct call *c)
+static int read_request(struct call *c, struct publish **out)
 {
     struct publish *p = arena_new(c->arena, struct publish);
     if (p == NULL)
         return api_no_memory(c);
-    *p = (struct publish){
-        .name = c->param[0],
-        .version = c->param[1],
-        .filename = c->param[2],
-        .sha256 = c->spool->sha256,
-        .size = c->spool->size > INT64_MAX ? 0 : (int64_t)c->spool->size,
-    };
+    *p = (struct publish){.name = c->param[0], .version = c->param[1], .filename = c->param[2]};
     int rc = check_headers(c);
     if (rc == 0)
         rc = read_query(c, "model", &p->models);
@@ -45,7 +39,26 @@ static int keep(struct call *c)
     if (rc == 0)
         rc = read_query(c, "type", &p->type);
     if (rc == 0)
-        rc = digest_check(c->req, c->arena, p->sha256, &c->err);
+        *out = p;
+    return rc;
+}
+
+static int early(struct call *c)
+{
+    struct publish *p;
+    int rc = read_request(c, &p);
+    return rc != 0 ? rc : ota_publish_early(c->db, c->arena, p, &c->err);
+}
+
+static int keep(struct call *c)
+{
+    struct publish *p;
+    int rc = read_request(c, &p);
+    if (rc != 0)
+        return rc;
+    p->sha256 = c->spool->sha256;
+    p->size = c->spool->size > INT64_MAX ? 0 : (int64_t)c->spool->size;
+    rc = digest_check(c->req, c->arena, p->sha256, &c->err);
     if (rc == 0)
         rc = ota_publish_keep(c->ota, c->arena, p, c->spool->path, &c->err);
     c->carry = p;
@@ -72,7 +85,7 @@ static const struct route rows[] = {
      WHO_WRITERS,
      BODY_SPOOL,
      0,
-     {{LANE_FILE, keep}, {LANE_WRITE, publish}}},
+     {{LANE_HEAD, early}, {LANE_FILE, keep}, {LANE_WRITE, publish}}},
 };
 
 const struct route_table api_upload_routes = {rows, sizeof rows / sizeof rows[0]};

@@ -15,6 +15,7 @@ struct server; /* the process; for the server's own routes (health, metrics) alo
 
 enum lane {
     LANE_END = 0, /* no more steps */
+    LANE_HEAD,    /* as READ, before the body is sent: a first step that may refuse */
     LANE_READ,    /* loop thread, read-only db: unique-index lookups, at most 64 rows */
     LANE_QUERY,   /* reader thread, read-only db: lists, searches, reports */
     LANE_WRITE,   /* the writer thread, db inside a transaction; the reply goes out once it is durable */

@@ -19,13 +19,17 @@ static int read_models(const struct publish *p, struct arena *a, const char ***m
     return release_parse_models(p->models.p != NULL ? p->models : p->name, a, models, count, e);
 }
 
-static int check(const struct publish *p, struct arena *a, struct err *e)
+static int check_names(const struct publish *p, struct arena *a, struct err *e)
 {
     const char **models;
     size_t count;
     int rc = release_check_names(p->name, p->version, p->filename, type_of(p), p->notes, e);
-    if (rc == 0)
-        rc = read_models(p, a, &models, &count, e);
+    return rc != 0 ? rc : read_models(p, a, &models, &count, e);
+}
+
+static int check(const struct publish *p, struct arena *a, struct err *e)
+{
+    int rc = check_names(p, a, e);
     if (rc == 0 && p->size <= 0)
         rc = err_set(e, ERR_INVALID, "the file is empty: nothing was published");
     return rc;
@@ -48,15 +52,35 @@ static bool same_models(const struct release *r, const char *const *models, size
     return true;
 }
 
+static int check_deleted(const struct release *there, struct err *e)
+{
+    if (there->deleted_at == 0)
+        return 0;
+    return err_set(e, ERR_CONFLICT,
+                   "%s %s was deleted and its version cannot be used again: publish a new version",
+                   there->name, there->version);
+}
+
+int ota_publish_early(struct db *db, struct arena *a, const struct publish *p, struct err *e)
+{
+    struct release there;
+    struct err missing;
+    int rc = check_names(p, a, e);
+    if (rc != 0)
+        return rc;
+    rc = store_release_by_name(db, a, p->name, p->version, &there, &missing);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    return rc != 0 ? err_set(e, rc, "%s", missing.text) : check_deleted(&there, e);
+}
+
 /* The version is there: fine if it is the very same. */
 static int compare(struct db *db, struct arena *a, const struct publish *p, struct release *there,
                    struct err *e)
 {
-    if (there->deleted_at != 0)
-        return err_set(e, ERR_CONFLICT,
-                       "%s %s was deleted and its version cannot be used again: publish a new version",
-                       there->name, there->version);
-    int rc = store_release_details(db, a, there, e);
+    int rc = check_deleted(there, e);
+    if (rc == 0)
+        rc = store_release_details(db, a, there, e);
     if (rc != 0)
         return rc;
     if (there->artifact_count != 1 || strcmp(there->artifacts[0].sha256, p->sha256) != 0)

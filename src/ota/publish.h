@@ -19,6 +19,8 @@ struct publish {
     int64_t size;       /* bytes */
 };
 
+/* What can be said before the file is here, sha256 and size not looked at: bad names, a deleted version. */
+int ota_publish_early(struct db *db, struct arena *a, const struct publish *p, struct err *e) MUST_CHECK;
 /* Checks the names, refuses an empty file, and keeps the spooled file as a blob. FILE lane, before
    ota_publish. */
 int ota_publish_keep(struct ota *ota, struct arena *a, const struct publish *p, const char *spool_path,

@@ -96,6 +96,23 @@ static enum net_verdict plan_body(struct run *run)
     return r->body == BODY_SPOOL ? NET_SPOOL_BODY : NET_READ_BODY;
 }
 
+/* What the route itself can tell from the head: whoever sends gigabytes learns of a bad name beforehand. */
+static enum net_verdict ask_head(struct run *run, enum net_verdict verdict)
+{
+    struct exchange *x = run->x;
+    struct call *c = &run->call;
+    if (verdict == NET_REFUSE || run->route->steps[0].lane != LANE_HEAD)
+        return verdict;
+    c->db = exchange_loop_ctx(x);
+    int rc = run->route->steps[0].run(c);
+    c->db = NULL;
+    run->step = 1;
+    if (rc >= 0)
+        return verdict;
+    http_reply_problem(&x->res, &x->arena, &c->err);
+    return NET_REFUSE;
+}
+
 /* The head of a request is here: everything that can be refused without its body is refused now. */
 static enum net_verdict on_head(void *ctx, struct exchange *x)
 {
@@ -129,7 +146,7 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
     c->base_url = base_url(s, x);
     c->ota = &s->ota;
     c->server = s;
-    return plan_body(run);
+    return ask_head(run, plan_body(run));
 }
 
 static void on_chunk(void *ctx, struct exchange *x, struct str piece)

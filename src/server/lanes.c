@@ -131,9 +131,10 @@ void run_steps(struct run *run)
     case LANE_FILE:
         to_pool(run, run->server->file);
         return;
+    case LANE_HEAD: /* only a first step is one, and dispatch ran it */
     case LANE_END:
         break;
     }
-    err_set(&run->call.err, ERR_INTERNAL, "the route %s has no steps", run->route->path);
+    err_set(&run->call.err, ERR_INTERNAL, "the route %s has no such step", run->route->path);
     run_fail(run);
 }

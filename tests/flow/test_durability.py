@@ -73,15 +73,9 @@ def check_store(server, uploads, tokens):
             assert rows.get(release) == sha, f"release {release} was acknowledged and is gone"
         have = {r[0] for r in db.execute("SELECT pk FROM token")}
         assert set(tokens) <= have, f"tokens {sorted(set(tokens) - have)} were acknowledged and are gone"
+        files = {(p.parent.name + p.name)[-62:]: p for p in (data / "blobs").rglob("*") if p.is_file()}
         for sha in set(rows.values()):
-            blob = next(
-                (
-                    p
-                    for p in (data / "blobs").rglob("*")
-                    if p.is_file() and (p.parent.name + p.name).endswith(sha[2:])
-                ),
-                None,
-            )
+            blob = files.get(sha[-62:])
             assert blob is not None, f"the blob {sha} of a release is gone"
             assert hashlib.sha256(blob.read_bytes()).hexdigest() == sha
     finally:

@@ -80,6 +80,21 @@ def test_names_that_are_no_names(shared, tmp_path, path):
     assert len(blobs(shared)) == before
 
 
+def test_a_bad_name_is_said_before_the_file_is_sent(shared):
+    gone = shared.publish("early", "1", b"x")
+    shared.api("DELETE", f"/api/firmware/{gone['id']}", expect=204)
+    for path, status in [
+        (b"/api/firmware/.hidden/1/f", b"400"),
+        (b"/api/firmware/a/1/f?model=.bad", b"400"),
+        (b"/api/firmware/early/1/f", b"409"),
+    ]:
+        with shared.connect() as s:
+            s.sendall(
+                b"PUT " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n"
+            )
+            assert s.makefile("rb").readline().split()[1] == status, path
+
+
 def test_an_empty_file_is_no_firmware(shared, tmp_path):
     file = tmp_path / "f"
     file.write_bytes(b"")
