@@ -65,9 +65,9 @@ int err_errno(struct err *e, int errno_value, const char *fmt, ...)
 const char *err_word(int code)
 {
     static const char *const words[] = {
-        "ok",       "invalid",  "unauthenticated", "denied",  "not-found", "conflict",
-        "gone",     "too-large", "unsupported",    "mismatch", "busy",     "disk-full",
-        "timeout",  "io",       "crypto",          "corrupt", "no-memory", "internal",
+        "ok",      "invalid",   "unauthenticated", "denied",   "not-found", "conflict",
+        "gone",    "too-large", "unsupported",     "mismatch", "busy",      "disk-full",
+        "timeout", "io",        "crypto",          "corrupt",  "no-memory", "internal",
     };
     if (code > 0 || code < ERR_INTERNAL)
         return "unknown";

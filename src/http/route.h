@@ -9,8 +9,8 @@
 #include "base/identity.h"
 #include "http/message.h"
 
-struct ota; /* the domain; see ota/ota.h */
-struct db;  /* one database connection; see store/db.h */
+struct ota;    /* the domain; see ota/ota.h */
+struct db;     /* one database connection; see store/db.h */
 struct server; /* the process; for the server's own routes (health, metrics) alone */
 
 enum lane {
@@ -43,15 +43,15 @@ struct call {
     const char *base_url;              /* "https://host:port" by which the client came, for links */
     struct ota *ota;
     struct server *server;
-    struct db *db;    /* as the lane has it, NULL in SIGN and FILE */
-    bool writing;     /* db is the writer's; set too when a READ step runs again after CALL_UPGRADE */
-    void *carry;      /* what one step hands to the next, in the arena */
+    struct db *db; /* as the lane has it, NULL in SIGN and FILE */
+    bool writing;  /* db is the writer's; set too when a READ step runs again after CALL_UPGRADE */
+    void *carry;   /* what one step hands to the next, in the arena */
     struct err err;
 };
 
-#define CALL_NEXT 0       /* this step is done; after the last one res must be filled */
-#define CALL_UPGRADE 1    /* READ only: run this step again in WRITE */
-#define CALL_REPLY 2      /* res is filled: skip the steps that are left */
+#define CALL_NEXT 0    /* this step is done; after the last one res must be filled */
+#define CALL_UPGRADE 1 /* READ only: run this step again in WRITE */
+#define CALL_REPLY 2   /* res is filled: skip the steps that are left */
 /* or a negative enum err_code with c->err filled: a problem is answered (and a WRITE step is undone) */
 typedef int call_handler(struct call *c);
 

@@ -33,7 +33,7 @@ struct ota {
     int64_t poll_seconds;
     int64_t status_max;
     int64_t event_days, action_days, blob_hours; /* days: 0 keeps everything */
-    int64_t started_ms; /* Unix milliseconds */
+    int64_t started_ms;                          /* Unix milliseconds */
 };
 
 #endif

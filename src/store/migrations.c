@@ -204,9 +204,9 @@ static const char first[] =
     "CREATE TABLE event ("
     "  pk INTEGER PRIMARY KEY AUTOINCREMENT,"
     "  at INTEGER NOT NULL,"
-    "  kind TEXT NOT NULL,"    /* 'device.enrolled', 'release.published', ... */
-    "  who TEXT NOT NULL,"     /* operator, device id, or 'server' */
-    "  subject TEXT NOT NULL," /* what it happened to */
+    "  kind TEXT NOT NULL,"             /* 'device.enrolled', 'release.published', ... */
+    "  who TEXT NOT NULL,"              /* operator, device id, or 'server' */
+    "  subject TEXT NOT NULL,"          /* what it happened to */
     "  detail TEXT NOT NULL DEFAULT ''" /* a sentence */
     ") STRICT;"
     "CREATE INDEX event_by_subject ON event (subject, pk);"

@@ -21,10 +21,10 @@ struct db;
 struct store;
 
 struct store_options {
-    const char *dir;          /* data folder: pqota.db, blobs/, tmp/, backups/ */
+    const char *dir; /* data folder: pqota.db, blobs/, tmp/, backups/ */
     const struct clock *clock;
-    size_t queue_max;         /* jobs waiting for the writer at most; 0 is 4096 */
-    int backups_keep;         /* backups made before migrations to keep; 0 is 3 */
+    size_t queue_max; /* jobs waiting for the writer at most; 0 is 4096 */
+    int backups_keep; /* backups made before migrations to keep; 0 is 3 */
 };
 
 /* Opens or makes it: takes the folder's lock (ERR_CONFLICT: another process has it), refuses a database made
@@ -63,11 +63,11 @@ int store_write_now(struct store *s, int (*run)(struct db *, void *, struct err 
 bool store_changed_outside(struct db *writer_db);
 
 struct store_health {
-    size_t queue;       /* jobs waiting */
+    size_t queue; /* jobs waiting */
     int64_t wal_bytes;
     int64_t db_bytes;
     int64_t disk_free_bytes;
-    uint64_t commits, jobs; /* since start; jobs per commit is the group's size */
+    uint64_t commits, jobs;  /* since start; jobs per commit is the group's size */
     int64_t last_failure_ms; /* Unix ms of the last failed commit, 0 never */
 };
 void store_health(struct store *s, struct store_health *out);
