@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/files.h"
+#include "agent/unhealthy.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -156,6 +157,45 @@ static int reboot_now(struct installer *in, char why[PQOTA_TEXT_SIZE])
     return installer_run(in, &run, why) ? PQOTA_OK : PQOTA_E_AGAIN;
 }
 
+/* Not healthy: the boot loader is told, and a reboot should bring the old version back. Not for ever. */
+static enum pqota_confirm go_back(struct installer *in, const struct pqota_artifact *a, uint32_t *wait_s,
+                                  char why[PQOTA_TEXT_SIZE])
+{
+    const char *dir = in->config->state_dir;
+    struct err e = {0};
+    struct unhealthy u = {.reboots = 0};
+    if (unhealthy_read(dir, a->version, &u, &e) != 0)
+        snprintf(u.version, sizeof u.version, "%s", a->version);
+    if (u.reboots >= UNHEALTHY_REBOOTS_MAX) {
+        snprintf(u.why, sizeof u.why, "%s", why);
+        snprintf(why, PQOTA_TEXT_SIZE, "%d reboots did not bring the old version back: %s",
+                 UNHEALTHY_REBOOTS_MAX, u.why);
+        unhealthy_forget(dir);
+        return PQOTA_CONFIRM_RETURNED;
+    }
+    u.reboots++;
+    snprintf(u.why, sizeof u.why, "%s", why);
+    char trouble[PQOTA_TEXT_SIZE] = "";
+    if (unhealthy_write(dir, &u, &e) != 0)
+        log_error("installer", "no reboot: it could not be counted", LOG_ERR(&e));
+    else if (reboot_now(in, trouble) != PQOTA_OK)
+        log_error("installer", "the reboot did not begin", LOG_STR("error", trouble));
+    *wait_s = BAD_WAIT_S;
+    return PQOTA_CONFIRM_WAIT;
+}
+
+/* The old version runs again: the report says why it does, if that is known. */
+static void say_returned(struct installer *in, const struct pqota_artifact *a, const char *now,
+                         char why[PQOTA_TEXT_SIZE])
+{
+    struct err e = {0};
+    struct unhealthy u;
+    bool known = unhealthy_read(in->config->state_dir, a->version, &u, &e) == 0;
+    snprintf(why, PQOTA_TEXT_SIZE, "the device runs %s: it returned to it, or never left it%s%s", now,
+             known ? "; " : "", known ? u.why : "");
+    unhealthy_forget(in->config->state_dir);
+}
+
 enum pqota_confirm installer_confirm(struct installer *in, const struct pqota_artifact *a, const char *good,
                                      const char *bad, uint32_t *wait_s, char why[PQOTA_TEXT_SIZE])
 {
@@ -166,7 +206,7 @@ enum pqota_confirm installer_confirm(struct installer *in, const struct pqota_ar
         /* the client asks for the version itself, and reports that it cannot be told */
         return PQOTA_CONFIRM_GOOD;
     if (strcmp(now, a->version) != 0) {
-        snprintf(why, PQOTA_TEXT_SIZE, "the device runs %s: it returned to it, or never left it", now);
+        say_returned(in, a, now, why);
         return PQOTA_CONFIRM_RETURNED;
     }
     struct installer_run run = {.what = "the health command",
@@ -187,15 +227,14 @@ enum pqota_confirm installer_confirm(struct installer *in, const struct pqota_ar
             return PQOTA_CONFIRM_WAIT;
         }
     }
-    if (healthy)
+    if (healthy) {
+        unhealthy_forget(c->state_dir);
         return PQOTA_CONFIRM_GOOD;
+    }
     log_error("installer", "the new version is not good", LOG_STR("error", why));
     if (bad[0] == '\0' || c->reboot_command[0] == '\0')
         return PQOTA_CONFIRM_RETURNED; /* there is no way back from here; the report says what runs */
-    if (reboot_now(in, trouble) != PQOTA_OK)
-        log_error("installer", "the reboot did not begin", LOG_STR("error", trouble));
-    *wait_s = BAD_WAIT_S;
-    return PQOTA_CONFIRM_WAIT;
+    return go_back(in, a, wait_s, why);
 }
 
 static int cb_version(void *ctx, char out[PQOTA_NAME_SIZE])

@@ -45,14 +45,14 @@ static int read_request(struct call *c, struct publish **out)
 
 static int early(struct call *c)
 {
-    struct publish *p;
+    struct publish *p = NULL;
     int rc = read_request(c, &p);
     return rc != 0 ? rc : ota_publish_early(c->db, c->arena, p, &c->err);
 }
 
 static int keep(struct call *c)
 {
-    struct publish *p;
+    struct publish *p = NULL;
     int rc = read_request(c, &p);
     if (rc != 0)
         return rc;

@@ -10,6 +10,7 @@ import stat
 import threading
 import time
 
+import pytest
 
 from harness import run, wait_for
 
@@ -248,6 +249,47 @@ def test_claims_of_success_need_the_version_that_runs(server, make_agent, tmp_pa
     action = action_of(server, "v-1")
     assert action["state"] == "failed", action
     assert server.api("GET", "/api/devices/v-1").json()["version"] == "0.9"
+
+
+@pytest.mark.parametrize("loader", ["returns", "stuck"])
+def test_a_version_that_stays_unhealthy_is_not_rebooted_for_ever(server, make_agent, tmp_path, loader):
+    """A boot loader that goes back when told, and one that keeps starting the bad version."""
+    version, boot, bad, count = (tmp_path / n for n in ("version", "boot-id", "marked-bad", "reboots"))
+    version.write_text("1.0\n")
+    boot.write_text("0\n")
+    count.write_text("")
+    back = f"echo 1.0 > {version}" if loader == "returns" else "true"
+    agent = make_agent(server, "z-1", "z", installer="command", settings={
+        "installer.command": script(tmp_path / "install", f"echo 2.0 > {version}.next; exit 10"),
+        "installer.version_file": version,
+        "installer.health_command": script(tmp_path / "health", "echo 'no radio' >&2; exit 1"),
+        "installer.bad_command": script(tmp_path / "bad", f"touch {bad}"),
+        "installer.reboot_command": script(
+            tmp_path / "reboot",
+            f"if [ -e {bad} ]; then {back}; else cp {version}.next {version}; fi; echo x >> {count}",
+        ),
+        "agent.boot_id_file": boot,
+    })  # fmt: skip
+    agent.enrol()
+    server.publish("z", "2.0", b"x")
+    deploy(server, "z", "2.0")
+
+    def closed():
+        return (action_of(server, "z-1") or {}).get("state") == "failed"
+
+    for _ in range(8):
+        before = count.read_text()
+        agent.start()
+        wait_for(lambda: count.read_text() != before or closed(), 30, "a reboot or a report")
+        agent.stop(signal.SIGKILL)  # what a reboot does to it
+        if closed():
+            break
+        boot.write_text(os.urandom(4).hex() + "\n")
+    assert action_of(server, "z-1")["state"] == "failed"
+    # One into the new version, then those that should bring the old one back.
+    assert count.read_text().count("x") == (2 if loader == "returns" else 4)
+    texts = [h["text"] for h in server.api("GET", "/api/devices/z-1/history").json()["items"]]
+    assert any("no radio" in t for t in texts), texts
 
 
 def test_tampered_blobs_are_not_installed(server, make_agent):
