@@ -96,7 +96,7 @@ def make_server():
         f"{group[1] if group else '?'},"
     )
     say(
-        f"signature {signature[1] if signature else '?'} on both sides; a full mutual handshake took "
+        f"signature {signature[1] if signature else '?'} from the server; a full mutual handshake took "
         f"{sizes[1]} bytes down and {sizes[2]} up"
     )
     return server

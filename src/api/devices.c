@@ -132,30 +132,30 @@ static bool is_text(struct str s)
     return s.n > 0;
 }
 
-static int tag(struct call *c)
+typedef int change_tag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                       const char *id, const char *tag, struct err *e);
+
+static int change(struct call *c, change_tag *how)
 {
     const char *id = NULL, *name = NULL;
     int rc = api_param_text(c, 0, str_is_device_id, &id);
     if (rc == 0)
         rc = api_param_text(c, 1, is_text, &name);
     if (rc == 0)
-        rc = ota_device_tag(c->ota, c->db, c->arena, c->who, id, name, &c->err);
+        rc = how(c->ota, c->db, c->arena, c->who, id, name, &c->err);
     if (rc == 0)
         http_reply_empty(c->res, 204);
     return rc;
 }
 
+static int tag(struct call *c)
+{
+    return change(c, ota_device_tag);
+}
+
 static int untag(struct call *c)
 {
-    const char *id = NULL, *name = NULL;
-    int rc = api_param_text(c, 0, str_is_device_id, &id);
-    if (rc == 0)
-        rc = api_param_text(c, 1, is_text, &name);
-    if (rc == 0)
-        rc = ota_device_untag(c->ota, c->db, c->arena, c->who, id, name, &c->err);
-    if (rc == 0)
-        http_reply_empty(c->res, 204);
-    return rc;
+    return change(c, ota_device_untag);
 }
 
 static int revoke(struct call *c)

@@ -25,7 +25,8 @@ static int check_headers(struct call *c)
     return 0;
 }
 
-static int read_request(struct call *c, struct publish **out)
+/* What the head says stays with the request: only the file itself is looked at after it. */
+static int early(struct call *c)
 {
     struct publish *p = arena_new(c->arena, struct publish);
     if (p == NULL)
@@ -39,29 +40,19 @@ static int read_request(struct call *c, struct publish **out)
     if (rc == 0)
         rc = read_query(c, "type", &p->type);
     if (rc == 0)
-        *out = p;
+        rc = ota_publish_early(c->db, c->arena, p, &c->err);
+    c->carry = p;
     return rc;
-}
-
-static int early(struct call *c)
-{
-    struct publish *p = NULL;
-    int rc = read_request(c, &p);
-    return rc != 0 ? rc : ota_publish_early(c->db, c->arena, p, &c->err);
 }
 
 static int keep(struct call *c)
 {
-    struct publish *p = NULL;
-    int rc = read_request(c, &p);
-    if (rc != 0)
-        return rc;
+    struct publish *p = c->carry;
     p->sha256 = c->spool->sha256;
     p->size = c->spool->size > INT64_MAX ? 0 : (int64_t)c->spool->size;
-    rc = digest_check(c->req, c->arena, p->sha256, &c->err);
+    int rc = digest_check(c->req, c->arena, p->sha256, &c->err);
     if (rc == 0)
         rc = ota_publish_keep(c->ota, c->arena, p, c->spool->path, &c->err);
-    c->carry = p;
     return rc;
 }
 
