@@ -321,8 +321,25 @@ static const char tallies[] =
     "UPDATE action SET state = 'cancelled', message = 'the device was revoked', closed_at = updated_at"
     "  WHERE closed_at IS NULL AND device IN (SELECT pk FROM device WHERE revoked_at IS NOT NULL);";
 
+static const char announcements[] =
+    /* What waits to be announced over MQTT. Each row is a hint that something changed; what is said is read
+       when it is sent. One row a thing: what changes again before it was sent gets a new pk, so that the
+       broker's receipt for the old one does not take the new one away. */
+    "CREATE TABLE outbox ("
+    "  pk INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  kind TEXT NOT NULL CHECK (kind IN ('release', 'deployment', 'device')),"
+    "  ref INTEGER NOT NULL,"                /* pk of the release, deployment or device */
+    "  position INTEGER NOT NULL DEFAULT 0," /* deployment: pk of the last device that was told */
+    "  created_at INTEGER NOT NULL,"
+    "  UNIQUE (kind, ref)"
+    ") STRICT;"
+
+    /* nginx names a client's certificate by its SHA-1; NULL for what was registered before it was kept. */
+    "ALTER TABLE certificate ADD COLUMN sha1 TEXT;";
+
 const struct migration migrations[] = {
     {1, "first tables", first},
     {2, "numbers counted as they change", tallies},
+    {3, "announcements that wait for the broker", announcements},
 };
 const size_t migration_count = sizeof migrations / sizeof migrations[0];
