@@ -16,6 +16,9 @@
 #include "base/log.h"
 #include "base/str.h"
 
+/* The server's name at the broker, its certificate's common name: no device id has an @ in it. */
+#define CONFIG_MQTT_NAME "@pqota"
+
 /* Relative paths in the file are relative to the file's folder. Lists are comma-separated. */
 struct server_config {
     /* [server] */
@@ -59,6 +62,12 @@ struct server_config {
     /* [devices] */
     int64_t poll_seconds; /* told to agents */
     int64_t status_max;   /* status entries kept per action */
+
+    /* [mqtt] */
+    bool mqtt;
+    const char *mqtt_broker; /* "host:port" */
+    const char *mqtt_ca, *mqtt_certificate, *mqtt_key;
+    int64_t mqtt_wakes_per_second;
 
     /* [limits] */
     int64_t connections; /* open at most, all listeners */

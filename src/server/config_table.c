@@ -21,6 +21,9 @@ const struct config_section config_sections[] = {
      "such a connection today reads it once there is a quantum computer."},
     {"pki", "Who is believed, and what issues device certificates."},
     {"devices", "What devices are told and what is kept of their reports."},
+    {"mqtt",
+     "A broker to which the server announces releases, deployments and events, and by which devices may "
+     "report."},
     {"limits", "How much at once, how large, how long. Reaching one is logged and counted, never fatal."},
     {"retention", "How long the past is kept."},
 };
@@ -100,6 +103,20 @@ const struct config_row config_rows[] = {
      "How often agents ask for an update, in seconds, give or take the jitter that they add."},
     {"devices", "status_max", CONFIG_INT, AT(status_max), "1000", 10, 100000, NULL,
      "Reports kept for one update of one device; more are refused."},
+
+    {"mqtt", "enabled", CONFIG_BOOL, AT(mqtt), "no", 0, 0, NULL,
+     "Whether to connect to a broker. pqota mosquitto-conf writes one's configuration."},
+    {"mqtt", "broker", CONFIG_TEXT, AT(mqtt_broker), "localhost:8883", 0, 0, NULL,
+     "Its name, as its certificate says it, and port."},
+    {"mqtt", "ca", CONFIG_PATH, AT(mqtt_ca), "pki/server-ca.pem", 1, 0, NULL,
+     "Roots that the broker's certificate must end in, PEM."},
+    {"mqtt", "certificate", CONFIG_PATH, AT(mqtt_certificate), "pki/mqtt.pem", 1, 0, NULL,
+     "What the server shows to the broker, issued by device_ca to the name @pqota. Made when it is missing, "
+     "and renewed by the server itself from two thirds of its life on."},
+    {"mqtt", "key", CONFIG_KEY, AT(mqtt_key), "pki/mqtt.key", 1, 0, NULL, "Its private key, likewise."},
+    {"mqtt", "wakes_per_second", CONFIG_INT, AT(mqtt_wakes_per_second), "100", 1, 1000000, NULL,
+     "How many devices an announcement may wake a second: each is told to wait a random time, so long that "
+     "those concerned spread out, at most an hour."},
 
     {"limits", "connections", CONFIG_INT, AT(connections), "16000", 16, 1000000, NULL,
      "Open connections, all listeners together."},
