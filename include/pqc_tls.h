@@ -69,6 +69,33 @@ int pqc_tls_write(pqc_tls_conn_t conn, const char *buffer, int size);
 /* Says goodbye to the peer and frees the connection; the descriptor stays open. NULL is fine. */
 void pqc_tls_close(pqc_tls_conn_t conn);
 
+/*
+ * The same without waiting, for event loops and for callers with deadlines of their own. Besides what the
+ * calls above answer, these answer what to wait for on the descriptor before they are called again.
+ */
+#define PQC_TLS_WANT_READ (-2)
+#define PQC_TLS_WANT_WRITE (-3)
+
+/* A connection before its handshake. host: as pqc_tls_connect takes it; NULL with a server's context. */
+pqc_tls_conn_t pqc_tls_begin(pqc_tls_ctx_t ctx, int socket_fd, const char *host);
+
+/* 0 when the handshake is done; only then may be read and written. */
+int pqc_tls_handshake(pqc_tls_conn_t conn);
+
+int pqc_tls_try_read(pqc_tls_conn_t conn, char *buffer, int size);
+
+/* Bytes taken, 1 to size. After PQC_TLS_WANT_WRITE the same bytes must be offered again, at any address. */
+int pqc_tls_try_write(pqc_tls_conn_t conn, const char *buffer, int size);
+
+/* Says goodbye; nothing can be written afterwards, and reading goes on. 0 when it is said. */
+int pqc_tls_try_shutdown(pqc_tls_conn_t conn);
+
+/* Bytes that can be read without the descriptor's becoming readable. */
+int pqc_tls_pending(pqc_tls_conn_t conn);
+
+/* Frees without goodbye: to a peer that was not told before, the connection was cut off. NULL is fine. */
+void pqc_tls_free_conn(pqc_tls_conn_t conn);
+
 /* What failed last in the calling thread, one sentence naming file, peer and cause; "" if nothing did. The
    text is good until the thread's next call that fails. */
 const char *pqc_tls_error(void);
@@ -83,7 +110,12 @@ const char *pqc_tls_cipher(pqc_tls_conn_t conn);           /* "TLS_AES_256_GCM_S
 const char *pqc_tls_peer_common_name(pqc_tls_conn_t conn); /* subject CN of the peer's certificate */
 const char *pqc_tls_peer_san(pqc_tls_conn_t conn);         /* first DNS name in it */
 const char *pqc_tls_peer_fingerprint(pqc_tls_conn_t conn); /* SHA-256 of it, 64 lower-case hex digits */
+const char *pqc_tls_peer_serial(pqc_tls_conn_t conn);      /* of it, lower-case hex, no leading zeros */
+const char *pqc_tls_peer_issuer(pqc_tls_conn_t conn);      /* SHA-256 of its issuer's public key, hex */
+long long pqc_tls_peer_not_after(pqc_tls_conn_t conn);     /* its end, Unix seconds; 0 if none was shown */
 bool pqc_tls_resumed(pqc_tls_conn_t conn);                 /* continued an earlier session */
+
+const char *pqc_tls_version(void); /* of the library: "0.1.0" */
 
 #ifdef __cplusplus
 }

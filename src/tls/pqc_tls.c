@@ -2,6 +2,7 @@
 #include "pqc_tls.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ struct pqc_tls_conn {
     int fd;
     int io_ms;
     bool write_failed; /* part of something may be out: more would follow it as if it were whole */
+    bool said_goodbye; /* nothing may follow */
 };
 
 CLEANUP_DEFINE(ctx, struct pqc_tls_ctx, pqc_tls_free_ctx);
@@ -193,7 +195,7 @@ static bool shake(struct tls_conn *tls, int fd, enum tls_role role, int ms)
     }
 }
 
-static pqc_tls_conn_t start(pqc_tls_ctx_t ctx, int fd, const char *host)
+static pqc_tls_conn_t begin(pqc_tls_ctx_t ctx, int fd, const char *host)
 {
     if (!is_stream_socket(fd))
         return NULL;
@@ -209,7 +211,15 @@ static pqc_tls_conn_t start(pqc_tls_ctx_t ctx, int fd, const char *host)
         say("%s", e.text);
         return NULL;
     }
-    return shake(conn->tls, fd, ctx->role, ctx->handshake_ms) ? take_ptr(conn) : NULL;
+    return take_ptr(conn);
+}
+
+static pqc_tls_conn_t start(pqc_tls_ctx_t ctx, int fd, const char *host)
+{
+    CLEANUP(conn_cleanup) struct pqc_tls_conn *conn = begin(ctx, fd, host);
+    if (conn == NULL || !shake(conn->tls, fd, ctx->role, ctx->handshake_ms))
+        return NULL;
+    return take_ptr(conn);
 }
 
 pqc_tls_conn_t pqc_tls_accept(pqc_tls_ctx_t ctx, int socket_fd)
@@ -282,16 +292,23 @@ static bool write_all(pqc_tls_conn_t conn, const char *p, size_t left)
     return true;
 }
 
+static bool may_write(const struct pqc_tls_conn *conn)
+{
+    if (conn->write_failed)
+        say("an earlier write on this connection failed");
+    else if (conn->said_goodbye)
+        say("nothing can be written after the goodbye");
+    return !conn->write_failed && !conn->said_goodbye;
+}
+
 int pqc_tls_write(pqc_tls_conn_t conn, const char *buffer, int size)
 {
     if (conn == NULL || size < 0 || (buffer == NULL && size > 0)) {
         say("pqc_tls_write needs a connection and bytes");
         return -1;
     }
-    if (conn->write_failed) {
-        say("an earlier write on this connection failed");
+    if (!may_write(conn))
         return -1;
-    }
     conn->write_failed = !write_all(conn, buffer, (size_t)size);
     return conn->write_failed ? -1 : size;
 }
@@ -302,7 +319,7 @@ void pqc_tls_close(pqc_tls_conn_t conn)
         return;
     int64_t deadline = deadline_in(conn->io_ms);
     /* After half a record nothing may follow, so no goodbye either: the peer sees a cut, which it was. */
-    while (!conn->write_failed) {
+    while (!conn->write_failed && !conn->said_goodbye) {
         /* A goodbye that cannot be said changes nothing for the caller, who is leaving. */
         enum tls_step step = tls_shutdown(conn->tls, NULL);
         if ((step != TLS_WANT_READ && step != TLS_WANT_WRITE) ||
@@ -310,6 +327,104 @@ void pqc_tls_close(pqc_tls_conn_t conn)
             break;
     }
     conn_free(conn);
+}
+
+void pqc_tls_free_conn(pqc_tls_conn_t conn)
+{
+    if (conn != NULL)
+        conn_free(conn);
+}
+
+pqc_tls_conn_t pqc_tls_begin(pqc_tls_ctx_t ctx, int socket_fd, const char *host)
+{
+    if (ctx != NULL && (ctx->role == TLS_CLIENT) == (host != NULL))
+        return begin(ctx, socket_fd, host);
+    say("pqc_tls_begin needs a context, and a host name with a client's context only");
+    return NULL;
+}
+
+/* done where the step is done, else what to wait for, or -1 with the reason told. */
+static int answer(enum tls_step step, const struct err *e, int done)
+{
+    switch (step) {
+    case TLS_DONE:
+        return done;
+    case TLS_WANT_READ:
+        return PQC_TLS_WANT_READ;
+    case TLS_WANT_WRITE:
+        return PQC_TLS_WANT_WRITE;
+    case TLS_CLOSED:
+        say("the peer has closed the connection");
+        return -1;
+    default:
+        say("%s", e->text);
+        return -1;
+    }
+}
+
+int pqc_tls_handshake(pqc_tls_conn_t conn)
+{
+    if (conn == NULL) {
+        say("pqc_tls_handshake needs a connection");
+        return -1;
+    }
+    struct err e = {0};
+    return answer(tls_handshake(conn->tls, &e), &e, 0);
+}
+
+int pqc_tls_try_read(pqc_tls_conn_t conn, char *buffer, int size)
+{
+    if (conn == NULL || buffer == NULL || size < 1) {
+        say("pqc_tls_try_read needs a connection and a buffer of at least one byte");
+        return -1;
+    }
+    struct err e = {0};
+    size_t n = 0;
+    enum tls_step step = tls_read(conn->tls, buffer, (size_t)size, &n, &e);
+    return step == TLS_CLOSED ? 0 : answer(step, &e, (int)n);
+}
+
+int pqc_tls_try_write(pqc_tls_conn_t conn, const char *buffer, int size)
+{
+    if (conn == NULL || buffer == NULL || size < 1) {
+        say("pqc_tls_try_write needs a connection and at least one byte");
+        return -1;
+    }
+    if (!may_write(conn))
+        return -1;
+    struct err e = {0};
+    size_t n = 0;
+    enum tls_step step = tls_write(conn->tls, buffer, (size_t)size, &n, &e);
+    int rc = answer(step, &e, (int)n);
+    conn->write_failed = rc == -1;
+    return rc;
+}
+
+int pqc_tls_try_shutdown(pqc_tls_conn_t conn)
+{
+    if (conn == NULL) {
+        say("pqc_tls_try_shutdown needs a connection");
+        return -1;
+    }
+    if (conn->said_goodbye)
+        return 0;
+    if (!may_write(conn))
+        return -1;
+    struct err e = {0};
+    int rc = answer(tls_shutdown(conn->tls, &e), &e, 0);
+    conn->said_goodbye = rc == 0;
+    return rc;
+}
+
+int pqc_tls_pending(pqc_tls_conn_t conn)
+{
+    size_t n = conn != NULL ? tls_pending(conn->tls) : 0;
+    return n < INT_MAX ? (int)n : INT_MAX;
+}
+
+const char *pqc_tls_version(void)
+{
+    return PQOTA_VERSION;
 }
 
 static const struct tls_info *info(pqc_tls_conn_t conn)
@@ -345,6 +460,21 @@ const char *pqc_tls_peer_san(pqc_tls_conn_t conn)
 const char *pqc_tls_peer_fingerprint(pqc_tls_conn_t conn)
 {
     return conn != NULL ? info(conn)->peer.fingerprint : NULL;
+}
+
+const char *pqc_tls_peer_serial(pqc_tls_conn_t conn)
+{
+    return conn != NULL ? info(conn)->peer.serial : NULL;
+}
+
+const char *pqc_tls_peer_issuer(pqc_tls_conn_t conn)
+{
+    return conn != NULL ? info(conn)->peer.issuer : NULL;
+}
+
+long long pqc_tls_peer_not_after(pqc_tls_conn_t conn)
+{
+    return conn != NULL ? (long long)info(conn)->peer.not_after : 0;
 }
 
 bool pqc_tls_resumed(pqc_tls_conn_t conn)

@@ -204,6 +204,17 @@ static void wrong_calls_are_errors_not_crashes(void **state)
     close(fd[1]);
     pqc_tls_free_ctx(server);
     pqc_tls_free_ctx(client);
+    assert_null(pqc_tls_begin(NULL, 0, NULL));
+    assert_error_says("needs a context");
+    assert_int_equal(pqc_tls_handshake(NULL), -1);
+    assert_int_equal(pqc_tls_try_read(NULL, NULL, 1), -1);
+    assert_int_equal(pqc_tls_try_write(NULL, NULL, 1), -1);
+    assert_int_equal(pqc_tls_try_shutdown(NULL), -1);
+    assert_int_equal(pqc_tls_pending(NULL), 0);
+    assert_null(pqc_tls_peer_serial(NULL));
+    assert_null(pqc_tls_peer_issuer(NULL));
+    assert_int_equal(pqc_tls_peer_not_after(NULL), 0);
+    assert_true(strlen(pqc_tls_version()) >= 5);
 }
 
 static int64_t now_ms(void)

@@ -1,0 +1,118 @@
+/* The calls of the public interface that do not wait, from the shared library. */
+#include "pqc_tls.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cert_fixture.h"
+
+#define assert_error_says(part)                                                                              \
+    do {                                                                                                     \
+        if (strstr(pqc_tls_error(), (part)) == NULL)                                                         \
+            fail_msg("\"%s\" does not say \"%s\"", pqc_tls_error(), (part));                                 \
+    } while (0)
+#define must(x)                                                                                              \
+    do {                                                                                                     \
+        if (!(x))                                                                                            \
+            fail_msg("%s: %s", #x, pqc_tls_error());                                                         \
+    } while (0)
+
+static pqc_tls_ctx_t server_ctx(const char *kem, const char *sig)
+{
+    pqc_tls_ctx_t ctx = pqc_tls_create_server_ctx(server_id->cert_file, server_id->key_file,
+                                                  device_ca->cert_file, kem, sig, true);
+    must(ctx != NULL);
+    return ctx;
+}
+
+static pqc_tls_ctx_t client_ctx(const char *kem, const char *sig)
+{
+    pqc_tls_ctx_t ctx =
+        pqc_tls_create_client_ctx(device_id->cert_file, device_id->key_file, server_ca->cert_file, kem, sig);
+    must(ctx != NULL);
+    return ctx;
+}
+
+/* One step of each side until both are done. */
+static void shake(pqc_tls_conn_t a, pqc_tls_conn_t b)
+{
+    int ra = PQC_TLS_WANT_READ, rb = PQC_TLS_WANT_READ;
+    for (int i = 0; i < 20 && (ra != 0 || rb != 0); i++) {
+        ra = ra != 0 ? pqc_tls_handshake(a) : 0;
+        must(ra != -1);
+        rb = rb != 0 ? pqc_tls_handshake(b) : 0;
+        must(rb != -1);
+    }
+    assert_int_equal(ra, 0);
+    assert_int_equal(rb, 0);
+}
+
+static void steps_without_waiting(void **state)
+{
+    (void)state;
+    pqc_tls_ctx_t server = server_ctx("mlkem768", NULL), ctx = client_ctx("mlkem768", NULL);
+    int fd[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    pqc_tls_conn_t client = pqc_tls_begin(ctx, fd[0], "localhost"), conn = pqc_tls_begin(server, fd[1], NULL);
+    must(client != NULL && conn != NULL);
+    char buf[4096];
+    assert_int_equal(pqc_tls_handshake(conn), PQC_TLS_WANT_READ);
+    assert_int_equal(pqc_tls_try_read(conn, buf, 10), -1); /* not before the handshake */
+    shake(client, conn);
+    assert_true(strlen(pqc_tls_peer_serial(conn)) > 0 && strlen(pqc_tls_peer_issuer(conn)) == 64);
+    assert_true(pqc_tls_peer_not_after(conn) > time(NULL));
+
+    assert_int_equal(pqc_tls_try_read(conn, buf, 10), PQC_TLS_WANT_READ);
+    assert_int_equal(pqc_tls_try_write(client, "hello, world", 12), 12);
+    assert_int_equal(pqc_tls_pending(conn), 0);
+    assert_int_equal(pqc_tls_try_read(conn, buf, 5), 5);
+    assert_int_equal(pqc_tls_pending(conn), 7);
+    assert_int_equal(pqc_tls_try_read(conn, buf + 5, 100), 7);
+    assert_memory_equal(buf, "hello, world", 12);
+
+    memset(buf, 'x', sizeof buf);
+    long sent = 0, got = 0;
+    int n;
+    while ((n = pqc_tls_try_write(client, buf, sizeof buf)) > 0)
+        sent += n;
+    assert_int_equal(n, PQC_TLS_WANT_WRITE);
+    while ((n = pqc_tls_try_read(conn, buf, sizeof buf)) > 0)
+        got += n;
+    assert_int_equal(n, PQC_TLS_WANT_READ);
+    memset(buf, 'x', sizeof buf);
+    sent += pqc_tls_try_write(client, buf, sizeof buf); /* the same bytes again */
+    assert_int_equal(pqc_tls_try_shutdown(client), 0);
+    assert_int_equal(pqc_tls_try_shutdown(client), 0);
+    assert_int_equal(pqc_tls_try_write(client, buf, 1), -1);
+    assert_error_says("goodbye");
+    while ((n = pqc_tls_try_read(conn, buf, sizeof buf)) > 0)
+        got += n;
+    assert_int_equal(n, 0);
+    assert_int_equal(got, sent);
+    assert_int_equal(pqc_tls_try_write(conn, "late", 4), 4); /* the other direction is open */
+    assert_int_equal(pqc_tls_try_read(client, buf, 10), 4);
+    pqc_tls_free_conn(conn);
+    pqc_tls_close(client);
+    pqc_tls_free_conn(NULL);
+    close(fd[0]);
+    close(fd[1]);
+    pqc_tls_free_ctx(server);
+    pqc_tls_free_ctx(ctx);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_DFL); /* the library may raise none, so it is not ignored here */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_without_waiting),
+    };
+    return cmocka_run_group_tests(tests, fixture_group_start, fixture_group_stop);
+}
