@@ -2,6 +2,7 @@
 #include "pqc_tls.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
