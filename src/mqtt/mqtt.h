@@ -32,7 +32,7 @@ struct mqtt_handlers {
     void (*published)(void *ctx, uint64_t ticket, const struct err *refused);
 };
 
-struct mqtt_settings { /* copied, but for the context, which gets a reference */
+struct mqtt_settings {  /* copied, but for the context, which gets a reference */
     const char *broker; /* "host:port", "[::1]:8883"; the port is 8883 when left out */
     const char *client_id;
     /* The broker keeps subscriptions and what came meanwhile for a client that is away. 0: it does not. */
