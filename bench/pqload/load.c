@@ -1,0 +1,315 @@
+#include "pqload/load.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "pqload/cpu.h"
+
+#define SECOND 1000000000ULL
+
+bool load_counts(const struct load *l, uint64_t due)
+{
+    if (l->step == 0)
+        return l->phase == LOAD_MEASURE;
+    return l->begin != 0 && due >= l->begin && (l->end == 0 || due < l->end);
+}
+
+void load_error(struct load *l, enum error_kind kind, const char *text)
+{
+    struct counts *c = &l->counts;
+    c->errors[kind]++;
+    if (c->error_count < LOAD_SAMPLES)
+        snprintf(c->samples[c->error_count], ERR_TEXT_MAX, "%s: %s", error_names[kind], text);
+    c->error_count++;
+    if (c->error_count == LOAD_ERRORS_MAX && l->phase != LOAD_OVER) {
+        l->rc =
+            err_set(&l->error, ERR_IO, "%d operations failed; the first: %s", LOAD_ERRORS_MAX, c->samples[0]);
+        load_stop(l);
+    }
+}
+
+void load_slot_done(struct slot *s)
+{
+    struct load *l = s->load;
+    if (l->phase == LOAD_OVER)
+        return;
+    list_add_tail(s->failed ? &l->resting : &l->waiting, &s->link);
+    if (s->busy) {
+        s->busy = false;
+        l->busy--;
+        l->round_busy -= l->options->mode == MODE_IDLE;
+    }
+    if (l->phase == LOAD_DRAIN && l->busy == 0 && l->next_due >= l->end)
+        load_stop(l);
+}
+
+static void read_cpu(struct load *l, uint64_t *own, uint64_t *others)
+{
+    *own = cpu_own();
+    if (cpu_of(l->options->pids, l->options->pid_count, others, &l->error) != 0 && l->phase != LOAD_OVER) {
+        l->rc = l->error.code;
+        load_stop(l);
+    }
+}
+
+static void begin_measuring(struct load *l)
+{
+    for (size_t i = 0; i < l->options->connections && mode_stays(l->options->mode); i++)
+        slot_account(&l->slots[i], false);
+    read_cpu(l, &l->own_cpu_before, &l->other_cpu_before);
+    l->phase = l->phase == LOAD_OVER ? LOAD_OVER : LOAD_MEASURE;
+    l->begin = uv_hrtime();
+}
+
+static void end_measuring(struct load *l)
+{
+    uint64_t own, others;
+    l->counts.elapsed_ns = uv_hrtime() - l->begin;
+    read_cpu(l, &own, &others);
+    l->counts.own_cpu_us = own - l->own_cpu_before;
+    l->counts.other_cpu_us = others - l->other_cpu_before;
+    for (size_t i = 0; i < l->options->connections && mode_stays(l->options->mode); i++)
+        slot_account(&l->slots[i], true);
+}
+
+/* Everything closes, so that the event loop ends. */
+void load_stop(struct load *l)
+{
+    if (l->phase == LOAD_MEASURE || l->phase == LOAD_DRAIN)
+        end_measuring(l);
+    l->phase = LOAD_OVER;
+    for (size_t i = 0; i < l->options->connections; i++)
+        slot_close(&l->slots[i]);
+    uv_handle_t *handles[] = {(uv_handle_t *)&l->dispatch, (uv_handle_t *)&l->stage, (uv_handle_t *)&l->tick,
+                              (uv_handle_t *)&l->alarm, (uv_handle_t *)&l->input};
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
+        if (uv_handle_get_type(handles[i]) != UV_UNKNOWN_HANDLE && !uv_is_closing(handles[i]))
+            uv_close(handles[i], NULL);
+    }
+}
+
+static void on_stage(uv_timer_t *timer)
+{
+    struct load *l = timer->data;
+    if (l->phase == LOAD_WARMUP) {
+        begin_measuring(l);
+        if (l->phase == LOAD_MEASURE)
+            uv_timer_start(timer, on_stage, (uint64_t)(l->options->seconds * 1e3 + 0.5), 0);
+        return;
+    }
+    if (l->phase == LOAD_DRAIN) {
+        load_error(l, ERROR_TIMEOUT, "operations were due and not done: the server is slower than --rate");
+        if (l->phase != LOAD_OVER)
+            load_stop(l);
+        return;
+    }
+    l->end = uv_hrtime();
+    if (l->step == 0 || (l->busy == 0 && l->next_due >= l->end)) {
+        load_stop(l);
+        return;
+    }
+    l->phase = LOAD_DRAIN;
+    uv_timer_start(timer, on_stage, (uint64_t)(l->options->timeout * 1e3 + 0.5), 0);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct load *l = timer->data;
+    uint64_t now = uv_hrtime();
+    for (size_t i = 0; i < l->options->connections && l->phase != LOAD_OVER; i++)
+        slot_check_timeout(&l->slots[i], now);
+    for (struct list *it; l->phase != LOAD_OVER && (it = list_pop(&l->resting)) != NULL;)
+        list_add_tail(&l->waiting, it);
+}
+
+static void on_alarm(uv_poll_t *poll, int status, int events)
+{
+    (void)status, (void)events;
+    uint64_t expirations;
+    struct load *l = poll->data;
+    if (read(l->alarm_fd, &expirations, sizeof expirations) < 0)
+        return; /* it was set anew since: it will ring again */
+}
+
+static void set_alarm(struct load *l)
+{
+    struct itimerspec at = {
+        .it_value = {.tv_sec = (time_t)(l->next_due / SECOND), .tv_nsec = (long)(l->next_due % SECOND)}};
+    timerfd_settime(l->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/* Before each wait: whoever is free begins what is due, at most one operation a slot. */
+static void on_dispatch(uv_prepare_t *prepare)
+{
+    struct load *l = prepare->data;
+    if (l->options->mode == MODE_IDLE) {
+        round_dispatch(l);
+        return;
+    }
+    uint64_t now = uv_hrtime();
+    size_t most = l->options->connections;
+    while (l->phase != LOAD_OVER && !list_empty(&l->waiting) && most-- > 0) {
+        uint64_t due = now;
+        if (l->step != 0) {
+            if (l->next_due > now || (l->end != 0 && l->next_due >= l->end))
+                break;
+            due = l->next_due;
+            l->next_due += l->step;
+        }
+        struct slot *s = container_of(list_pop(&l->waiting), struct slot, link);
+        slot_begin(s, due);
+    }
+    if (l->phase != LOAD_OVER && l->step != 0 && !list_empty(&l->waiting))
+        set_alarm(l);
+}
+
+static int resolve(struct load *l, struct err *e)
+{
+    const struct options *o = l->options;
+    const char *name = o->address != NULL ? o->address : o->host;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC}, *list = NULL;
+    int rc = getaddrinfo(name, o->port, &hints, &list);
+    if (rc != 0)
+        return err_set(e, ERR_NOT_FOUND, "the address of %s cannot be found: %s", name, gai_strerror(rc));
+    int last = 0;
+    bool found = false;
+    for (const struct addrinfo *a = list; a != NULL && !found; a = a->ai_next) {
+        auto_close int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        found = fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0;
+        last = errno;
+        if (found) {
+            memcpy(&l->to, a->ai_addr, a->ai_addrlen);
+            l->to_n = a->ai_addrlen;
+        }
+    }
+    freeaddrinfo(list);
+    return found ? 0 : err_errno(e, last, "nobody answers at %s port %s", name, o->port);
+}
+
+static int make_tls(const struct options *o, struct tls_ctx **out, struct err *e)
+{
+    struct tls_config c = {.role = TLS_CLIENT,
+                           .ca_file = o->ca,
+                           .cert_file = o->cert,
+                           .key_file = o->key,
+                           .kem = o->kem,
+                           .sig = o->sig,
+                           .alpn = "http/1.1",
+                           .remember = o->mode == MODE_RESUMED};
+    int rc = tls_ctx_new(&c, out, e);
+    if (rc == 0) { /* one system call for many records: the load stays cheap */
+        SSL_CTX_set_read_ahead(tls_ctx_ssl(*out), 1);
+        SSL_CTX_set_default_read_buffer_len(tls_ctx_ssl(*out), LOAD_BUFFER);
+    }
+    return rc;
+}
+
+/* A context remembers one session, so each slot that resumes has its own; the others share one. */
+static int make_slots(struct load *l, struct err *e)
+{
+    size_t n = l->options->connections;
+    l->slots = calloc(n, sizeof *l->slots);
+    if (l->slots == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for %zu connections", n);
+    int rc = make_tls(l->options, &l->tls, e);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        struct slot *s = &l->slots[i];
+        s->load = l;
+        s->fd = -1;
+        list_init(&s->link);
+        list_add_tail(&l->waiting, &s->link);
+        if (l->options->mode == MODE_RESUMED)
+            rc = make_tls(l->options, &s->tls, e);
+        else
+            s->tls = tls_ctx_ref(l->tls);
+    }
+    return rc;
+}
+
+static int make_request(struct load *l, struct err *e)
+{
+    const struct options *o = l->options;
+    int n = snprintf(l->request, sizeof l->request,
+                     "GET %s HTTP/1.1\r\nHost: %s:%s\r\nUser-Agent: pqload/" PQOTA_VERSION "\r\n\r\n",
+                     o->path, o->host, o->port);
+    if (n < 0 || (size_t)n >= sizeof l->request)
+        return err_set(e, ERR_TOO_LARGE, "the URL is longer than %d bytes", LOAD_REQUEST_MAX);
+    l->request_n = (size_t)n;
+    return 0;
+}
+
+static int make_handles(struct load *l, struct err *e)
+{
+    l->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (l->alarm_fd < 0)
+        return err_errno(e, errno, "no timer");
+    l->dispatch.data = l->stage.data = l->tick.data = l->alarm.data = l->input.data = l;
+    uv_prepare_init(&l->uv, &l->dispatch);
+    uv_timer_init(&l->uv, &l->stage);
+    uv_timer_init(&l->uv, &l->tick);
+    int rc = uv_poll_init(&l->uv, &l->alarm, l->alarm_fd);
+    if (rc == 0)
+        rc = uv_poll_start(&l->alarm, UV_READABLE, on_alarm);
+    if (rc != 0)
+        return err_set(e, ERR_IO, "no event loop: %s", uv_strerror(rc));
+    uv_prepare_start(&l->dispatch, on_dispatch);
+    uv_timer_start(&l->tick, on_tick, LOAD_TICK_MS, LOAD_TICK_MS);
+    l->next_due = uv_hrtime();
+    if (l->options->mode == MODE_IDLE)
+        return round_init(l, e);
+    uv_timer_start(&l->stage, on_stage, (uint64_t)(l->options->warmup * 1e3 + 0.5), 0);
+    return 0;
+}
+
+static int prepare(struct load *l, struct err *e)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files); /* what is missing then is told by socket() */
+    }
+    int rc = resolve(l, e);
+    if (rc == 0)
+        rc = make_request(l, e);
+    if (rc == 0)
+        rc = make_slots(l, e);
+    return rc == 0 ? make_handles(l, e) : rc;
+}
+
+int load_run(const struct options *o, struct counts *out, struct err *e)
+{
+    auto_free struct load *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return err_set(e, ERR_NOMEM, "no memory");
+    l->options = o;
+    l->alarm_fd = -1;
+    l->step = o->rate > 0 ? (uint64_t)(1e9 / o->rate) : 0;
+    list_init(&l->waiting);
+    list_init(&l->resting);
+    uv_loop_init(&l->uv);
+    int rc = prepare(l, e);
+    if (rc != 0 && l->slots != NULL && l->tls != NULL)
+        load_stop(l);
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+    if (rc == 0 && l->rc != 0) {
+        rc = l->rc;
+        *e = l->error;
+    }
+    *out = l->counts;
+    for (size_t i = 0; l->slots != NULL && i < o->connections; i++)
+        tls_ctx_free(l->slots[i].tls);
+    free(l->slots);
+    tls_ctx_free(l->tls);
+    if (l->alarm_fd >= 0)
+        close(l->alarm_fd);
+    uv_loop_close(&l->uv);
+    return rc;
+}

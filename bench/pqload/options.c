@@ -1,0 +1,241 @@
+#include "pqload/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+const char *const mode_names[MODES] = {"full", "resumed", "keep", "download", "idle"};
+
+static const char usage[] =
+    "pqload [OPTION]... https://HOST[:PORT]/PATH\n"
+    "\n"
+    "Puts load on a server over post-quantum TLS and says how fast it answered. One thread.\n"
+    "\n"
+    "  -m, --mode MODE         full      connect, full handshake, one request, close (default)\n"
+    "                          resumed   the same, with the session of the connection before\n"
+    "                          keep      requests on connections that stay\n"
+    "                          download  the same, for large bodies\n"
+    "                          idle      open the connections, one request each, then wait: \"ping\" on "
+    "standard\n"
+    "                                    input makes each send one more, \"quit\" or its end ends\n"
+    "  -c, --connections N     at once (default 1)\n"
+    "  -r, --rate N            operations a second, at even distances; each is timed from when it was due,\n"
+    "                          also if it had to wait (default: as many as there can be)\n"
+    "  -d, --seconds S         measured (default 5)\n"
+    "  -w, --warmup S          before that, not counted (default 1)\n"
+    "  -t, --timeout S         an operation that takes longer is an error (default 10)\n"
+    "      --ca FILE           roots of the server's certificate (needed)\n"
+    "      --cert FILE, --key FILE   a client's certificate (default: none is shown)\n"
+    "      --kem LIST          key exchanges (default x25519mlkem768)\n"
+    "      --sig LIST          signatures (default mldsa65)\n"
+    "      --address IP        connect to this address; HOST is what the certificate must name\n"
+    "      --expect STATUS     what each response must have (default 200)\n"
+    "      --cpu-of PID,...    measure the processor time of these processes too\n"
+    "      --allow-errors      exit with 0 although operations failed\n"
+    "      --json              print the result as one JSON object\n"
+    "  -h, --help\n"
+    "\n"
+    "Exit code 0: all operations were good; 1: some were not, or it could not begin; 2: wrong usage.\n";
+
+enum {
+    OPT_CA = 256,
+    OPT_CERT,
+    OPT_KEY,
+    OPT_KEM,
+    OPT_SIG,
+    OPT_ADDRESS,
+    OPT_EXPECT,
+    OPT_CPU,
+    OPT_ALLOW,
+    OPT_JSON
+};
+
+static const struct option long_options[] = {
+    {"mode", required_argument, NULL, 'm'},
+    {"connections", required_argument, NULL, 'c'},
+    {"rate", required_argument, NULL, 'r'},
+    {"seconds", required_argument, NULL, 'd'},
+    {"warmup", required_argument, NULL, 'w'},
+    {"timeout", required_argument, NULL, 't'},
+    {"ca", required_argument, NULL, OPT_CA},
+    {"cert", required_argument, NULL, OPT_CERT},
+    {"key", required_argument, NULL, OPT_KEY},
+    {"kem", required_argument, NULL, OPT_KEM},
+    {"sig", required_argument, NULL, OPT_SIG},
+    {"address", required_argument, NULL, OPT_ADDRESS},
+    {"expect", required_argument, NULL, OPT_EXPECT},
+    {"cpu-of", required_argument, NULL, OPT_CPU},
+    {"allow-errors", no_argument, NULL, OPT_ALLOW},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static int parse_mode(const char *text, enum mode *out, struct err *e)
+{
+    for (unsigned i = 0; i < MODES; i++) {
+        if (strcmp(text, mode_names[i]) == 0) {
+            *out = (enum mode)i;
+            return 0;
+        }
+    }
+    return err_set(e, ERR_INVALID, "there is no mode \"%s\": full, resumed, keep, download or idle", text);
+}
+
+static int parse_number(const char *what, const char *text, double min, double max, double *out,
+                        struct err *e)
+{
+    char *end;
+    errno = 0;
+    double v = strtod(text, &end);
+    if (end == text || *end != '\0' || errno != 0 || !isfinite(v) || v < min || v > max)
+        return err_set(e, ERR_INVALID, "--%s is \"%s\"; it must be a number from %g to %g", what, text, min,
+                       max);
+    *out = v;
+    return 0;
+}
+
+static int parse_count(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *out,
+                       struct err *e)
+{
+    uint64_t v;
+    if (str_to_u64(str_of(text), max, &v) != 0 || v < min)
+        return err_set(e, ERR_INVALID, "--%s is \"%s\"; it must be a number from %llu to %llu", what, text,
+                       (unsigned long long)min, (unsigned long long)max);
+    *out = v;
+    return 0;
+}
+
+static int parse_pids(const char *text, struct options *o, struct err *e)
+{
+    struct str rest = str_of(text), part;
+    o->pid_count = 0;
+    while (str_split(&rest, ',', &part)) {
+        uint64_t pid;
+        if (str_to_u64(part, INT32_MAX, &pid) != 0 || pid == 0)
+            return err_set(e, ERR_INVALID, "--cpu-of is \"%s\"; it must be process ids with commas", text);
+        if (o->pid_count == OPTIONS_PIDS_MAX)
+            return err_set(e, ERR_INVALID, "--cpu-of names more than %d processes", OPTIONS_PIDS_MAX);
+        o->pids[o->pid_count++] = (pid_t)pid;
+    }
+    return 0;
+}
+
+static int parse_url(const char *url, struct options *o, struct err *e)
+{
+    struct str rest = str_of(url);
+    const char scheme[] = "https://";
+    const char *begin = url + strlen(scheme);
+    if (strncmp(url, scheme, strlen(scheme)) != 0)
+        return err_set(e, ERR_INVALID, "\"%s\" does not begin with https://", url);
+    const char *slash = strchr(begin, '/');
+    rest = (struct str){begin, slash != NULL ? (size_t)(slash - begin) : strlen(begin)};
+    const char *colon = memchr(rest.p, ':', rest.n);
+    struct str host = {rest.p, colon != NULL ? (size_t)(colon - rest.p) : rest.n};
+    struct str port = colon != NULL ? (struct str){colon + 1, rest.n - host.n - 1} : STR("443");
+    uint64_t number;
+    if (host.n == 0 || host.n >= sizeof o->host || str_to_u64(port, 65535, &number) != 0 || number == 0)
+        return err_set(e, ERR_INVALID, "\"%s\" is not https://HOST[:PORT]/PATH", url);
+    snprintf(o->host, sizeof o->host, STR_FMT, STR_ARG(host));
+    snprintf(o->port, sizeof o->port, "%u", (unsigned)number);
+    o->path = slash != NULL ? slash : "/";
+    for (const char *p = o->path; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~')
+            return err_set(e, ERR_INVALID, "the path in \"%s\" has a character that no request may have",
+                           url);
+    }
+    return 0;
+}
+
+static int parse_number_option(int o, const char *arg, struct options *out, struct err *e)
+{
+    uint64_t n = 0;
+    int rc;
+    switch (o) {
+    case 'c':
+        rc = parse_count("connections", arg, 1, OPTIONS_CONNECTIONS_MAX, &n, e);
+        out->connections = rc == 0 ? (size_t)n : out->connections;
+        return rc;
+    case OPT_EXPECT:
+        rc = parse_count("expect", arg, 200, 599, &n, e);
+        out->expect = rc == 0 ? (int)n : out->expect;
+        return rc;
+    case 'r':
+        return parse_number("rate", arg, 0.01, OPTIONS_RATE_MAX, &out->rate, e);
+    case 'd':
+        return parse_number("seconds", arg, 0.05, OPTIONS_SECONDS_MAX, &out->seconds, e);
+    case 'w':
+        return parse_number("warmup", arg, 0, OPTIONS_SECONDS_MAX, &out->warmup, e);
+    default:
+        return parse_number("timeout", arg, 0.1, OPTIONS_SECONDS_MAX, &out->timeout, e);
+    }
+}
+
+static int parse_option(int o, char *arg, struct options *out, struct err *e)
+{
+    const char **texts[] = {[OPT_CA - OPT_CA] = &out->ca,   [OPT_CERT - OPT_CA] = &out->cert,
+                            [OPT_KEY - OPT_CA] = &out->key, [OPT_KEM - OPT_CA] = &out->kem,
+                            [OPT_SIG - OPT_CA] = &out->sig, [OPT_ADDRESS - OPT_CA] = &out->address};
+    switch (o) {
+    case 'm':
+        return parse_mode(arg, &out->mode, e);
+    case OPT_CPU:
+        return parse_pids(arg, out, e);
+    case OPT_ALLOW:
+        out->allow_errors = true;
+        return 0;
+    case OPT_JSON:
+        out->json = true;
+        return 0;
+    case OPT_CA:
+    case OPT_CERT:
+    case OPT_KEY:
+    case OPT_KEM:
+    case OPT_SIG:
+    case OPT_ADDRESS:
+        *texts[o - OPT_CA] = arg;
+        return 0;
+    case '?':
+        return err_set(e, ERR_INVALID, "the command line could not be read; see pqload --help");
+    default:
+        return parse_number_option(o, arg, out, e);
+    }
+}
+
+int options_parse(int argc, char **argv, struct options *out, struct err *e)
+{
+    struct options o = {.connections = 1,
+                        .seconds = 5,
+                        .warmup = 1,
+                        .timeout = 10,
+                        .expect = 200,
+                        .kem = "x25519mlkem768",
+                        .sig = "mldsa65"};
+    for (int c; (c = getopt_long(argc, argv, "m:c:r:d:w:t:h", long_options, NULL)) != -1;) {
+        if (c == 'h') {
+            fputs(usage, stdout);
+            return 1;
+        }
+        int rc = parse_option(c, optarg, &o, e);
+        if (rc != 0)
+            return rc;
+    }
+    if (optind + 1 != argc)
+        return err_set(e, ERR_INVALID, "one URL is needed; see pqload --help");
+    if (o.ca == NULL)
+        return err_set(e, ERR_INVALID, "--ca is needed: whom to believe about the server");
+    if ((o.cert == NULL) != (o.key == NULL))
+        return err_set(e, ERR_INVALID, "--cert and --key are given together or not at all");
+    if (o.mode == MODE_IDLE && o.rate > 0)
+        return err_set(e, ERR_INVALID, "--rate makes no sense for idle connections");
+    int rc = parse_url(argv[optind], &o, e);
+    if (rc != 0)
+        return rc;
+    *out = o;
+    return 0;
+}

@@ -1,0 +1,14 @@
+/* What was counted, for a person or as one JSON object. */
+#ifndef BENCH_PQLOAD_RESULT_H
+#define BENCH_PQLOAD_RESULT_H
+
+#include <stdio.h>
+
+#include "pqload/load.h"
+
+/* Above this share of one core the load, not the server, may have been the limit. */
+#define RESULT_OWN_CPU_MAX 0.95
+
+int result_print(const struct options *o, const struct counts *c, FILE *out, struct err *e) MUST_CHECK;
+
+#endif
