@@ -44,6 +44,16 @@ static int find_or_add(struct db *db, struct arena *a, const char *name, const c
     return 0;
 }
 
+/* Registered before SHA-1s were kept, by which a proxy names certificates: registering it again adds it. */
+static bool complete(struct db *db, const struct certificate *c, int64_t pk)
+{
+    bool added = false;
+    int rc = c->sha1 == NULL ? ERR_INVALID
+                             : store_certificate_add_sha1(db, c->issuer, c->serial, c->fingerprint, pk,
+                                                          c->sha1, &added, NULL);
+    return rc == 0 && added;
+}
+
 static int add(struct db *db, struct arena *a, const char *who, const char *name, const char *role,
                const struct pki_cert *cert, int64_t now_ms, struct err *e)
 {
@@ -67,12 +77,18 @@ static int add(struct db *db, struct arena *a, const char *who, const char *name
         .issuer = cert->issuer_key,
         .serial = cert->serial,
         .fingerprint = cert->fingerprint,
+        .sha1 = cert->sha1[0] != '\0' ? cert->sha1 : NULL,
         .key_id = cert->key_id,
         .not_before = cert->not_before * 1000,
         .not_after = cert->not_after * 1000,
         .issued_at = now_ms,
     };
     rc = store_certificate_add(db, &c, 0, pk, e);
+    if (rc == ERR_CONFLICT && complete(db, &c, pk)) {
+        rc = 0;
+        if (e != NULL)
+            *e = (struct err){0};
+    }
     if (rc != 0)
         return rc;
     char end[CLOCK_TEXT_MAX];

@@ -53,6 +53,7 @@ struct pki_cert { /* what is known of a certificate; texts in the fields */
     char serial[PKI_SERIAL_MAX];
     char issuer_key[SHA256_HEX_SIZE];  /* SHA-256 of the issuer's SubjectPublicKeyInfo */
     char fingerprint[SHA256_HEX_SIZE]; /* SHA-256 of the DER */
+    char sha1[SHA1_HEX_SIZE];          /* SHA-1 of the DER, which is what nginx tells; "" when not known */
     char key_id[SHA256_HEX_SIZE];      /* SHA-256 of its own SubjectPublicKeyInfo */
     int64_t not_before, not_after;     /* Unix seconds */
     char common_name[129];
@@ -95,6 +96,10 @@ int pki_cert_verify(struct str pem, const char *roots_file, enum pki_purpose pur
  */
 int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, size_t *count,
                        struct err *e) MUST_CHECK;
+
+/* Subjects of the same certificates, in the same order, as nginx writes names (RFC 2253, ASCII alone). */
+int pki_bundle_subjects(const char *file, struct arena *a, const char ***subjects, size_t *count,
+                        struct err *e) MUST_CHECK;
 
 /* What a listener or client needs of its files: readable, the key is the certificate's, the certificate is
    for that purpose and valid at now_s (Unix seconds). The error says which of these is not so. *cert is

@@ -58,6 +58,9 @@ int pki_cert_describe(X509 *cert, struct pki_cert *out, struct err *e)
     if (X509_digest(cert, EVP_sha256(), hash, &n) != 1 || n != SHA256_SIZE)
         return pki_err(e, ERR_CRYPTO, "cannot hash a certificate");
     hex_encode(hash, SHA256_SIZE, c.fingerprint);
+    if (X509_digest(cert, EVP_sha1(), hash, &n) != 1 || n != SHA1_SIZE)
+        return pki_err(e, ERR_CRYPTO, "cannot hash a certificate");
+    hex_encode(hash, SHA1_SIZE, c.sha1);
     int rc = pki_key_id(key, c.key_id, e);
     if (rc == 0)
         rc = pki_serial_text(X509_get0_serialNumber(cert), c.serial, e);
@@ -116,6 +119,40 @@ int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, siz
     if (rc != 0)
         return rc;
     *ids = list;
+    *count = n;
+    return 0;
+}
+
+static int subject_of(const X509 *cert, struct arena *a, const char **out, struct err *e)
+{
+    auto_bio BIO *bio = BIO_new(BIO_s_mem());
+    if (bio == NULL || X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) < 0)
+        return pki_err(e, ERR_CRYPTO, "cannot write a certificate's subject");
+    struct str text;
+    int rc = pki_bio_text(bio, a, &text, e);
+    if (rc != 0)
+        return rc;
+    *out = arena_dup_str(a, text);
+    return *out != NULL ? 0 : err_set(e, ERR_NOMEM, "no memory for a certificate's subject");
+}
+
+int pki_bundle_subjects(const char *file, struct arena *a, const char ***subjects, size_t *count,
+                        struct err *e)
+{
+    X509 *certs[PKI_BUNDLE_MAX];
+    size_t n = 0;
+    int rc = pki_certs_load(file, certs, &n, e);
+    if (rc != 0)
+        return rc;
+    const char **list = arena_array(a, const char *, n);
+    if (list == NULL)
+        rc = err_set(e, ERR_NOMEM, "no memory for the subjects in %s", file);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = subject_of(certs[i], a, &list[i], e);
+    pki_certs_free(certs, n);
+    if (rc != 0)
+        return rc;
+    *subjects = list;
     *count = n;
     return 0;
 }

@@ -18,6 +18,7 @@
 
 /* The server's name at the broker, its certificate's common name: no device id has an @ in it. */
 #define CONFIG_MQTT_NAME "@pqota"
+#define CONFIG_MQTT_DAYS 90 /* its life; the server renews it */
 
 /* Relative paths in the file are relative to the file's folder. Lists are comma-separated. */
 struct server_config {
@@ -42,11 +43,13 @@ struct server_config {
     bool unix_socket;
     const char *unix_path;
     int64_t unix_mode; /* octal in the file */
+    bool unix_proxy;   /* a proxy may say who its client is */
 
     /* [plain] without TLS */
     bool plain;
     const char *plain_listen;
     bool insecure_plain_anywhere; /* without it only loopback addresses are accepted */
+    const char *insecure_proxies; /* addresses and networks of proxies that are believed; "": none */
 
     /* [classical] TLS without post-quantum algorithms */
     bool classical;
@@ -100,5 +103,14 @@ int config_man(struct buf *out, struct err *e) MUST_CHECK;
 /* One address of a listen setting: cuts it off *rest (which begins as the whole setting). 1: *out is an
    address, 0: none is left, negative: the text is not "[IPv6]:port" or "IPv4:port". */
 int config_listen_next(struct str *rest, struct sockaddr_storage *out, struct err *e) MUST_CHECK;
+
+/* A range of addresses: those whose first `bits` bits are these. */
+struct config_network {
+    sa_family_t family; /* AF_INET or AF_INET6 */
+    unsigned bits;
+    unsigned char bytes[16];
+};
+/* One network of a list of addresses ("192.0.2.1", "2001:db8::/32"), as config_listen_next. */
+int config_network_next(struct str *rest, struct config_network *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -67,12 +67,20 @@ const struct config_row config_rows[] = {
     {"unix", "path", CONFIG_PATH, AT(unix_path), "pqota.sock", 1, 0, NULL, "The socket's file."},
     {"unix", "mode", CONFIG_MODE, AT(unix_mode), "0660", 0, 0777, NULL,
      "Its permissions, octal: whoever may write to it is the local administrator."},
+    {"unix", "proxy", CONFIG_BOOL, AT(unix_proxy), "no", 0, 0, NULL,
+     "Whether a proxy such as nginx comes here and says who its clients are, in the header X-Pqota-Client "
+     "that it always overwrites; pqota nginx-conf writes its configuration. Whoever may write to the socket "
+     "can then act as any device and any operator."},
 
     {"plain", "enabled", CONFIG_BOOL, AT(plain), "no", 0, 0, NULL, "Whether to listen here."},
     {"plain", "listen", CONFIG_LISTEN, AT(plain_listen), "127.0.0.1:8080", 0, 0, NULL,
      "Addresses and ports."},
     {"plain", "insecure_anywhere", CONFIG_BOOL, AT(insecure_plain_anywhere), "no", 0, 0, NULL,
      "Allows addresses other than loopback. Everybody on the way can then read and change what is sent."},
+    {"plain", "insecure_proxy_addresses", CONFIG_NETS, AT(insecure_proxies), "", 0, 0, NULL,
+     "Addresses and networks, such as 192.0.2.7, 2001:db8::/64, of proxies that are believed when they say "
+     "who their clients are, devices alone. Whoever can send from there, or change what is sent on the way, "
+     "can act as any device. [unix] proxy has no such weakness."},
 
     {"classical", "enabled", CONFIG_BOOL, AT(classical), "no", 0, 0, NULL, "Whether to listen here."},
     {"classical", "listen", CONFIG_LISTEN, AT(classical_listen), "[::]:8445, 0.0.0.0:8445", 0, 0, NULL,

@@ -19,6 +19,7 @@ enum config_type {
     CONFIG_TEXT,   /* text, may be empty */
     CONFIG_URL,    /* http or https with nothing after the host's port, or empty */
     CONFIG_LISTEN, /* text, a list of addresses with ports */
+    CONFIG_NETS,   /* text, a list of addresses and networks, may be empty */
     CONFIG_PATH,   /* path, relative to the file's folder */
     CONFIG_KEY,    /* path, or a URI that OSSL_STORE opens */
 };

@@ -139,6 +139,16 @@ static int as_listen(const struct place *at, struct str v)
     return rc == 0 && count > 0 ? as_text(at, v) : ERR_INVALID;
 }
 
+static int as_nets(const struct place *at, struct str v)
+{
+    struct config_network network;
+    struct str rest = v;
+    int rc;
+    while ((rc = config_network_next(&rest, &network, NULL)) == 1)
+        continue;
+    return rc == 0 ? as_text(at, v) : ERR_INVALID;
+}
+
 static int as_path(const struct place *at, struct str v)
 {
     if (v.n == 0)
@@ -168,7 +178,8 @@ static int (*const readers[])(const struct place *, struct str) = {
     [CONFIG_BOOL] = as_bool,     [CONFIG_INT] = as_int,     [CONFIG_SIZE] = as_size,
     [CONFIG_MODE] = as_mode,     [CONFIG_LEVEL] = as_level, [CONFIG_FORMAT] = as_format,
     [CONFIG_CHOICE] = as_choice, [CONFIG_TEXT] = as_text,   [CONFIG_URL] = as_url,
-    [CONFIG_LISTEN] = as_listen, [CONFIG_PATH] = as_path,   [CONFIG_KEY] = as_key,
+    [CONFIG_LISTEN] = as_listen, [CONFIG_NETS] = as_nets,   [CONFIG_PATH] = as_path,
+    [CONFIG_KEY] = as_key,
 };
 
 int config_value_set(const struct config_row *row, struct str value, const char *folder, struct arena *a,
@@ -241,6 +252,8 @@ int config_value_rule(const struct config_row *row, struct buf *out)
         return buf_printf(out, "empty or https://HOST or https://HOST:PORT, with no path");
     case CONFIG_LISTEN:
         return buf_printf(out, "a list of addresses with ports, such as \"[::]:8443, 192.0.2.1:8443\"");
+    case CONFIG_NETS:
+        return buf_printf(out, "a list of addresses and networks, such as \"192.0.2.7, 2001:db8::/64\"");
     case CONFIG_PATH:
         return buf_printf(out, "a path");
     case CONFIG_KEY:
@@ -297,6 +310,44 @@ int config_listen_next(struct str *rest, struct sockaddr_storage *out, struct er
     item = str_trim(item);
     if (item.n == 0 || parse_listen(item, out) != 0)
         return err_set(e, ERR_INVALID, "\"" STR_FMT "\" is not [IPv6]:PORT or IPv4:PORT", STR_ARG(item));
+    *rest = left;
+    return 1;
+}
+
+static int parse_network(struct str item, struct config_network *out)
+{
+    struct str host, digits = item;
+    struct config_network n = {.family = AF_INET};
+    char text[INET6_ADDRSTRLEN];
+    uint64_t bits;
+    bool has_bits = memchr(item.p, '/', item.n) != NULL;
+    if (!str_split(&digits, '/', &host) || host.n == 0 || host.n >= sizeof text)
+        return ERR_INVALID;
+    memcpy(text, host.p, host.n);
+    text[host.n] = '\0';
+    if (memchr(text, ':', host.n) != NULL)
+        n.family = AF_INET6;
+    if (inet_pton(n.family, text, n.bytes) != 1)
+        return ERR_INVALID;
+    n.bits = n.family == AF_INET6 ? 128 : 32;
+    if (has_bits && str_to_u64(digits, n.bits, &bits) != 0)
+        return ERR_INVALID;
+    if (has_bits)
+        n.bits = (unsigned)bits;
+    *out = n;
+    return 0;
+}
+
+int config_network_next(struct str *rest, struct config_network *out, struct err *e)
+{
+    struct str item, left = *rest;
+    if (!str_split(&left, ',', &item))
+        return 0;
+    item = str_trim(item);
+    if (item.n == 0 && left.p == NULL)
+        return 0; /* an empty list */
+    if (item.n == 0 || parse_network(item, out) != 0)
+        return err_set(e, ERR_INVALID, "\"" STR_FMT "\" is no address and no ADDRESS/BITS", STR_ARG(item));
     *rest = left;
     return 1;
 }

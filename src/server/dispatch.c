@@ -9,25 +9,10 @@
 
 #define ARENA_MAX (8u << 20) /* bytes one request may use */
 
-/* "https://host:port" as the client sees us. What the Host header says is put into links, so it must look
-   like a host. */
-static const char *base_url(struct server *s, struct exchange *x)
+static const char *base_url(const struct run *run)
 {
-    if (s->config.public_url[0] != '\0')
-        return s->config.public_url;
-    struct str host = http_header_get(&x->req, "host");
-    for (size_t i = 0; i < host.n; i++) {
-        char c = host.p[i];
-        bool fine = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                    (c != '\0' && strchr(".-_:[]", c) != NULL);
-        if (!fine)
-            return "";
-    }
-    if (host.n == 0)
-        return ""; /* links stay relative */
-    const char *url =
-        arena_printf(&x->arena, "%s://" STR_FMT, x->peer->kind == NET_TLS ? "https" : "http", STR_ARG(host));
-    return url != NULL ? url : "";
+    const char *set = run->server->config.public_url;
+    return set[0] != '\0' ? set : proxy_base_url(&run->proxy, run->x, &run->x->arena);
 }
 
 static enum net_verdict refuse(struct exchange *x, int status, const char *detail)
@@ -113,6 +98,20 @@ static enum net_verdict ask_head(struct run *run, enum net_verdict verdict)
     return NET_REFUSE;
 }
 
+/* Answers when it is nobody who counts. */
+static int who_asks(struct run *run)
+{
+    struct exchange *x = run->x;
+    struct err *e = &run->call.err; /* the log says why, and to which certificate */
+    snprintf(run->who.address, sizeof run->who.address, "%s", x->peer->address);
+    int rc = proxy_read(&run->server->config, x->peer, &x->req, &run->proxy, e);
+    if (rc == 0)
+        rc = identify(run->server, x, &run->proxy, &run->who, e);
+    if (rc != 0)
+        http_reply_problem(&x->res, &x->arena, e);
+    return rc;
+}
+
 /* The head of a request is here: everything that can be refused without its body is refused now. */
 static enum net_verdict on_head(void *ctx, struct exchange *x)
 {
@@ -124,10 +123,9 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
     run->server = s;
     run->x = x;
     struct err e = {0};
-    if (identify(s, x->peer, &run->who, &e) != 0) {
-        run->call.err = e; /* the log says why, and to which certificate */
+    if (who_asks(run) != 0) {
         x->res.close = true;
-        return refuse(x, 401, e.text);
+        return NET_REFUSE;
     }
     if (x->req.method == HTTP_OTHER)
         return refuse(x, 501, "this server does not know that method");
@@ -143,7 +141,7 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
     c->res = &x->res;
     c->arena = &x->arena;
     c->who = &run->who;
-    c->base_url = base_url(s, x);
+    c->base_url = base_url(run);
     c->ota = &s->ota;
     c->server = s;
     return ask_head(run, plan_body(run));
@@ -181,14 +179,14 @@ static void log_request(const struct run *run)
         /* There may be no answer yet, and if there is, nobody has it. The connection's end says why. */
         log_at(reads ? LOG_DEBUG : LOG_INFO, "http", "request cut off", LOG_S("method", x->req.method_text),
                LOG_S("path", x->req.path), LOG_STR("who", run->who.id),
-               LOG_STR("role", identity_role(&run->who)), LOG_STR("peer", x->peer->address),
+               LOG_STR("role", identity_role(&run->who)), LOG_STR("peer", run->who.address),
                LOG_STR("listener", x->peer->listener), LOG_I64("received", (int64_t)x->body_seen));
         return;
     }
     enum log_level level = status >= 500 ? LOG_ERROR : status >= 400 || !reads ? LOG_INFO : LOG_DEBUG;
     log_at(level, "http", "request", LOG_S("method", x->req.method_text), LOG_S("path", x->req.path),
            LOG_I64("status", status), LOG_STR("who", run->who.id), LOG_STR("role", identity_role(&run->who)),
-           LOG_STR("peer", x->peer->address), LOG_STR("listener", x->peer->listener),
+           LOG_STR("peer", run->who.address), LOG_STR("listener", x->peer->listener),
            LOG_STR(run->call.err.code != 0 && status < 500 ? "error" : NULL, run->call.err.text));
 }
 

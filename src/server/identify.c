@@ -2,11 +2,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "ota/issuers.h"
 #include "ota/principal.h"
 #include "ota/renew.h"
+#include "server/proxy.h"
 #include "server/server.h"
+#include "store/certificates.h"
 
 /* A certificate that was issued and is now seen for the first time: noted by a background job. */
 struct first_use {
@@ -59,25 +63,120 @@ static void notice_first_use(struct server *s, const struct identity *who)
     }
 }
 
-int identify(struct server *s, const struct net_peer *peer, struct identity *out, struct err *e)
+/* --- through a proxy ----------------------------------------------------------------------------------- */
+
+struct shown {
+    char issuer[SHA256_HEX_SIZE];
+    struct certificate_seen seen;
+};
+
+/* Who stole an authority can give another certificate the same serial: the SHA-1 tells. An operator's has to
+   be known; a device's is not for one that was issued before it was kept. */
+static bool fits(const struct certificate_seen *c, const struct proxy_client *client)
 {
-    struct identity id = {.who = peer->kind == NET_UNIX ? WHO_LOCAL : WHO_ANYONE};
-    if (peer->tls != NULL && peer->tls->peer.present) {
-        const struct tls_peer *p = &peer->tls->peer;
-        const struct principal_certificate cert = {
-            .issuer = p->issuer,
-            .serial = p->serial,
-            .fingerprint = p->fingerprint,
-            .common_name = p->common_name,
-            .not_after = p->not_after,
-        };
-        int rc = principals_identify(s->ota.principals, &cert, clock_unix_ms(s->clock) / 1000, &id, e);
-        if (rc != 0)
+    return c->sha1[0] != '\0' ? strcmp(c->sha1, client->sha1) == 0 : !c->is_operator;
+}
+
+static int refuse_shown(const struct certificate_seen *c, const struct proxy_client *client, struct err *e)
+{
+    if (c->sha1[0] == '\0')
+        return err_set(e, ERR_UNAUTHENTICATED,
+                       "the operator certificate with serial %s was registered before its SHA-1 was kept, by "
+                       "which a proxy names it: register the certificate again, or come without the proxy",
+                       client->serial);
+    log_error("server", "a known serial on another certificate: has an authority been stolen?",
+              LOG_STR("kind", c->is_operator ? "operator" : "device"), LOG_STR("serial", client->serial),
+              LOG_STR("sha1", client->sha1));
+    return err_set(e, ERR_UNAUTHENTICATED,
+                   "the certificate with serial %s is not the one that is registered here under that serial",
+                   client->serial);
+}
+
+/* While roots change, several may have the issuer's name. */
+static int find_shown(struct server *s, struct db *db, const struct proxy_client *client, struct shown *out,
+                      struct err *e)
+{
+    char keys[ISSUERS_MAX][SHA256_HEX_SIZE];
+    size_t n = issuers_find(s->issuers, client->issuer, keys);
+    struct certificate_seen other;
+    bool differs = false;
+    for (size_t i = 0; i < n; i++) {
+        struct certificate_seen c;
+        int rc = store_certificate_seen(db, keys[i], client->serial, &c, e);
+        if (rc == 0 && fits(&c, client)) {
+            memcpy(out->issuer, keys[i], sizeof out->issuer);
+            out->seen = c;
+            return 0;
+        }
+        if (rc != 0 && rc != ERR_NOT_FOUND)
             return rc;
-        if (id.who == WHO_DEVICE)
-            notice_first_use(s, &id);
+        if (rc == 0) {
+            other = c;
+            differs = true;
+        }
     }
-    snprintf(id.address, sizeof id.address, "%s", peer->address);
+    if (differs)
+        return refuse_shown(&other, client, e);
+    if (n == 0)
+        return err_set(e, ERR_UNAUTHENTICATED,
+                       "the certificate's issuer is neither a root for devices nor one for operators");
+    return err_set(e, ERR_UNAUTHENTICATED,
+                   "the certificate with serial %s is not known here; through a proxy only those count that "
+                   "this server issued or registered",
+                   client->serial);
+}
+
+static int by_proxy(struct server *s, struct exchange *x, const struct proxy_says *proxy,
+                    struct identity *out, struct err *e)
+{
+    struct shown it;
+    int rc = find_shown(s, exchange_loop_ctx(x), &proxy->client, &it, e);
+    if (rc != 0)
+        return rc;
+    if (it.seen.is_operator && !proxy->local)
+        return err_set(e, ERR_DENIED,
+                       "an operator is not believed through a proxy over TCP: come straight to the server's "
+                       "TLS listener, or let the proxy use the Unix socket ([unix] proxy)");
+    const struct principal_certificate cert = {
+        .issuer = it.issuer,
+        .serial = proxy->client.serial,
+        .fingerprint = it.seen.fingerprint,
+        .common_name = it.seen.device,
+        .not_after = it.seen.not_after / 1000,
+    };
+    return principals_identify(s->ota.principals, &cert, clock_unix_ms(s->clock) / 1000, out, e);
+}
+
+/* --- all ----------------------------------------------------------------------------------------------- */
+
+static int by_connection(struct server *s, const struct tls_peer *p, struct identity *out, struct err *e)
+{
+    const struct principal_certificate cert = {
+        .issuer = p->issuer,
+        .serial = p->serial,
+        .fingerprint = p->fingerprint,
+        .common_name = p->common_name,
+        .not_after = p->not_after,
+    };
+    return principals_identify(s->ota.principals, &cert, clock_unix_ms(s->clock) / 1000, out, e);
+}
+
+int identify(struct server *s, struct exchange *x, const struct proxy_says *proxy, struct identity *out,
+             struct err *e)
+{
+    const struct net_peer *peer = x->peer;
+    bool local = peer->kind == NET_UNIX && !proxy->named;
+    struct identity id = {.who = local ? WHO_LOCAL : WHO_ANYONE};
+    int rc = 0;
+    if (peer->tls != NULL && peer->tls->peer.present)
+        rc = by_connection(s, &peer->tls->peer, &id, e);
+    else if (proxy->named && proxy->client.certificate)
+        rc = by_proxy(s, x, proxy, &id, e);
+    if (rc != 0)
+        return rc;
+    if (id.who == WHO_DEVICE)
+        notice_first_use(s, &id);
+    snprintf(id.address, sizeof id.address, "%s", proxy->address[0] != '\0' ? proxy->address : peer->address);
     *out = id;
     return 0;
 }

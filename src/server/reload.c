@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ota/issuers.h"
 #include "ota/principal.h"
 #include "server/server.h"
 
@@ -22,6 +23,29 @@ struct net_limits server_net_limits(const struct server_config *c)
     };
 }
 
+/* The names of the roots, for a proxy tells no more of who issued. */
+static int name_issuers(struct server *s, const struct server_config *c, struct arena *a, struct err *e)
+{
+    const char *const files[] = {c->device_roots, c->operator_roots};
+    struct issuer_row rows[ISSUERS_MAX];
+    size_t n = 0;
+    for (size_t f = 0; f < 2; f++) {
+        const char **names = NULL, **ids = NULL;
+        size_t names_n = 0, ids_n = 0;
+        int rc = pki_bundle_subjects(files[f], a, &names, &names_n, e);
+        if (rc == 0)
+            rc = pki_bundle_key_ids(files[f], a, &ids, &ids_n, e);
+        if (rc != 0)
+            return rc;
+        if (names_n != ids_n || n + ids_n > ISSUERS_MAX)
+            return err_set(e, ERR_CONFLICT, "%s changed while it was read, or holds too many roots",
+                           files[f]);
+        for (size_t i = 0; i < ids_n; i++)
+            rows[n++] = (struct issuer_row){.name = names[i], .key_id = ids[i]};
+    }
+    return issuers_set(s->issuers, rows, n, e);
+}
+
 int server_load_trust(struct server *s, const struct server_config *c, struct err *e)
 {
     auto_arena struct arena a;
@@ -34,6 +58,8 @@ int server_load_trust(struct server *s, const struct server_config *c, struct er
         rc = pki_bundle_key_ids(c->operator_roots, &a, &operators, &operator_count, e);
     if (rc == 0)
         rc = pki_ca_load(c->device_ca, c->device_ca_key, &ca, e);
+    if (rc == 0)
+        rc = name_issuers(s, c, &a, e);
     if (rc == 0)
         rc = principals_set_roots(s->ota.principals, devices, device_count, operators, operator_count,
                                   c->renew_grace_days, e);
@@ -66,6 +92,7 @@ static bool needs_restart(const struct server_config *old, const struct server_c
            !same(old->public_url, new->public_url) || !same(old->device_roots, new->device_roots) ||
            !same(old->operator_roots, new->operator_roots) || !same(old->server_roots, new->server_roots) ||
            old->loops != new->loops || old->unix_mode != new->unix_mode ||
+           old->unix_proxy != new->unix_proxy || !same(old->insecure_proxies, new->insecure_proxies) ||
            old->device_days != new->device_days || old->poll_seconds != new->poll_seconds ||
            old->status_max != new->status_max || old->event_days != new->event_days ||
            old->action_days != new->action_days || old->blob_hours != new->blob_hours ||

@@ -8,6 +8,7 @@
 #include "http/route.h"
 #include "net/exchange.h"
 #include "server/pool.h"
+#include "server/proxy.h"
 #include "store/store.h"
 
 struct server;
@@ -18,7 +19,8 @@ struct run {
     struct exchange *x;
     const struct route *route;
     struct call call;
-    struct identity who;
+    struct proxy_says proxy;
+    struct identity who; /* its address is there from the beginning */
     size_t step;
     bool upgraded; /* the READ step at hand runs in the WRITE lane */
     int result;    /* of the last handler: CALL_NEXT, CALL_REPLY */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ota/issuers.h"
 #include "ota/principal.h"
 #include "ota/seen.h"
 #include "pki/pki.h"
@@ -66,6 +67,8 @@ static int open_domain(struct server *s, struct err *e)
         rc = seen_new(&s->ota.seen, e);
     if (rc == 0)
         rc = crl_new(&s->ota.crl, e);
+    if (rc == 0)
+        rc = issuers_new(&s->issuers, e);
     if (rc == 0)
         rc = server_load_trust(s, c, e);
     if (rc == 0)
@@ -278,6 +281,7 @@ static void stop(struct server *s)
     principals_free(s->ota.principals);
     seen_free(s->ota.seen);
     crl_free(s->ota.crl);
+    issuers_free(s->issuers);
     pki_ca_free(s->device_ca);
 }
 

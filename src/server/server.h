@@ -18,6 +18,7 @@
 #define SERVER_LISTENS_MAX 32
 #define SERVER_TABLES_MAX 32
 
+struct issuers;
 struct jobs; /* background work; see server/jobs.h */
 
 struct server {
@@ -31,6 +32,7 @@ struct server {
     struct ota ota;
     pthread_mutex_t ca_lock;
     struct pki_ca *device_ca; /* changed by a reload, under ca_lock */
+    struct issuers *issuers;  /* names of the roots, for what a proxy says */
 
     struct pool *query, *sign, *file;
     struct tls_sessions *sessions;

@@ -82,7 +82,7 @@ int store_certificate_add(struct db *db, const struct certificate *c, int64_t de
     int rc =
         db_prepare(db, &s,
                    "INSERT INTO certificate (issuer, serial, fingerprint, key_id, pem, not_before, not_after,"
-                   " issued_at, device, operator) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   " issued_at, device, operator, sha1) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                    e);
     if (rc != 0)
         return rc;
@@ -96,6 +96,7 @@ int store_certificate_add(struct db *db, const struct certificate *c, int64_t de
     stmt_i64(&s, 8, c->issued_at);
     bind_owner(&s, 9, device);
     bind_owner(&s, 10, operator_pk);
+    stmt_text(&s, 11, c->sha1);
     rc = stmt_run(&s, e);
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_CONFLICT, "the certificate with serial %s is registered already", c->serial);
@@ -115,6 +116,66 @@ int store_certificate_get(struct db *db, struct arena *a, const char *issuer, co
     rc = read_one(&s, a, out, e);
     if (rc == 0)
         *device = stmt_get_i64(&s, 11);
+    return rc;
+}
+
+static void copy_text(struct stmt *s, int column, struct arena *a, char *out, size_t size, bool *bad)
+{
+    const char *text = stmt_get_text(s, column, a, bad);
+    int n = snprintf(out, size, "%s", text != NULL ? text : "");
+    if (n < 0 || (size_t)n >= size)
+        *bad = true;
+}
+
+int store_certificate_seen(struct db *db, const char *issuer, const char *serial,
+                           struct certificate_seen *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT c.fingerprint, c.sha1, d.id, c.not_after, c.operator IS NOT NULL"
+                        " FROM certificate c LEFT JOIN device d ON d.pk = c.device"
+                        " WHERE c.issuer = ? AND c.serial = ?",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, issuer);
+    stmt_text(&s, 2, serial);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    if (rc == STMT_END)
+        return err_set(e, ERR_NOT_FOUND, "there is no such certificate");
+    auto_arena struct arena texts;
+    arena_init(&texts, 4096);
+    bool bad = false;
+    struct certificate_seen c = {.not_after = stmt_get_i64(&s, 3), .is_operator = stmt_get_i64(&s, 4) != 0};
+    copy_text(&s, 0, &texts, c.fingerprint, sizeof c.fingerprint, &bad);
+    copy_text(&s, 1, &texts, c.sha1, sizeof c.sha1, &bad);
+    copy_text(&s, 2, &texts, c.device, sizeof c.device, &bad);
+    if (bad)
+        return err_set(e, ERR_CORRUPT, "the certificate with serial %s cannot be read", serial);
+    *out = c;
+    return 0;
+}
+
+int store_certificate_add_sha1(struct db *db, const char *issuer, const char *serial, const char *fingerprint,
+                               int64_t operator_pk, const char *sha1, bool *added, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE certificate SET sha1 = ? WHERE issuer = ? AND serial = ? AND fingerprint = ?"
+                        " AND operator = ? AND sha1 IS NULL",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, sha1);
+    stmt_text(&s, 2, issuer);
+    stmt_text(&s, 3, serial);
+    stmt_text(&s, 4, fingerprint);
+    stmt_i64(&s, 5, operator_pk);
+    rc = stmt_run(&s, e);
+    if (rc == 0)
+        *added = db_changes(db) > 0;
     return rc;
 }
 

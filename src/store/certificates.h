@@ -2,11 +2,14 @@
 #ifndef PQOTA_STORE_CERTIFICATES_H
 #define PQOTA_STORE_CERTIFICATES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/hex.h"
+#include "base/identity.h"
 #include "model/certificate.h"
 
 struct db;
@@ -17,6 +20,21 @@ int store_certificate_add(struct db *db, const struct certificate *c, int64_t de
 /* *device is 0 when it is an operator's. ERR_NOT_FOUND. */
 int store_certificate_get(struct db *db, struct arena *a, const char *issuer, const char *serial,
                           struct certificate *out, int64_t *device, struct err *e) MUST_CHECK;
+
+/* What has to be known of a certificate that a proxy names by issuer and serial: one step in an index. */
+struct certificate_seen {
+    char fingerprint[SHA256_HEX_SIZE];
+    char sha1[SHA1_HEX_SIZE];     /* "": registered before it was kept */
+    char device[IDENTITY_ID_MAX]; /* its id, "" when it is an operator's */
+    bool is_operator;
+    int64_t not_after; /* Unix milliseconds */
+};
+/* ERR_NOT_FOUND. */
+int store_certificate_seen(struct db *db, const char *issuer, const char *serial,
+                           struct certificate_seen *out, struct err *e) MUST_CHECK;
+/* Completes that operator's certificate where its SHA-1 is not known; *added says whether there was one. */
+int store_certificate_add_sha1(struct db *db, const char *issuer, const char *serial, const char *fingerprint,
+                               int64_t operator_pk, const char *sha1, bool *added, struct err *e) MUST_CHECK;
 
 #define CERTIFICATE_LIST_MAX 64
 /* The newest CERTIFICATE_LIST_MAX, newest first; without their PEM. */
