@@ -27,6 +27,7 @@ struct db {
     int64_t deadline; /* monotonic ms, 0 none */
     int64_t data_version;
     bool reading; /* db_read_begin made a transaction */
+    bool news;    /* something to announce was written */
     size_t kept_count;
     struct kept kept[CACHE_SLOTS];
 };
@@ -382,6 +383,18 @@ int db_reset_all(struct db *db)
             sqlite3_reset(it);
         }
     return busy;
+}
+
+void db_note_news(struct db *db)
+{
+    db->news = true;
+}
+
+bool db_take_news(struct db *db)
+{
+    bool news = db->news;
+    db->news = false;
+    return news;
 }
 
 bool db_changed_outside(struct db *db)

@@ -61,6 +61,9 @@ const char *stmt_get_text(struct stmt *s, int column, struct arena *a, bool *oom
 
 int64_t db_changes(struct db *db); /* rows the last statement changed */
 int64_t db_last_rowid(struct db *db);
+/* Something was written that is to be announced: the writer tells so after the commit (store_on_news). */
+void db_note_news(struct db *db);
+bool db_take_news(struct db *db); /* whether there was; not any more */
 /* Runs one or more statements without results. */
 int db_exec(struct db *db, const char *sql, struct err *e) MUST_CHECK;
 /* Deadline for what runs on this connection (progress handler); 0 is none. Monotonic milliseconds. */

@@ -40,6 +40,17 @@ struct candidate {
 int store_candidates(struct db *db, struct arena *a, int64_t device, const char *device_id, const char *model,
                      struct candidate *out, size_t *count, struct err *e) MUST_CHECK;
 
+/* Devices that it is or was for, or that have an action of it, in the order of their pk, above `after`: out has
+   room for `look`, the number of devices looked at for one call at most (some may be left out). *last: the
+   pk of the last one looked at; *end: there are no others. Tags as they are now. */
+int store_deployment_members(struct db *db, const struct deployment *d, int64_t after, size_t look,
+                             int64_t *out, size_t *count, int64_t *last, bool *end, struct err *e) MUST_CHECK;
+/* About how many devices it is for; counting stops at `most`. */
+int store_deployment_reach(struct db *db, const struct deployment *d, int64_t most, int64_t *out,
+                           struct err *e) MUST_CHECK;
+/* Devices of the release's models that are not revoked. */
+int store_release_reach(struct db *db, int64_t release, int64_t *out, struct err *e) MUST_CHECK;
+
 /* Writer only. */
 /* d->pk is set. Polls see it through the models of its release (for a model as target: that one). */
 int store_deployment_add(struct db *db, struct deployment *d, struct err *e) MUST_CHECK;

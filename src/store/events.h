@@ -20,6 +20,10 @@ int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char 
 int store_event_list(struct db *db, struct arena *a, const char *subject, const char *kind, int64_t before,
                      size_t limit, struct event **out, size_t *count, struct err *e) MUST_CHECK;
 
+/* Oldest first, ids above `after`. */
+int store_event_after(struct db *db, struct arena *a, int64_t after, size_t limit, struct event **out,
+                      size_t *count, struct err *e) MUST_CHECK;
+
 /* Removes at most `most` that are older; *removed says how many. */
 int store_event_prune(struct db *db, int64_t before_ms, size_t most, size_t *removed,
                       struct err *e) MUST_CHECK;

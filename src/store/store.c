@@ -172,6 +172,11 @@ int store_write_now(struct store *s, int (*run)(struct db *, void *, struct err 
     return writer_run_now(s->writer, run, arg, e);
 }
 
+void store_on_news(struct store *s, void (*call)(void *ctx), void *ctx)
+{
+    writer_on_news(s->writer, call, ctx);
+}
+
 bool store_changed_outside(struct db *writer_db)
 {
     return db_changed_outside(writer_db);

@@ -58,6 +58,11 @@ int store_submit_background(struct store *s, struct store_job *job, struct err *
 int store_write_now(struct store *s, int (*run)(struct db *, void *, struct err *), void *arg,
                     struct err *e) MUST_CHECK;
 
+/* After each commit with which something to announce came (an event, a row of the outbox), call is called on
+   the writer thread; it must be quick and not call back into the store. NULL ends that, and once it has
+   come back, no call is under way. */
+void store_on_news(struct store *s, void (*call)(void *ctx), void *ctx);
+
 /* True once for each change that another process (a restore) made to the database since it was last
    asked. */
 bool store_changed_outside(struct db *writer_db);

@@ -24,6 +24,8 @@ struct writer {
     size_t foreground_count, background_count;
     int64_t background_since; /* mono ms since when a background job waits */
     bool stopping, truncate;
+    void (*on_news)(void *ctx);
+    void *news_ctx;
     uint64_t commits, jobs;
     int64_t last_failure_ms;   /* Unix */
     int64_t failure_logged_ms; /* monotonic; writer thread only */
@@ -133,6 +135,17 @@ static void answer(struct batch *b)
     }
 }
 
+/* A job that was undone leaves a false alarm at most. */
+static void tell_news(struct writer *w, const struct batch *b)
+{
+    if (!db_take_news(w->db) || b->lost != 0)
+        return;
+    pthread_mutex_lock(&w->mutex);
+    if (w->on_news != NULL)
+        w->on_news(w->news_ctx);
+    pthread_mutex_unlock(&w->mutex);
+}
+
 /* Runs one batch: what waits of the foreground, or a single background job. Jobs that come while it runs
    still join it, up to the two limits. */
 static void run_batch(struct writer *w, bool background)
@@ -162,6 +175,7 @@ static void run_batch(struct writer *w, bool background)
     end_transaction(w, &b);
     note_outcome(w, &b);
     answer(&b);
+    tell_news(w, &b);
 }
 
 /* ---- the thread ---- */
@@ -344,6 +358,14 @@ void writer_truncate_log(struct writer *w)
     pthread_mutex_lock(&w->mutex);
     w->truncate = true;
     pthread_cond_signal(&w->work);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void writer_on_news(struct writer *w, void (*call)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->on_news = call;
+    w->news_ctx = ctx;
     pthread_mutex_unlock(&w->mutex);
 }
 

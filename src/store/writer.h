@@ -21,6 +21,9 @@ int writer_run_now(struct writer *w, int (*run)(struct db *, void *, struct err 
                    struct err *e) MUST_CHECK;
 /* Asks that the write-ahead log be cut off between two transactions; any thread. */
 void writer_truncate_log(struct writer *w);
+/* Called on the writer thread after each commit with which something to announce came (db_note_news); NULL
+   ends that, and once it has come back, no call is under way. */
+void writer_on_news(struct writer *w, void (*call)(void *ctx), void *ctx);
 /* Fills queue, commits, jobs and last_failure_ms. */
 void writer_health(struct writer *w, struct store_health *out);
 
