@@ -86,6 +86,11 @@ bool client_json_escape(char *out, size_t size, size_t *at, const char *s);
 bool client_percent_encode(char *out, size_t size, size_t *at, const char *s);
 int client_sha256_hex(const struct pqota_sha256 *sha, const void *data, size_t n,
                       char out[PQOTA_SHA256_HEX]) MUST_CHECK;
+/* v in decimal: the printf of small C libraries (newlib-nano) knows neither 64 bits nor %zu. */
+struct client_number {
+    char text[21];
+};
+struct client_number client_number(uint64_t v);
 bool client_is_sha256(struct str s);
 bool client_is_name(const char *s);
 

@@ -1,5 +1,4 @@
 /* The states offered, downloading and verifying: an artifact's way to the device. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,8 +36,8 @@ enum pqota_next client_step_offered(pqota_client_t *c, uint32_t *wait_s)
     }
     int rc = c->ops.storage.prepare(c->ops.storage.ctx, c->st.size);
     if (rc == PQOTA_E_FULL)
-        return client_failed(c, wait_s, "there is no room for the %" PRIu64 " bytes of %s", c->st.size,
-                             c->st.filename);
+        return client_failed(c, wait_s, "there is no room for the %s bytes of %s",
+                             client_number(c->st.size).text, c->st.filename);
     if (rc != PQOTA_OK) {
         if (++c->tries >= CLIENT_STALLS_MAX)
             return client_failed(c, wait_s, "the storage for the artifact cannot be written");
@@ -83,8 +82,8 @@ static enum verdict judge_partial(struct download *d)
     if (r->range_first != d->at)
         return VERDICT_ANEW;
     if (r->range_total != 0 && r->range_total != d->c->st.size) {
-        snprintf(d->why, sizeof d->why, "the server's file has %" PRIu64 " bytes, announced were %" PRIu64,
-                 r->range_total, d->c->st.size);
+        snprintf(d->why, sizeof d->why, "the server's file has %s bytes, announced were %s",
+                 client_number(r->range_total).text, client_number(d->c->st.size).text);
         return VERDICT_REFUSED;
     }
     return VERDICT_MORE;
@@ -96,8 +95,8 @@ static enum verdict judge_whole(struct download *d)
     pqota_client_t *c = d->c;
     const struct pqota_response *r = d->response;
     if (r->content_length != PQOTA_LENGTH_UNKNOWN && r->content_length != c->st.size) {
-        snprintf(d->why, sizeof d->why, "the server's file has %" PRIu64 " bytes, announced were %" PRIu64,
-                 r->content_length, c->st.size);
+        snprintf(d->why, sizeof d->why, "the server's file has %s bytes, announced were %s",
+                 client_number(r->content_length).text, client_number(c->st.size).text);
         return VERDICT_REFUSED;
     }
     if (d->at > 0 && c->ops.storage.truncate(c->ops.storage.ctx, 0) != PQOTA_OK)
@@ -171,7 +170,8 @@ static int resume(pqota_client_t *c, uint64_t *at)
         (s->truncate(s->ctx, keep) != PQOTA_OK || s->size(s->ctx, at) != PQOTA_OK || *at > keep))
         return PQOTA_E_AGAIN;
     if (!c->resumed && *at > 0)
-        client_log(c, PQOTA_LOG_INFO, "resuming at byte %" PRIu64 " of %" PRIu64, *at, c->st.size);
+        client_log(c, PQOTA_LOG_INFO, "resuming at byte %s of %s", client_number(*at).text,
+                   client_number(c->st.size).text);
     c->resumed = true;
     return PQOTA_OK;
 }

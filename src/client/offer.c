@@ -166,7 +166,8 @@ static enum pqota_next take_offer(pqota_client_t *c, struct body *body, uint32_t
     enum client_offer found =
         client_offer_read(body->p, body->n, pool, pool_size, c->set.artifact_most, &offered, why);
     if (found == OFFER_BROKEN) {
-        client_log(c, PQOTA_LOG_ERROR, "the server's offer of %zu bytes is not understood", body->n);
+        client_log(c, PQOTA_LOG_ERROR, "the server's offer of %s bytes is not understood",
+                   client_number(body->n).text);
         return client_retry(c, wait_s);
     }
     c->st = offered;
@@ -196,7 +197,8 @@ enum pqota_next client_step_idle(pqota_client_t *c, uint32_t *wait_s)
     struct pqota_request request = {.method = "GET", .path = path};
     int rc = c->ops.transport.request(c->ops.transport.ctx, &request, &response, take_body, &body);
     if (body.too_large)
-        client_log(c, PQOTA_LOG_ERROR, "the server's answer to a poll is larger than %zu bytes", body.size);
+        client_log(c, PQOTA_LOG_ERROR, "the server's answer to a poll is larger than %s bytes",
+                   client_number(body.size).text);
     if (rc == PQOTA_OK && !body.too_large) {
         if (response.status == 204)
             return wait_poll(c, response.poll_interval_s, wait_s);

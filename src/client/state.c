@@ -2,7 +2,6 @@
  * The stored state: lines "key=value" in a fixed order, the last of them the SHA-256 of those before it, so
  * that a person can read it and damage is noticed.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,7 +77,8 @@ size_t client_state_write(const struct client_state *st, const struct pqota_sha2
         const struct field *f = &fields[i];
         int w = f->kind == WORD
                     ? snprintf(out + n, PQOTA_STATE_SIZE - n, "%s=%s\n", f->key, (const char *)st + f->offset)
-                    : snprintf(out + n, PQOTA_STATE_SIZE - n, "%s=%" PRIu64 "\n", f->key, get_number(st, f));
+                    : snprintf(out + n, PQOTA_STATE_SIZE - n, "%s=%s\n", f->key,
+                               client_number(get_number(st, f)).text);
         if (w < 0 || (size_t)w >= PQOTA_STATE_SIZE - n)
             return 0;
         n += (size_t)w;

@@ -89,6 +89,19 @@ int client_sha256_hex(const struct pqota_sha256 *sha, const void *data, size_t n
     return PQOTA_OK;
 }
 
+struct client_number client_number(uint64_t v)
+{
+    struct client_number out = {""};
+    char reversed[sizeof out.text];
+    size_t n = 0;
+    do
+        reversed[n++] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    for (size_t i = 0; i < n; i++)
+        out.text[i] = reversed[n - 1 - i];
+    return out;
+}
+
 bool client_is_sha256(struct str s)
 {
     if (s.n != 2 * SHA256_SIZE)

@@ -55,6 +55,15 @@ static void escape(void **s)
     assert_false(client_percent_encode(out, 6, &at, "abcdef"));
 }
 
+static void numbers(void **s)
+{
+    (void)s;
+    assert_string_equal(client_number(0).text, "0");
+    assert_string_equal(client_number(10).text, "10");
+    assert_string_equal(client_number(4294967296).text, "4294967296");
+    assert_string_equal(client_number(UINT64_MAX).text, "18446744073709551615");
+}
+
 static void hashes(void **s)
 {
     (void)s;
@@ -69,6 +78,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clean),
         cmocka_unit_test(escape),
+        cmocka_unit_test(numbers),
         cmocka_unit_test(hashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
