@@ -1,5 +1,6 @@
 #include "ota/deploy.h"
 
+#include "ota/announce.h"
 #include "ota/ota.h"
 #include "store/actions.h"
 #include "store/db.h"
@@ -107,6 +108,8 @@ int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who,
     if (rc == 0)
         rc = note(db, a, "deployment.created", who, &made, now, e);
     if (rc == 0)
+        rc = announce_deployment(ota, db, &made, e);
+    if (rc == 0)
         *out = made;
     return rc;
 }
@@ -145,6 +148,8 @@ int ota_deploy_cancel(struct ota *ota, struct db *db, struct arena *a, const cha
             rc = close_actions(db, d.pk, now, &others, e);
         if (rc == 0)
             rc = note(db, a, "deployment.cancelled", who, &d, now, e);
+        if (rc == 0)
+            rc = announce_deployment(ota, db, &d, e);
         if (rc != 0)
             return rc;
         d.state = DEPLOYMENT_CANCELLED;

@@ -1,5 +1,6 @@
 #include "ota/device.h"
 
+#include "ota/announce.h"
 #include "ota/crl.h"
 #include "ota/ota.h"
 #include "ota/principal.h"
@@ -83,7 +84,7 @@ int ota_device_tag(struct ota *ota, struct db *db, struct arena *a, const struct
                        DEVICE_TAGS_MAX);
     if (rc == 0)
         rc = store_event_add(db, clock_unix_ms(ota->clock), "device.tagged", identity_name(who), id, tag, e);
-    return rc;
+    return rc != 0 ? rc : announce_device(ota, db, d.pk, e);
 }
 
 int ota_device_untag(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
@@ -96,7 +97,8 @@ int ota_device_untag(struct ota *ota, struct db *db, struct arena *a, const stru
         rc = store_device_untag(db, &d, tag, &changed, e);
     if (rc != 0 || !changed)
         return rc;
-    return store_event_add(db, clock_unix_ms(ota->clock), "device.untagged", identity_name(who), id, tag, e);
+    rc = store_event_add(db, clock_unix_ms(ota->clock), "device.untagged", identity_name(who), id, tag, e);
+    return rc != 0 ? rc : announce_device(ota, db, d.pk, e);
 }
 
 /* In the database and, if it is kept there too, in memory: early if the commit should fail, never late. */
@@ -152,6 +154,8 @@ int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const str
             rc = close_action(db, a, d.pk, now, e);
         if (rc == 0)
             rc = store_event_add(db, now, "device.revoked", identity_name(who), id, reason, e);
+        if (rc == 0)
+            rc = announce_device(ota, db, d.pk, e);
     }
     if (rc == 0)
         rc = revoke_certificates(ota, db, d.pk, reason, now, e);

@@ -1,6 +1,7 @@
 #include "ota/enrol.h"
 
 #include "base/rand.h"
+#include "ota/announce.h"
 #include "ota/issue.h"
 #include "ota/principal.h"
 #include "ota/token.h"
@@ -216,5 +217,6 @@ int ota_enrol_store(struct ota *ota, struct db *db, struct arena *a, struct enro
                                       clock_format(en->cert.not_after * 1000, end));
     if (detail == NULL)
         return no_memory(e);
-    return store_event_add(db, clock_unix_ms(ota->clock), "device.enrolled", d.id, d.id, detail, e);
+    rc = store_event_add(db, clock_unix_ms(ota->clock), "device.enrolled", d.id, d.id, detail, e);
+    return rc != 0 ? rc : announce_device(ota, db, d.pk, e);
 }

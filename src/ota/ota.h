@@ -6,6 +6,7 @@
 #ifndef PQOTA_OTA_OTA_H
 #define PQOTA_OTA_OTA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -34,6 +35,7 @@ struct ota {
     int64_t status_max;
     int64_t event_days, action_days, blob_hours; /* days: 0 keeps everything */
     int64_t started_ms;                          /* Unix milliseconds */
+    bool announce;                               /* MQTT is on: see ota/announce.h */
 };
 
 #endif

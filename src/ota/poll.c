@@ -1,6 +1,7 @@
 #include "ota/poll.h"
 
 #include "base/log.h"
+#include "ota/announce.h"
 #include "ota/deploy.h"
 #include "ota/ota.h"
 #include "ota/select.h"
@@ -17,6 +18,7 @@ struct poll {
     struct device device;
     const char *version; /* NULL when unknown */
     struct action open;  /* pk 0: none */
+    bool changed;        /* something was written: what the device is told to expect may differ */
     struct candidate *candidates;
     struct select_facts facts;
 };
@@ -28,6 +30,7 @@ static int close_open(struct poll *p, const char *message, struct err *e)
     closed.progress = ACTION_PROGRESS_NONE;
     closed.message = message;
     closed.updated_at = closed.closed_at = p->now;
+    p->changed = true;
     int rc = store_action_update(p->db, &closed, e);
     return rc != 0 ? rc : store_action_status_add(p->db, &closed, e);
 }
@@ -93,6 +96,7 @@ static int offer(struct poll *p, const struct candidate *chosen, struct action *
         .created_at = p->now,
         .updated_at = p->now,
     };
+    p->changed = true;
     int rc = store_action_add(p->db, &made, e);
     if (rc == 0)
         rc = store_action_status_add(p->db, &made, e);
@@ -123,6 +127,7 @@ static int take_version(struct poll *p, bool writing, struct str version, struct
     p->version = arena_dup_str(p->arena, version);
     if (p->version == NULL)
         return err_set(e, ERR_NOMEM, "no memory to look for an update");
+    p->changed = true;
     return store_device_set_version(p->db, p->device.pk, p->version, p->now, e);
 }
 
@@ -169,6 +174,26 @@ int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, cons
     int rc = db_read_begin(db, e);
     if (rc == 0)
         rc = look(&p, writing, device_id, version, out, e);
+    if (rc == 0 && p.changed)
+        rc = announce_device(ota, db, p.device.pk, e);
     db_read_end(db);
     return rc;
+}
+
+int ota_poll_expect(struct db *db, struct arena *a, const struct device *d, int64_t *deployment,
+                    struct err *e)
+{
+    struct poll p = {.db = db, .arena = a, .device = *d, .version = d->version};
+    int rc = d->revoked_at != 0 ? 0 : store_action_open(db, a, d->pk, &p.open, e);
+    if (rc == 0 && p.open.pk != 0 && p.open.called_off && action_may_cancel(p.open.state))
+        p.open = (struct action){0}; /* as good as closed */
+    if (rc == 0 && d->revoked_at == 0)
+        rc = gather(&p, e);
+    if (rc != 0)
+        return rc;
+    struct select_decision s = d->revoked_at == 0 ? ota_select(&p.facts) : (struct select_decision){0};
+    *deployment = s.kind == SELECT_NOTHING ? 0
+                  : s.kind == SELECT_KEEP  ? p.open.deployment
+                                           : s.chosen->deployment;
+    return 0;
 }

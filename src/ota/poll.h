@@ -24,4 +24,10 @@ struct poll_answer {
 int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
              struct str version, struct poll_answer *out, struct err *e) MUST_CHECK;
 
+struct device;
+/* The deployment whose update the device would be given if it asked now, 0 for none: by the same rules, and
+   nothing is written. A revoked device is given none. */
+int ota_poll_expect(struct db *db, struct arena *a, const struct device *d, int64_t *deployment,
+                    struct err *e) MUST_CHECK;
+
 #endif

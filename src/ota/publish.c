@@ -1,5 +1,6 @@
 #include "ota/publish.h"
 
+#include "ota/announce.h"
 #include "ota/ota.h"
 #include "store/actions.h"
 #include "store/artifacts.h"
@@ -193,6 +194,8 @@ int ota_publish(struct ota *ota, struct db *db, struct arena *a, const char *who
     rc = add_release(db, a, who, p, now, &r, e);
     if (rc == 0)
         rc = add_event(db, a, "release.published", who, &r, now, e);
+    if (rc == 0)
+        rc = announce_release(ota, db, r.pk, e);
     if (rc != 0)
         return rc;
     *out = r;
@@ -233,5 +236,7 @@ int ota_unpublish(struct ota *ota, struct db *db, struct arena *a, const char *w
     rc = store_release_mark_deleted(db, r.pk, now, e);
     if (rc == 0)
         rc = store_release_drop_artifacts(db, &r, e);
+    if (rc == 0)
+        rc = announce_release(ota, db, r.pk, e);
     return rc != 0 ? rc : add_event(db, a, "release.deleted", who, &r, now, e);
 }

@@ -1,7 +1,9 @@
 #include "ota/report.h"
 
+#include "ota/announce.h"
 #include "ota/ota.h"
 #include "store/actions.h"
+#include "store/db.h"
 #include "store/devices.h"
 #include "store/events.h"
 #include "store/releases.h"
@@ -104,7 +106,7 @@ int ota_report(struct ota *ota, struct db *db, struct arena *a, const char *devi
     if (rc == 0 && strcmp(act.device_id, device_id) != 0)
         return err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)action);
     int64_t now = clock_unix_ms(ota->clock);
-    bool same = false;
+    bool same = false, moved = false;
     if (rc == 0)
         rc = advance(r, a, now, &act, &same, e);
     if (rc != 0 || (same && act.closed_at != 0)) /* told before: what it says may be outdated by now */
@@ -118,6 +120,12 @@ int ota_report(struct ota *ota, struct db *db, struct arena *a, const char *devi
         if (version == NULL)
             return err_set(e, ERR_NOMEM, "no memory for the report");
         rc = store_device_set_version(db, act.device, version, now, e);
+        if (rc == 0)
+            moved = db_changes(db) > 0;
     }
-    return rc != 0 || same ? rc : store(ota, db, a, &act, &release, e);
+    if (rc == 0 && !same)
+        rc = store(ota, db, a, &act, &release, e);
+    if (rc == 0 && (moved || act.closed_at != 0))
+        rc = announce_device(ota, db, act.device, e);
+    return rc;
 }

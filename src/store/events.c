@@ -1,6 +1,7 @@
 #include "store/events.h"
 
 #include "store/db.h"
+#include "store/db_open.h"
 
 int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char *who, const char *subject,
                     const char *detail, struct err *e)
@@ -77,6 +78,12 @@ int store_event_list(struct db *db, struct arena *a, const char *subject, const 
     if (kind != NULL)
         stmt_text(&s, 4, kind);
     return read_rows(&s, a, limit, out, count, e);
+}
+
+int store_event_last(struct db *db, int64_t *out, struct err *e)
+{
+    return db_get_i64(db, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)", out,
+                      e);
 }
 
 int store_event_after(struct db *db, struct arena *a, int64_t after, size_t limit, struct event **out,

@@ -20,6 +20,9 @@ int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char 
 int store_event_list(struct db *db, struct arena *a, const char *subject, const char *kind, int64_t before,
                      size_t limit, struct event **out, size_t *count, struct err *e) MUST_CHECK;
 
+/* The id of the last one ever; 0 when there was none. */
+int store_event_last(struct db *db, int64_t *out, struct err *e) MUST_CHECK;
+
 /* Oldest first, ids above `after`. */
 int store_event_after(struct db *db, struct arena *a, int64_t after, size_t limit, struct event **out,
                       size_t *count, struct err *e) MUST_CHECK;

@@ -2,9 +2,11 @@
 #include "store/db.h"
 #include "store/deployments.h"
 
-/* The release fits the device's model; revoked devices are left out. */
+/* The release fits the device's model. Revoked devices are left out, and those that are done. */
 #define FITS                                                                                                 \
-    "d.revoked_at IS NULL AND EXISTS (SELECT 1 FROM release_model m"                                         \
+    "d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM action x WHERE x.device = d.pk"                      \
+    " AND x.deployment = ?5 AND x.state IN ('succeeded', 'failed')) AND EXISTS (SELECT 1 FROM "              \
+    "release_model m"                                                                                        \
     " WHERE m.model = d.model AND m.release = ?1 AND m.sequence IS NOT NULL)"
 
 static int one_device(struct db *db, const struct deployment *d, int64_t after, struct stmt *s, struct err *e)
@@ -29,7 +31,6 @@ static int tagged(struct db *db, const struct deployment *d, int64_t after, stru
     if (rc == 0) {
         stmt_text(s, 2, d->target);
         stmt_i64(s, 3, after);
-        stmt_i64(s, 5, d->pk);
     }
     return rc;
 }
@@ -57,6 +58,7 @@ int store_deployment_members(struct db *db, const struct deployment *d, int64_t 
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, d->release);
+    stmt_i64(&s, 5, d->pk);
     if (d->kind != TARGET_DEVICE)
         stmt_i64(&s, 4, (int64_t)look);
     size_t n = 0, looked = 0;

@@ -5,6 +5,7 @@
 
 #include "store/db.h"
 #include "store/db_open.h"
+#include "store/events.h"
 
 #define EVENT_CURSOR "mqtt.events" /* in meta */
 
@@ -145,7 +146,7 @@ int store_outbox_events_waiting(struct db *db, int64_t *count, struct err *e)
     int64_t cursor, last;
     int rc = store_outbox_event_cursor(db, &cursor, e);
     if (rc == 0)
-        rc = db_get_i64(db, "SELECT coalesce(max(pk), 0) FROM event", &last, e);
+        rc = store_event_last(db, &last, e);
     if (rc == 0)
         *count = cursor >= 0 && last > cursor ? last - cursor : 0;
     return rc;
