@@ -41,8 +41,12 @@ int cmd_events(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
+int cmd_mosquitto_conf(int argc, char **argv);
+int cmd_nginx_conf(int argc, char **argv);
 
+extern const char usage_mosquitto_conf[];
 extern const char usage_init[], usage_check_config[], usage_serve[], usage_backup[], usage_restore[];
+extern const char usage_nginx_conf[];
 
 /* The table, ended by a row without name. */
 extern const struct cmd_verb cmd_verbs[];

@@ -25,6 +25,9 @@ const struct cmd_verb cmd_verbs[] = {
     {"events", cmd_events, "list what happened, newest first", NULL},
     {"backup", cmd_backup, "copy a server's data, while it runs", usage_backup},
     {"restore", cmd_restore, "put a backup back, while the server runs", usage_restore},
+    {"nginx-conf", cmd_nginx_conf, "write a configuration for nginx in front of the server", usage_nginx_conf},
+    {"mosquitto-conf", cmd_mosquitto_conf, "write the configuration of a broker, mosquitto",
+     usage_mosquitto_conf},
     {"completion", cmd_completion, "print completion for bash, zsh or fish", NULL},
     {NULL, NULL, NULL, NULL},
 };

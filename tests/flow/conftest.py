@@ -24,7 +24,7 @@ def make_server(tmp_path):
 
     yield make
     for server in made:
-        server.stop()
+        server.close()
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def shared(tmp_path_factory):
     """One server for a module's tests that do not disturb each other."""
     server = harness.Server(tmp_path_factory.mktemp("shared")).start()
     yield server
-    server.stop()
+    server.close()
 
 
 @pytest.fixture

@@ -113,12 +113,16 @@ GROUPS = "X25519MLKEM768:SecP256r1MLKEM768:MLKEM768:SecP384r1MLKEM1024:MLKEM1024
 
 
 class Server:
-    """`pqota init` and `pqota serve` in a folder. Settings are given as {"section.key": value}."""
+    """`pqota init` and `pqota serve` in a folder. Settings are given as {"section.key": value}. With
+    via="nginx" (or PQOTA_VIA=nginx in the environment) nginx stands in front: port and url are its own."""
 
-    def __init__(self, folder, settings=None, build=None, init_args=(), env=None):
+    def __init__(self, folder, settings=None, build=None, init_args=(), env=None, via=None):
         self.folder = pathlib.Path(folder)
         self.build = build or BUILD
+        self.via = os.environ.get("PQOTA_VIA", "") if via is None else via
+        self.nginx = None
         self.port = free_port()
+        self.direct_port = free_port() if self.via else self.port
         self.dir = self.folder / "server"
         self.log_file = self.folder / "server.log"
         self.env = environment(**(env or {}))
@@ -140,10 +144,13 @@ class Server:
         )
         self.conf = self.dir / "pqota.conf"
         self.unix = self.dir / "pqota.sock"
-        self.set("tls.listen", f"127.0.0.1:{self.port}")
+        self.set("tls.listen", f"127.0.0.1:{self.direct_port}")
+        if self.via:
+            self.set("unix.proxy", "yes")
         for key, value in (settings or {}).items():
             self.set(key, value)
         self.url = f"https://localhost:{self.port}"
+        self.direct_url = f"https://localhost:{self.direct_port}"
         self.roots = self.dir / "pki" / "server-ca.pem"
         self.profile = self.dir / "operator" / "profile"
         self.admin = Credential(*self._operator_files())
@@ -175,16 +182,24 @@ class Server:
         )
         if wait:
             wait_for(self.is_ready, 30, "the server is ready")
+        if self.via and self.nginx is None:
+            self.start_nginx()
         return self
+
+    def start_nginx(self, **kw):
+        import nginx  # which imports this
+
+        self.nginx = nginx.Nginx(self, self.folder / "nginx", port=self.port, **kw).start()
 
     def is_ready(self):
         assert (
             self.process.poll() is None
         ), f"the server ended with {self.process.returncode}:\n{self.logs()}"
-        return self.curl("/readyz", who=ANYONE).status == 200
+        return self.curl("/readyz", who=ANYONE, url=self.direct_url).status == 200
 
     def stop(self, how=signal.SIGTERM, timeout=40):
-        """Ends it; a clean end must be clean for the sanitizers too."""
+        """Ends it; a clean end must be clean for the sanitizers too. nginx stays: it waits for the next
+        one, and goes with close()."""
         if self.process is None:
             return None
         if self.process.poll() is None:
@@ -195,6 +210,12 @@ class Server:
         if how == signal.SIGTERM:
             assert code == 0, f"the server ended with {code}:\n{self.logs()}"
         return code
+
+    def close(self):
+        """The test is over."""
+        if self.nginx is not None:
+            self.nginx.stop()
+        self.stop()
 
     def logs(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
@@ -231,7 +252,7 @@ class Server:
         argv += [str(a) for a in args] + [(url or self.url) + path]
         done = subprocess.run(argv, capture_output=True, timeout=timeout + 10, env=environment())
         err = done.stderr.decode(errors="replace")
-        blocks = re.findall(r"HTTP/1\.[01] (\d+)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n", err)
+        blocks = re.findall(r"HTTP/(?:1\.[01]|2) (\d+)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n", err)
         status, headers = 0, {}
         if blocks:
             status = int(blocks[-1][0])
