@@ -1,0 +1,3 @@
+"""The source tree that this package was installed from; written anew by setup.py."""
+
+TREE: str | None = None
