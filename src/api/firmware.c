@@ -4,25 +4,16 @@
 #include "ota/catalogue.h"
 #include "ota/publish.h"
 
+static const char *device_asking(const struct call *c)
+{
+    return c->who->who == WHO_DEVICE ? c->who->id : NULL;
+}
+
 /* ?model= for an operator (NULL: any); for a device always its own, and another is refused. */
 static int model_asked(struct call *c, const char **out)
 {
-    const char *asked = NULL;
-    int rc = api_query_text(c, "model", str_is_name, &asked);
-    if (rc != 0)
-        return rc;
-    if (c->who->who == WHO_DEVICE) {
-        const char *own;
-        rc = ota_catalogue_model(c->db, c->arena, c->who->id, &own, &c->err);
-        if (rc != 0)
-            return rc;
-        if (asked != NULL && strcmp(asked, own) != 0)
-            return err_set(&c->err, ERR_DENIED,
-                           "model=: this device is a %s and sees firmware for that alone", own);
-        asked = own;
-    }
-    *out = asked;
-    return 0;
+    int rc = api_query_text(c, "model", str_is_name, out);
+    return rc != 0 ? rc : ota_catalogue_model(c->db, c->arena, device_asking(c), out, &c->err);
 }
 
 /* The firmware of the path's id, if the caller may see it. */
@@ -31,8 +22,8 @@ static int find(struct call *c, struct release *out)
     int64_t id;
     const char *model = NULL;
     int rc = api_param_id(c, 0, &id);
-    if (rc == 0 && c->who->who == WHO_DEVICE)
-        rc = ota_catalogue_model(c->db, c->arena, c->who->id, &model, &c->err);
+    if (rc == 0)
+        rc = ota_catalogue_model(c->db, c->arena, device_asking(c), &model, &c->err);
     return rc != 0 ? rc : ota_catalogue_show(c->db, c->arena, id, model, out, &c->err);
 }
 
@@ -40,11 +31,9 @@ static int latest(struct call *c)
 {
     const char *model = NULL;
     struct release r;
-    int rc = model_asked(c, &model);
-    if (rc == 0 && model == NULL)
-        rc = err_set(&c->err, ERR_INVALID, "model=: say for which model");
+    int rc = api_query_text(c, "model", str_is_name, &model);
     if (rc == 0)
-        rc = ota_catalogue_latest(c->db, c->arena, model, &r, &c->err);
+        rc = ota_catalogue_latest(c->db, c->arena, device_asking(c), model, &r, &c->err);
     return rc != 0 ? rc : firmware_reply(c, 200, &r);
 }
 

@@ -20,6 +20,8 @@ struct arena {
 
 void arena_init(struct arena *a, size_t max);
 void arena_reset(struct arena *a); /* gives every block back */
+/* The same, but one block of the usual size stays for what comes next. */
+void arena_recycle(struct arena *a);
 void arena_fini(struct arena *a);
 
 /* 16-byte aligned, zeroed; NULL when memory or the bound is exhausted. */

@@ -93,3 +93,36 @@ bool release_fits(const struct release *r, const char *model)
             return true;
     return false;
 }
+
+static const char *copy_text(const char *z, struct arena *a, bool *oom)
+{
+    char *copy = z != NULL ? arena_dup(a, z, strlen(z)) : NULL;
+    *oom |= z != NULL && copy == NULL;
+    return copy;
+}
+
+int release_copy(const struct release *r, struct arena *a, struct release *out)
+{
+    struct release c = *r;
+    bool oom = false;
+    c.name = copy_text(r->name, a, &oom);
+    c.version = copy_text(r->version, a, &oom);
+    c.notes = copy_text(r->notes, a, &oom);
+    c.created_by = copy_text(r->created_by, a, &oom);
+    c.models = arena_array(a, const char *, r->model_count);
+    c.artifacts = arena_array(a, struct artifact, r->artifact_count);
+    if (c.models == NULL || c.artifacts == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < r->model_count; i++)
+        c.models[i] = copy_text(r->models[i], a, &oom);
+    for (size_t i = 0; i < r->artifact_count; i++)
+        c.artifacts[i] = (struct artifact){
+            .filename = copy_text(r->artifacts[i].filename, a, &oom),
+            .sha256 = copy_text(r->artifacts[i].sha256, a, &oom),
+            .size = r->artifacts[i].size,
+        };
+    if (oom)
+        return ERR_NOMEM;
+    *out = c;
+    return 0;
+}

@@ -45,6 +45,8 @@ int release_parse_models(struct str list, struct arena *a, const char ***models,
 /* What a publisher names: name, version, filename and type are str_is_name, notes are text. */
 int release_check_names(struct str name, struct str version, struct str filename, struct str type,
                         struct str notes, struct err *e) MUST_CHECK;
+/* A copy with all its texts in the arena; ERR_NOMEM when that is exhausted. */
+int release_copy(const struct release *r, struct arena *a, struct release *out) MUST_CHECK;
 bool release_fits(const struct release *r, const char *model); /* models must be filled */
 
 #endif

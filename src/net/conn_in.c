@@ -10,12 +10,13 @@
 static bool begin_exchange(struct conn *c)
 {
     struct loop *l = c->loop;
-    struct exchange *x = l->spare_count > 0 ? l->spare[--l->spare_count] : malloc(sizeof *x);
+    struct exchange *x = l->spare_count > 0 ? l->spare[--l->spare_count] : calloc(1, sizeof *x);
     if (x == NULL)
         return false;
-    *x = (struct exchange){.peer = &c->peer, .conn = c, .began_us = uv_hrtime() / 1000};
+    struct arena arena = x->arena; /* a spare one's has a block left */
+    *x = (struct exchange){.peer = &c->peer, .conn = c, .arena = arena, .began_us = uv_hrtime() / 1000};
     http_response_init(&x->res);
-    arena_init(&x->arena, l->app->arena_max);
+    x->arena.max = l->app->arena_max;
     buf_init(&x->body, 0);
     list_init(&x->msg.link);
     c->x = x;
@@ -32,12 +33,14 @@ void conn_end_exchange(struct conn *c)
     c->x = NULL;
     l->app->end(l->app->ctx, x);
     http_response_fini(&x->res);
-    arena_fini(&x->arena);
     buf_fini(&x->body);
-    if (l->spare_count < LOOP_EXCHANGES_KEPT)
+    if (l->spare_count < LOOP_EXCHANGES_KEPT) {
+        arena_recycle(&x->arena);
         l->spare[l->spare_count++] = x;
-    else
-        free(x);
+        return;
+    }
+    arena_fini(&x->arena);
+    free(x);
 }
 
 void conn_refuse(struct conn *c, int status, const char *detail)

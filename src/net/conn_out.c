@@ -89,6 +89,15 @@ static void end_output(struct conn *c)
     conn_set_state(c, CONN_BODY);
 }
 
+/* After a reply there is mostly nothing to read yet: the socket says when there is, and is not asked before. */
+static bool may_go_on(struct conn *c)
+{
+    if (c->state != CONN_IDLE || c->pending.n > 0 || c->stream.ops->has_input(&c->stream))
+        return true;
+    conn_poll(c, UV_READABLE);
+    return false;
+}
+
 /* Offers bytes to the stream: how many it took, 0 when it must wait, -1 when the connection is closed. */
 static long offer(struct conn *c, const char *p, size_t n)
 {
@@ -199,7 +208,7 @@ bool conn_write(struct conn *c)
         return write_head(c);
     if (c->continuing || c->next_part >= c->x->res.part_count) {
         end_output(c);
-        return true;
+        return may_go_on(c);
     }
     const struct http_part *part = &c->x->res.parts[c->next_part];
     if ((part->kind == HTTP_PART_BYTES ? part->bytes.n : part->length) == 0) {

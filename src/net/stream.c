@@ -46,6 +46,12 @@ static enum stream_step plain_write(struct stream *s, const void *buf, size_t si
     }
 }
 
+static bool plain_has_input(const struct stream *s)
+{
+    (void)s;
+    return false;
+}
+
 static enum stream_step plain_shutdown(struct stream *s, struct err *e)
 {
     (void)s;
@@ -62,6 +68,7 @@ static const struct stream_ops plain_ops = {
     .handshake = plain_handshake,
     .read = plain_read,
     .write = plain_write,
+    .has_input = plain_has_input,
     .shutdown = plain_shutdown,
     .fini = plain_fini,
 };
@@ -93,6 +100,11 @@ static enum stream_step secure_write(struct stream *s, const void *buf, size_t s
     return of_tls(tls_write(s->tls, buf, size, n, e));
 }
 
+static bool secure_has_input(const struct stream *s)
+{
+    return tls_has_input(s->tls);
+}
+
 static enum stream_step secure_shutdown(struct stream *s, struct err *e)
 {
     return of_tls(tls_shutdown(s->tls, e));
@@ -108,6 +120,7 @@ static const struct stream_ops secure_ops = {
     .handshake = secure_handshake,
     .read = secure_read,
     .write = secure_write,
+    .has_input = secure_has_input,
     .shutdown = secure_shutdown,
     .fini = secure_fini,
 };

@@ -2,6 +2,7 @@
 #ifndef PQOTA_NET_STREAM_H
 #define PQOTA_NET_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -16,6 +17,8 @@ struct stream_ops {
     enum stream_step (*read)(struct stream *s, void *buf, size_t size, size_t *n, struct err *e);
     /* After a WANT_ at least the same bytes must be offered again, at whatever address. */
     enum stream_step (*write)(struct stream *s, const void *buf, size_t size, size_t *n, struct err *e);
+    /* There may be something to read that polling the socket will not announce. */
+    bool (*has_input)(const struct stream *s);
     enum stream_step (*shutdown)(struct stream *s, struct err *e);
     void (*fini)(struct stream *s);
 };

@@ -1,5 +1,6 @@
 #include "ota/catalogue.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "ota/ota.h"
@@ -37,22 +38,41 @@ int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const ch
     return rc;
 }
 
-int ota_catalogue_latest(struct db *db, struct arena *a, const char *model, struct release *out,
-                         struct err *e)
+/* A device sees what is for its own model, and needs not name it. */
+static int seen_model(struct db *db, struct arena *a, const char *device_id, const char **model,
+                      struct err *e)
 {
-    struct release r = {0};
+    const char *asked = *model;
+    if (device_id == NULL)
+        return 0;
+    int rc = store_device_model(db, a, device_id, model, e);
+    if (rc == 0 && asked != NULL && strcmp(asked, *model) != 0)
+        return err_set(e, ERR_DENIED, "model=: this device is a %s and sees firmware for that alone", *model);
+    return rc;
+}
+
+int ota_catalogue_model(struct db *db, struct arena *a, const char *device_id, const char **model,
+                        struct err *e)
+{
+    const char *seen = *model;
+    int rc = seen_model(db, a, device_id, &seen, e);
+    if (rc == 0)
+        *model = seen;
+    return rc;
+}
+
+int ota_catalogue_latest(struct db *db, struct arena *a, const char *device_id, const char *model,
+                         struct release *out, struct err *e)
+{
     int rc = db_read_begin(db, e);
     if (rc == 0)
-        rc = store_release_latest(db, a, model, &r, e);
-    int64_t sequence = r.sequence;
+        rc = seen_model(db, a, device_id, &model, e);
+    if (rc == 0 && model == NULL)
+        rc = err_set(e, ERR_INVALID, "model=: say for which model");
     if (rc == 0)
-        rc = store_release_details(db, a, &r, e);
+        rc = store_release_latest_whole(db, a, model, out, e);
     db_read_end(db);
-    if (rc != 0)
-        return rc;
-    r.sequence = sequence;
-    *out = r;
-    return 0;
+    return rc;
 }
 
 int ota_catalogue_list(struct db *db, struct arena *a, const struct release_filter *filter, int64_t after,
@@ -84,14 +104,4 @@ int ota_catalogue_open(struct ota *ota, const struct artifact *file, int *fd, st
     }
     *fd = opened;
     return 0;
-}
-
-int ota_catalogue_model(struct db *db, struct arena *a, const char *device_id, const char **model,
-                        struct err *e)
-{
-    struct device d;
-    int rc = store_device_by_id(db, a, device_id, &d, e);
-    if (rc == 0)
-        *model = d.model;
-    return rc;
 }

@@ -11,15 +11,17 @@ struct ota;
    is not there, deleted, or for other models only. */
 int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const char *model,
                        struct release *out, struct err *e) MUST_CHECK;
-int ota_catalogue_latest(struct db *db, struct arena *a, const char *model, struct release *out,
-                         struct err *e) MUST_CHECK;
+/* device_id: the device that asks, which sees its own model alone and needs not name it; NULL: an operator. */
+int ota_catalogue_latest(struct db *db, struct arena *a, const char *device_id, const char *model,
+                         struct release *out, struct err *e) MUST_CHECK;
 /* As store_release_list, at one moment. */
 int ota_catalogue_list(struct db *db, struct arena *a, const struct release_filter *filter, int64_t after,
                        size_t limit, struct release **out, size_t *count, bool *more,
                        struct err *e) MUST_CHECK;
 /* The bytes of an artifact, for reading. FILE lane. A file that should be there and is not is ERR_CORRUPT. */
 int ota_catalogue_open(struct ota *ota, const struct artifact *file, int *fd, struct err *e) MUST_CHECK;
-/* The model of a device that asks. */
+/* What may be seen by who asks: *model is what was asked for (NULL: not said), and then the device's own;
+   ERR_DENIED when that is another one. device_id NULL: an operator, who sees what was asked for. */
 int ota_catalogue_model(struct db *db, struct arena *a, const char *device_id, const char **model,
                         struct err *e) MUST_CHECK;
 

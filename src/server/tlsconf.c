@@ -56,6 +56,7 @@ int server_tls_context(const struct server_config *c, struct tls_sessions *sessi
         .accept_expired_peer = true,
         .sessions = sessions,
         .alpn = "http/1.1",
+        .read_ahead = true,
     };
     return tls_ctx_new(&config, out, e);
 }
@@ -74,6 +75,7 @@ int server_classical_context(const struct server_config *c, struct tls_sessions 
         .verify = TLS_INSECURE_NO_VERIFY,
         .sessions = sessions,
         .alpn = "http/1.1",
+        .read_ahead = true,
     };
     return tls_ctx_new(&config, out, e);
 }

@@ -28,6 +28,8 @@ struct db {
     int64_t data_version;
     bool reading; /* db_read_begin made a transaction */
     bool news;    /* something to announce was written */
+    void *attached;
+    void (*attached_fini)(void *piece);
     size_t kept_count;
     struct kept kept[CACHE_SLOTS];
 };
@@ -127,6 +129,9 @@ void db_close(struct db *db)
     for (size_t i = 0; i < CACHE_SLOTS; i++)
         sqlite3_finalize(db->kept[i].raw);
     sqlite3_close_v2(db->raw);
+    if (db->attached != NULL)
+        db->attached_fini(db->attached);
+    free(db->attached);
     free(db);
 }
 
@@ -343,11 +348,21 @@ void db_set_deadline(struct db *db, int64_t mono_ms)
                              db);
 }
 
+static int run_kept(struct db *db, const char *sql_literal, struct err *e)
+{
+    struct stmt s;
+    int rc = db_prepare(db, &s, sql_literal, e);
+    if (rc == 0)
+        rc = stmt_run(&s, e);
+    stmt_done(&s);
+    return rc;
+}
+
 int db_read_begin(struct db *db, struct err *e)
 {
     if (db_in_transaction(db))
         return 0;
-    int rc = db_exec(db, "BEGIN", e);
+    int rc = run_kept(db, "BEGIN", e);
     db->reading = rc == 0;
     return rc;
 }
@@ -357,8 +372,28 @@ void db_read_end(struct db *db)
     if (!db->reading)
         return;
     db->reading = false;
-    if (db_in_transaction(db)) /* nothing was written: rolling back cannot lose anything */
+    struct err e; /* nothing was written: there is nothing that ending it could lose */
+    if (db_in_transaction(db) && run_kept(db, "ROLLBACK", &e) != 0)
         sqlite3_exec(db->raw, "ROLLBACK", NULL, NULL, NULL);
+}
+
+bool db_view(struct db *db, uint32_t *number)
+{
+    unsigned version = 0;
+    if (sqlite3_txn_state(db->raw, "main") != SQLITE_TXN_READ ||
+        sqlite3_file_control(db->raw, "main", SQLITE_FCNTL_DATA_VERSION, &version) != SQLITE_OK)
+        return false;
+    *number = version;
+    return true;
+}
+
+void *db_attached(struct db *db, size_t size, void (*fini)(void *piece))
+{
+    if (db->attached == NULL) {
+        db->attached = calloc(1, size);
+        db->attached_fini = fini;
+    }
+    return db->attached;
 }
 
 bool db_in_transaction(struct db *db)

@@ -18,6 +18,8 @@ struct db;
 /* Without tags and action. */
 int store_device_by_id(struct db *db, struct arena *a, const char *id, struct device *out,
                        struct err *e) MUST_CHECK;
+int store_device_model(struct db *db, struct arena *a, const char *id, const char **model,
+                       struct err *e) MUST_CHECK;
 int store_device_by_pk(struct db *db, struct arena *a, int64_t pk, struct device *out,
                        struct err *e) MUST_CHECK;
 /* With tags and action. */

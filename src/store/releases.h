@@ -20,6 +20,10 @@ int store_release_by_version(struct db *db, struct arena *a, struct str version,
 /* The published one of the highest sequence for the model, with that sequence. */
 int store_release_latest(struct db *db, struct arena *a, const char *model, struct release *out,
                          struct err *e) MUST_CHECK;
+/* The same with its details; between db_read_begin and db_read_end it is not read again while nothing
+   changed. */
+int store_release_latest_whole(struct db *db, struct arena *a, const char *model, struct release *out,
+                               struct err *e) MUST_CHECK;
 /* Fills models, artifacts and the highest sequence of a release that was read. */
 int store_release_details(struct db *db, struct arena *a, struct release *r, struct err *e) MUST_CHECK;
 

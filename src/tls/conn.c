@@ -224,6 +224,11 @@ enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e)
     return stopped(conn, ret, e);
 }
 
+bool tls_has_input(const struct tls_conn *conn)
+{
+    return conn->ssl != NULL && SSL_has_pending(conn->ssl) == 1;
+}
+
 size_t tls_pending(const struct tls_conn *conn)
 {
     return conn->ssl != NULL ? (size_t)SSL_pending(conn->ssl) : 0;

@@ -260,6 +260,7 @@ static int apply(SSL_CTX *ssl, const struct tls_config *c, struct tls_rules **ou
     if (rc != 0)
         return rc;
     set_behaviour(ssl);
+    SSL_CTX_set_read_ahead(ssl, c->read_ahead);
     rc = set_verification(ssl, c, rules, roots_digest, e);
     if (rc == 0)
         rc = set_scope(ssl, c, rules, roots_digest, e);

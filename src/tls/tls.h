@@ -49,6 +49,9 @@ struct tls_config {
     bool accept_expired_peer;
     struct tls_sessions *sessions; /* server: NULL is no resumption */
     const char *alpn;              /* "http/1.1", or NULL */
+    /* Reads as much as the socket has, not record by record: for a caller that reads until TLS_WANT_READ before
+       it waits for the socket. */
+    bool read_ahead;
     /* Client: the name every peer must have, for a library that drives TLS itself and checks none
        (libmosquitto). NULL where tls_conn_new is given the host, or the library checks it (libcurl). */
     const char *host;
@@ -86,6 +89,8 @@ enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, siz
                         struct err *e) MUST_CHECK;
 /* Sends close_notify; DONE once sent (the peer's is not waited for). */
 enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e) MUST_CHECK;
+/* There may be something to read that poll will not announce. */
+bool tls_has_input(const struct tls_conn *conn);
 /* Bytes decrypted and not read yet: poll will not announce them. */
 size_t tls_pending(const struct tls_conn *conn);
 

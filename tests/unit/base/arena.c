@@ -44,6 +44,25 @@ static void test_bound(void **state)
     assert_non_null(arena_alloc(&a, 9000));
 }
 
+static void test_recycled_is_as_new(void **state)
+{
+    (void)state;
+    auto_arena struct arena a;
+    arena_init(&a, 20000);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 12; i++)
+            memset(arena_alloc(&a, 1000), 0xAA, 1000);
+        arena_recycle(&a);
+        assert_in_range(a.used, 0, 4096);
+        unsigned char *p = arena_alloc(&a, 3000);
+        for (size_t i = 0; i < 3000; i++)
+            assert_int_equal(p[i], 0);
+        arena_recycle(&a);
+    }
+    assert_non_null(arena_alloc(&a, 12000)); /* what is kept counts, and leaves room */
+    arena_recycle(&a);                       /* one big block alone */
+}
+
 static void test_nothing_of_zero_bytes(void **state)
 {
     (void)state;
@@ -88,11 +107,9 @@ static void test_copies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_aligned_zeroed_and_apart),
-        cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_nothing_of_zero_bytes),
-        cmocka_unit_test(test_big_piece_keeps_the_block),
-        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_aligned_zeroed_and_apart),  cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_recycled_is_as_new),        cmocka_unit_test(test_nothing_of_zero_bytes),
+        cmocka_unit_test(test_big_piece_keeps_the_block), cmocka_unit_test(test_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

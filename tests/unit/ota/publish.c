@@ -35,13 +35,13 @@ static void test_sequence_per_model(void **state)
     publish(f, "gw", "2", "a,b");
     publish(f, "other", "2", "b");
     struct release r;
-    assert_ok(ota_catalogue_latest(f->reader, &f->arena, "a", &r, &f->e), f->e);
+    assert_ok(ota_catalogue_latest(f->reader, &f->arena, NULL, "a", &r, &f->e), f->e);
     assert_string_equal(r.version, "2"); /* the number decides, not the version's text */
     assert_int_equal(r.sequence, 2);
-    assert_ok(ota_catalogue_latest(f->reader, &f->arena, "b", &r, &f->e), f->e);
+    assert_ok(ota_catalogue_latest(f->reader, &f->arena, NULL, "b", &r, &f->e), f->e);
     assert_string_equal(r.name, "other");
     assert_int_equal(r.sequence, 2);
-    assert_int_equal(ota_catalogue_latest(f->reader, &f->arena, "c", &r, &f->e), ERR_NOT_FOUND);
+    assert_int_equal(ota_catalogue_latest(f->reader, &f->arena, NULL, "c", &r, &f->e), ERR_NOT_FOUND);
 }
 
 static void test_again(void **state)
@@ -148,7 +148,7 @@ static void test_delete(void **state)
     assert_int_equal(ota_blob_keep(f->reader, HASH_A, &f->e), 1);
     assert_ok(try_unpublish(f, b.pk), f->e);
     assert_int_equal(ota_blob_keep(f->reader, HASH_A, &f->e), 1); /* gw 1 has it too */
-    assert_ok(ota_catalogue_latest(f->reader, &f->arena, "m", &r, &f->e), f->e);
+    assert_ok(ota_catalogue_latest(f->reader, &f->arena, NULL, "m", &r, &f->e), f->e);
     assert_int_equal(r.pk, a.pk);
     assert_int_equal(ota_catalogue_show(f->reader, &f->arena, b.pk, NULL, &r, &f->e), ERR_NOT_FOUND);
     assert_int_equal(try_unpublish(f, b.pk), ERR_NOT_FOUND);

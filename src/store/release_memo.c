@@ -1,0 +1,82 @@
+/* The latest release of each model, kept with a connection for as long as the database stays as it was: devices
+   ask for it over and over, and there are few models. */
+#include <string.h>
+
+#include "store/db.h"
+#include "store/releases.h"
+
+#define MEMO_MODELS 64
+#define MEMO_BYTES (1u << 20)
+
+struct release_memo {
+    uint32_t view; /* of the database, see db_view */
+    struct arena arena;
+    size_t count;
+    struct remembered {
+        const char *model;
+        struct release release;
+    } list[MEMO_MODELS];
+};
+
+static void memo_fini(void *piece)
+{
+    struct release_memo *m = piece;
+    arena_fini(&m->arena);
+}
+
+static void forget(struct release_memo *m, uint32_t view)
+{
+    arena_reset(&m->arena);
+    m->arena.max = MEMO_BYTES;
+    m->count = 0;
+    m->view = view;
+}
+
+static const struct release *recall(const struct release_memo *m, uint32_t view, const char *model)
+{
+    if (m->view != view)
+        return NULL;
+    for (size_t i = 0; i < m->count; i++)
+        if (strcmp(m->list[i].model, model) == 0)
+            return &m->list[i].release;
+    return NULL;
+}
+
+/* What does not fit is not kept: the next one reads it again. */
+static void keep(struct release_memo *m, uint32_t view, const char *model, const struct release *r)
+{
+    if (m->view != view || m->count == MEMO_MODELS)
+        forget(m, view);
+    struct remembered *slot = &m->list[m->count];
+    slot->model = arena_dup(&m->arena, model, strlen(model));
+    if (slot->model != NULL && release_copy(r, &m->arena, &slot->release) == 0)
+        m->count++;
+}
+
+static int read_latest(struct db *db, struct arena *a, const char *model, struct release *out, struct err *e)
+{
+    struct release r;
+    int rc = store_release_latest(db, a, model, &r, e);
+    int64_t sequence = rc == 0 ? r.sequence : 0;
+    if (rc == 0)
+        rc = store_release_details(db, a, &r, e);
+    if (rc != 0)
+        return rc;
+    r.sequence = sequence;
+    *out = r;
+    return 0;
+}
+
+int store_release_latest_whole(struct db *db, struct arena *a, const char *model, struct release *out,
+                               struct err *e)
+{
+    uint32_t view;
+    struct release_memo *m = db_attached(db, sizeof *m, memo_fini);
+    const struct release *known = m != NULL && db_view(db, &view) ? recall(m, view, model) : NULL;
+    if (known != NULL)
+        return release_copy(known, a, out) == 0 ? 0 : err_set(e, ERR_NOMEM, "no memory to read a release");
+    int rc = read_latest(db, a, model, out, e);
+    if (rc == 0 && m != NULL && db_view(db, &view)) /* the first question begins a view */
+        keep(m, view, model, out);
+    return rc;
+}

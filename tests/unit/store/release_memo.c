@@ -1,0 +1,182 @@
+/* The latest release as kept with a connection: never older than the database. */
+#include "fixture.h"
+
+#include <sqlite3.h>
+
+#include "store/db.h"
+#include "store/releases.h"
+
+static int statements;
+
+static int count_statement(unsigned type, void *ctx, void *p, void *x)
+{
+    (void)ctx, (void)p, (void)x;
+    statements += type == SQLITE_TRACE_STMT;
+    return 0;
+}
+
+struct add {
+    const char *version;
+    const char *model;
+};
+
+static int add_run(struct db *db, void *arg, struct err *e)
+{
+    const struct add *add = arg;
+    struct release r = {.name = "gw",
+                        .version = add->version,
+                        .notes = "",
+                        .created_by = "test",
+                        .state = RELEASE_PUBLISHED,
+                        .created_at = 1,
+                        .published_at = 1};
+    int64_t sequence;
+    int rc = store_release_add(db, &r, &r.pk, e);
+    if (rc == 0)
+        rc = store_sequence_next(db, add->model, &sequence, e);
+    return rc != 0 ? rc : store_release_add_model(db, &r, add->model, sequence, e);
+}
+
+static void add(struct fixture *f, const char *version, const char *model)
+{
+    struct err e = {0};
+    struct add a = {version, model};
+    assert_ok(store_write_now(f->store, add_run, &a, &e), e);
+}
+
+/* As a handler asks: something else first, then the latest; answers how many statements that took. */
+static int ask(struct db *db, struct arena *a, const char *model, struct release *out)
+{
+    struct err e = {0};
+    bool known;
+    assert_ok(db_read_begin(db, &e), e);
+    assert_ok(store_model_known(db, model, &known, &e), e);
+    statements = 0;
+    assert_ok(store_release_latest_whole(db, a, model, out, &e), e);
+    int n = statements;
+    db_read_end(db);
+    assert_true(db_idle(db));
+    return n;
+}
+
+static void test_kept_until_something_changes(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    struct db *db;
+    struct err e = {0};
+    struct release r;
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    add(f, "1", "m");
+    assert_ok(store_reader_new(f->store, &db, &e), e);
+    sqlite3_trace_v2(db_raw(db), SQLITE_TRACE_STMT, count_statement, NULL);
+    assert_in_range(ask(db, &a, "m", &r), 1, 10);
+    assert_string_equal(r.version, "1");
+    assert_int_equal(ask(db, &a, "m", &r), 0);
+    assert_string_equal(r.version, "1");
+    assert_int_equal(r.model_count, 1);
+    assert_string_equal(r.models[0], "m");
+    assert_int_equal(r.sequence, 1);
+    add(f, "2", "m");
+    assert_in_range(ask(db, &a, "m", &r), 1, 10);
+    assert_string_equal(r.version, "2");
+    add(f, "3", "other"); /* anything that is written */
+    assert_in_range(ask(db, &a, "m", &r), 1, 10);
+    assert_int_equal(ask(db, &a, "m", &r), 0);
+    assert_string_equal(r.version, "2");
+    store_reader_free(db);
+}
+
+/* A restore is another process. */
+static void test_changed_by_another_process(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    struct db *db;
+    struct err e = {0};
+    struct release r;
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    add(f, "1", "m");
+    assert_ok(store_reader_new(f->store, &db, &e), e);
+    ask(db, &a, "m", &r);
+    char path[PATH_MAX];
+    fixture_exec(fixture_path(f, "pqota.db", path), "UPDATE release SET notes = 'changed'");
+    ask(db, &a, "m", &r);
+    assert_string_equal(r.notes, "changed");
+    store_reader_free(db);
+}
+
+/* The writer sees what it has not committed yet, and keeps nothing of it. */
+static int write_and_look(struct db *db, void *arg, struct err *e)
+{
+    (void)arg;
+    struct release r;
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    for (int i = 0; i < 3; i++) {
+        char version[8];
+        snprintf(version, sizeof version, "%d", i);
+        struct add next = {version, "m"};
+        int rc = add_run(db, &next, e);
+        if (rc == 0)
+            rc = store_release_latest_whole(db, &a, "m", &r, e);
+        if (rc != 0)
+            return rc;
+        assert_string_equal(r.version, version);
+    }
+    return err_set(e, ERR_INVALID, "undone");
+}
+
+static void test_writer(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    struct err e = {0};
+    struct release r;
+    add(f, "first", "m");
+    assert_int_equal(store_write_now(f->store, write_and_look, NULL, &e), ERR_INVALID);
+    struct db *db;
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    assert_ok(store_reader_new(f->store, &db, &e), e);
+    ask(db, &a, "m", &r);
+    assert_string_equal(r.version, "first");
+    store_reader_free(db);
+}
+
+static void test_many_models(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    struct db *db;
+    struct err e = {0};
+    struct release r;
+    auto_arena struct arena a;
+    arena_init(&a, 8 << 20);
+    char name[16];
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "m%d", i);
+        add(f, name, name);
+    }
+    assert_ok(store_reader_new(f->store, &db, &e), e);
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 200; i++) {
+            snprintf(name, sizeof name, "m%d", i);
+            ask(db, &a, name, &r);
+            assert_string_equal(r.version, name);
+        }
+    store_reader_free(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_kept_until_something_changes, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_changed_by_another_process, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_writer, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_many_models, fixture_setup, fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
