@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "store/certificates.h"
+
 static int run_register(struct fixture *f, struct db *db, void *arg, struct err *e)
 {
     return ota_operator_register(&f->ota, db, &f->arena, &f->admin, arg, e);
@@ -48,6 +50,55 @@ static void registers_what_its_root_issued(void **state)
     r = (struct registration){.name = "c y", .role = "viewer", .pem = r.pem};
     assert_int_equal(enter(f, &r), ERR_INVALID);
     assert_int_equal(fixture_ask(f, "SELECT count(*) FROM operator"), 1);
+}
+
+static void keeps_the_sha1_by_which_a_proxy_names_it(void **state)
+{
+    struct fixture *f = *state;
+    struct registration r = {.name = "ben", .role = "operator"};
+    struct certificate_seen seen;
+    fixture_operator(f, "ben", &r.pem);
+    assert_ok(enter(f, &r), f->e);
+    assert_ok(store_certificate_seen(f->reader, r.cert.issuer_key, r.cert.serial, &seen, &f->e), f->e);
+    assert_int_equal(strlen(seen.sha1), 40);
+    assert_string_equal(seen.sha1, r.cert.sha1);
+    assert_string_equal(seen.fingerprint, r.cert.fingerprint);
+    assert_string_equal(seen.device, "");
+    assert_true(seen.is_operator);
+    assert_int_equal(seen.not_after, r.cert.not_after * 1000);
+    assert_int_equal(store_certificate_seen(f->reader, r.cert.issuer_key, "1", &seen, &f->e), ERR_NOT_FOUND);
+
+    struct enrolment en;
+    assert_ok(fixture_enrol(f, fixture_token(f, "gw1", NULL, 1), f->key, "gw-1", &en), f->e);
+    assert_ok(store_certificate_seen(f->reader, en.cert.issuer_key, en.cert.serial, &seen, &f->e), f->e);
+    assert_string_equal(seen.device, "gw-1");
+    assert_string_equal(seen.sha1, en.cert.sha1);
+    assert_false(seen.is_operator);
+}
+
+static int forget_sha1(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    (void)f, (void)arg;
+    return db_exec(db, "UPDATE certificate SET sha1 = NULL", e);
+}
+
+static void registering_again_completes_an_old_row(void **state)
+{
+    struct fixture *f = *state;
+    struct registration r = {.name = "ben", .role = "operator"}, other = {.name = "cy", .role = "operator"};
+    struct certificate_seen seen;
+    fixture_operator(f, "ben", &r.pem);
+    assert_ok(enter(f, &r), f->e);
+    assert_ok(fixture_write(f, forget_sha1, NULL), f->e);
+    assert_ok(store_certificate_seen(f->reader, r.cert.issuer_key, r.cert.serial, &seen, &f->e), f->e);
+    assert_string_equal(seen.sha1, "");
+    other.pem = r.pem;
+    assert_int_equal(enter(f, &other), ERR_CONFLICT); /* it is ben's */
+    assert_ok(enter(f, &r), f->e);
+    assert_ok(store_certificate_seen(f->reader, r.cert.issuer_key, r.cert.serial, &seen, &f->e), f->e);
+    assert_string_equal(seen.sha1, r.cert.sha1);
+    assert_int_equal(enter(f, &r), ERR_CONFLICT);
+    assert_int_equal(r.account.certificate_count, 1);
 }
 
 static void refuses_a_device_s_certificate(void **state)
@@ -125,6 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(registers_what_its_root_issued),
+        TEST(keeps_the_sha1_by_which_a_proxy_names_it),
+        TEST(registering_again_completes_an_old_row),
         TEST(refuses_a_device_s_certificate),
         TEST(keeps_one_admin),
         TEST(lists_by_name),

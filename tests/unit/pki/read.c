@@ -17,6 +17,8 @@ static void foreign_certificates(void **state)
     assert_string_equal(c.serial, "ab12");
     assert_string_equal(c.common_name, "J\xc3\xb6rg");
     assert_string_equal(c.issuer_key, "");
+    assert_int_equal(
+        fx_run(fx, "[ \"$(openssl x509 -in f.pem -outform DER | sha1sum | cut -c1-40)\" = %s ]", c.sha1), 0);
     assert_int_equal(c.not_after - c.not_before, 3 * DAY);
 
     const char *const no_name[] = {"/O=Org", "/CN=a/CN=b", "/CN=a\\x00b"};
@@ -59,6 +61,11 @@ static void bundles(void **state)
     assert_int_equal(
         fx_run(fx, "{ echo '# old root'; cat old.pem; echo; echo '# new root'; cat new.pem; } > bundle.pem"),
         0);
+    assert_int_equal(pki_bundle_subjects("bundle.pem", &fx->arena, &ids, &count, &e), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(ids[0], "CN=old");
+    assert_string_equal(ids[1], "CN=new");
+    assert_int_equal(pki_bundle_subjects("missing.pem", &fx->arena, &ids, &count, &e), ERR_NOT_FOUND);
     assert_int_equal(pki_bundle_key_ids("bundle.pem", &fx->arena, &ids, &count, &e), 0);
     assert_int_equal(count, 2);
     assert_string_equal(ids[0], pki_ca_key_id(old));
