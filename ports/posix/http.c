@@ -13,7 +13,7 @@
 #include "port.h"
 
 #define REQUEST_HEAD_MOST 1024
-#define ANSWER_HEAD_MOST 4096
+#define ANSWER_HEAD_MOST SECTOR
 #define CONNECT_S 10       /* for the connection, and again for the handshake */
 #define SILENCE_S 30       /* without a byte */
 #define ANSWER_S 60        /* for a whole answer, and one more second ... */
@@ -187,6 +187,29 @@ static uint64_t now_s(void)
     return (uint64_t)t.tv_sec;
 }
 
+/* Whole sectors but for the last piece, so that what is appended to flash stays aligned. */
+static const char *receive_body(struct http *h, char buf[SECTOR], size_t n, uint64_t left, pqota_sink sink,
+                                void *sink_ctx)
+{
+    uint64_t until = now_s() + ANSWER_S + left / BYTES_A_SECOND;
+    while (left > 0) {
+        size_t want = left < SECTOR ? (size_t)left : SECTOR;
+        while (n < want) {
+            int got = pqc_tls_read(h->conn, buf + n, (int)(want - n));
+            if (got <= 0)
+                return got == 0 ? "the answer was cut off" : pqc_tls_error();
+            if (now_s() > until)
+                return "the answer comes too slowly";
+            n += (size_t)got;
+        }
+        if (sink(sink_ctx, buf, n) != 0)
+            return "the rest of the answer is not wanted";
+        left -= n;
+        n = 0;
+    }
+    return NULL;
+}
+
 static const char *receive(struct http *h, struct pqota_response *r, pqota_sink sink, void *sink_ctx,
                            bool *keep)
 {
@@ -197,24 +220,10 @@ static const char *receive(struct http *h, struct pqota_response *r, pqota_sink 
         return why;
     if (!take_head(buf, r, keep))
         return "the answer is not understood";
-    uint64_t left = r->content_length, until = now_s() + ANSWER_S + left / BYTES_A_SECOND;
-    size_t n = have - used;
-    if (n > left)
+    if (have - used > r->content_length)
         return "the answer is longer than it says";
-    memmove(buf, buf + used, n);
-    for (;;) {
-        if (n > 0 && sink(sink_ctx, buf, n) != 0)
-            return "the rest of the answer is not wanted";
-        left -= n;
-        if (left == 0)
-            return NULL;
-        if (now_s() > until)
-            return "the answer comes too slowly";
-        int got = pqc_tls_read(h->conn, buf, (int)(left < ANSWER_HEAD_MOST ? left : ANSWER_HEAD_MOST));
-        if (got <= 0)
-            return got == 0 ? "the answer was cut off" : pqc_tls_error();
-        n = (size_t)got;
-    }
+    memmove(buf, buf + used, have - used);
+    return receive_body(h, buf, have - used, r->content_length, sink, sink_ctx);
 }
 
 int http_request(void *ctx, const struct pqota_request *request, struct pqota_response *response,

@@ -279,3 +279,31 @@ def test_answers_that_no_server_gives(server, device):
         done = run(device.argv("-l", port=raw.port))
         assert done.code == 1 and done.out == "" and done.err, (name, done)
     raw.close()
+
+
+PAGE_OF_DEVICES = harness.TREE / "docs" / "devices.md"
+
+
+def test_the_page_on_devices_names_what_is_there():
+    code = "".join(p.read_text() for p in sorted((harness.TREE / "ports" / "posix").glob("*.[ch]")))
+    foreign = {"boot_is_img_confirmed", "esp_app_get_description"}
+    named = set(re.findall(r"`(\w+)\(\)", PAGE_OF_DEVICES.read_text())) - foreign
+    assert len(named) > 10
+    missing = sorted(name for name in named if not re.search(rf"\b{name}\(", code))
+    assert missing == [], missing
+
+
+def test_the_commands_on_the_page_work(tmp_path):
+    port = str(harness.free_port())
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE_OF_DEVICES.read_text(), re.S)
+    text = "\n".join(blocks).replace("8443", port)
+    text = text.replace("pqota init ./pqota", f"pqota init ./pqota --port {port}")
+    assert text.count(port) >= 6
+    text = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + text
+    folders = [harness.BUILD / "src" / "cmd", DEVICE.parent]
+    path = ":".join(str(f) for f in folders) + ":" + os.environ["PATH"]
+    done = run(["bash", "-euo", "pipefail", "-c", text], env=harness.environment(PATH=path), cwd=tmp_path)
+    image = (tmp_path / "image.bin").read_bytes()
+    assert done.code == 0, done
+    assert f"1.0 300000 {hashlib.sha256(image).hexdigest()}" in done.out, done
+    assert "sensor-1" in done.out and "succeeded" in done.out, done
