@@ -238,7 +238,7 @@ int main(int argc, char **argv)
         if (option == 'w')
             wait_most = (uint32_t)strtoul(optarg, NULL, 10);
     }
-    if (argc - optind != 3) {
+    if (argc - optind != 3 || wait_most == 0) {
         fprintf(stderr, "usage: pqota-device [-o] [-l] [-w SECONDS] DIR HOST PORT\n");
         return 2;
     }

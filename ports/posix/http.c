@@ -214,7 +214,7 @@ static const char *receive(struct http *h, struct pqota_response *r, pqota_sink 
                            bool *keep)
 {
     char buf[ANSWER_HEAD_MOST + 1];
-    size_t have, used;
+    size_t have = 0, used = 0;
     const char *why = receive_head(h, buf, &have, &used);
     if (why != NULL)
         return why;

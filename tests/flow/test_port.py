@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import time
+import zlib
 
 import pytest
 
@@ -64,16 +65,19 @@ class Device:
         self.process = None
 
     def record(self):
-        """The newest page of the boot record: the slot that runs and its version."""
+        """The newest good page of the boot record: the slot that runs and its version."""
         newest = None
         raw = (self.dir / "boot").read_bytes()
         for at in (0, PAGE):
             page = raw[at : at + PAGE]
-            if len(page) == PAGE:
-                magic, _, sequence, _, _, slot, _ = struct.unpack_from("<7I", page)
-                if magic == 0x50514F54 and (newest is None or sequence > newest[0]):
-                    version = page[28 + slot * 129 : 28 + (slot + 1) * 129].split(b"\0")[0].decode()
-                    newest = sequence, slot, version
+            if len(page) < PAGE:
+                continue
+            magic, crc, sequence, n, _, slot, _ = struct.unpack_from("<7I", page)
+            if magic != 0x50514F54 or crc != zlib.crc32(page[8 : 16 + n]):
+                continue
+            if newest is None or sequence > newest[0]:
+                version = page[28 + slot * 129 : 28 + (slot + 1) * 129].split(b"\0")[0].decode()
+                newest = sequence, slot, version
         return newest[1], newest[2]
 
     def running(self):
