@@ -84,9 +84,11 @@ static int refuse_shown(const struct certificate_seen *c, const struct proxy_cli
                        "the operator certificate with serial %s was registered before its SHA-1 was kept, by "
                        "which a proxy names it: register the certificate again, or come without the proxy",
                        client->serial);
-    log_error("server", "a known serial on another certificate: has an authority been stolen?",
-              LOG_STR("kind", c->is_operator ? "operator" : "device"), LOG_STR("serial", client->serial),
-              LOG_STR("sha1", client->sha1));
+    log_error("server",
+              c->is_operator
+                  ? "an operator's serial on another certificate: has the operators' authority been stolen?"
+                  : "a device's serial on another certificate: has the devices' authority been stolen?",
+              LOG_STR("serial", client->serial), LOG_STR("sha1", client->sha1));
     return err_set(e, ERR_UNAUTHENTICATED,
                    "the certificate with serial %s is not the one that is registered here under that serial",
                    client->serial);

@@ -8,6 +8,17 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import harness  # noqa: E402
+from through_proxy import goes_through  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "through_proxy: is also run with nginx in front of the server")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if goes_through(item.path.stem, item.originalname):
+            item.add_marker("through_proxy")
 
 
 @pytest.fixture

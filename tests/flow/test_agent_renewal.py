@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from certificates import admit
 from harness import Credential, run, wait_for
 from relay import Relay, on_json
 
@@ -40,6 +41,8 @@ def age(server, agent, begun, end):
         check=0)
     shutil.copy(agent.state / "device.crt", folder / "enrolled.pem")
     shutil.copy(cert, agent.state / "device.crt")
+    if server.via:
+        admit(server, agent.device, cert)
     key = folder / "key.pem"
     shutil.copy(agent.state / "device.key", key)
     return Credential(cert, key), Credential(folder / "enrolled.pem", key)

@@ -104,7 +104,8 @@ def test_another_certificate_of_a_known_serial(behind, tmp_path):
         reply = status(behind, twin.cert, path)
         assert reply.status == 401 and "not the one" in reply.json()["detail"], reply
         assert status(behind, cert, path).status in (200, 204)
-    assert "has an authority been stolen?" in behind.logs()
+    for whose in ("operators'", "devices'"):
+        assert f"has the {whose} authority been stolen?" in behind.logs()
 
 
 def test_revocation_and_roles_count_at_every_request(behind, tmp_path):
