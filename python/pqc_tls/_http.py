@@ -1,4 +1,4 @@
-"""One HTTP connection of the WSGI server: parsing is the standard library's, strictness and limits are ours."""
+"""One HTTP connection of the WSGI server: the standard library parses, strictness and limits are ours."""
 
 import http.server
 import io

@@ -60,7 +60,8 @@ class Library:
                 function = getattr(handle, "pqc_tls_" + name)
             except AttributeError:
                 raise PQCTLSLibraryError(
-                    f"{path} has no pqc_tls_{name}: it is older than this package; install the one of this version"
+                    f"{path} has no pqc_tls_{name}: it is older than this package; install the one that "
+                    "belongs to it"
                 ) from None
             function.restype = result
             function.argtypes = arguments
@@ -120,8 +121,8 @@ def _open() -> Library:
             except OSError as error:
                 tried.append(str(error))
     raise PQCTLSLibraryError(
-        f"{NAME} was not found. Install it (make install, then ldconfig), build it (make build), or name it in "
-        f"the environment variable {VARIABLE}, which is not set. Looked at:\n  " + "\n  ".join(tried)
+        f"{NAME} was not found. Install it (make install, then ldconfig), build it (make build), or name "
+        f"it in the environment variable {VARIABLE}, which is not set. Looked at:\n  " + "\n  ".join(tried)
     )
 
 

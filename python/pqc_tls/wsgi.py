@@ -1,7 +1,8 @@
 """A WSGI server with TLS in process: a loop that accepts and watches, and a bounded pool that works.
 
-The loop never handshakes and never reads: a connection goes to a worker when its client has sent something, and
-comes back when it has nothing to say. So idle and slow clients hold no worker, and none holds up the others.
+The loop never handshakes and never reads: a connection goes to a worker when its client has sent something,
+and comes back when it has nothing to say. So an idle client holds no worker, and a slow one holds one for a
+bounded time.
 """
 
 import contextlib
@@ -314,8 +315,8 @@ def serve_wsgi(
     require_client_cert: bool = True,
     limits: Limits | None = None,
 ) -> None:
-    """Serves a WSGI application over post-quantum TLS until SIGTERM or Ctrl-C, then finishes what is under way.
-    The application finds the client's identity in its environ: SSL_CLIENT_VERIFY ("SUCCESS" or "NONE"),
+    """Serves a WSGI application over post-quantum TLS until SIGTERM or Ctrl-C, then finishes what is under
+    way. The application finds the client's identity in its environ: SSL_CLIENT_VERIFY ("SUCCESS" or "NONE"),
     SSL_CLIENT_S_DN_CN, SSL_CLIENT_FINGERPRINT, ...; and the connection itself as "pqc_tls.connection"."""
     with make_wsgi_server(
         app,
