@@ -1,13 +1,15 @@
 /* Keys and certificates of `pqota init`. A key is on the disk before its certificate, so that an interrupted
    run leaves a key without certificate, which the next run completes. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/rand.h"
 #include "cmd/init.h"
 
-#define ROOT_DAYS 7305     /* 20 years */
+#define ROOT_DAYS 7305 /* 20 years */
+#define DAY_S 86400LL
 #define CLOCK_SLACK_S 3600 /* devices' clocks may be behind by this much on the first day */
 #define MARK_BYTES 3
 
@@ -35,7 +37,7 @@ static int have_key(const struct init *in, const char *path, EVP_PKEY **out, str
     return rc;
 }
 
-int init_root(struct init *in, const char *role, const char *what, struct err *e)
+static int make_root(struct init *in, const char *role, const char *what, struct err *e)
 {
     const char *cert = init_path(in, "pki/%s-ca.pem", role), *key_file = init_path(in, "pki/%s-ca.key", role);
     if (cert == NULL || key_file == NULL)
@@ -62,6 +64,40 @@ int init_root(struct init *in, const char *role, const char *what, struct err *e
     if (rc == 0)
         init_say(in, true, cert, what);
     return rc;
+}
+
+/* Who checks a revocation list of the devices' authority, as nginx can, has to have one of each authority. The
+   operators' is empty and as long-lived as the authority, whose key is seldom at hand: pqota itself refuses an
+   operator that was revoked. */
+static int make_list(struct init *in, struct err *e)
+{
+    const char *cert = init_path(in, "pki/operator-ca.pem"), *key = init_path(in, "pki/operator-ca.key"),
+               *list = init_path(in, "pki/operator-ca.crl");
+    if (cert == NULL || key == NULL || list == NULL)
+        return no_memory(e);
+    bool made = !file_exists(list);
+    if (made && !file_exists(key))
+        return 0; /* nothing that runs needs it */
+    if (made) {
+        auto_ca struct pki_ca *ca = NULL;
+        struct str pem;
+        int rc = pki_ca_load(cert, key, &ca, e);
+        if (rc == 0)
+            rc = pki_crl_make(ca, NULL, 0, 1, in->now_s - CLOCK_SLACK_S, in->now_s + ROOT_DAYS * DAY_S,
+                              in->arena, &pem, e);
+        if (rc == 0)
+            rc = file_create_atomic(list, pem.p, pem.n, 0644, e);
+        if (rc != 0)
+            return rc;
+    }
+    init_say(in, made, list, "an empty revocation list of that authority");
+    return 0;
+}
+
+int init_root(struct init *in, const char *role, const char *what, struct err *e)
+{
+    int rc = make_root(in, role, what, e);
+    return rc == 0 && strcmp(role, "operator") == 0 ? make_list(in, e) : rc;
 }
 
 static int load_issuer(const struct init *in, const char *role, const char *for_what, struct pki_ca **out,

@@ -129,7 +129,7 @@ def test_second_run_keeps_every_byte(made):
     out = pqota("init", made).stdout
     assert tree(made) == before
     assert operators(made) == [("admin", "admin")]
-    assert "made   " not in out and out.count("kept   ") == 10
+    assert "made   " not in out and out.count("kept   ") == 12
     check_whole(made)
 
 
