@@ -166,6 +166,7 @@ def test_killed_during_a_download_it_goes_on_from_the_last_checkpoint(server, de
 
 
 def test_killed_at_any_moment_of_a_download(server, device):
+    assert device.boot().code == 0  # the flash is there
     data = os.urandom(4_000_000)
     server.publish("p", "1", data)
     deploy(server, "p", "1")
