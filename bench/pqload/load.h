@@ -96,9 +96,9 @@ struct load {
     size_t request_n;
 
     struct slot *slots;
-    size_t busy; /* slots with an operation under way */
-    size_t round_left,
-        round_busy; /* idle mode: slots of this round that did not begin, and that did not end */
+    size_t busy;                   /* slots with an operation under way */
+    bool in_round;                 /* idle mode */
+    size_t round_left, round_busy; /* slots that have not begun in this round, and not ended */
     struct list waiting, resting;
 
     enum load_phase phase;

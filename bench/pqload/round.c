@@ -37,11 +37,13 @@ int round_init(struct load *l, struct err *e)
 void round_begin(struct load *l)
 {
     uv_poll_stop(&l->input);
+    l->in_round = true;
     l->round_left = l->options->connections;
 }
 
 static void end_round(struct load *l)
 {
+    l->in_round = false;
     printf("{\"connections\":%zu,\"errors\":%llu}\n", l->options->connections,
            (unsigned long long)l->counts.error_count);
     fflush(stdout);
@@ -51,7 +53,6 @@ static void end_round(struct load *l)
 
 void round_dispatch(struct load *l)
 {
-    bool under_way = l->round_left > 0 || l->round_busy > 0;
     uint64_t now = uv_hrtime();
     while (l->round_left > 0 && l->round_busy < LOAD_OPENING_MAX && !list_empty(&l->waiting) &&
            l->phase != LOAD_OVER) {
@@ -60,6 +61,6 @@ void round_dispatch(struct load *l)
         l->round_busy++;
         slot_begin(s, now);
     }
-    if (under_way && l->round_left == 0 && l->round_busy == 0 && l->phase != LOAD_OVER)
+    if (l->in_round && l->round_left == 0 && l->round_busy == 0 && l->phase != LOAD_OVER)
         end_round(l);
 }

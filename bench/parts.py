@@ -1,0 +1,213 @@
+"""The servers that are measured: each on one processor core, with the same certificates and groups."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+TREE = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TREE / "tests" / "lib"))
+
+import harness  # noqa: E402
+
+SERVER_CORE, LOAD_CORE = "0", "1"
+GROUP = "X25519MLKEM768"
+CONNECTIONS_MAX = 8192
+MODEL = "bench"
+
+NGINX_HEAD = """
+daemon off;
+pid nginx.pid;
+error_log stderr error;
+user root;
+worker_processes 1;
+events {{ worker_connections {connections}; }}
+http {{
+    access_log off;
+    default_type application/octet-stream;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_timeout 75s;
+    keepalive_requests 100000;
+    client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    {upstream}
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        server_name localhost;
+        ssl_protocols TLSv1.3;
+        ssl_ecdh_curve {group};
+        ssl_certificate {cert};
+        ssl_certificate_key {key};
+        ssl_client_certificate {clients};
+        ssl_verify_client optional;
+        {sessions}
+        {locations}
+    }}
+}}
+"""
+
+# Answers what pqota answers: the same bytes, from files.
+STATIC = """
+        root {root};
+        location = /healthz {{ }}
+        location = /latest.json {{
+            default_type application/json;
+            if ($ssl_client_verify != SUCCESS) {{ return 401; }}
+        }}
+        location = /firmware.bin {{
+            if ($ssl_client_verify != SUCCESS) {{ return 401; }}
+        }}
+"""
+
+PROXY = """
+        location / {{
+            proxy_pass http://backend;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Pqota-Client "verify=$ssl_client_verify; serial=$ssl_client_serial; {rest}";
+            {more}
+            proxy_max_temp_file_size 0;
+        }}
+"""
+
+
+# The rest of the client's identity, as src/server/proxy.h has it.
+IDENTITY = "sha1=$ssl_client_fingerprint; issuer=$ssl_client_i_dn"
+
+
+class Pqota:
+    """The C server, with one loop so that it uses one core as the others do."""
+
+    def __init__(self, folder):
+        settings = {
+            "server.loops": 1,
+            "limits.connections": CONNECTIONS_MAX,
+            "limits.connections_per_address": CONNECTIONS_MAX,
+            "unix.proxy": "yes",
+        }
+        self.server = harness.Server(folder, settings, build=harness.RELEASE)
+
+    def start(self):
+        self.server.start(wrapper=("taskset", "-c", SERVER_CORE))
+
+    def stop(self):
+        self.server.stop()
+
+    def pids(self):
+        return [self.server.process.pid]
+
+
+class Material:
+    """What all serve: a device's certificate, a published firmware, pqota's answers as files for nginx."""
+
+    def __init__(self, folder, pqota, mib):
+        server = pqota.server
+        self.ca, self.roots = server.roots, server.dir / "pki" / "device-ca.pem"
+        self.cert, self.key = server.dir / "pki" / "server.pem", server.dir / "pki" / "server.key"
+        self.server, self.mib = server, mib
+        self.device = server.enrol("bench-1", MODEL)
+        made = server.publish(MODEL, "1.0", os.urandom(mib << 20))
+        self.file_path = f"/api/firmware/{made['id']}/file"
+        self.static = folder / "static"
+        self.static.mkdir()
+        self.save("/healthz", "healthz", harness.ANYONE)
+        self.save("/api/firmware/latest", "latest.json", self.device)
+        self.save(self.file_path, "firmware.bin", self.device)
+
+    def save(self, path, name, who):
+        reply = self.server.curl(path, who=who)
+        assert reply.status == 200, reply
+        (self.static / name).write_bytes(reply.body)
+
+
+class Process:
+    """A program in the foreground on the servers' core."""
+
+    def __init__(self, folder, name, argv, ready, env=None):
+        self.folder, self.argv, self.is_ready, self.env = folder / name, argv, ready, env
+        self.folder.mkdir()
+        self.process = None
+
+    def start(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["taskset", "-c", SERVER_CORE, *map(str, self.argv)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=harness.environment(**(self.env or {})),
+            )
+        harness.wait_for(self.check, 20, f"{self.argv[0]} answers")
+
+    def check(self):
+        assert self.process.poll() is None, (self.folder / "log").read_text(errors="replace")[-2000:]
+        return self.is_ready()
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+    def pids(self):
+        return [self.process.pid, *children(self.process.pid)]
+
+
+def children(pid):
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+        if int(fields[1]) == pid:
+            child = int(stat.parent.name)
+            found += [child, *children(child)]
+    return found
+
+
+class Nginx(Process):
+    """nginx 1.26 as Debian has it; PQ TLS with the server's certificate, client certificates asked for."""
+
+    def __init__(self, folder, name, material, locations, sessions="", upstream=""):
+        self.port, self.material = harness.free_port(), material
+        super().__init__(
+            folder, name, ["nginx", "-p", ".", "-c", "nginx.conf", "-e", "stderr"], self.answers
+        )
+        (self.folder / "nginx.conf").write_text(
+            NGINX_HEAD.format(
+                connections=CONNECTIONS_MAX,
+                port=self.port,
+                group=GROUP,
+                cert=material.cert,
+                key=material.key,
+                clients=material.roots,
+                sessions=sessions,
+                locations=locations,
+                upstream=upstream,
+            )
+        )
+
+    def answers(self):
+        url = f"https://localhost:{self.port}"
+        return self.material.server.curl("/healthz", who=harness.ANYONE, url=url).status != 0
+
+
+def nginx_static(folder, name, material, sessions=""):
+    return Nginx(folder, name, material, STATIC.format(root=material.static), sessions)
+
+
+def nginx_proxy(folder, name, material, socket, more=""):
+    upstream = f"upstream backend {{ server unix:{socket}; keepalive 64; }}"
+    return Nginx(folder, name, material, PROXY.format(more=more, rest=IDENTITY), upstream=upstream)
+
+
+def fresh_folder(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""`make bench`: pqota beside nginx and Flask on the machine at hand, in one run.
+
+    bench/run.py                     everything: about eight minutes
+    bench/run.py --quick             three short rounds of everything: about four
+    bench/run.py --rows full,keep --configs pqota,nginx
+    bench/run.py --readme            prints the last run's table as Markdown
+
+Writes build/bench/bench.json (an object for each configuration and row), machine.json (where and how it was
+measured, and what is doubtful) and bench.svg. docs/bench.md says how to read it.
+Exit code 0: measured; 1: something could not be measured; 2: wrong usage.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import chart  # noqa: E402
+import measure  # noqa: E402
+import report  # noqa: E402
+import table as tables  # noqa: E402
+from configs import Bench  # noqa: E402
+from parts import LOAD_CORE, SERVER_CORE, TREE  # noqa: E402
+from rows import ROWS  # noqa: E402
+
+PLACE = TREE / "build" / "bench"
+SECONDS, QUICK_SECONDS = 1.5, 0.6
+FIRMWARE_MIB = 64
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    seconds = float(os.environ.get("BENCH_SECONDS", SECONDS))
+    parser.add_argument(
+        "--rows", type=lambda t: t.split(","), help="a part of: " + ",".join(r.name for r in ROWS)
+    )
+    parser.add_argument(
+        "--configs", type=lambda t: t.split(","), help="a part of: " + ",".join(Bench.NAMES)
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--seconds", type=float, default=seconds, help="for each measurement (BENCH_SECONDS)"
+    )
+    parser.add_argument("--quick", action="store_true", help=f"the same as --seconds {QUICK_SECONDS}")
+    parser.add_argument("--idle", type=int, help="connections of the idle rows")
+    parser.add_argument("--place", type=pathlib.Path, default=PLACE, help="where the results go")
+    parser.add_argument("--readme", action="store_true", help="only print the last run's table as Markdown")
+    given = parser.parse_args()
+    known = {"rows": [r.name for r in ROWS], "configs": list(Bench.NAMES)}
+    for what, names in known.items():
+        for name in getattr(given, what) or []:
+            if name not in names:
+                parser.error(f"--{what}: there is no {name}; there are {', '.join(names)}")
+    if given.rounds < 1 or given.seconds < 0.05:
+        parser.error("--rounds and --seconds must be more")
+    if given.quick:
+        given.seconds = QUICK_SECONDS
+    return given
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def output(argv):
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
+    return (done.stdout + done.stderr).strip()
+
+
+def machine(given, skipped):
+    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    system = re.search(r'PRETTY_NAME="(.*)"', pathlib.Path("/etc/os-release").read_text())
+    openssl = " ".join(output(["openssl", "version"]).split()[:2])
+    nginx = output(["nginx", "-v"]).rpartition("/")[2]
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "machine": f"{os.cpu_count()} × {cpu[1] if cpu else platform.machine()}, Linux {platform.release()}",
+        "versions": f"{system[1] if system else 'Linux'}, {openssl}, nginx {nginx}",
+        "rounds": given.rounds,
+        "seconds": given.seconds,
+        "connections_idle": given.idle,
+        "settings": "one core for the server, one for the load; X25519MLKEM768, ML-DSA-65, "
+        "TLS_AES_256_GCM_SHA384; nginx: worker_processes 1, access_log off, keepalive_requests 100000",
+        "skipped": skipped,
+    }
+
+
+def rate_for(row, table, bench, given):
+    """Half of what nginx can do in full handshakes, from this run's row or from a short look."""
+    if not row.rate_of:
+        return None
+    base = next(r for r in ROWS if r.name == row.rate_of)
+    reached = [v for name in tables.NGINX for v in table.of(base, name, "per_second") if v]
+    if not reached and "nginx" in bench.configs:
+        figures, _ = measure.load(bench.configs["nginx"], base, bench.material, given.seconds)
+        reached = [figures["per_second"]]
+    return tables.median(reached) / 2 if reached else 100.0
+
+
+def measure_row(row, bench, table, given):
+    """The configurations in turn, round by round, so that the machine's drift meets all of them."""
+    names = [n for n, c in bench.configs.items() if row.kind not in c.absent]
+    rate = rate_for(row, table, bench, given)
+    for i in range(given.rounds):
+        for name in names[i % len(names) :] + names[: i % len(names)]:
+            if (row.name, name) in table.failed:
+                table.add(row, name, None, {})
+                continue
+            try:
+                table.add(
+                    row, name, *measure.load(bench.configs[name], row, bench.material, given.seconds, rate)
+                )
+            except measure.Failed as error:
+                table.fail(row, name, str(error))
+
+
+def calibration(values):
+    return {"hashes_per_second": [round(v) for v in values], "spread": round(tables.spread(values) or 0, 3)}
+
+
+def run(given, rows):
+    table, speeds = tables.Table(), [measure.calibrate()]
+    names = given.configs or list(Bench.NAMES)
+    begin = time.monotonic()
+    bench = Bench(given.place / "work", names, FIRMWARE_MIB)
+    try:
+        for name, why in bench.skipped.items():
+            say(f"bench: {name} is left out: {why}")
+        for row in rows:
+            say(f"bench: {time.monotonic() - begin:4.0f} s  {row.name}")
+            measure_row(row, bench, table, given)
+            speeds.append(measure.calibrate())
+    finally:
+        bench.stop()
+    head = machine(given, bench.skipped) | {"calibration": calibration(speeds)}
+    done = [name for name in names if name in bench.configs]
+    lines = {(r.name, n): table.line(r, n) for r in rows for n in done if (r.name, n) in table.found}
+    doubts = {key: table.doubts(next(r for r in rows if r.name == key[0]), key[1]) for key in lines}
+    head["doubts"] = [{"row": r, "config": c, "doubts": d} for (r, c), d in doubts.items() if d]
+    head["rates"] = {r.name: rate_for(r, table, bench, given) for r in rows if r.rate_of}
+    save(given.place, rows, done, lines, head)
+    print(head["machine"], head["versions"], head["settings"], sep="\n")
+    print(report.text(rows, done, lines, doubts))
+    print(
+        f"\nThe machine: the same work on the servers' core took between rows up to "
+        f"{head['calibration']['spread']:.0%} more or less time."
+    )
+    print(f"{given.place / 'bench.json'}, machine.json, bench.svg; {time.monotonic() - begin:.0f} s")
+    return 1 if table.failed else 0
+
+
+def save(place, rows, names, lines, head):
+    (place / "bench.json").write_text(json.dumps(list(lines.values()), indent=1) + "\n")
+    (place / "machine.json").write_text(json.dumps(head, indent=1, ensure_ascii=False) + "\n")
+    (place / "bench.svg").write_text(chart.svg(rows, names, lines, head))
+
+
+def print_markdown(given, rows):
+    try:
+        lines = json.loads((given.place / "bench.json").read_text())
+        head = json.loads((given.place / "machine.json").read_text())
+    except OSError as error:
+        say(f"bench: {error.filename}: {error.strerror}; run make bench first")
+        return 1
+    doubts = {(d["row"], d["config"]): d["doubts"] for d in head["doubts"]}
+    by_key = {(line["row"], line["config"]): line for line in lines}
+    print(
+        report.markdown(
+            [r for r in rows if any(k[0] == r.name for k in by_key)], Bench.NAMES, by_key, doubts, head
+        )
+    )
+    return 0
+
+
+def main():
+    given = options()
+    rows = [r for r in ROWS if given.rows is None or r.name in given.rows]
+    if given.idle:
+        rows = [
+            type(r)(**{**r.__dict__, "connections": given.idle}) if r.mode == "idle" else r for r in rows
+        ]
+    if given.readme:
+        return print_markdown(given, rows)
+    cores = os.sched_getaffinity(0)
+    if not {int(SERVER_CORE), int(LOAD_CORE)} <= cores:
+        say(f"bench: this needs processor cores {SERVER_CORE} and {LOAD_CORE}; there are {sorted(cores)}")
+        return 1
+    given.place.mkdir(parents=True, exist_ok=True)
+    return run(given, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
