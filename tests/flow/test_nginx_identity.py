@@ -209,7 +209,9 @@ def test_a_listed_address_may_speak_for_devices_and_for_no_operator(make_server,
     device = server.enrol("listed-1", "m1")
 
     def ask(path, value, *more):
-        return server.curl(path, "-H", f"{FIELD}: {value}", *more, who=ANYONE, url=f"http://127.0.0.1:{plain}")
+        return server.curl(
+            path, "-H", f"{FIELD}: {value}", *more, who=ANYONE, url=f"http://127.0.0.1:{plain}"
+        )
 
     assert ask("/api/update", told_of(device.cert)).status == 204
     reply = ask("/api/devices", told_of(server.admin.cert))

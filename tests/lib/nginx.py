@@ -106,7 +106,9 @@ class Nginx:
         """The children that take connections: one that is shutting down says so in its title."""
         out = run(["ps", "--ppid", str(self.process.pid), "-o", "pid=,args="]).out
         return {
-            line.split()[0] for line in out.splitlines() if "worker process" in line and "shutting" not in line
+            line.split()[0]
+            for line in out.splitlines()
+            if "worker process" in line and "shutting" not in line
         }
 
     def stop(self):
@@ -119,7 +121,9 @@ class Nginx:
 
     def logs(self):
         names = ("output.log", "error.log")
-        return "".join((self.folder / n).read_text(errors="replace") for n in names if (self.folder / n).exists())
+        return "".join(
+            (self.folder / n).read_text(errors="replace") for n in names if (self.folder / n).exists()
+        )
 
     def access(self):
         return (self.folder / "access.log").read_text()

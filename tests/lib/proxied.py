@@ -53,11 +53,15 @@ def every_listener(folder):
     """Settings that open them all, and their ports."""
     cert, key = classical_certificate(folder)
     plain, classical = free_port(), free_port()
-    return plain, classical, {
-        "plain.enabled": "yes",
-        "plain.listen": f"127.0.0.1:{plain}",
-        "classical.enabled": "yes",
-        "classical.listen": f"127.0.0.1:{classical}",
-        "classical.certificate": cert,
-        "classical.key": key,
-    }
+    return (
+        plain,
+        classical,
+        {
+            "plain.enabled": "yes",
+            "plain.listen": f"127.0.0.1:{plain}",
+            "classical.enabled": "yes",
+            "classical.listen": f"127.0.0.1:{classical}",
+            "classical.certificate": cert,
+            "classical.key": key,
+        },
+    )
