@@ -169,7 +169,8 @@ def test_http_2_kept_alive_and_links_by_the_public_name(front):
         ["curl", "-sS", "--http2", "--cacert", front.roots, "--cert", device.cert, "--key", device.key,
          "-o", "/dev/null", "-w", "%{http_version} %{num_connects} %{http_code}\n",
          front.url + "/api/update", "--next", "-sS", "--cacert", front.roots, "--cert", device.cert, "--key",
-         device.key, "-w", "\n%{http_version} %{num_connects} %{http_code}\n", front.url + "/api/firmware/latest"],
+         device.key, "-w", "\n%{http_version} %{num_connects} %{http_code}\n",
+         front.url + "/api/firmware/latest"],
         check=0,
     )  # fmt: skip
     first, second = done.out.splitlines()[0], done.out.splitlines()[-1]
@@ -295,7 +296,8 @@ def test_the_header_cannot_be_sent_through_nginx(front):
         # named in Connection, so that a proxy might take it for hop-by-hop and drop its own
         reply = front.curl("/metrics", version, "-H", f"Connection: close, {FIELD}", who=ANYONE)
         assert reply.status == 401
-    forged = [word for field in ("X-Forwarded-Host: evil.test", "X-Forwarded-Port: 1", "X-Real-IP: 192.0.2.66",
+    forged = [word for field in ("X-Forwarded-Host: evil.test", "X-Forwarded-Port: 1",
+                                 "X-Real-IP: 192.0.2.66",
                                  "X-Forwarded-Proto: http", "X-Forwarded-For: 192.0.2.66",
                                  "Forwarded: for=192.0.2.66;host=evil.test")
               for word in ("-H", field)]  # fmt: skip
@@ -397,11 +399,12 @@ def old_list(server, folder, crl):
     (folder / "index").write_text("")
     (folder / "number").write_text("01\n")
     (folder / "ca.conf").write_text(
-        f"[ca]\ndefault_ca = d\n[d]\ndatabase = {folder}/index\ncrlnumber = {folder}/number\ndefault_md = default\n"
+        f"[ca]\ndefault_ca = d\n[d]\ndatabase = {folder}/index\ncrlnumber = {folder}/number\n"
+        "default_md = default\n"
     )
     run(
-        ["openssl", "ca", "-gencrl", "-config", folder / "ca.conf", "-cert", pki / "device-ca.pem", "-keyfile",
-         pki / "device-ca.key", "-crl_lastupdate", "20260101000000Z", "-crl_nextupdate", "20260102000000Z",
+        ["openssl", "ca", "-gencrl", "-config", folder / "ca.conf", "-cert", pki / "device-ca.pem",
+         "-keyfile", pki / "device-ca.key", "-crl_lastupdate", "20260101000000Z", "-crl_nextupdate", "20260102000000Z",
          "-out", folder / "old.crl"],
         check=0,
     )  # fmt: skip
