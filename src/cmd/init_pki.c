@@ -66,9 +66,9 @@ static int make_root(struct init *in, const char *role, const char *what, struct
     return rc;
 }
 
-/* Who checks a revocation list of the devices' authority, as nginx can, has to have one of each authority. The
-   operators' is empty and as long-lived as the authority, whose key is seldom at hand: pqota itself refuses an
-   operator that was revoked. */
+/* Who checks a revocation list of the devices' authority, as nginx can, has to have one of each authority.
+   The operators' is empty and as long-lived as the authority, whose key is seldom at hand: pqota itself
+   refuses an operator that was revoked. */
 static int make_list(struct init *in, struct err *e)
 {
     const char *cert = init_path(in, "pki/operator-ca.pem"), *key = init_path(in, "pki/operator-ca.key"),

@@ -404,8 +404,8 @@ def old_list(server, folder, crl):
     )
     run(
         ["openssl", "ca", "-gencrl", "-config", folder / "ca.conf", "-cert", pki / "device-ca.pem",
-         "-keyfile", pki / "device-ca.key", "-crl_lastupdate", "20260101000000Z", "-crl_nextupdate", "20260102000000Z",
-         "-out", folder / "old.crl"],
+         "-keyfile", pki / "device-ca.key", "-crl_lastupdate", "20260101000000Z",
+         "-crl_nextupdate", "20260102000000Z", "-out", folder / "old.crl"],
         check=0,
     )  # fmt: skip
     crl.write_text((folder / "old.crl").read_text() + (pki / "operator-ca.crl").read_text())
@@ -414,8 +414,7 @@ def old_list(server, folder, crl):
 def test_nobody_reaches_the_socket_by_another_port(front):
     """nginx takes no plain HTTP on its port, and passes nothing on for it."""
     with socket.create_connection(("127.0.0.1", front.port), timeout=10) as s:
-        s.sendall(
-            f"GET /metrics HTTP/1.1\r\nHost: localhost\r\n{FIELD}: {told_of(front.admin.cert)}\r\n\r\n".encode()
-        )
+        told = f"{FIELD}: {told_of(front.admin.cert)}"
+        s.sendall(f"GET /metrics HTTP/1.1\r\nHost: localhost\r\n{told}\r\n\r\n".encode())
         answer = s.recv(65536)
     assert b" 400 " in answer and b"pqota_" not in answer

@@ -1,5 +1,5 @@
-"""Which flow tests also run with nginx in front of the server (PQOTA_VIA=nginx, -m through_proxy): all of these
-modules but for what is the listener's own business, or what nginx does differently, which is said here."""
+"""Which flow tests also run with nginx in front of the server (PQOTA_VIA=nginx, -m through_proxy): all of
+these modules but for what is the listener's own business, or what nginx does differently."""
 
 THROUGH = {
     "test_agent": {
