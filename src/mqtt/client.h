@@ -1,6 +1,6 @@
 /*
- * The client's inside. mqtt.c has what its users call and the thread's life; session.c one connection through
- * libmosquitto, which only the client's thread touches. What the two share with other threads is under `lock`.
+ * The client's inside. mqtt.c has what its users call and the thread's life, session.c one connection through
+ * libmosquitto, which the client's thread alone touches. What other threads share is under `lock`.
  */
 #ifndef PQOTA_MQTT_CLIENT_H
 #define PQOTA_MQTT_CLIENT_H

@@ -169,7 +169,7 @@ static const char *reason_in(const char *said)
 
 static int tls_trouble(struct mqtt_client *c, struct err *e)
 {
-    long verify = SSL_get_verify_result(c->s.ssl);
+    long verify = c->s.ssl != NULL ? SSL_get_verify_result(c->s.ssl) : X509_V_OK;
     if (verify == X509_V_ERR_HOSTNAME_MISMATCH || verify == X509_V_ERR_IP_ADDRESS_MISMATCH)
         return err_set(e, ERR_UNAUTHENTICATED, "the broker's certificate at %s is not for %s", c->broker,
                        c->host);
@@ -177,6 +177,29 @@ static int tls_trouble(struct mqtt_client *c, struct err *e)
         return err_set(e, ERR_UNAUTHENTICATED, "the certificate of the broker %s was refused: %s", c->broker,
                        X509_verify_cert_error_string(verify));
     return err_set(e, ERR_CRYPTO, "TLS with the broker %s failed: %s", c->broker, reason_in(c->s.said));
+}
+
+static int closed(struct mqtt_client *c, struct err *e)
+{
+    return err_set(e, ERR_IO, "the broker %s closed the connection%s", c->broker,
+                   c->s.connected ? "" : " before it was set up (does it accept our certificate?)");
+}
+
+/* Of the connection under TLS: libmosquitto logged it out of OpenSSL's queue, or left it in errno, or had it
+   and forgot it, which gives EPROTO. */
+static int socket_trouble(struct mqtt_client *c, int errno_value, struct err *e)
+{
+    const struct session *s = &c->s;
+    const char *reset = strerrordesc_np(ECONNRESET), *pipe_text = strerrordesc_np(EPIPE);
+    const char *said = s->said[0] != '\0' ? reason_in(s->said) : strerrordesc_np(errno_value);
+    if (said != NULL && (strcmp(said, reset) == 0 || strcmp(said, pipe_text) == 0))
+        return closed(c, e);
+    if (s->said[0] == '\0' && errno_value == EPROTO && s->reached)
+        return closed(c, e);
+    if (s->said[0] == '\0' && errno_value == EPROTO)
+        return err_set(e, ERR_IO, "nothing accepts a connection at %s: is the broker running?", c->broker);
+    return err_set(e, ERR_IO, "the connection to the broker %s failed: %s", c->broker,
+                   said != NULL ? said : "the system does not say why");
 }
 
 static int trouble(struct mqtt_client *c, int rc, int errno_value, struct err *e)
@@ -187,15 +210,18 @@ static int trouble(struct mqtt_client *c, int rc, int errno_value, struct err *e
             *e = s->why;
         return s->why.code;
     }
-    if (s->ssl != NULL && (s->said[0] != '\0' || SSL_get_verify_result(s->ssl) != X509_V_OK))
+    if (strstr(s->said, ":system library:") != NULL)
+        return socket_trouble(c, 0, e);
+    if (s->said[0] != '\0' || (s->ssl != NULL && SSL_get_verify_result(s->ssl) != X509_V_OK)) {
+        s->reached = true; /* also when the answer came while the connection was still being made */
         return tls_trouble(c, e);
+    }
     if ((rc == MOSQ_ERR_ERRNO || rc == MOSQ_ERR_TLS) && errno_value != 0)
-        return err_errno(e, errno_value, "the connection to the broker %s failed", c->broker);
+        return socket_trouble(c, errno_value, e);
     if (rc == MOSQ_ERR_KEEPALIVE)
         return err_set(e, ERR_TIMEOUT, "the broker %s does not answer any more", c->broker);
     if (rc == MOSQ_ERR_CONN_LOST || rc == MOSQ_ERR_NO_CONN)
-        return err_set(e, ERR_IO, "the broker %s closed the connection%s", c->broker,
-                       s->connected ? "" : " before it was set up (does it accept our certificate?)");
+        return closed(c, e);
     return err_set(e, ERR_IO, "the connection to the broker %s failed: %s", c->broker,
                    mosquitto_strerror(rc));
 }
@@ -355,18 +381,20 @@ static int socket_error(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &n) == 0 ? value : 0;
 }
 
+/* Reads before it writes: what the broker said last tells more than a broken pipe. */
 static int step(struct mqtt_client *c, short ready)
 {
     struct session *s = &c->s;
     int rc = MOSQ_ERR_SUCCESS;
     if ((ready & (POLLIN | POLLOUT)) != 0 && (ready & (POLLERR | POLLHUP)) == 0)
         s->reached = true;
-    if ((ready & POLLERR) != 0 && (errno = socket_error(mosquitto_socket(s->m))) != 0)
+    if ((ready & POLLERR) != 0 && (ready & POLLIN) == 0 &&
+        (errno = socket_error(mosquitto_socket(s->m))) != 0)
         return MOSQ_ERR_ERRNO;
-    if ((ready & (POLLOUT | POLLERR)) != 0)
-        rc = mosquitto_loop_write(s->m, 1);
-    if (rc == MOSQ_ERR_SUCCESS && (ready & (POLLIN | POLLHUP)) != 0)
+    if ((ready & (POLLIN | POLLHUP)) != 0)
         rc = mosquitto_loop_read(s->m, 1);
+    if (rc == MOSQ_ERR_SUCCESS && (ready & (POLLOUT | POLLERR)) != 0)
+        rc = mosquitto_loop_write(s->m, 1);
     if (rc == MOSQ_ERR_SUCCESS && BIO_number_read(SSL_get_rbio(s->ssl)) - s->seen > UNREAD_MAX)
         err_set(&s->why, ERR_TOO_LARGE, "the broker %s sends a message over the limit of %d bytes", c->broker,
                 MQTT_PAYLOAD_MAX);
