@@ -5,6 +5,7 @@
 #   make check     the tests
 #   make build     the programs, in build/release
 #   make install   PREFIX=/usr/local DESTDIR=
+#   make bench     the table: speed and size beside nginx and Flask, about ten minutes
 #   make soak      long tests: storms, fuzzing, power cuts
 #   make format    the formatter over the sources
 #   make clean     removes build/
@@ -16,9 +17,9 @@ FRESH   ?=
 HERE := tools/here
 
 .DEFAULT_GOAL := build
-.PHONY: build check demo soak install format clean
+.PHONY: build check demo bench soak install format clean
 
-build check demo soak format:
+build check demo bench soak format:
 	@FRESH="$(FRESH)" $(HERE) $@
 
 install:

@@ -4,18 +4,16 @@ import pathlib
 
 import parts
 
-EXAMPLE = parts.TREE / "python" / "examples" / "flask_app.py"
-
 
 class Config:
-    """paths: what is asked for, by kind: "public" of anyone, "latest" and "file" of a device.
+    """What is measured: its own servers, those it shares, and what is asked for by kind.
 
-    absent: kind -> why it has none.
+    paths: "public" is for anyone, "latest" and "file" for a device; a kind that is not there is not measured.
     """
 
-    def __init__(self, name, title, port, own, shared, paths, absent=None):
-        self.name, self.title, self.port, self.own, self.shared = name, title, port, own, shared
-        self.paths, self.absent = paths, absent or {}
+    def __init__(self, name, title, port, own, shared, paths):
+        self.name, self.title, self.port = name, title, port
+        self.own, self.shared, self.paths = own, shared, paths
 
     def url(self, kind):
         return f"https://localhost:{self.port}{self.paths[kind]}"
@@ -38,7 +36,7 @@ class Bench:
 
     def __init__(self, folder, names, mib):
         self.folder = parts.fresh_folder(pathlib.Path(folder))
-        self.skipped, self.configs = {}, {}
+        self.configs = {}
         self.pqota = parts.Pqota(self.folder)
         self.running = [self.pqota]
         self.pqota.start()
@@ -46,12 +44,11 @@ class Bench:
             self.material = parts.Material(self.folder, self.pqota, mib)
             for name in names:
                 config = getattr(self, "make_" + name.replace("-", "_"))()
-                if config is not None:
-                    self.configs[name] = config
-                    for part in config.own:
-                        if part not in self.running:
-                            self.running.append(part)
-                            part.start()
+                self.configs[name] = config
+                for part in config.own:
+                    if part not in self.running:
+                        self.running.append(part)
+                        part.start()
         except BaseException:
             self.stop()
             raise
@@ -72,7 +69,7 @@ class Bench:
         )
 
     def make_pqota_nginx(self):
-        nginx = parts.nginx_proxy(self.folder, "pqota-nginx", self.material, self.pqota.server.unix)
+        nginx = parts.nginx_pqota(self.folder, "pqota-nginx", self.material)
         own = [self.pqota, nginx]
         return Config("pqota-nginx", "pqota behind nginx", nginx.port, own, [], self.api())
 
@@ -87,10 +84,14 @@ class Bench:
         return Config("nginx-cache", title, nginx.port, [nginx], [], self.static())
 
     def make_flask_nginx(self):
-        return self.skip("flask-nginx")
+        gunicorn, nginx = parts.gunicorn_and_nginx(self.folder, "flask-nginx", self.material)
+        title = "Flask under gunicorn behind nginx"
+        return self.flask("flask-nginx", title, nginx.port, [gunicorn, nginx])
 
     def make_flask_tls(self):
-        return self.skip("flask-tls")
+        flask = parts.FlaskTls(self.folder, "flask-tls", self.material)
+        return self.flask("flask-tls", "Flask, TLS in process", flask.port, [flask])
 
-    def skip(self, name):
-        self.skipped[name] = f"{EXAMPLE.relative_to(parts.TREE)} is not there"
+    def flask(self, name, title, port, own):
+        paths = {"public": "/healthz", "latest": "/api/firmware/latest"}
+        return Config(name, title, port, own, [self.pqota], paths)

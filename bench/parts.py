@@ -14,6 +14,7 @@ import harness  # noqa: E402
 SERVER_CORE, LOAD_CORE = "0", "1"
 GROUP = "X25519MLKEM768"
 CONNECTIONS_MAX = 8192
+EXAMPLES = TREE / "python" / "examples"
 MODEL = "bench"
 
 NGINX_HEAD = """
@@ -61,22 +62,40 @@ STATIC = """
         }}
 """
 
-PROXY = """
-        location / {{
+# In front of gunicorn, as python/examples/nginx.conf, but also for those who show no certificate.
+FLASK = """
+        location / {
             proxy_pass http://backend;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
             proxy_set_header X-Real-IP $remote_addr;
-            proxy_set_header X-Pqota-Client "verify=$ssl_client_verify; serial=$ssl_client_serial; {rest}";
-            {more}
-            proxy_max_temp_file_size 0;
-        }}
+            proxy_set_header X-Client-Verify $ssl_client_verify;
+            proxy_set_header X-Client-Name $flask_client;
+        }
 """
 
+FLASK_UPSTREAM = """
+    map $ssl_client_s_dn $flask_client {{ default ""; "~^CN=(?<flask_cn>[A-Za-z0-9._:-]+)$" $flask_cn; }}
+    upstream backend {{ server unix:{socket}; keepalive 64; }}
+"""
 
-# The rest of the client's identity, as src/server/proxy.h has it.
-IDENTITY = "sha1=$ssl_client_fingerprint; issuer=$ssl_client_i_dn"
+# Around what pqota nginx-conf writes.
+PQOTA_NGINX = """
+daemon off;
+pid nginx.pid;
+error_log stderr error;
+user root;
+worker_processes 1;
+events {{ worker_connections {connections}; }}
+http {{
+    access_log off;
+    keepalive_requests 100000;
+    client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    include pqota.conf;
+}}
+"""
 
 
 class Pqota:
@@ -110,6 +129,7 @@ class Material:
         self.cert, self.key = server.dir / "pki" / "server.pem", server.dir / "pki" / "server.key"
         self.server, self.mib = server, mib
         self.device = server.enrol("bench-1", MODEL)
+        self.viewer = self.operator("viewer")
         made = server.publish(MODEL, "1.0", os.urandom(mib << 20))
         self.file_path = f"/api/firmware/{made['id']}/file"
         self.static = folder / "static"
@@ -117,6 +137,13 @@ class Material:
         self.save("/healthz", "healthz", harness.ANYONE)
         self.save("/api/firmware/latest", "latest.json", self.device)
         self.save(self.file_path, "firmware.bin", self.device)
+
+    def operator(self, role):
+        """For Flask, which asks pqota."""
+        folder = self.server.folder / role
+        self.server.pqota("operator", "add", "bench-app", "--role", role, "-o", folder)
+        key = next(folder.glob("*.key"))
+        return harness.Credential(key.with_suffix(".pem"), key)
 
     def save(self, path, name, who):
         reply = self.server.curl(path, who=who)
@@ -172,39 +199,95 @@ def children(pid):
 
 
 class Nginx(Process):
-    """nginx 1.26 as Debian has it; PQ TLS with the server's certificate, client certificates asked for."""
+    """nginx as Debian has it. conf: its configuration; {port} and what more says is filled in."""
 
-    def __init__(self, folder, name, material, locations, sessions="", upstream=""):
+    def __init__(self, folder, name, material, conf, **more):
         self.port, self.material = harness.free_port(), material
-        super().__init__(
-            folder, name, ["nginx", "-p", ".", "-c", "nginx.conf", "-e", "stderr"], self.answers
-        )
-        (self.folder / "nginx.conf").write_text(
-            NGINX_HEAD.format(
-                connections=CONNECTIONS_MAX,
-                port=self.port,
-                group=GROUP,
-                cert=material.cert,
-                key=material.key,
-                clients=material.roots,
-                sessions=sessions,
-                locations=locations,
-                upstream=upstream,
-            )
-        )
+        argv = ["nginx", "-p", ".", "-c", "nginx.conf", "-e", "stderr"]
+        super().__init__(folder, name, argv, self.answers)
+        text = conf.format(connections=2 * CONNECTIONS_MAX, port=self.port, **more)
+        (self.folder / "nginx.conf").write_text(text)
 
     def answers(self):
         url = f"https://localhost:{self.port}"
-        return self.material.server.curl("/healthz", who=harness.ANYONE, url=url).status != 0
+        return self.material.server.curl("/healthz", who=harness.ANYONE, url=url).status == 200
+
+
+def nginx(folder, name, material, locations, sessions="", upstream=""):
+    """PQ TLS with the server's certificate; client certificates are asked for and verified."""
+    return Nginx(
+        folder,
+        name,
+        material,
+        NGINX_HEAD,
+        group=GROUP,
+        cert=material.cert,
+        key=material.key,
+        clients=material.roots,
+        sessions=sessions,
+        locations=locations,
+        upstream=upstream,
+    )
 
 
 def nginx_static(folder, name, material, sessions=""):
-    return Nginx(folder, name, material, STATIC.format(root=material.static), sessions)
+    return nginx(folder, name, material, STATIC.format(root=material.static), sessions)
 
 
-def nginx_proxy(folder, name, material, socket, more=""):
-    upstream = f"upstream backend {{ server unix:{socket}; keepalive 64; }}"
-    return Nginx(folder, name, material, PROXY.format(more=more, rest=IDENTITY), upstream=upstream)
+def nginx_pqota(folder, name, material):
+    """What a user gets: the configuration that pqota writes, with one worker."""
+    made = Nginx(folder, name, material, PQOTA_NGINX)
+    server = material.server
+    server.pqota(
+        "nginx-conf",
+        "-c",
+        server.conf,
+        "--name",
+        "localhost",
+        "--port",
+        made.port,
+        "--user",
+        "root",
+        "-o",
+        made.folder / "pqota.conf",
+    )
+    return made
+
+
+def flask_environment(material, **more):
+    server, python = material.server, TREE / "python"
+    return {
+        "PYTHONPATH": f"{python}:{EXAMPLES}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PQC_TLS_LIBRARY": str(harness.RELEASE / "src" / "tls" / "libpqc_tls.so.1"),
+        "PQOTA_URL": server.url,
+        "PQOTA_CA": str(server.roots),
+        "PQOTA_CERT": str(material.viewer.cert),
+        "PQOTA_KEY": str(material.viewer.key),
+        **more,
+    }
+
+
+def gunicorn_and_nginx(folder, name, material):
+    """The example under gunicorn, one worker with eight threads, on a Unix socket behind nginx."""
+    socket = folder / "flask.sock"
+    argv = [sys.executable, "-m", "gunicorn", "--bind", f"unix:{socket}", "--threads", "8", "flask_app:app"]
+    env = flask_environment(material, BEHIND_NGINX="1")
+    gunicorn = Process(folder, name + "-gunicorn", argv, socket.exists, env)
+    front = nginx(folder, name, material, FLASK, upstream=FLASK_UPSTREAM.format(socket=socket))
+    return gunicorn, front
+
+
+class FlaskTls(Process):
+    """The example with TLS in its own process, by pqc_tls."""
+
+    def __init__(self, folder, name, material):
+        self.port, self.material = harness.free_port(), material
+        program = pathlib.Path(__file__).with_name("flask_tls.py")
+        argv = [sys.executable, program, self.port, material.cert, material.key, material.roots]
+        super().__init__(folder, name, argv, self.answers, flask_environment(material))
+
+    answers = Nginx.answers
 
 
 def fresh_folder(folder):

@@ -74,14 +74,14 @@ def markdown(rows, names, lines, doubts, head):
     out.append("")
     out.append(
         f"Medians of {head['rounds']} rounds, {head['date'][:10]}, {head['machine']}; {head['versions']}. "
-        "One core for the server, one for the load; X25519MLKEM768, ML-DSA-65. In parentheses: how many times as "
-        "good as the better nginx. ~: the machine was too noisy to tell."
+        "One core for the server, one for the load; X25519MLKEM768, ML-DSA-65. In parentheses: how many times "
+        "as good as the better nginx. ~: the machine was too noisy to tell."
     )
     return "\n".join(out)
 
 
 def titled(rows, row):
-    """ "The same" needs the row above it, which a part run may not have."""
+    """A part run may lack the row that one is the same as."""
     at = [r.name for r in rows].index(row.name)
     if row.title.startswith("The same") and (at == 0 or rows[at - 1].name not in row.name):
         return row.name
