@@ -222,7 +222,7 @@ def test_a_listed_address_may_speak_for_devices_and_for_no_operator(make_server,
     assert reply.json()["url"].startswith("https://updates.test:8443/"), reply
     ask("/api/update/99/status", told_of(device.cert), "-H", "X-Real-IP: 2001:db8::99", "-X", "POST", "-H",
         "Content-Type: application/json", "-d", '{"state":"failed"}')  # fmt: skip
-    assert "peer=2001:db8::99" in server.logs()
+    wait_for(lambda: "peer=2001:db8::99" in server.logs(), what="the log has the address")
     # what was set wrong is said with file and line
     server.set("plain.insecure_proxy_addresses", "127.0.0.1/33")
     done = server.pqota("check-config", "-c", server.conf, check=None)
