@@ -1,7 +1,7 @@
 """A Flask application in front of a pqota server: a place for your own business logic.
 
     GET /api/firmware/latest          the newest firmware for the device that asks, known by its certificate
-    GET /api/firmware/latest?model=M  for operators and devices of that model
+    GET /api/firmware/latest?model=M  the same, for a device that says its model; a wrong one is refused
 
 Settings come from the environment:
 
@@ -9,9 +9,14 @@ Settings come from the environment:
     PQOTA_CA     pqota/pki/server-ca.pem        the roots its certificate ends in
     PQOTA_CERT   viewer.pem                     a viewer's credential (pqota operator add app --role viewer)
     PQOTA_KEY    viewer.key
+    CACHE_SECONDS    2    (how old an answer may be)
 
-As a program it serves post-quantum TLS itself; then also: LISTEN (a port, 8443), TLS_CERT, TLS_KEY and
-TLS_CLIENT_CA.
+As a program it serves post-quantum TLS itself, and wants to know more:
+
+    LISTEN           8443
+    TLS_CERT, TLS_KEY    its own certificate and key
+    TLS_CLIENT_CA    pqota/pki/device-ca.pem        the roots that devices' certificates end in
+
 Behind nginx (see nginx.conf) run it under gunicorn, and say that nginx tells who the client is:
 
     BEHIND_NGINX=1 gunicorn --bind unix:/run/ota-app/app.sock --umask 007 --threads 8 flask_app:app
@@ -31,7 +36,7 @@ from flask import Flask, Response, jsonify, request
 
 import pqc_tls
 
-CACHE_SECONDS = 2.0
+CACHE_SECONDS = float(os.environ.get("CACHE_SECONDS", "2"))  # how old an answer may be
 CACHE_ENTRIES = 1024
 REPLY_BYTES = 1 << 20
 UPSTREAM_SECONDS = 10.0
@@ -103,10 +108,12 @@ class Pqota:
 
 def caller() -> str:
     """The device that asks, by its verified certificate."""
-    if request.environ.get("SSL_CLIENT_VERIFY") == "SUCCESS":  # TLS in this process
-        return str(request.environ.get("SSL_CLIENT_S_DN_CN", ""))
+    told = request.environ
+    if "SSL_CLIENT_VERIFY" in told:  # TLS in this process
+        if told["SSL_CLIENT_VERIFY"] == "SUCCESS":
+            return str(told["SSL_CLIENT_S_DN_CN"])
     # nginx always sets these, also to nothing; only it can reach our socket.
-    if os.environ.get("BEHIND_NGINX") == "1" and request.headers.get("X-Client-Verify") == "SUCCESS":
+    elif os.environ.get("BEHIND_NGINX") == "1" and request.headers.get("X-Client-Verify") == "SUCCESS":
         return request.headers.get("X-Client-Name", "")
     raise Problem(401, "show a client certificate")
 

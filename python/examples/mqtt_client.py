@@ -20,6 +20,7 @@ import pathlib
 import ssl
 import struct
 import sys
+import threading
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -82,18 +83,32 @@ class Client:
         self.args = args
         self.seen = 0
         self.failure: str | None = None
+        self.connected = False
+        self.over = threading.Event()
         host, _, port = args.broker.rpartition(":")
         self.mqtt = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         self.mqtt.tls_set_context(tls_context(args.ca, args.cert, args.key))
         self.mqtt.on_connect = self.on_connect
+        self.mqtt.on_disconnect = self.on_disconnect
+        self.mqtt.on_publish = self.on_publish
         self.mqtt.on_subscribe = self.on_subscribe
         self.mqtt.on_message = self.on_message
         self.mqtt.connect(host, int(port))
+
+    def on_disconnect(
+        self, client: mqtt.Client, data: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
+        """A broker refuses a certificate after the handshake: it just hangs up."""
+        if not self.connected:
+            self.end("the broker hung up before it answered: does it accept this certificate?")
+        elif reason.is_failure:
+            print(f"the connection was lost ({reason}); trying again", file=sys.stderr, flush=True)
 
     def on_connect(self, client: mqtt.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self.end(f"the broker refuses: {reason}")
             return
+        self.connected = True
         sock: Any = client.socket()
         print(f"connected over {sock.version()} with {sock.cipher()[0]}", file=sys.stderr, flush=True)
         if self.args.verb == "watch":
@@ -118,6 +133,7 @@ class Client:
 
     def end(self, failure: str | None) -> None:
         self.failure = failure
+        self.over.set()
         self.mqtt.disconnect()
 
     def watch(self) -> None:
@@ -128,21 +144,17 @@ class Client:
 
     def publish(self, version: str) -> None:
         """QoS 1: done when the broker has it, which also says whether we may."""
-        refused: list[Any] = []
-        self.mqtt.on_publish = lambda c, d, mid, reason, p: (
-            refused.append(reason) if reason.is_failure else None
-        )
+        self.mqtt.publish(TOPIC, json.dumps({"version": version}), qos=1)
         self.mqtt.loop_start()
-        sent = self.mqtt.publish(TOPIC, json.dumps({"version": version}), qos=1)
-        sent.wait_for_publish(SECONDS)
-        done = sent.is_published()
-        self.mqtt.disconnect()
+        if not self.over.wait(SECONDS):
+            self.end("the broker did not acknowledge it")
         self.mqtt.loop_stop()
-        if not done or refused:
-            raise SystemExit(
-                f"not published: {refused[0] if refused else 'the broker did not acknowledge it'}"
-            )
+        if self.failure is not None:
+            raise SystemExit(f"not published: {self.failure}")
         print(f"announced version {version}", file=sys.stderr)
+
+    def on_publish(self, client: mqtt.Client, data: Any, mid: int, reason: Any, properties: Any) -> None:
+        self.end(str(reason) if reason.is_failure else None)
 
 
 def main() -> None:

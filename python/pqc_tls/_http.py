@@ -105,7 +105,7 @@ class Gateway(wsgiref.handlers.SimpleHandler):
                 headers["Transfer-Encoding"] = "chunked"
             else:
                 self._request.close_connection = True
-        if self._request.close_connection or self._request.is_stopping():
+        if self._request.close_connection or self._request.must_end(self._body):
             self._request.close_connection = True
             headers["Connection"] = "close"
         elif self._request.request_version == "HTTP/1.0":
@@ -147,6 +147,7 @@ class Request(http.server.BaseHTTPRequestHandler):
     """The requests of one connection, one after the other."""
 
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # errors are answered in, before the version is known
     server_version = "pqc_tls"
     sys_version = ""
     error_content_type = "text/plain;charset=utf-8"
@@ -218,6 +219,8 @@ class Request(http.server.BaseHTTPRequestHandler):
         if not understood:
             self.close_connection = True
             return None
+        if len(self.requestline.split()) != 3:
+            raise Refused(400, "a request line has a method, a target and a version")
         if self.request_version not in ("HTTP/1.0", "HTTP/1.1"):
             raise Refused(505, "HTTP/1.0 and HTTP/1.1 are spoken here")
         self._check_headers()
@@ -267,9 +270,14 @@ class Request(http.server.BaseHTTPRequestHandler):
         if not gateway.whole or body.failure is not None:
             self.close_connection = True
         log.info('%s "%s" %s', self.address_string(), ascii(self.requestline)[1:-1], gateway.answered)
-        # What was announced by Expect and never asked for may or may not come.
         if not body.done and not self.close_connection:
-            self.close_connection = "Expect" in self.headers or not self._drain(body)
+            self.close_connection = not self._drain(body)
+
+    def must_end(self, body: Body) -> bool:
+        """Whether no request can follow. A body that was announced by Expect and never asked for may come, or
+        may not."""
+        unasked = "Expect" in self.headers and not body.was_begun()
+        return self.is_stopping() or body.unread() > DRAIN or (unasked and not body.done)
 
     def _drain(self, body: Body) -> bool:
         """Whether the connection stands at the next request now."""

@@ -97,6 +97,13 @@ class Body(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def unread(self) -> int:
+        """Bytes still to come, as far as is known."""
+        return self._left
+
+    def was_begun(self) -> bool:
+        return not self._first
+
     def readinto(self, buffer: Any) -> int:
         if self.failure is not None:
             raise self.failure

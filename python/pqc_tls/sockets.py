@@ -2,7 +2,6 @@
 
 import ctypes
 import errno
-import io
 import os
 import select
 import socket
@@ -21,6 +20,7 @@ from pqc_tls.files import open_file
 HANDSHAKE_SECONDS = 10.0  # of a whole handshake, unless the context says otherwise
 IO_SECONDS = 30.0  # of one read or write, unless settimeout says otherwise
 GOODBYE_SECONDS = 5.0  # at most for telling a peer that takes nothing that we close
+LONGEST_POLL = 86_400_000  # milliseconds
 RECORD = 16384  # bytes in one TLS record (RFC 8446 section 5.1)
 
 
@@ -120,7 +120,7 @@ class PQCSocket:
             if want == WANT_READ:
                 raise errors.PQCTLSWantReadError(errno.EAGAIN, "nothing to read yet")
             raise errors.PQCTLSWantWriteError(errno.EAGAIN, "the peer takes nothing yet")
-        left = None if deadline is None else (deadline - time.monotonic()) * 1000
+        left = None if deadline is None else min((deadline - time.monotonic()) * 1000, LONGEST_POLL)
         if left is not None and left <= 0:
             raise late()
         with self._call_lock:
@@ -129,7 +129,7 @@ class PQCSocket:
             poller.register(self._sock, select.POLLIN if want == WANT_READ else select.POLLOUT)
             self._waiting += 1
         try:
-            if not poller.poll(left):
+            if not poller.poll(left) and left != LONGEST_POLL:
                 raise late()
         finally:
             with self._call_lock:

@@ -1,20 +1,17 @@
 """The Python package: as installed by pip, over the real library, against foreign clients and servers."""
 
-import contextlib
 import os
-import pathlib
 import re
 import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
 from harness import RELEASE, TREE, environment, run
-from pqc_python import LIBRARY, Pki, installed, package, python
+from pqc_python import LIBRARY, Pki, connected, in_thread, installed, listener, package, python
 
 
 @pytest.fixture(scope="module")
@@ -25,42 +22,6 @@ def pki(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pqc():
     return package()
-
-
-@contextlib.contextmanager
-def in_thread(work):
-    """Runs work beside the test; what it raised or returned is known afterwards."""
-    result = []
-
-    def run_it():
-        try:
-            result.append(work())
-        except BaseException as error:
-            result.append(error)
-
-    thread = threading.Thread(target=run_it)
-    thread.start()
-    try:
-        yield result
-    finally:
-        thread.join(30)
-        assert not thread.is_alive(), "the thread did not end"
-
-
-@contextlib.contextmanager
-def connected(server, client, host="localhost"):
-    """Both ends of a connection."""
-    a, b = socket.socketpair()
-    with in_thread(lambda: server.wrap_socket(a)) as accepted:
-        there = client.wrap_socket(b, server_hostname=host)
-    with there, accepted[0] as here:
-        yield here, there
-
-
-def listener():
-    sock = socket.create_server(("127.0.0.1", 0))
-    sock.settimeout(20)
-    return sock
 
 
 # --- installing, finding the library, types ---
@@ -88,7 +49,7 @@ def test_it_is_typed(tmp_path):
         "bad: int = pqc_tls.connect('a', 1).recv(1)\n"
     )
     files = ["pqc_tls", "examples/flask_app.py", "examples/mqtt_client.py", use]
-    argv = ["mypy", "--strict", "--cache-dir", tmp_path / "cache", *files]
+    argv = ["mypy", "--strict", "--cache-dir", RELEASE.parent / "mypy", *files]
     done = run(argv, cwd=TREE / "python")
     assert re.search(r"use.py:6: note: Revealed type is .*Peer", done.out), repr(done)
     assert "use.py:10: error: " in done.out and "Found 1 error in 1 file" in done.out, repr(done)
@@ -163,7 +124,8 @@ while True:
     conn = tls.accept(ctx, client.fileno())
     request = tls.read(conn, 4096)
     body = b'{"version": "1.0"}'
-    tls.write(conn, b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\nConnection: close\\r\\n\\r\\n" % len(body) + body)
+    head = b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\nConnection: close\\r\\n\\r\\n" % len(body)
+    tls.write(conn, head + body)
     tls.close(conn)
     client.close()
 """

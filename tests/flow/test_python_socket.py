@@ -10,7 +10,6 @@ import socket
 import socketserver
 import subprocess
 import sys
-import threading
 import time
 import warnings
 import wsgiref.simple_server
@@ -18,8 +17,7 @@ import wsgiref.simple_server
 import pytest
 
 from harness import environment, wait_for
-from pqc_python import LIBRARY, Pki, installed, package
-from test_python import connected, in_thread, listener
+from pqc_python import LIBRARY, Pki, connected, in_thread, installed, package
 
 
 @pytest.fixture(scope="module")
@@ -394,9 +392,8 @@ import gc, os, re, socket, sys, threading
 import pqc_tls
 
 folder = sys.argv[1]
-server = pqc_tls.ServerContext(
-    f"{folder}/mlkem768_dilithium3_server.crt", f"{folder}/mlkem768_dilithium3_server.key", f"{folder}/device-ca.pem"
-)
+name = f"{folder}/mlkem768_dilithium3_server"
+server = pqc_tls.ServerContext(f"{name}.crt", f"{name}.key", f"{folder}/device-ca.pem")
 client = pqc_tls.ClientContext(f"{folder}/dev-1.pem", f"{folder}/dev-1.key", f"{folder}/server-ca.pem")
 stranger = pqc_tls.ClientContext(f"{folder}/dev-x.pem", f"{folder}/dev-x.key", f"{folder}/server-ca.pem")
 listener = socket.create_server(("127.0.0.1", 0))

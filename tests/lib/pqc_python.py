@@ -1,13 +1,16 @@
 """The Python package as a user has it: installed by pip into a folder of its own. And a PKI for its tests."""
 
 import atexit
+import contextlib
 import functools
 import importlib
 import os
 import pathlib
 import shutil
+import socket
 import sys
 import tempfile
+import threading
 
 from harness import GROUPS, RELEASE, TREE, Reply, environment, run
 
@@ -98,3 +101,39 @@ def reply(done):
     status = int(lines[0].split()[1]) if lines else 0
     headers = {n.strip().lower(): v.strip() for n, _, v in (line.partition(":") for line in lines[1:])}
     return Reply(done.code, status, headers, body, done.err)
+
+
+@contextlib.contextmanager
+def in_thread(work):
+    """Runs work beside the test; what it raised or returned is known afterwards."""
+    result = []
+
+    def run_it():
+        try:
+            result.append(work())
+        except BaseException as error:
+            result.append(error)
+
+    thread = threading.Thread(target=run_it)
+    thread.start()
+    try:
+        yield result
+    finally:
+        thread.join(30)
+        assert not thread.is_alive(), "the thread did not end"
+
+
+@contextlib.contextmanager
+def connected(server, client, host="localhost"):
+    """Both ends of a connection."""
+    a, b = socket.socketpair()
+    with in_thread(lambda: server.wrap_socket(a)) as accepted:
+        there = client.wrap_socket(b, server_hostname=host)
+    with there, accepted[0] as here:
+        yield here, there
+
+
+def listener():
+    sock = socket.create_server(("127.0.0.1", 0))
+    sock.settimeout(20)
+    return sock
