@@ -74,8 +74,8 @@ def markdown(rows, names, lines, doubts, head):
     out.append("")
     out.append(
         f"Medians of {head['rounds']} rounds, {head['date'][:10]}, {head['machine']}; {head['versions']}. "
-        "One core for the server, one for the load; X25519MLKEM768, ML-DSA-65. In parentheses: how many times "
-        "as good as the better nginx. ~: the machine was too noisy to tell."
+        "One core for the server, one for the load; X25519MLKEM768, ML-DSA-65. In parentheses: how many "
+        "times as good as the better nginx. ~: the machine was too noisy to tell."
     )
     return "\n".join(out)
 

@@ -19,7 +19,7 @@ bool load_counts(const struct load *l, uint64_t due)
 {
     if (l->step == 0)
         return l->phase == LOAD_MEASURE;
-    return l->begin != 0 && due >= l->begin && (l->end == 0 || due < l->end);
+    return l->begin != 0 && due >= l->begin && due < l->end;
 }
 
 void load_error(struct load *l, enum error_kind kind, const char *text)
@@ -66,7 +66,9 @@ static void begin_measuring(struct load *l)
         slot_account(&l->slots[i], false);
     read_cpu(l, &l->own_cpu_before, &l->other_cpu_before);
     l->phase = l->phase == LOAD_OVER ? LOAD_OVER : LOAD_MEASURE;
-    l->begin = uv_hrtime();
+    l->begin = l->step == 0 ? uv_hrtime() : l->next_due;
+    if (l->step != 0)
+        l->end = l->begin + (uint64_t)(l->options->seconds * 1e9);
 }
 
 static void end_measuring(struct load *l)
@@ -111,7 +113,6 @@ static void on_stage(uv_timer_t *timer)
             load_stop(l);
         return;
     }
-    l->end = uv_hrtime();
     if (l->step == 0 || (l->busy == 0 && l->next_due >= l->end)) {
         load_stop(l);
         return;
@@ -265,7 +266,10 @@ static int make_handles(struct load *l, struct err *e)
     l->next_due = uv_hrtime();
     if (l->options->mode == MODE_IDLE)
         return round_init(l, e);
-    uv_timer_start(&l->stage, on_stage, (uint64_t)(l->options->warmup * 1e3 + 0.5), 0);
+    if (l->options->warmup > 0)
+        uv_timer_start(&l->stage, on_stage, (uint64_t)(l->options->warmup * 1e3 + 0.5), 0);
+    else
+        on_stage(&l->stage);
     return 0;
 }
 
@@ -296,7 +300,7 @@ int load_run(const struct options *o, struct counts *out, struct err *e)
     list_init(&l->resting);
     uv_loop_init(&l->uv);
     int rc = prepare(l, e);
-    if (rc != 0 && l->slots != NULL && l->tls != NULL)
+    if (rc != 0 && l->slots != NULL)
         load_stop(l);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     if (rc == 0 && l->rc != 0) {

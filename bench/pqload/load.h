@@ -102,7 +102,7 @@ struct load {
     struct list waiting, resting;
 
     enum load_phase phase;
-    uint64_t begin, end; /* ns, of what is measured */
+    uint64_t begin, end; /* ns, of what is measured; the end only where there is a rate */
     uint64_t own_cpu_before, other_cpu_before;
     struct counts counts;
     int rc; /* why it could not go on, and its text */
