@@ -18,7 +18,7 @@ static void take_signals(struct agent *a)
     struct signalfd_siginfo info;
     while (read(a->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGUSR1)
-            a->wake = true;
+            a->wake_now = true;
         else
             a->stop = true;
     }
@@ -115,7 +115,8 @@ int agent_open(struct agent *a, const struct agent_config *config, struct err *e
 {
     struct pki_cert cert;
     memset(a, 0, sizeof *a);
-    a->signals = -1;
+    a->signals = a->wake.event = -1;
+    pthread_mutex_init(&a->wake.lock, NULL);
     a->config = *config;
     int rc = files_open(&a->files, config->state_dir, false, e);
     if (rc == 0 && identity_read(&a->files, &cert, e) == ERR_NOT_FOUND)
@@ -142,6 +143,8 @@ int agent_open(struct agent *a, const struct agent_config *config, struct err *e
 
 void agent_close(struct agent *a)
 {
+    wake_stop(&a->wake);
+    pthread_mutex_destroy(&a->wake.lock);
     link_fini(&a->link);
     files_sha256_free(&a->sha);
     files_close(&a->files);
@@ -152,21 +155,33 @@ void agent_close(struct agent *a)
     a->signals = -1;
 }
 
-/* Sleeps, unless a signal comes. */
+static bool active(const struct agent *a, struct pqota_status *st)
+{
+    pqota_client_status(a->client, st);
+    return st->state != PQOTA_IDLE;
+}
+
+/* Sleeps, unless a signal comes, or a hint over MQTT. A hint asks for a poll, so it waits until one is
+   possible: it neither shortens a pause after a failure nor the time until an update is confirmed. */
 static void wait_s(struct agent *a, int64_t seconds)
 {
     int64_t until = clock_mono_ms(&clock_system) + seconds * 1000;
+    struct pqota_status st;
+    bool idle = !active(a, &st);
     take_signals(a);
-    while (!a->stop && !a->wake) {
-        int64_t left = until - clock_mono_ms(&clock_system);
-        struct pollfd fd = {.fd = a->signals, .events = POLLIN};
+    while (!a->stop && !a->wake_now) {
+        int64_t left = until - clock_mono_ms(&clock_system), due = idle ? wake_due(&a->wake) : -1;
+        struct pollfd fds[2] = {{.fd = a->signals, .events = POLLIN},
+                                {.fd = idle ? a->wake.event : -1, .events = POLLIN}};
+        if (due >= 0 && due < left)
+            left = due;
         if (left <= 0)
             break;
-        if (poll(&fd, 1, left > 3600000 ? 3600000 : (int)left) < 0 && errno != EINTR)
+        if (poll(fds, 2, left > 3600000 ? 3600000 : (int)left) < 0 && errno != EINTR)
             break;
         take_signals(a);
     }
-    a->wake = false;
+    a->wake_now = false;
 }
 
 /* Seconds until the certificate wants to be looked at again. */
@@ -174,8 +189,10 @@ static int64_t tend_certificate(struct agent *a)
 {
     int64_t now = clock_mono_ms(&clock_system), next;
     bool changed;
-    if (now < a->tick_at)
+    if (now < a->tick_at) {
+        wake_trust(&a->wake, a->link.set.ca_file, a->floor.floor, false);
         return (a->tick_at - now) / 1000 + 1;
+    }
     identity_tick(&a->files, &a->link, clock_floor_now(&a->floor), &next, &changed);
     if (changed) {
         struct err e = {0};
@@ -183,14 +200,9 @@ static int64_t tend_certificate(struct agent *a)
         if (link_renew(&a->link, &e) != 0)
             log_error("agent", "no connection can be made", LOG_ERR(&e));
     }
+    wake_trust(&a->wake, a->link.set.ca_file, a->floor.floor, changed);
     a->tick_at = clock_mono_ms(&clock_system) + next * 1000;
     return next;
-}
-
-static bool active(const struct agent *a, struct pqota_status *st)
-{
-    pqota_client_status(a->client, st);
-    return st->state != PQOTA_IDLE;
 }
 
 /* What an earlier update left, when the client does not know of it any more. Seconds to wait, 0 when it is
@@ -204,9 +216,23 @@ static uint32_t put_right(struct agent *a)
     return again;
 }
 
+/* Without it the agent polls as ever. */
+static void open_wake(struct agent *a)
+{
+    struct pki_cert cert;
+    struct err e = {0};
+    wake_trust(&a->wake, a->link.set.ca_file, a->floor.floor, false);
+    int rc = identity_read(&a->files, &cert, &e);
+    if (rc == 0)
+        rc = wake_start(&a->wake, &a->config, &a->files, cert.common_name, &e);
+    if (rc != 0)
+        log_error("wake", "no broker can be listened to; polling goes on", LOG_ERR(&e));
+}
+
 enum agent_exit agent_run(struct agent *a)
 {
     log_info("agent", "started", LOG_STR("server", a->config.server), LOG_STR("installer", a->config.type));
+    open_wake(a);
     agent_notify("READY=1");
     for (take_signals(a); !a->stop; take_signals(a)) {
         uint32_t wait = put_right(a);

@@ -7,6 +7,7 @@
 #include "agent/files.h"
 #include "agent/installer.h"
 #include "agent/link.h"
+#include "agent/wake.h"
 
 #define AGENT_MEMORY (256 * 1024) /* of the client library: enough for an offer of about 50 KiB */
 
@@ -26,12 +27,13 @@ struct agent {
     struct clock_floor floor;
     struct link link;
     struct installer installer;
+    struct wake wake;
     void *sha; /* files_sha256's */
     void *memory;
     pqota_client_t *client;
     int signals;     /* signalfd */
     bool stop;       /* SIGTERM or SIGINT came */
-    bool wake;       /* SIGUSR1 came: poll now */
+    bool wake_now;   /* SIGUSR1 came: poll now */
     int64_t tick_at; /* monotonic ms of the next look at the certificate */
 };
 

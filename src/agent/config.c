@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "mqtt/mqtt.h"
 #include "tls/policy.h"
 
 enum kind { TEXT, SECONDS, COUNT, COMMAND, FOLDER };
@@ -26,6 +27,7 @@ static const struct row {
     {"agent", "state_dir", FOLDER, AT(state_dir), "/var/lib/pqota-agent", 0, 0},
     {"agent", "policy", TEXT, AT(policy), "balanced", 0, 0},
     {"agent", "proxy", TEXT, AT(proxy), "", 0, 0},
+    {"agent", "broker", TEXT, AT(broker), "", 0, 0},
     {"agent", "poll_seconds", SECONDS, AT(poll_seconds), "300", 10, 86400},
     {"agent", "log_level", TEXT, AT(log_level), "info", 0, 0},
     {"agent", "log_format", TEXT, AT(log_format), "logfmt", 0, 0},
@@ -208,5 +210,9 @@ int agent_config_check(const struct agent_config *c, struct err *e)
                        c->policy);
     if (c->server[0] != '\0' && agent_server_url(c->server, url, e) != 0)
         return err_context(e, "[agent] server");
+    char host[AGENT_VALUE_SIZE];
+    int port;
+    if (c->broker[0] != '\0' && mqtt_split_broker(c->broker, host, sizeof host, &port, e) != 0)
+        return err_context(e, "[agent] broker");
     return installer_check(c, e);
 }

@@ -21,6 +21,7 @@ struct agent_config {
     char proxy[AGENT_VALUE_SIZE]; /* "" is the environment's */
     char log_level[AGENT_VALUE_SIZE], log_format[AGENT_VALUE_SIZE];
     char boot_id_file[AGENT_VALUE_SIZE];
+    char broker[AGENT_VALUE_SIZE]; /* host:port; "": none */
     int64_t poll_seconds;
     /* [installer] */
     char type[AGENT_VALUE_SIZE];

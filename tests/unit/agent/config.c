@@ -86,6 +86,8 @@ static void mistakes(void **s)
          "policy must be"},
         {"[agent]\nserver = http://x\n[installer]\ntype = slots\nslots_dir = /s\n", "https://HOST"},
         {"[agent]\nserver = https://x/path\n[installer]\ntype = slots\nslots_dir = /s\n", "https://HOST"},
+        {"[agent]\nbroker = mqtt://x\n[installer]\ntype = slots\nslots_dir = /s\n",
+         "[agent] broker: a broker is HOST"},
         {"[agent]\nproxy = https://p:1\n[installer]\ntype = slots\nslots_dir = /s\n", "proxy"},
     };
     (void)s;
