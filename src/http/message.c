@@ -18,9 +18,23 @@ struct str http_header_get(const struct http_request *r, const char *name)
     return (struct str){.p = NULL, .n = 0};
 }
 
+void http_request_init(struct http_request *r)
+{
+    const struct str none = {.p = NULL, .n = 0};
+    r->method = HTTP_OTHER;
+    r->method_text = r->target = r->path = r->query = r->body = none;
+    r->header_count = 0;
+    r->content_length = 0;
+    r->minor = 0;
+    r->has_length = r->chunked = r->expect_continue = r->keep_alive = false;
+}
+
 void http_response_init(struct http_response *r)
 {
-    *r = (struct http_response){.status = 500, .file = -1};
+    r->status = 500;
+    r->header_count = r->part_count = 0;
+    r->file = -1;
+    r->close = false;
 }
 
 static void drop_body(struct http_response *r)

@@ -63,6 +63,8 @@ struct http_response {
     bool close; /* the connection ends after it */
 };
 
+/* Empties it; its rows of headers are left as they are, past header_count. */
+void http_request_init(struct http_request *r);
 /* First header of that name, or {NULL, 0}. */
 struct str http_header_get(const struct http_request *r, const char *name);
 /* Decoded value of a query parameter (form encoding), in the arena. Absent: {NULL, 0}. ERR_INVALID on a bad

@@ -50,13 +50,18 @@ struct http_parser *http_parser_new(const struct http_limits *limits)
         return NULL;
     p->limits = *limits;
     p->phase = PHASE_END;
-    buf_init(&p->head, limits->head_max);
+    buf_init(&p->head, 0);
     p->lexer = http_lexer_new(take_header);
     if (p->lexer == NULL) {
         free(p);
         return NULL;
     }
     return p;
+}
+
+void http_parser_set_limits(struct http_parser *p, const struct http_limits *limits)
+{
+    p->limits = *limits;
 }
 
 void http_parser_free(struct http_parser *p)
@@ -70,16 +75,25 @@ void http_parser_free(struct http_parser *p)
 
 void http_parser_begin(struct http_parser *p, struct http_request *req, struct arena *a)
 {
-    *req = (struct http_request){.method = HTTP_OTHER};
+    http_request_init(req);
     p->req = req;
     p->arena = a;
     p->phase = PHASE_BLANK;
     p->blank_cr = p->blank_line = p->too_many = false;
     p->head_bytes = 0;
     buf_release(&p->head);
+    p->head.max = p->limits.head_max;
     p->scan = (struct http_scan){
         .kind = HTTP_SCAN_HEAD, .max = p->limits.head_max, .target_max = p->limits.target_max};
     http_lexer_begin(p->lexer, p);
+}
+
+void http_parser_end(struct http_parser *p)
+{
+    buf_release(&p->head);
+    p->req = NULL;
+    p->arena = NULL;
+    p->phase = PHASE_END;
 }
 
 bool http_parser_in_request(const struct http_parser *p)

@@ -21,12 +21,16 @@ enum http_event {
     HTTP_BAD, /* *status is what to answer (400, 414, 417, 431, 501, 503, 505), *e the sentence; then close */
 };
 
-struct http_parser; /* one a connection; holds no memory between requests but itself */
+struct http_parser; /* one a request under way; holds no memory between requests but itself */
 
 struct http_parser *http_parser_new(const struct http_limits *limits); /* NULL: no memory */
 void http_parser_free(struct http_parser *p);
+/* Of the requests that begin from now on. */
+void http_parser_set_limits(struct http_parser *p, const struct http_limits *limits);
 /* Begins a request: *req is emptied; its texts go to the arena, its head in one piece. */
 void http_parser_begin(struct http_parser *p, struct http_request *req, struct arena *a);
+/* Lets go of the request, also one that is half-way. */
+void http_parser_end(struct http_parser *p);
 /* After HTTP_HEAD_DONE and HTTP_BODY call again with the bytes not used, also when none are left (n == 0): a
    message without a body, or at its last byte, answers HTTP_END. HTTP_MORE waits for the peer. HTTP_END and
    HTTP_BAD are answered again until http_parser_begin. However the bytes are cut, the events are the same

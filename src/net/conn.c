@@ -135,11 +135,8 @@ int conn_open(struct listener *ln, int fd, const struct sockaddr_storage *from, 
     buf_init(&c->pending, PENDING_MAX);
     buf_init(&c->head, l->app->arena_max + LOOP_BUFFER);
     describe_peer(c, ln, from);
-    const struct http_limits limits = {.head_max = l->limits.head_bytes,
-                                       .target_max = l->limits.target_bytes};
-    c->parser = http_parser_new(&limits);
-    int rc = c->parser == NULL ? err_set(e, ERR_NOMEM, "no memory for a connection") : 0;
-    if (rc == 0 && ln->kind == NET_TLS)
+    int rc = 0;
+    if (ln->kind == NET_TLS)
         rc = stream_init_tls(&c->stream, fd, ln->tls, e);
     else
         stream_init_plain(&c->stream, fd);
@@ -148,7 +145,6 @@ int conn_open(struct listener *ln, int fd, const struct sockaddr_storage *from, 
         rc = err_set(e, ERR_IO, "cannot watch a connection");
     }
     if (rc != 0) {
-        http_parser_free(c->parser);
         free(c);
         return rc;
     }
@@ -201,8 +197,6 @@ static void bury(struct conn *c)
     if (c->has_ready)
         list_remove(&c->ready_link);
     c->has_ready = false;
-    http_parser_free(c->parser);
-    c->parser = NULL;
     c->stream.ops->fini(&c->stream);
     uv_close((uv_handle_t *)&c->poll, on_poll_closed);
 }

@@ -43,7 +43,6 @@ struct conn {
     struct address_key address;
     struct net_peer peer;
 
-    struct http_parser *parser;
     struct exchange *x; /* NULL when idle */
     bool app_has_it;    /* the application works on x: neither may be freed */
     bool driving;       /* inside conn_drive: what is called back must not drive again */

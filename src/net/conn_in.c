@@ -1,6 +1,4 @@
 /* From bytes to requests. */
-#include <stdlib.h>
-
 #include "base/log.h"
 #include "net/conn.h"
 
@@ -9,38 +7,21 @@
 
 static bool begin_exchange(struct conn *c)
 {
-    struct loop *l = c->loop;
-    struct exchange *x = l->spare_count > 0 ? l->spare[--l->spare_count] : calloc(1, sizeof *x);
+    struct exchange *x = exchange_begin(c);
     if (x == NULL)
         return false;
-    struct arena arena = x->arena; /* a spare one's has a block left */
-    *x = (struct exchange){.peer = &c->peer, .conn = c, .arena = arena, .began_us = uv_hrtime() / 1000};
-    http_response_init(&x->res);
-    x->arena.max = l->app->arena_max;
-    buf_init(&x->body, 0);
-    list_init(&x->msg.link);
     c->x = x;
     c->refused = false;
-    http_parser_begin(c->parser, &x->req, &x->arena);
     conn_set_state(c, CONN_HEADER);
     return true;
 }
 
 void conn_end_exchange(struct conn *c)
 {
-    struct loop *l = c->loop;
     struct exchange *x = c->x;
     c->x = NULL;
-    l->app->end(l->app->ctx, x);
-    http_response_fini(&x->res);
-    buf_fini(&x->body);
-    if (l->spare_count < LOOP_EXCHANGES_KEPT) {
-        arena_recycle(&x->arena);
-        l->spare[l->spare_count++] = x;
-        return;
-    }
-    arena_fini(&x->arena);
-    free(x);
+    c->loop->app->end(c->loop->app->ctx, x);
+    exchange_end(c->loop, x);
 }
 
 void conn_refuse(struct conn *c, int status, const char *detail)
@@ -157,7 +138,7 @@ static size_t feed(struct conn *c, const char *data, size_t n)
         struct err e = {0};
         int status = 400;
         size_t step = 0;
-        event = http_parse(c->parser, data + used, n - used, &step, &piece, &status, &e);
+        event = http_parse(c->x->parser, data + used, n - used, &step, &piece, &status, &e);
         used += step;
         switch (event) {
         case HTTP_MORE:

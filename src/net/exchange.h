@@ -53,6 +53,7 @@ struct exchange {
 
     /* The connection's own. */
     struct conn *conn;
+    struct http_parser *parser;
     struct buf body; /* NET_READ_BODY: all of it; NET_SPOOL_BODY: the chunk under way */
     struct loop_msg msg;
     enum exchange_news {
@@ -68,6 +69,12 @@ struct exchange {
     bool complete;    /* all of the request has come */
     bool refused;     /* net_app.head has answered already */
 };
+
+/* A request's first byte has come; NULL: no memory. Ends by exchange_end, after net_app.end. */
+struct exchange *exchange_begin(struct conn *c);
+void exchange_end(struct loop *l, struct exchange *x);
+/* The loop ends. */
+void exchange_drop_spare(struct loop *l);
 
 struct net_app {
     void *ctx;

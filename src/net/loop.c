@@ -156,10 +156,7 @@ void loop_fini(struct loop *l)
         uv_run(&l->uv, UV_RUN_DEFAULT);
         uv_loop_close(&l->uv);
     }
-    for (size_t i = 0; i < l->spare_count; i++) {
-        arena_fini(&l->spare[i]->arena);
-        free(l->spare[i]);
-    }
+    exchange_drop_spare(l);
     free(l->buffer);
     free(l->window);
     pthread_mutex_destroy(&l->mail_lock);
