@@ -40,6 +40,17 @@ static void put_store(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct st
     api_put_time(doc, store, "last_failure", h->last_failure_ms);
 }
 
+static void put_broker(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct ota_status *s)
+{
+    static const char *const words[] = {
+        [OTA_BROKER_OFF] = "off", [OTA_BROKER_DOWN] = "down", [OTA_BROKER_UP] = "up"};
+    yyjson_mut_val *mqtt = yyjson_mut_obj_add_obj(doc, root, "mqtt");
+    yyjson_mut_obj_add_str(doc, mqtt, "broker", words[s->broker]);
+    yyjson_mut_obj_add_sint(doc, mqtt, "announcements", s->announcements);
+    yyjson_mut_obj_add_sint(doc, mqtt, "events", s->events);
+    api_put_time(doc, mqtt, "waiting_since", s->waiting_since_ms);
+}
+
 static int status(struct call *c)
 {
     struct ota_status s;
@@ -55,6 +66,7 @@ static int status(struct call *c)
     api_put_time(doc, root, "now", s.now_ms);
     put_fleet(doc, root, &s.fleet);
     put_store(doc, root, &s.store);
+    put_broker(doc, root, &s);
     http_reply_json(c->res, c->arena, 200, doc);
     return 0;
 }

@@ -52,30 +52,6 @@ static int poll(struct call *c)
     return 0;
 }
 
-/* Members that this server does not know are passed over: the agent may be newer. */
-static int read_report(struct call *c, yyjson_val *body, struct report *out)
-{
-    const char *state, *version;
-    int64_t progress;
-    struct report r = {0};
-    int rc = api_need_text(c, body, "state", 32, &state);
-    if (rc == 0 && action_state_parse(str_of(state), &r.state) != 0)
-        rc = err_set(&c->err, ERR_INVALID,
-                     "\"state\" is downloading, installing, rebooting, succeeded or failed");
-    if (rc == 0)
-        rc = json_get_i64(body, "progress", 0, 100, ACTION_PROGRESS_NONE, &progress, &c->err);
-    if (rc == 0)
-        rc = json_get_str(body, "message", ACTION_MESSAGE_MAX, &r.message, &c->err);
-    if (rc == 0)
-        rc = api_get_text(c, body, "version", 128, &version);
-    if (rc != 0)
-        return rc;
-    r.progress = (int)progress;
-    r.version = str_of(version);
-    *out = r;
-    return 0;
-}
-
 static int report(struct call *c)
 {
     int64_t action;
@@ -85,7 +61,7 @@ static int report(struct call *c)
     if (rc == 0)
         rc = api_body(c, &doc);
     if (rc == 0)
-        rc = read_report(c, yyjson_doc_get_root(doc), &r);
+        rc = ota_report_read(yyjson_doc_get_root(doc), &r, &c->err);
     if (rc == 0)
         rc = ota_report(c->ota, c->db, c->arena, c->who->id, action, &r, &c->err);
     if (rc != 0)

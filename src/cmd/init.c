@@ -249,6 +249,22 @@ static int choose_operator(struct init *in, const struct asked *asked, struct er
     return 0; /* a profile of somebody's own making: leave it */
 }
 
+/* How the server is known at an MQTT broker: issued by the authority whose key it has, so that it can renew
+   it. Where that key is kept elsewhere, the server makes the certificate itself once [mqtt] is enabled. */
+static int make_mqtt_leaf(struct init *in, struct err *e)
+{
+    const char *key = init_path(in, "pki/device-ca.key");
+    if (key == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    if (!file_exists(key))
+        return 0;
+    struct pki_issue mqtt = {.purpose = PKI_CLIENT,
+                             .common_name = CONFIG_MQTT_NAME,
+                             .not_after = in->now_s + (int64_t)CONFIG_MQTT_DAYS * SECONDS_PER_DAY};
+    return init_leaf(in, "device", "pki/mqtt", &mqtt, "the server's certificate for an MQTT broker, and key",
+                     e);
+}
+
 static int make_leaves(struct init *in, struct err *e)
 {
     struct pki_issue server = {.purpose = PKI_SERVER,
@@ -256,6 +272,8 @@ static int make_leaves(struct init *in, struct err *e)
                                .names = in->hosts,
                                .not_after = in->now_s + (int64_t)LEAF_DAYS * SECONDS_PER_DAY};
     int rc = init_leaf(in, "server", "pki/server", &server, "the server's certificate and key", e);
+    if (rc == 0)
+        rc = make_mqtt_leaf(in, e);
     if (rc != 0 || in->admin == NULL)
         return rc;
     struct pki_issue person = {

@@ -35,6 +35,21 @@ static void add_store(struct operate *op, struct grid *t, yyjson_val *store)
         operate_property(t, "last failed write", str_of(operate_when(op, store, "last_failure")));
 }
 
+/* Nothing where it is off, and from a server that has none. */
+static void add_broker(struct grid *t, yyjson_val *mqtt)
+{
+    struct str broker = operate_str(mqtt, "broker");
+    if (broker.n == 0 || str_is(broker, "off"))
+        return;
+    int64_t announcements = operate_int(mqtt, "announcements"), events = operate_int(mqtt, "events");
+    grid_cell_z(t, "mqtt broker");
+    if (announcements == 0 && events == 0)
+        grid_cell(t, broker);
+    else
+        grid_cellf(t, STR_FMT ", %lld announcements and %lld events wait", STR_ARG(broker),
+                   (long long)announcements, (long long)events);
+}
+
 static int print_status(struct operate *op, yyjson_val *s)
 {
     struct grid t, versions;
@@ -58,6 +73,8 @@ static int print_status(struct operate *op, yyjson_val *s)
     if (!yyjson_is_obj(yyjson_obj_get(actions, "open")))
         operate_property(&t, "actions", str_of(deployment_counts(op, actions)));
     add_store(op, &t, yyjson_obj_get(s, "store"));
+    if (yyjson_is_obj(yyjson_obj_get(s, "mqtt")))
+        add_broker(&t, yyjson_obj_get(s, "mqtt"));
     int rc = operate_print_grid(op, &t);
     grid_init(&versions, &op->arena, version_columns, 3);
     yyjson_arr_iter vi = yyjson_arr_iter_with(yyjson_obj_get(s, "versions"));

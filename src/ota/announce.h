@@ -38,7 +38,7 @@ int ota_announce_begin(struct ota *ota, struct db *db, struct err *e) MUST_CHECK
 #define ANNOUNCE_REPORT_TOPICS "ota/devices/+/status"
 
 #define ANNOUNCE_JITTER_MAX 3600 /* seconds */
-#define ANNOUNCE_LOOK_MAX 256    /* devices of a deployment that one call looks at */
+#define ANNOUNCE_LOOK_MAX 256    /* devices of a deployment that one call looks at, at most */
 #define ANNOUNCE_KNOWN 16
 
 /* How it is said; one thread's. */
@@ -66,11 +66,11 @@ int ota_say_release(const struct announcer *by, struct db *db, struct arena *a, 
 int ota_say_device(struct announcer *by, struct db *db, struct arena *a, int64_t device,
                    struct announcement *out, struct err *e) MUST_CHECK;
 
-/* To those of the next ANNOUNCE_LOOK_MAX devices after the position whom the deployment concerns: *out has
+/* To those of the next `look` devices after the position whom the deployment concerns: *out has
    *count of them; *last: where that ended; *end: nobody is left. */
 int ota_say_deployment(struct announcer *by, struct db *db, struct arena *a, int64_t deployment,
-                       int64_t position, struct announcement **out, size_t *count, int64_t *last, bool *end,
-                       struct err *e) MUST_CHECK;
+                       int64_t position, size_t look, struct announcement **out, size_t *count, int64_t *last,
+                       bool *end, struct err *e) MUST_CHECK;
 /* The first events after that one, in their order. */
 int ota_say_events(struct db *db, struct arena *a, int64_t after, size_t limit, struct announcement **out,
                    size_t *count, struct err *e) MUST_CHECK;

@@ -18,6 +18,9 @@ struct principals; /* who counts and who is revoked, in memory; see ota/principa
 struct crl;        /* when the revocation list was made; see ota/crl.h */
 struct seen;       /* when devices were last seen, kept in memory and flushed in batches; see ota/seen.h */
 
+/* The MQTT broker, as the server sees it. */
+enum ota_broker { OTA_BROKER_OFF, OTA_BROKER_DOWN, OTA_BROKER_UP };
+
 /* Made by the server; constant while requests run but for what its own headers say is swapped. */
 struct ota {
     struct store *store;
@@ -36,6 +39,8 @@ struct ota {
     int64_t event_days, action_days, blob_hours; /* days: 0 keeps everything */
     int64_t started_ms;                          /* Unix milliseconds */
     bool announce;                               /* MQTT is on: see ota/announce.h */
+    enum ota_broker (*broker)(void *ctx);        /* NULL: off */
+    void *broker_ctx;
 };
 
 #endif

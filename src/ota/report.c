@@ -8,6 +8,29 @@
 #include "store/events.h"
 #include "store/releases.h"
 
+int ota_report_read(yyjson_val *body, struct report *out, struct err *e)
+{
+    struct str state;
+    int64_t progress;
+    struct report r = {0};
+    int rc = json_get_str(body, "state", 32, &state, e);
+    if (rc == 0 && state.n == 0)
+        rc = err_set(e, ERR_INVALID, "the body lacks \"state\"");
+    if (rc == 0 && action_state_parse(state, &r.state) != 0)
+        rc = err_set(e, ERR_INVALID, "\"state\" is downloading, installing, rebooting, succeeded or failed");
+    if (rc == 0)
+        rc = json_get_i64(body, "progress", 0, 100, ACTION_PROGRESS_NONE, &progress, e);
+    if (rc == 0)
+        rc = json_get_str(body, "message", ACTION_MESSAGE_MAX, &r.message, e);
+    if (rc == 0)
+        rc = json_get_str(body, "version", 128, &r.version, e);
+    if (rc != 0)
+        return rc;
+    r.progress = (int)progress;
+    *out = r;
+    return 0;
+}
+
 static int check(const struct report *r, struct err *e)
 {
     if (!action_is_reported(r->state))

@@ -3,6 +3,7 @@
 #define PQOTA_OTA_REPORT_H
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "model/action.h"
 
 struct ota;
@@ -14,6 +15,10 @@ struct report {
     struct str message;      /* at most ACTION_MESSAGE_MAX bytes of text */
     struct str version;      /* what runs now; p NULL: not said */
 };
+
+/* What a device sends, over HTTP or MQTT: {"state", "progress"?, "message"?, "version"?}; members that this
+   server does not know are passed over, since the agent may be newer. The texts are the document's. */
+int ota_report_read(yyjson_val *body, struct report *out, struct err *e) MUST_CHECK;
 
 /*
  * Writer only. ERR_NOT_FOUND for an action that is not there or not this device's, in the same words. Closed

@@ -187,13 +187,14 @@ int ota_say_device(struct announcer *by, struct db *db, struct arena *a, int64_t
 }
 
 int ota_say_deployment(struct announcer *by, struct db *db, struct arena *a, int64_t deployment,
-                       int64_t position, struct announcement **out, size_t *count, int64_t *last, bool *end,
-                       struct err *e)
+                       int64_t position, size_t look, struct announcement **out, size_t *count, int64_t *last,
+                       bool *end, struct err *e)
 {
     struct deployment d;
     int64_t members[ANNOUNCE_LOOK_MAX];
     size_t looked = 0, n = 0;
-    struct announcement *list = arena_array(a, struct announcement, ANNOUNCE_LOOK_MAX);
+    look = look < ANNOUNCE_LOOK_MAX ? look : ANNOUNCE_LOOK_MAX;
+    struct announcement *list = arena_array(a, struct announcement, look + 1);
     if (list == NULL)
         return no_memory(e);
     int rc = store_deployment_by_pk(db, a, deployment, &d, e);
@@ -204,7 +205,7 @@ int ota_say_deployment(struct announcer *by, struct db *db, struct arena *a, int
         return 0;
     }
     if (rc == 0)
-        rc = store_deployment_members(db, &d, position, ANNOUNCE_LOOK_MAX, members, &looked, last, end, e);
+        rc = store_deployment_members(db, &d, position, look, members, &looked, last, end, e);
     /* Cancelled: whatever is left for them to do takes its place. */
     int64_t only = d.state == DEPLOYMENT_RUNNING ? d.pk : 0;
     for (size_t i = 0; rc == 0 && i < looked; i++) {

@@ -1,6 +1,7 @@
 #include "ota/status.h"
 
 #include "ota/ota.h"
+#include "store/outbox.h"
 
 #define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
 
@@ -10,6 +11,12 @@ int ota_status(struct ota *ota, struct db *db, struct arena *a, struct ota_statu
     int rc = store_summary(db, a, s.now_ms - DAY_MS, &s.fleet, e);
     if (rc != 0)
         return rc;
+    rc = store_outbox_waiting(db, &s.announcements, &s.waiting_since_ms, e);
+    if (rc == 0)
+        rc = store_outbox_events_waiting(db, &s.events, e);
+    if (rc != 0)
+        return rc;
+    s.broker = ota->broker != NULL ? ota->broker(ota->broker_ctx) : OTA_BROKER_OFF;
     store_health(ota->store, &s.store);
     *out = s;
     return 0;

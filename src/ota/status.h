@@ -3,15 +3,17 @@
 #define PQOTA_OTA_STATUS_H
 
 #include "base/arena.h"
+#include "ota/ota.h"
 #include "store/store.h"
 #include "store/summary.h"
-
-struct ota;
 
 struct ota_status {
     int64_t started_ms, now_ms;
     struct summary fleet; /* seen and closed: in the last 24 hours */
     struct store_health store;
+    enum ota_broker broker;
+    int64_t announcements, events; /* that wait for it; counting stops at OUTBOX_COUNT_MAX */
+    int64_t waiting_since_ms;      /* the oldest announcement, 0 for none */
 };
 
 /* For the QUERY lane. */

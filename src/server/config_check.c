@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "mqtt/mqtt.h"
 #include "pki/pki.h"
 #include "server/config.h"
 #include "tls/tls.h"
@@ -172,6 +173,54 @@ static int check_tls(const struct server_config *c, struct err *e)
     return 0;
 }
 
+/* The certificate may be missing, or its life be over: the server makes a new one, with its key if there is
+   one. Else it is usable. */
+static int check_mqtt_certificate(const struct server_config *c, bool *usable, struct err *e)
+{
+    auto_buf struct buf pem;
+    buf_init(&pem, PKI_PEM_MAX);
+    struct pki_cert cert;
+    int64_t now = (int64_t)time(NULL);
+    *usable = false;
+    if (!file_exists(c->mqtt_certificate))
+        return 0;
+    int rc = file_read(c->mqtt_certificate, PKI_PEM_MAX, &pem, e);
+    if (rc == 0)
+        rc = pki_cert_read(buf_str(&pem), &cert, e);
+    *usable = rc == 0 && now < cert.not_after;
+    if (rc == 0 && !*usable)
+        now = cert.not_after - 1; /* the rest must be right */
+    if (rc == 0)
+        rc = pki_files_check(c->mqtt_certificate, c->mqtt_key, PKI_CLIENT, now, &cert, e);
+    if (rc == 0)
+        rc = pki_issued_by(c->mqtt_certificate, c->device_roots, PKI_CLIENT, now, e);
+    if (rc == 0 && strcmp(cert.common_name, CONFIG_MQTT_NAME) != 0)
+        rc = err_set(e, ERR_MISMATCH,
+                     "%s names \"%s\", but the broker knows the server as %s; take the file away, and the "
+                     "server makes the right one",
+                     c->mqtt_certificate, cert.common_name, CONFIG_MQTT_NAME);
+    return rc;
+}
+
+static int check_mqtt(const struct server_config *c, struct err *e)
+{
+    char host[256];
+    int port;
+    bool usable;
+    if (mqtt_split_broker(c->mqtt_broker, host, sizeof host, &port, e) != 0)
+        return err_context(e, "[mqtt] broker");
+    if (check_mqtt_certificate(c, &usable, e) != 0)
+        return err_context(e, "[mqtt] certificate and key");
+    const struct tls_config config = {.role = TLS_CLIENT,
+                                      .cert_file = usable ? c->mqtt_certificate : NULL,
+                                      .key_file = usable ? c->mqtt_key : NULL,
+                                      .policy = c->tls_policy,
+                                      .kem = c->tls_kem[0] != '\0' ? c->tls_kem : NULL,
+                                      .sig = c->tls_sig[0] != '\0' ? c->tls_sig : NULL,
+                                      .ca_file = c->mqtt_ca};
+    return try_context(&config, e) == 0 ? 0 : err_context(e, "[mqtt]");
+}
+
 int config_check(const struct server_config *c, struct err *e)
 {
     if (!c->tls && !c->unix_socket && !c->plain && !c->classical)
@@ -189,5 +238,7 @@ int config_check(const struct server_config *c, struct err *e)
     auto_arena struct arena a;
     arena_init(&a, CHECK_ARENA_MAX);
     rc = check_pki(c, &a, e);
+    if (rc == 0 && c->mqtt)
+        rc = check_mqtt(c, e);
     return rc == 0 ? check_contexts(c, e) : rc;
 }

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "ota/announce.h"
 #include "ota/deploy.h"
 #include "ota/principal.h"
 #include "ota/retention.h"
 #include "ota/seen.h"
+#include "server/broker.h"
 #include "server/server.h"
 #include "store/blobs.h"
 
@@ -110,6 +112,12 @@ static int follow(struct db *db, void *arg, struct err *e)
         return 0;
     log_info("server", "reading again who may do what",
              LOG_STR("because", outside ? "the database was changed by another process" : "a commit failed"));
+    if (outside) {
+        int rc = ota_announce_begin(&t->jobs->server->ota, db, e);
+        if (rc != 0)
+            return rc;
+        broker_resync(t->jobs->server->broker);
+    }
     return principals_load(p, db, clock_unix_ms(t->jobs->server->clock) / 1000, e);
 }
 

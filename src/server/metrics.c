@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "server/broker.h"
 #include "server/server.h"
 
 #define PAGE_MAX 65536
@@ -90,6 +91,38 @@ static int add_pools(struct buf *b, struct server *s)
     return rc ? rc : labelled(b, "pqota_queue", "kind", "file", pool_waiting(s->file));
 }
 
+static int add_broker(struct buf *b, struct server *s)
+{
+    struct broker_stats m;
+    broker_stats(s->broker, &m);
+    int64_t age = m.oldest_ms != 0 ? (clock_unix_ms(s->clock) - m.oldest_ms) / 1000 : 0;
+    int rc = sample(b, "pqota_mqtt_up", "gauge", "Connected to the MQTT broker", m.state == OTA_BROKER_UP);
+    rc = rc ? rc
+            : sample(b, "pqota_mqtt_published_total", "counter", "Announcements that the broker took over",
+                     m.published);
+    rc = rc ? rc
+            : sample(b, "pqota_mqtt_refused_total", "counter", "Announcements that the broker refused",
+                     m.refused);
+    rc = rc ? rc
+            : sample(b, "pqota_mqtt_events_lost_total", "counter",
+                     "Events forgotten before the broker could be told", m.events_lost);
+    rc = rc ? rc
+            : sample(b, "pqota_mqtt_outbox_rows", "gauge", "Announcements that wait for the broker",
+                     (uint64_t)m.waiting);
+    rc = rc ? rc
+            : sample(b, "pqota_mqtt_outbox_events", "gauge", "Events that wait for the broker",
+                     (uint64_t)m.events_waiting);
+    rc = rc ? rc
+            : sample(b, "pqota_mqtt_outbox_oldest_seconds", "gauge", "Since when the oldest one waits",
+                     age > 0 ? (uint64_t)age : 0);
+    rc = rc ? rc
+            : sample(b, "pqota_mqtt_received_total", "counter", "Reports that came over MQTT", m.received);
+    return rc ? rc
+              : sample(b, "pqota_mqtt_received_refused_total", "counter",
+                       "Reports over MQTT that were refused, or lost because too many came",
+                       m.received_refused);
+}
+
 static uint64_t resident_bytes(void)
 {
     auto_fclose FILE *f = fopen("/proc/self/statm", "re");
@@ -121,6 +154,7 @@ static int metrics(struct call *c)
     rc = rc ? rc : add_net(&b, &n);
     rc = rc ? rc : add_store(&b, &h);
     rc = rc ? rc : add_pools(&b, s);
+    rc = rc ? rc : add_broker(&b, s);
     char *page = rc == 0 ? arena_dup(c->arena, b.p, b.n) : NULL;
     if (page == NULL)
         return err_set(&c->err, ERR_NOMEM, "no memory for the page of metrics");

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "ota/issuers.h"
 #include "ota/principal.h"
+#include "server/broker.h"
 #include "server/server.h"
 
 struct net_limits server_net_limits(const struct server_config *c)
@@ -102,7 +103,10 @@ static bool needs_restart(const struct server_config *old, const struct server_c
            old->query_threads != new->query_threads || old->sign_threads != new->sign_threads ||
            old->file_threads != new->file_threads || old->query_seconds != new->query_seconds ||
            old->backups != new->backups || old->renew_grace_days != new->renew_grace_days ||
-           old->tls_sessions != new->tls_sessions || old->tls_session_seconds != new->tls_session_seconds;
+           old->mqtt != new->mqtt || !same(old->mqtt_broker, new->mqtt_broker) ||
+           !same(old->mqtt_ca, new->mqtt_ca) || !same(old->mqtt_certificate, new->mqtt_certificate) ||
+           !same(old->mqtt_key, new->mqtt_key) || old->tls_sessions != new->tls_sessions ||
+           old->tls_session_seconds != new->tls_session_seconds;
 }
 
 static void replace_context(struct server *s, const char *name, struct tls_ctx **now, struct tls_ctx *next)
@@ -140,6 +144,7 @@ static int apply(struct server *s, const struct server_config *c, struct err *e)
     const struct net_limits limits = server_net_limits(c);
     net_set_limits(s->net, &limits);
     s->config.drain_seconds = c->drain_seconds;
+    broker_reload(s->broker, c);
     log_setup(c->log_level, c->log_format, 2);
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "ota/principal.h"
 #include "ota/seen.h"
 #include "pki/pki.h"
+#include "server/broker.h"
 #include "server/dispatch.h"
 #include "server/jobs.h"
 
@@ -268,6 +269,7 @@ static void stop(struct server *s)
     pool_free(s->query);
     pool_free(s->sign);
     pool_free(s->file);
+    broker_stop(s->broker);
     net_free(s->net);
     tls_ctx_free(s->tls);
     tls_ctx_free(s->classical);
@@ -290,6 +292,8 @@ static int start(struct server *s, struct err *e)
     int rc = open_domain(s, e);
     if (rc == 0)
         rc = start_pools(s, e);
+    if (rc == 0)
+        rc = broker_start(s, &s->broker, e);
     if (rc == 0)
         rc = jobs_start(s, &s->jobs, e);
     if (rc == 0)

@@ -19,7 +19,8 @@
 #define SERVER_TABLES_MAX 32
 
 struct issuers;
-struct jobs; /* background work; see server/jobs.h */
+struct broker; /* the MQTT client; see server/broker.h */
+struct jobs;   /* background work; see server/jobs.h */
 
 struct server {
     const char *config_file;
@@ -41,6 +42,7 @@ struct server {
     size_t route_count;
     struct net *net;
     struct jobs *jobs;
+    struct broker *broker; /* NULL: [mqtt] is off */
 
     uv_loop_t uv; /* the main thread's: signals and timers */
     uv_signal_t hup, term, intr;

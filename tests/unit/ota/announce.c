@@ -92,9 +92,9 @@ static size_t reaches(struct fixture *f, int64_t deployment, size_t *slices)
         struct announcement *list;
         size_t n;
         int64_t last;
-        assert_ok(
-            ota_say_deployment(&by, f->reader, &f->arena, deployment, at, &list, &n, &last, &end, &f->e),
-            f->e);
+        assert_ok(ota_say_deployment(&by, f->reader, &f->arena, deployment, at, ANNOUNCE_LOOK_MAX, &list, &n,
+                                     &last, &end, &f->e),
+                  f->e);
         assert_true(db_idle(f->reader));
         assert_true(n <= ANNOUNCE_LOOK_MAX);
         for (size_t i = 0; i < n; i++)

@@ -35,10 +35,11 @@ static void leaf(struct config_fixture *fx, const char *issuer, const char *name
     char cert_file[64], key_file[64];
     struct str pem;
     struct pki_cert cert;
-    struct pki_issue what = {.purpose = purpose,
-                             .common_name = "localhost",
-                             .not_before = time(NULL) + from * DAY,
-                             .not_after = time(NULL) + to * DAY};
+    struct pki_issue what = {
+        .purpose = purpose,
+        .common_name = strncmp(name, "mqtt", 4) == 0 && purpose == PKI_CLIENT ? "@pqota" : "localhost",
+        .not_before = time(NULL) + from * DAY,
+        .not_after = time(NULL) + to * DAY};
     auto_key EVP_PKEY *key = NULL;
     auto_ca struct pki_ca *ca = NULL;
     snprintf(cert_file, sizeof cert_file, "pki/%s.pem", issuer);
@@ -66,6 +67,16 @@ static void make_pki(struct config_fixture *fx)
     leaf(fx, "server-ca", "early", "mldsa65", PKI_SERVER, 1, 30);
     leaf(fx, "other-ca", "foreign", "mldsa65", PKI_SERVER, -1, 30);
     leaf(fx, "ec-ca", "classical", "p256", PKI_SERVER, -1, 30);
+}
+
+static void make_mqtt(struct config_fixture *fx)
+{
+    make_pki(fx);
+    leaf(fx, "device-ca", "mqtt", "mldsa65", PKI_CLIENT, -1, 30);
+    leaf(fx, "device-ca", "mqtt-old", "mldsa65", PKI_CLIENT, -30, -1);
+    leaf(fx, "device-ca", "mqtt-server", "mldsa65", PKI_SERVER, -1, 30);
+    leaf(fx, "operator-ca", "mqtt-other", "mldsa65", PKI_CLIENT, -1, 30);
+    leaf(fx, "device-ca", "named", "mldsa65", PKI_CLIENT, -1, 30);
 }
 
 static void check(struct config_fixture *fx, const char *text, const char *const *parts)
@@ -137,11 +148,32 @@ static void what_does_not(void **state)
     CHECK_FAILS(fx, text, "at most 107 bytes");
 }
 
+static void the_broker(void **state)
+{
+    struct config_fixture *fx = *state;
+    make_mqtt(fx);
+#define MQTT "[mqtt]\nenabled = yes\n"
+#define MQTT_CERT(name) MQTT "certificate = pki/" name ".pem\nkey = pki/" name ".key\n"
+    check(fx, MQTT, NULL);
+    check(fx, MQTT "broker = [::1]:8883\n", NULL);
+    check(fx, MQTT_CERT("mqtt-old"), NULL);    /* the server renews it */
+    check(fx, MQTT_CERT("mqtt-absent"), NULL); /* and makes it */
+    check(fx, "[mqtt]\ncertificate = absent.pem\nbroker = :::\n", NULL);
+    CHECK_FAILS(fx, MQTT "broker = here:there\n", "[mqtt] broker", "here:there");
+    CHECK_FAILS(fx, MQTT "ca = pki/absent.pem\n", "[mqtt]", "pki/absent.pem");
+    CHECK_FAILS(fx, MQTT "key = pki/client.key\n", "[mqtt] certificate and key", "is not that of");
+    CHECK_FAILS(fx, MQTT "key = pki/absent.key\n", "[mqtt] certificate and key", "pki/absent.key");
+    CHECK_FAILS(fx, MQTT_CERT("mqtt-server"), "[mqtt] certificate", "not for a client");
+    CHECK_FAILS(fx, MQTT_CERT("mqtt-other"), "[mqtt] certificate", "pki/device-ca.pem");
+    CHECK_FAILS(fx, MQTT_CERT("named"), "names \"localhost\"", "@pqota");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fits_together),
         cmocka_unit_test(what_does_not),
+        cmocka_unit_test(the_broker),
     };
     return cmocka_run_group_tests(tests, config_setup, config_teardown);
 }
