@@ -36,6 +36,11 @@ class Limits:
     idle_seconds: float = 15.0  # between requests
     stop_seconds: float = 10.0  # for requests under way when the server stops
 
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be more than 0")
+
 
 class Gateway(wsgiref.handlers.SimpleHandler):
     """One request's way through the application, answered in HTTP/1.1."""

@@ -1,8 +1,8 @@
 """A WSGI server with TLS in process: a loop that accepts and watches, and a bounded pool that works.
 
 The loop never handshakes and never reads: a connection goes to a worker when its client has sent something,
-and comes back when it has nothing to say. So an idle client holds no worker, and a slow one holds one for a
-bounded time.
+and comes back when it has nothing to say, in the middle of a handshake too. So who is idle or not known yet
+holds no worker, and who is slow with a request holds one for a bounded time.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from pqc_tls._http import Limits, Request
 from pqc_tls.context import Path, ServerContext
-from pqc_tls.errors import PQCTLSError
+from pqc_tls.errors import PQCTLSError, PQCTLSWantReadError, PQCTLSWantWriteError
 from pqc_tls.sockets import PQCSocket
 
 log = logging.getLogger("pqc_tls.wsgi")
@@ -41,15 +41,19 @@ class _Connection:
     def __init__(self, sock: socket.socket, address: Any) -> None:
         self.sock: socket.socket | PQCSocket = sock
         self.address = address
+        self.tls: PQCSocket | None = None
         self.request: Request | None = None  # after the handshake
+        self.begun = time.monotonic()
         self.deadline = 0.0  # while parked
+        self.event = selectors.EVENT_READ  # that it is parked for
 
     def close(self) -> None:
         """At once, if need be without a goodbye."""
         with contextlib.suppress(OSError):
             if self.request is not None:
                 self.request.wire.broken = True
-                self.request.conn.settimeout(0)
+            if self.tls is not None:
+                self.tls.settimeout(0)
             self.sock.close()
 
 
@@ -187,11 +191,14 @@ class WSGIServer:
         conn = _Connection(sock, address)
         with self._lock:
             self._connections.add(conn)
-        self._park(conn, self.limits.handshake_seconds)
+        self._park(conn)
 
-    def _park(self, conn: _Connection, seconds: float) -> None:
-        conn.deadline = time.monotonic() + seconds
-        self._selector.register(conn.sock, selectors.EVENT_READ, conn)
+    def _park(self, conn: _Connection) -> None:
+        if conn.request is None:
+            conn.deadline = conn.begun + self.limits.handshake_seconds
+        else:
+            conn.deadline = time.monotonic() + self.limits.idle_seconds
+        self._selector.register(conn.sock, conn.event, conn)
         self._parked.add(conn)
 
     def _unpark(self, conn: _Connection) -> None:
@@ -200,7 +207,7 @@ class WSGIServer:
 
     def _take_back(self) -> None:
         while self._back:
-            self._park(self._back.popleft(), self.limits.idle_seconds)
+            self._park(self._back.popleft())
 
     def _end_idle(self) -> None:
         now = time.monotonic()
@@ -208,6 +215,8 @@ class WSGIServer:
             return
         self._next_look = now + TICK_SECONDS
         for conn in [c for c in self._parked if c.deadline < now]:
+            if conn.request is None:
+                log.info("%s: stalled in the handshake", conn.address[0])
             self._unpark(conn)
             self._close(conn)
 
@@ -238,6 +247,8 @@ class WSGIServer:
     def _serve(self, conn: _Connection) -> _Next:
         try:
             request = conn.request or self._handshake(conn)
+            if request is None:
+                return _Next.PARK
             while request.has_input(HOT_SECONDS if self._work.empty() else 0.0):
                 request.handle_one_request()
                 if request.close_connection:
@@ -250,10 +261,23 @@ class WSGIServer:
             log.info("%s: %s", conn.address[0], error.strerror or error)
             return _Next.CLOSE
 
-    def _handshake(self, conn: _Connection) -> Request:
-        assert isinstance(conn.sock, socket.socket)
-        conn.sock = tls = self._context.wrap_socket(conn.sock)
-        conn.request = Request(self.app, tls, conn.address, self._base, self.limits, lambda: self._stopping)
+    def _handshake(self, conn: _Connection) -> Request | None:
+        """None: it waits for the client."""
+        if conn.tls is None:
+            assert isinstance(conn.sock, socket.socket)
+            conn.tls = conn.sock = self._context.wrap_socket(conn.sock, do_handshake_on_connect=False)
+        conn.tls.settimeout(0)
+        conn.event = selectors.EVENT_READ
+        try:
+            conn.tls.do_handshake()
+        except PQCTLSWantReadError:
+            return None
+        except PQCTLSWantWriteError:
+            conn.event = selectors.EVENT_WRITE
+            return None
+        conn.request = Request(
+            self.app, conn.tls, conn.address, self._base, self.limits, lambda: self._stopping
+        )
         return conn.request
 
 

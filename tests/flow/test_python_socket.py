@@ -438,7 +438,7 @@ def measure():
     return len(os.listdir("/proc/self/fd")), int(re.search(r"VmRSS:\\s+(\\d+)", status)[1])
 
 
-for i in range(400):
+for i in range(200):
     one(i)
 before = measure()
 for i in range(1000):
@@ -449,7 +449,7 @@ print(*before, *after)
 
 
 def test_a_thousand_connections_leak_nothing(pki):
-    """Good ones, refused ones, and ones that are cut off; the first 400 are to warm up."""
+    """Good ones, refused ones, and ones that are cut off; the first 200 are to warm up."""
     env = environment(PYTHONPATH=str(installed()), PQC_TLS_LIBRARY=str(LIBRARY), MALLOC_ARENA_MAX="1")
     argv = [sys.executable, "-c", THOUSAND, str(pki.folder)]
     done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=60)
