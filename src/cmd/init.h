@@ -33,8 +33,8 @@ const char *init_path(const struct init *in, const char *fmt, ...) PRINTF_LIKE(2
 void init_say(const struct init *in, bool made, const char *path, const char *what);
 
 /* init_pki.c */
-/* DIR/pki/<role>-ca.pem and .key, and the operators' empty revocation list. A root whose key was taken away is
-   kept. */
+/* DIR/pki/<role>-ca.pem and .key, and the operators' empty revocation list. A root whose key was taken away
+   is kept. */
 int init_root(struct init *in, const char *role, const char *what, struct err *e) MUST_CHECK;
 /* DIR/<name>.pem and .key, issued by DIR/pki/<role>-ca. */
 int init_leaf(struct init *in, const char *role, const char *name, const struct pki_issue *want,
