@@ -76,7 +76,7 @@ class Gateway(wsgiref.handlers.SimpleHandler):
     def _failed(self) -> None:
         self._request.close_connection = True
         error = sys.exc_info()[1]
-        if self._request.wire.broken:
+        if self._request.wire.broken or isinstance(self._body.failure, PQCTLSError):  # the client has gone
             log.info("%s: %s", self._request.address_string(), error)
             self.close()
             return

@@ -304,7 +304,7 @@ def test_an_application_that_fails(pki, server, caplog):
     assert pki.curl(server.url + "/ignore").status == 200
 
 
-def test_clients_that_go(pki, server):
+def test_clients_that_go(pki, server, caplog):
     begin = len(os.listdir("/proc/self/fd"))
     parts = [
         b"",
@@ -328,6 +328,7 @@ def test_clients_that_go(pki, server):
     wait_for(lambda: server.connections == 0, what="all are gone")
     wait_for(lambda: server.app.closed >= closed + 2, what="what the application returned was closed")
     assert len(os.listdir("/proc/self/fd")) <= begin
+    assert "application failed" not in caplog.text  # it is the clients' doing
     assert pki.curl(server.url + "/ignore").status == 200
 
 
