@@ -143,8 +143,8 @@ static int as_nets(const struct place *at, struct str v)
 {
     struct config_network network;
     struct str rest = v;
-    int rc;
-    while ((rc = config_network_next(&rest, &network, NULL)) == 1)
+    int rc = 0;
+    while (v.n > 0 && (rc = config_network_next(&rest, &network, NULL)) == 1)
         continue;
     return rc == 0 ? as_text(at, v) : ERR_INVALID;
 }
@@ -344,8 +344,6 @@ int config_network_next(struct str *rest, struct config_network *out, struct err
     if (!str_split(&left, ',', &item))
         return 0;
     item = str_trim(item);
-    if (item.n == 0 && left.p == NULL)
-        return 0; /* an empty list */
     if (item.n == 0 || parse_network(item, out) != 0)
         return err_set(e, ERR_INVALID, "\"" STR_FMT "\" is no address and no ADDRESS/BITS", STR_ARG(item));
     *rest = left;

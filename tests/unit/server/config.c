@@ -228,6 +228,37 @@ static void types_and_their_edges(void **state)
     assert_int_equal(fx->config.log_format, LOG_JSON);
 }
 
+static void networks(void **state)
+{
+    struct config_fixture *fx = *state;
+    char text[256];
+    static const char *const good[] = {"",     "192.0.2.7",  "0.0.0.0/0", "10.0.0.0/8, 2001:db8::/64,::1",
+                                       "::/0", "1.2.3.4/32", "::1/128"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        snprintf(text, sizeof text, "[plain]\ninsecure_proxy_addresses = %s\n", good[i]);
+        config_take(fx, text);
+        assert_string_equal(fx->config.insecure_proxies, good[i]);
+    }
+    static const char *const bad[] = {"x",           "1.2.3",       "1.2.3.4/33", "::1/129",    "1.2.3.4/",
+                                      "1.2.3.4/-1",  "1.2.3.4,",    ",1.2.3.4",   "[::1]",      "1.2.3.4:80",
+                                      "1.2.3.4 ::1", "1.2.3.4/8/8", "/8",         "fe80::1%lo", "localhost"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(text, sizeof text, "[plain]\ninsecure_proxy_addresses = %s\n", bad[i]);
+        REFUSE(fx, text, CONFIG_FILE ":2", "insecure_proxy_addresses", "192.0.2.7, 2001:db8::/64");
+    }
+    struct str rest = STR(" 2001:db8::/33 ,192.0.2.7");
+    struct config_network n;
+    assert_int_equal(config_network_next(&rest, &n, &fx->e), 1);
+    assert_int_equal(n.family, AF_INET6);
+    assert_int_equal(n.bits, 33);
+    assert_int_equal(n.bytes[0], 0x20);
+    assert_int_equal(config_network_next(&rest, &n, &fx->e), 1);
+    assert_int_equal(n.family, AF_INET);
+    assert_int_equal(n.bits, 32);
+    assert_int_equal(n.bytes[3], 7);
+    assert_int_equal(config_network_next(&rest, &n, &fx->e), 0);
+}
+
 static void urls_and_addresses(void **state)
 {
     struct config_fixture *fx = *state;
@@ -413,11 +444,17 @@ static void manual_is_in_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row_stands_for_itself), cmocka_unit_test(defaults_are_the_agreed_ones),
-        cmocka_unit_test(what_is_written_reads_back),  cmocka_unit_test(what_cannot_be_written),
-        cmocka_unit_test(types_and_their_edges),       cmocka_unit_test(urls_and_addresses),
-        cmocka_unit_test(paths_are_the_files_folders), cmocka_unit_test(errors_name_their_place),
-        cmocka_unit_test(lines_as_people_write_them),  cmocka_unit_test(damaged_files_do_no_harm),
+        cmocka_unit_test(every_row_stands_for_itself),
+        cmocka_unit_test(defaults_are_the_agreed_ones),
+        cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(what_cannot_be_written),
+        cmocka_unit_test(types_and_their_edges),
+        cmocka_unit_test(urls_and_addresses),
+        cmocka_unit_test(networks),
+        cmocka_unit_test(paths_are_the_files_folders),
+        cmocka_unit_test(errors_name_their_place),
+        cmocka_unit_test(lines_as_people_write_them),
+        cmocka_unit_test(damaged_files_do_no_harm),
         cmocka_unit_test(manual_is_in_step),
     };
     return cmocka_run_group_tests(tests, config_setup, config_teardown);
