@@ -80,6 +80,9 @@ int mqtt_resolve(struct mqtt_client *c, int64_t until, struct mqtt_addresses *ou
 /* One connection from the first packet to its end. 0: it ended because stop or again was set. */
 int session_run(struct mqtt_client *c, struct err *e);
 
+/* Says why it failed; rc is libmosquitto's, errno_value what it left in errno. Answers the code. */
+int session_trouble(struct mqtt_client *c, int rc, int errno_value, struct err *e);
+
 /* The pause before a new try after `failures` (1 and up) in a row, in ms; `random` spreads it by half either
    way, so that a fleet does not come back in one moment. */
 int64_t mqtt_pause_ms(unsigned failures, uint32_t random);

@@ -4,7 +4,6 @@
 #include <mqtt_protocol.h>
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,74 +157,6 @@ static void on_log(struct mosquitto *m, void *arg, int level, const char *text)
         snprintf(c->s.said, sizeof c->s.said, "%s", text);
 }
 
-/* --- why a connection failed --- */
-
-/* "OpenSSL Error[0]: error:0A000412:SSL routines::ssl/tls alert bad certificate" -> what follows "::". */
-static const char *reason_in(const char *said)
-{
-    const char *at = strstr(said, "::");
-    return at != NULL && strncmp(said, "OpenSSL Error", 13) == 0 ? at + 2 : said;
-}
-
-static int tls_trouble(struct mqtt_client *c, struct err *e)
-{
-    long verify = c->s.ssl != NULL ? SSL_get_verify_result(c->s.ssl) : X509_V_OK;
-    if (verify == X509_V_ERR_HOSTNAME_MISMATCH || verify == X509_V_ERR_IP_ADDRESS_MISMATCH)
-        return err_set(e, ERR_UNAUTHENTICATED, "the broker's certificate at %s is not for %s", c->broker,
-                       c->host);
-    if (verify != X509_V_OK)
-        return err_set(e, ERR_UNAUTHENTICATED, "the certificate of the broker %s was refused: %s", c->broker,
-                       X509_verify_cert_error_string(verify));
-    return err_set(e, ERR_CRYPTO, "TLS with the broker %s failed: %s", c->broker, reason_in(c->s.said));
-}
-
-static int closed(struct mqtt_client *c, struct err *e)
-{
-    return err_set(e, ERR_IO, "the broker %s closed the connection%s", c->broker,
-                   c->s.connected ? "" : " before it was set up (does it accept our certificate?)");
-}
-
-/* Of the connection under TLS: libmosquitto logged it out of OpenSSL's queue, or left it in errno, or had it
-   and forgot it, which gives EPROTO. */
-static int socket_trouble(struct mqtt_client *c, int errno_value, struct err *e)
-{
-    const struct session *s = &c->s;
-    const char *reset = strerrordesc_np(ECONNRESET), *pipe_text = strerrordesc_np(EPIPE);
-    const char *said = s->said[0] != '\0' ? reason_in(s->said) : strerrordesc_np(errno_value);
-    if (said != NULL && (strcmp(said, reset) == 0 || strcmp(said, pipe_text) == 0))
-        return closed(c, e);
-    if (s->said[0] == '\0' && errno_value == EPROTO && s->reached)
-        return closed(c, e);
-    if (s->said[0] == '\0' && errno_value == EPROTO)
-        return err_set(e, ERR_IO, "nothing accepts a connection at %s: is the broker running?", c->broker);
-    return err_set(e, ERR_IO, "the connection to the broker %s failed: %s", c->broker,
-                   said != NULL ? said : "the system does not say why");
-}
-
-static int trouble(struct mqtt_client *c, int rc, int errno_value, struct err *e)
-{
-    struct session *s = &c->s;
-    if (s->why.code != 0) {
-        if (e != NULL)
-            *e = s->why;
-        return s->why.code;
-    }
-    if (strstr(s->said, ":system library:") != NULL)
-        return socket_trouble(c, 0, e);
-    if (s->said[0] != '\0' || (s->ssl != NULL && SSL_get_verify_result(s->ssl) != X509_V_OK)) {
-        s->reached = true; /* also when the answer came while the connection was still being made */
-        return tls_trouble(c, e);
-    }
-    if ((rc == MOSQ_ERR_ERRNO || rc == MOSQ_ERR_TLS) && errno_value != 0)
-        return socket_trouble(c, errno_value, e);
-    if (rc == MOSQ_ERR_KEEPALIVE)
-        return err_set(e, ERR_TIMEOUT, "the broker %s does not answer any more", c->broker);
-    if (rc == MOSQ_ERR_CONN_LOST || rc == MOSQ_ERR_NO_CONN)
-        return closed(c, e);
-    return err_set(e, ERR_IO, "the connection to the broker %s failed: %s", c->broker,
-                   mosquitto_strerror(rc));
-}
-
 /* --- opening and closing --- */
 
 /* mosquitto_connect_bind_async connects without blocking, but takes no properties; the blocking call keeps
@@ -271,6 +202,19 @@ static void on_tls_state(const SSL *ssl, int where, int ret)
     (void)SSL_set_tlsext_host_name((SSL *)(uintptr_t)ssl, name ? c->host : NULL);
 }
 
+/* Called before each read from the socket: libmosquitto itself would take a message of 256 MiB. */
+static long on_bio(BIO *bio, int oper, const char *data, size_t n, int argi, long argl, int ret, size_t *done)
+{
+    struct mqtt_client *c = (struct mqtt_client *)(void *)BIO_get_callback_arg(bio);
+    (void)data, (void)n, (void)argi, (void)argl, (void)done;
+    if (oper != BIO_CB_READ || BIO_number_read(bio) - c->s.seen <= UNREAD_MAX)
+        return ret;
+    if (c->s.why.code == 0)
+        err_set(&c->s.why, ERR_TOO_LARGE, "the broker %s sends a message over the limit of %d bytes",
+                c->broker, MQTT_PAYLOAD_MAX);
+    return -1;
+}
+
 static int session_open(struct mqtt_client *c, const char *address, struct err *e)
 {
     struct session *s = &c->s;
@@ -296,12 +240,14 @@ static int session_open(struct mqtt_client *c, const char *address, struct err *
         rc = mosquitto_connect_bind_async(s->m, address, c->port, c->set.keepalive_s, NULL);
     int errno_value = errno;
     if (rc != MOSQ_ERR_SUCCESS)
-        return trouble(c, rc, errno_value, e);
+        return session_trouble(c, rc, errno_value, e);
     s->ssl = mosquitto_ssl_get(s->m);
     if (s->ssl == NULL || SSL_up_ref(s->ssl) != 1) {
         s->ssl = NULL;
         return err_set(e, ERR_INTERNAL, "libmosquitto made no TLS connection");
     }
+    BIO_set_callback_arg(SSL_get_rbio(s->ssl), (char *)c);
+    BIO_set_callback_ex(SSL_get_rbio(s->ssl), on_bio);
     return 0;
 }
 
@@ -395,9 +341,6 @@ static int step(struct mqtt_client *c, short ready)
         rc = mosquitto_loop_read(s->m, 1);
     if (rc == MOSQ_ERR_SUCCESS && (ready & (POLLOUT | POLLERR)) != 0)
         rc = mosquitto_loop_write(s->m, 1);
-    if (rc == MOSQ_ERR_SUCCESS && BIO_number_read(SSL_get_rbio(s->ssl)) - s->seen > UNREAD_MAX)
-        err_set(&s->why, ERR_TOO_LARGE, "the broker %s sends a message over the limit of %d bytes", c->broker,
-                MQTT_PAYLOAD_MAX);
     if (rc == MOSQ_ERR_SUCCESS)
         rc = mosquitto_loop_misc(s->m);
     return s->why.code != 0 && rc == MOSQ_ERR_SUCCESS ? MOSQ_ERR_UNKNOWN : rc;
@@ -445,7 +388,7 @@ static int session_loop(struct mqtt_client *c, int64_t reach_by, struct err *e)
         bool was_up = s->up, was_reached = s->reached;
         int rc = wait_and_step(c), errno_value = errno;
         if (rc != MOSQ_ERR_SUCCESS || s->why.code != 0)
-            return trouble(c, rc, errno_value, e);
+            return session_trouble(c, rc, errno_value, e);
         if (s->reached && !was_reached)
             s->give_up = now_ms() + MQTT_CONNECT_MS;
         if (s->up && !was_up)
