@@ -13,7 +13,7 @@ from rows import figures_of
 
 TICK = os.sysconf("SC_CLK_TCK")
 PQLOAD = harness.RELEASE / "bench" / "pqload"
-WARMUP = 0.4
+WARMUP = 0.3
 
 
 class Failed(Exception):
