@@ -66,6 +66,7 @@ struct mqtt_client {
 
     pthread_mutex_t lock;
     bool stop, again, up;
+    bool kept; /* the broker still had our session */
     struct mqtt_out *queue, **queue_end;
     int under_way; /* queued or sent, not acknowledged */
 

@@ -238,6 +238,14 @@ bool mqtt_is_up(struct mqtt_client *c)
     return up;
 }
 
+bool mqtt_was_kept(struct mqtt_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool kept = c->kept;
+    pthread_mutex_unlock(&c->lock);
+    return kept;
+}
+
 static int queue_message(struct mqtt_client *c, struct mqtt_out *m, struct err *e)
 {
     int rc = 0;

@@ -58,6 +58,9 @@ void mqtt_stop(struct mqtt_client *c);
 int mqtt_publish(struct mqtt_client *c, const char *topic, const void *payload, size_t n, bool retain,
                  uint64_t ticket, struct err *e) MUST_CHECK;
 bool mqtt_is_up(struct mqtt_client *c);
+/* Whether the broker, when it was last connected to, had what it is to keep for us (session_seconds). If not,
+   we were never there before, or too long ago, or it has lost its memory, and with it what was retained. */
+bool mqtt_was_kept(struct mqtt_client *c);
 /* Asks for a new connection (a renewed certificate); any thread. */
 void mqtt_reconnect(struct mqtt_client *c);
 

@@ -17,7 +17,8 @@
 
 #define PACKET_MAX (MQTT_PAYLOAD_MAX + MQTT_TOPIC_MAX + 4096) /* with properties; the broker is told */
 #define UNREAD_MAX (3 * PACKET_MAX)                           /* bytes, with TLS around them */
-#define LOOK_MS 5000 /* at most between two looks at the keep-alive */
+#define MQTT_SESSION_PRESENT 1 /* in CONNACK's flags (MQTT 5 section 3.2.2.1) */
+#define LOOK_MS 5000           /* at most between two looks at the keep-alive */
 
 static int64_t now_ms(void)
 {
@@ -50,12 +51,14 @@ static void is_up(struct mqtt_client *c)
 static void on_connect(struct mosquitto *m, void *arg, int reason, int flags, const mosquitto_property *props)
 {
     struct mqtt_client *c = arg;
-    (void)flags;
     if (reason != 0) {
         end_with(c, ERR_DENIED, "refused the connection", reason, props);
         return;
     }
     c->s.connected = true;
+    pthread_mutex_lock(&c->lock);
+    c->kept = (flags & MQTT_SESSION_PRESENT) != 0;
+    pthread_mutex_unlock(&c->lock);
     if (c->set.subscription_count == 0) {
         is_up(c);
         return;

@@ -1,9 +1,13 @@
 #include "ota/announce.h"
 
 #include "ota/ota.h"
+#include "store/deployments.h"
 #include "store/devices.h"
 #include "store/events.h"
 #include "store/outbox.h"
+#include "store/releases.h"
+
+#define AT_ONCE 100
 
 static int put(struct ota *ota, struct db *db, enum outbox_kind kind, int64_t ref, struct err *e)
 {
@@ -32,6 +36,44 @@ int announce_deployment(struct ota *ota, struct db *db, const struct deployment 
     struct device device;
     int rc = store_device_by_id(db, &a, d->target, &device, e);
     return rc != 0 ? rc : announce_device(ota, db, device.pk, e);
+}
+
+static int put_deployments(struct ota *ota, struct db *db, struct err *e)
+{
+    const enum deployment_state running = DEPLOYMENT_RUNNING;
+    int64_t after = 0;
+    bool more = true;
+    int rc = 0;
+    while (rc == 0 && more) {
+        auto_arena struct arena a;
+        arena_init(&a, 1 << 20);
+        struct deployment *list;
+        size_t n = 0;
+        rc = store_deployment_list(db, &a, &running, after, AT_ONCE, &list, &n, &more, e);
+        for (size_t i = 0; rc == 0 && i < n; i++) {
+            rc = announce_deployment(ota, db, &list[i], e);
+            after = list[i].pk;
+        }
+    }
+    return rc;
+}
+
+int ota_announce_again(struct ota *ota, struct db *db, struct err *e)
+{
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    const enum release_state published = RELEASE_PUBLISHED;
+    const struct release_filter filter = {.state = &published};
+    struct release *newest;
+    size_t n = 0;
+    bool known, more;
+    int rc = store_outbox_broker_known(db, &known, e);
+    if (rc != 0 || !known)
+        return rc != 0 ? rc : store_outbox_broker_know(db, e);
+    rc = store_release_list(db, &a, &filter, 0, 1, &newest, &n, &more, e);
+    if (rc == 0 && n > 0)
+        rc = announce_release(ota, db, newest[0].pk, e);
+    return rc == 0 ? put_deployments(ota, db, e) : rc;
 }
 
 int ota_announce_begin(struct ota *ota, struct db *db, struct err *e)

@@ -30,6 +30,10 @@ int announce_device(struct ota *ota, struct db *db, int64_t device, struct err *
 /* At start: events are announced from now on, or from where it ended, or not at all any more. */
 int ota_announce_begin(struct ota *ota, struct db *db, struct err *e) MUST_CHECK;
 
+/* Writer only. The broker has lost what was retained: the newest release and the running deployments are told
+   again; what was taken away is gone with the rest. Nothing when it never had anything. */
+int ota_announce_again(struct ota *ota, struct db *db, struct err *e) MUST_CHECK;
+
 /* --- saying: any reader ------------------------------------------------------------------------------ */
 
 #define ANNOUNCE_RELEASE_TOPIC "ota/update/available"

@@ -49,6 +49,7 @@ struct broker {
     pthread_cond_t wake;  /* of the thread */
     pthread_cond_t idle;  /* nothing is in the store's hands any more */
     bool stopping, news, up, said_down;
+    bool again;  /* if the broker has lost what was ours, it is told again */
     bool reset;  /* the streams begin anew before anything is given */
     bool forget; /* and nothing of what was acknowledged is written */
     struct broker_slot slots[MQTT_IN_FLIGHT_MAX];
@@ -68,9 +69,10 @@ struct broker {
     enum { TELL_NOBODY, TELL_SOME, TELL_END } telling; /* END: all were given, some not acknowledged */
     int64_t measured_ms, certificate_ms;
 
+    struct store_job retell;
     /* Receipts on their way into the database; the thread's while !writing. */
     struct store_job write;
-    bool writing; /* under lock */
+    bool writing, retelling; /* under lock */
     struct {
         int64_t rows[BROKER_ACKED_MAX];
         size_t count;
@@ -98,6 +100,8 @@ void broker_published(void *ctx, uint64_t ticket, const struct err *refused);
 void broker_note(struct broker *b);
 /* The same at once, and waits. */
 void broker_note_now(struct broker *b);
+/* If the broker has nothing of ours, though it once had: what is to be retained goes into the outbox. */
+void broker_tell_again(struct broker *b);
 /* How far a stream is acknowledged without a gap. */
 int64_t broker_acknowledged(struct broker *b, enum broker_stream stream);
 

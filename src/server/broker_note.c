@@ -81,11 +81,51 @@ void broker_note(struct broker *b)
         note_done(b, rc, &e);
 }
 
+static int tell_again(struct db *db, void *arg, struct err *e)
+{
+    struct broker *b = arg;
+    return ota_announce_again(&b->server->ota, db, e);
+}
+
+static void told_again(void *arg, int rc, const struct err *e)
+{
+    struct broker *b = arg;
+    if (rc != 0)
+        log_error("mqtt", "what the broker has lost cannot be told again yet", LOG_ERR(e));
+    pthread_mutex_lock(&b->lock);
+    b->retelling = false;
+    b->again |= rc != 0; /* at the next turn */
+    pthread_cond_broadcast(&b->idle);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void broker_tell_again(struct broker *b)
+{
+    struct err e = {0};
+    pthread_mutex_lock(&b->lock);
+    bool now = b->again && b->up && !b->retelling;
+    if (now) {
+        b->again = false;
+        b->retelling = true;
+    }
+    pthread_mutex_unlock(&b->lock);
+    if (!now)
+        return;
+    if (mqtt_was_kept(b->client)) {
+        told_again(b, 0, &e);
+        return;
+    }
+    b->retell = (struct store_job){.run = tell_again, .done = told_again, .arg = b};
+    int rc = store_submit_background(b->server->store, &b->retell, &e);
+    if (rc != 0)
+        told_again(b, rc, &e);
+}
+
 void broker_note_now(struct broker *b)
 {
     struct err e = {0};
     pthread_mutex_lock(&b->lock);
-    while (b->writing)
+    while (b->writing || b->retelling)
         pthread_cond_wait(&b->idle, &b->lock);
     pthread_mutex_unlock(&b->lock);
     if (!collect(b, true))

@@ -43,10 +43,12 @@ static void forget_slots(struct broker *b)
 
 void broker_out_up(struct broker *b)
 {
+
     pthread_mutex_lock(&b->lock);
     forget_slots(b);
     b->up = true;
     b->reset = true;
+    b->again = true;
     broker_wake_locked(b);
     pthread_mutex_unlock(&b->lock);
 }
@@ -404,6 +406,7 @@ static void *announce(void *arg)
         if (b->announcer.wakes_per_second != wakes)
             b->announcer = (struct announcer){.base_url = b->announcer.base_url, .wakes_per_second = wakes};
         broker_note(b);
+        broker_tell_again(b);
         reset(b);
         bool more = say_rows(b, &a);
         more |= say_events(b, &a);

@@ -187,18 +187,17 @@ static int check_mqtt_certificate(const struct server_config *c, bool *usable, s
     int rc = file_read(c->mqtt_certificate, PKI_PEM_MAX, &pem, e);
     if (rc == 0)
         rc = pki_cert_read(buf_str(&pem), &cert, e);
-    *usable = rc == 0 && now < cert.not_after;
-    if (rc == 0 && !*usable)
-        now = cert.not_after - 1; /* the rest must be right */
-    if (rc == 0)
-        rc = pki_files_check(c->mqtt_certificate, c->mqtt_key, PKI_CLIENT, now, &cert, e);
-    if (rc == 0)
-        rc = pki_issued_by(c->mqtt_certificate, c->device_roots, PKI_CLIENT, now, e);
     if (rc == 0 && strcmp(cert.common_name, CONFIG_MQTT_NAME) != 0)
         rc = err_set(e, ERR_MISMATCH,
                      "%s names \"%s\", but the broker knows the server as %s; take the file away, and the "
                      "server makes the right one",
                      c->mqtt_certificate, cert.common_name, CONFIG_MQTT_NAME);
+    if (rc != 0 || now >= cert.not_after)
+        return rc;
+    rc = pki_files_check(c->mqtt_certificate, c->mqtt_key, PKI_CLIENT, now, &cert, e);
+    if (rc == 0)
+        rc = pki_issued_by(c->mqtt_certificate, c->device_roots, PKI_CLIENT, now, e);
+    *usable = rc == 0;
     return rc;
 }
 

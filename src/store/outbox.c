@@ -8,6 +8,7 @@
 #include "store/events.h"
 
 #define EVENT_CURSOR "mqtt.events" /* in meta */
+#define BROKER_KNOWN "mqtt.broker"
 
 static const char *const words[] = {"release", "deployment", "device"};
 
@@ -128,16 +129,35 @@ int store_outbox_event_cursor_set(struct db *db, int64_t event, struct err *e)
     char text[32];
     snprintf(text, sizeof text, "%" PRId64, event);
     auto_stmt struct stmt s = {0};
-    int rc = event < 0 ? db_prepare(db, &s, "DELETE FROM meta WHERE key = '" EVENT_CURSOR "'", e)
-                       : db_prepare(db, &s,
-                                    "INSERT INTO meta (key, value) VALUES ('" EVENT_CURSOR "', ?1)"
-                                    " ON CONFLICT (key) DO UPDATE SET value = ?1 WHERE value <> ?1",
-                                    e);
+    int rc =
+        event < 0
+            ? db_prepare(db, &s, "DELETE FROM meta WHERE key IN ('" EVENT_CURSOR "', '" BROKER_KNOWN "')", e)
+            : db_prepare(db, &s,
+                         "INSERT INTO meta (key, value) VALUES ('" EVENT_CURSOR "', ?1)"
+                         " ON CONFLICT (key) DO UPDATE SET value = ?1 WHERE value <> ?1",
+                         e);
     if (rc != 0)
         return rc;
     if (event >= 0)
         stmt_text(&s, 1, text);
     return stmt_run(&s, e);
+}
+
+int store_outbox_broker_known(struct db *db, bool *known, struct err *e)
+{
+    int64_t n;
+    int rc = db_get_i64(db, "SELECT count(*) FROM meta WHERE key = '" BROKER_KNOWN "'", &n, e);
+    if (rc == 0)
+        *known = n > 0;
+    return rc;
+}
+
+int store_outbox_broker_know(struct db *db, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(
+        db, &s, "INSERT INTO meta (key, value) VALUES ('" BROKER_KNOWN "', '1') ON CONFLICT DO NOTHING", e);
+    return rc == 0 ? stmt_run(&s, e) : rc;
 }
 
 int store_outbox_events_waiting(struct db *db, int64_t *count, struct err *e)

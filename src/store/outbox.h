@@ -44,6 +44,9 @@ int store_outbox_done(struct db *db, int64_t pk, struct err *e) MUST_CHECK;
 /* Events are announced by how far that got. -1: nothing is kept, announcing is off. */
 int store_outbox_event_cursor(struct db *db, int64_t *event, struct err *e) MUST_CHECK;
 int store_outbox_event_cursor_set(struct db *db, int64_t event, struct err *e) MUST_CHECK;
+/* Whether a broker was connected to since announcing is on; forgotten with the cursor. */
+int store_outbox_broker_known(struct db *db, bool *known, struct err *e) MUST_CHECK;
+int store_outbox_broker_know(struct db *db, struct err *e) MUST_CHECK;
 /* Events after the cursor. */
 int store_outbox_events_waiting(struct db *db, int64_t *count, struct err *e) MUST_CHECK;
 

@@ -405,6 +405,31 @@ static void events_from_now_on(void **state)
     assert_int_equal(n, 0);
 }
 
+static int run_again(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    (void)arg;
+    return ota_announce_again(&f->ota, db, e);
+}
+
+static void told_again(void **state)
+{
+    struct fixture *f = *state;
+    assert_ok(fixture_write(f, run_begin, NULL), f->e);
+    struct release r = publish(f, "gw", "1.0", NULL), next = publish(f, "gw", "1.1", NULL);
+    int64_t device = add_device(f, "d1", "gw");
+    int64_t over = deploy(f, r.pk, TARGET_ALL, ""), all = deploy(f, r.pk, TARGET_ALL, "");
+    deploy(f, next.pk, TARGET_DEVICE, "d1");
+    cancel(f, over);
+    sql(f, "DELETE FROM outbox");
+    assert_ok(fixture_write(f, run_again, NULL), f->e); /* the first time there is nothing to have lost */
+    assert_int_equal(ask(f, "SELECT count(*) FROM outbox"), 0);
+    assert_ok(fixture_write(f, run_again, NULL), f->e);
+    assert_int_equal(ask(f, "SELECT count(*) FROM outbox"), 3);
+    assert_int_equal(ask(f, "SELECT ref FROM outbox WHERE kind = 'release'"), next.pk);
+    assert_int_equal(ask(f, "SELECT ref FROM outbox WHERE kind = 'deployment'"), all);
+    assert_int_equal(ask(f, "SELECT ref FROM outbox WHERE kind = 'device'"), device);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, announcing, fixture_teardown)
 
 int main(void)
@@ -420,6 +445,7 @@ int main(void)
         T(jitter_stays),
         T(expected_is_what_a_poll_gives),
         T(events_from_now_on),
+        T(told_again),
     };
     return cmocka_run_group_tests_name("ota/announce", tests, NULL, NULL);
 }

@@ -35,11 +35,12 @@ static void leaf(struct config_fixture *fx, const char *issuer, const char *name
     char cert_file[64], key_file[64];
     struct str pem;
     struct pki_cert cert;
-    struct pki_issue what = {
-        .purpose = purpose,
-        .common_name = strncmp(name, "mqtt", 4) == 0 && purpose == PKI_CLIENT ? "@pqota" : "localhost",
-        .not_before = time(NULL) + from * DAY,
-        .not_after = time(NULL) + to * DAY};
+    const char *const hosts[] = {"localhost", NULL};
+    struct pki_issue what = {.purpose = purpose,
+                             .common_name = strncmp(name, "mqtt", 4) == 0 ? "@pqota" : "localhost",
+                             .names = purpose == PKI_SERVER ? hosts : NULL,
+                             .not_before = time(NULL) + from * DAY,
+                             .not_after = time(NULL) + to * DAY};
     auto_key EVP_PKEY *key = NULL;
     auto_ca struct pki_ca *ca = NULL;
     snprintf(cert_file, sizeof cert_file, "pki/%s.pem", issuer);
