@@ -138,7 +138,9 @@ class Client:
 
     def watch(self) -> None:
         """A broker that went away is tried again by itself."""
-        self.mqtt.loop_forever()
+        self.mqtt.loop_start()
+        self.over.wait()
+        self.mqtt.loop_stop()
         if self.failure is not None:
             raise SystemExit(self.failure)
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 
 from harness import RELEASE, TREE, environment, free_port
@@ -45,18 +46,24 @@ def test_the_pages_commands(tmp_path):
     more = {"HOME": str(tmp_path), "LD_LIBRARY_PATH": str(RELEASE / "src" / "tls")}
     # Those that a failing step leaves running end with the shell.
     text = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + script(tmp_path)
-    done = subprocess.run(
+    process = subprocess.Popen(
         ["bash", "-eu", "-c", text],
         cwd=tmp_path,
         env={**environment(**more), "PATH": path},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        start_new_session=True,
     )
+    try:
+        out, err = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
     logs = "".join(f"--- {p.name}\n{p.read_text()[-2000:]}" for p in sorted(tmp_path.glob("*.log")))
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{logs}"
+    assert process.returncode == 0, f"{out}\n{err}\n{logs}"
     at = 0
     for words in EXPECTED:
-        found = done.stdout.find(words, at)
-        assert found >= 0, f"{words!r} is not there:\n{done.stdout}\n{done.stderr}\n{logs}"
+        found = out.find(words, at)
+        assert found >= 0, f"{words!r} is not there:\n{out}\n{err}\n{logs}"
         at = found + len(words)

@@ -317,9 +317,10 @@ def test_mqtt_who_may_not(ota, broker, tmp_path):
     done = run(argv, env=env)
     assert done.code == 1 and "certificate verify failed" in done.err, repr(done)
     pki = Pki(tmp_path)
-    argv, env = mqtt(broker, Credential(pki.stranger_cert, pki.stranger_key), "publish", "1")
-    done = run(argv, env=env)
-    assert done.code == 1 and "announced" not in done.err, repr(done)
+    for verb in (["publish", "1"], ["watch"]):
+        argv, env = mqtt(broker, Credential(pki.stranger_cert, pki.stranger_key), *verb)
+        done = run(argv, env=env)
+        assert done.code == 1 and "does it accept this certificate?" in done.err, repr(done)
 
 
 def test_mqtt_checks_the_brokers_name(ota, broker):
