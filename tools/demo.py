@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""`make demo`: a server, three devices of two models, a real update, and one device that turns back.
+"""`make demo`: a server, a broker, three devices of two models, a real update, and one device that turns back.
 
 Everything is real: the programs, the sockets, the certificates, and the firmware, which is U-Boot and OpenSBI
 as Debian ships them. Only the boards are not: each device is a folder with two slots.
 """
 
+import datetime
 import os
 import pathlib
 import re
@@ -19,9 +20,10 @@ sys.path.insert(0, str(TREE / "tests" / "lib"))
 
 import harness  # noqa: E402
 from harness import RELEASE, Agent, Server, environment, program, wait_for  # noqa: E402
+from mosquitto import Mosquitto  # noqa: E402
 
 PLACE = TREE / "build" / "demo"
-POLL_SECONDS = 10
+POLL_SECONDS = 3600  # so what comes sooner was pushed
 
 # Two builds of the same program stand for two versions.
 GATEWAY = (
@@ -67,6 +69,10 @@ def make_server():
     server = Server(PLACE, {"devices.poll_seconds": POLL_SECONDS}, build=RELEASE)
     say("pqota init made three authorities (server, devices, operators), a server certificate, the first")
     say(f"operator's credential, a database and a configuration in {server.dir.relative_to(TREE)}")
+    broker = Mosquitto(server, PLACE)
+    server.set("mqtt.enabled", "yes")
+    server.set("mqtt.broker", broker.broker)
+    broker.start()
     server.start()
     done = subprocess.run(
         [
@@ -99,7 +105,13 @@ def make_server():
         f"signature {signature[1] if signature else '?'} from the server; a full mutual handshake took "
         f"{sizes[1]} bytes down and {sizes[2]} up"
     )
-    return server
+    wait_for(
+        lambda: server.api("GET", "/api/status").json()["mqtt"]["broker"] == "up", 20, "the broker is up"
+    )
+    say(
+        f"pqota mosquitto-conf set up a broker beside it: mosquitto on {broker.broker}, with the same algorithms"
+    )
+    return server, broker
 
 
 def publish(server, model, step):
@@ -126,7 +138,7 @@ def publish(server, model, step):
     )
 
 
-def make_device(server, name, model, healthy):
+def make_device(server, broker, name, model, healthy):
     model_name, _, versions = model
     agent = Agent(
         server,
@@ -135,6 +147,8 @@ def make_device(server, name, model, healthy):
         model_name,
         build=RELEASE,
         settings={
+            "agent.broker": broker.broker,
+            "agent.poll_seconds": POLL_SECONDS,
             "installer.health_command": str(PLACE / "devices" / name / "self-test"),
             "installer.health_seconds": "10",
             "installer.confirm_seconds": "20",
@@ -167,6 +181,39 @@ def make_device(server, name, model, healthy):
     return agent
 
 
+def start(agents):
+    for agent in agents:
+        agent.start()
+    for agent in agents:
+        wait_for(
+            lambda: "connected to the broker" in (agent.dir / "agent.log").read_text()
+            and agent.server.api("GET", f"/api/devices/{agent.device}").json()["last_seen"],
+            20,
+            f"{agent.device} is connected to the broker",
+        )
+    say(f"the devices run, and are to ask every {POLL_SECONDS} s; they listen to the broker meanwhile")
+
+
+def deploy(server, model):
+    done = server.pqota("deploy", f"{model[0]}@{model[2][1][0]}", "--model", model[0], "--json")
+    return done.json()["id"]
+
+
+def tell_pushed(server, deployments):
+    def moment(text):
+        return datetime.datetime.fromisoformat(text)
+
+    title("5. How the devices knew")
+    for deployment in deployments:
+        begun = moment(server.api("GET", f"/api/deployments/{deployment}").json()["created"])
+        for action in server.api("GET", f"/api/deployments/{deployment}/actions").json()["items"]:
+            after = moment(action["created"]) - begun
+            say(
+                f"pushed: {action['device']} asked {after.total_seconds() * 1000:.0f} ms after the deployment"
+            )
+            assert after.total_seconds() < 60, action
+
+
 def follow(server, want):
     """Prints what happens to the devices until every action is closed."""
     seen = set()
@@ -187,11 +234,11 @@ def follow(server, want):
 
 
 def table(server):
-    title("5. Where the fleet stands")
+    title("6. Where the fleet stands")
     done = server.pqota("device", "list")
     for line in done.out.splitlines():
         say(line)
-    title("6. What gateway-2 told on its way (pqota device history gateway-2)")
+    title("7. What gateway-2 told on its way (pqota device history gateway-2)")
     for line in server.pqota("device", "history", "gateway-2").out.splitlines():
         say(line)
 
@@ -207,7 +254,7 @@ def check(server):
         assert (current / "firmware.bin").read_bytes() == image.read_bytes(), f"{name} runs other bytes"
 
 
-def tell_next(server):
+def tell_next(server, broker):
     title("Try next (this server and its devices stay up until Ctrl-C)")
     pqota = os.path.relpath(program("pqota", RELEASE), TREE)
     enter = "" if os.environ.get("PQOTA_IN_ROOT") != "1" else "tools/debian13 "
@@ -222,6 +269,11 @@ def tell_next(server):
     ]:
         say(f"{enter}env PQOTA_PROFILE={profile} {pqota} {args}")
     say(f"{enter}curl --cacert {server.roots.relative_to(TREE)} {server.url}/healthz")
+    cert, key = (p.relative_to(TREE) for p in (server.admin.cert, server.admin.key))
+    say(
+        f"{enter}mosquitto_sub -h localhost -p {broker.operator_port} -V 5 -q 1 -v -t 'ota/#' "
+        f"--cafile {server.roots.relative_to(TREE)} --cert {cert} --key {key}"
+    )
 
 
 def main():
@@ -229,36 +281,35 @@ def main():
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(parents=True)
     print(paint("1", "pqota: post-quantum updates, from publisher to device"))
-    server, agents = None, []
+    server, broker, agents = None, None, []
     try:
-        server = make_server()
+        server, broker = make_server()
         title("2. Firmware, as it left the factory")
         for model in (GATEWAY, SENSOR):
             publish(server, model, 0)
         title("3. Three devices of two models")
-        agents = [make_device(server, *row) for row in DEVICES]
+        agents = [make_device(server, broker, *row) for row in DEVICES]
+        start(agents)
         title("4. New firmware for everybody")
         for model in (GATEWAY, SENSOR):
             publish(server, model, 1)
-        for model in (GATEWAY, SENSOR):
-            server.pqota("deploy", f"{model[0]}@{model[2][1][0]}", "--model", model[0])
-        say(f"deployed; each device asks every {POLL_SECONDS} s, fetches over mutual TLS, checks size and")
-        say("hash, writes the other slot, switches, and tests itself (gateway-2 will not like what it finds)")
-        for agent in agents:
-            agent.start()
+        deployments = [deploy(server, model) for model in (GATEWAY, SENSOR)]
+        say("deployed; the broker tells the devices, each fetches over mutual TLS, checks size and hash,")
+        say("writes the other slot, switches, and tests itself (gateway-2 will not like what it finds)")
         follow(server, len(DEVICES))
         wait_for(
             lambda: server.api("GET", "/api/devices/gateway-2").json()["version"] == GATEWAY[2][0][0],
             30,
             "gateway-2 says that it is back",
         )
+        tell_pushed(server, deployments)
         table(server)
         check(server)
         print(
             f"\n  {at().strip()} in all. gateway-2 failed its self-test and went back by itself, and said so."
         )
         if interactive:
-            tell_next(server)
+            tell_next(server, broker)
             try:
                 server.process.wait()
             except KeyboardInterrupt:
@@ -270,6 +321,8 @@ def main():
             agent.stop()
         if server:
             server.stop()
+        if broker:
+            broker.stop()
 
 
 if __name__ == "__main__":
