@@ -62,12 +62,21 @@ static void on_down(void *ctx, const struct err *why)
     struct broker *b = ctx;
     broker_out_down(b);
     pthread_mutex_lock(&b->lock);
-    bool say = !b->said_down;
-    b->said_down = true;
+    bool say = !b->said_down && !b->asked;
+    b->said_down |= say;
+    b->asked = false;
     pthread_mutex_unlock(&b->lock);
     if (say)
         log_warn("mqtt", "no connection to the broker; announcements wait for it",
                  LOG_STR("broker", b->server->config.mqtt_broker), LOG_ERR(why));
+}
+
+void broker_reconnect(struct broker *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->asked = b->up;
+    pthread_mutex_unlock(&b->lock);
+    mqtt_reconnect(b->client);
 }
 
 static enum ota_broker state_of(void *ctx)
@@ -179,7 +188,7 @@ void broker_reload(struct broker *b, const struct server_config *c)
     if (b == NULL)
         return;
     b->wakes = c->mqtt_wakes_per_second;
-    mqtt_reconnect(b->client);
+    broker_reconnect(b);
 }
 
 void broker_resync(struct broker *b)

@@ -11,7 +11,7 @@
 #include "server/broker.h"
 #include "store/store.h"
 
-#define BROKER_ACKED_MAX 256   /* receipts that are not written to the database yet */
+#define BROKER_ACKED_MAX 2048  /* receipts that are not written to the database yet */
 #define BROKER_REPORTS_MAX 256 /* reports of devices that wait for the database */
 #define BROKER_REPORT_BYTES 16384
 #define BROKER_SESSION_S (7 * 86400) /* how long the broker keeps reports while the server is away */
@@ -49,6 +49,7 @@ struct broker {
     pthread_cond_t wake;  /* of the thread */
     pthread_cond_t idle;  /* nothing is in the store's hands any more */
     bool stopping, news, up, said_down;
+    bool asked;  /* for a new connection: that the old one ends is no news */
     bool again;  /* if the broker has lost what was ours, it is told again */
     bool reset;  /* the streams begin anew before anything is given */
     bool forget; /* and nothing of what was acknowledged is written */
@@ -84,6 +85,11 @@ struct broker {
     _Atomic int64_t waiting, events_waiting, oldest_ms;
 };
 
+/* broker.c */
+void broker_reconnect(struct broker *b); /* the certificate is another one */
+/* True when a line may be logged now; *left_out: how many were not since the last. */
+bool broker_may_log(struct broker *b, struct broker_log *l, int64_t *left_out);
+
 /* broker_out.c: the thread that announces. */
 void broker_out_init(struct broker *b);
 /* The client must be there. */
@@ -112,8 +118,5 @@ void broker_message(void *ctx, const char *topic, const char *payload, size_t n,
 /* broker_cert.c: what the server shows to the broker. */
 /* Makes or renews it when it is time; *changed: it did. */
 int broker_certificate(struct server *s, bool *changed, struct err *e) MUST_CHECK;
-
-/* True when a line may be logged now; *left_out: how many were not since the last. */
-bool broker_may_log(struct broker *b, struct broker_log *l, int64_t *left_out);
 
 #endif

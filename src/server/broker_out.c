@@ -18,6 +18,8 @@
 #define ROWS_AT_ONCE 24 /* leaves room for the other streams */
 #define EVENTS_AT_ONCE 24
 #define LOOKS_AT_ONCE 8 /* slices of a deployment in one round */
+#define NOT_TAKEN "the broker does not take an announcement; it is offered again"
+#define NOT_MADE "an announcement cannot be made; it is tried again"
 #define MEASURE_MS 1000
 #define CERTIFICATE_MS 3600000 /* between two looks at the certificate's life */
 
@@ -94,12 +96,11 @@ static struct broker_slot *find_slot(struct broker *b, uint64_t ticket)
     return NULL;
 }
 
-static void complain(struct broker *b, const struct err *why)
+static void complain(struct broker *b, const char *what, const struct err *why)
 {
     int64_t left_out;
     if (broker_may_log(b, &b->refusals, &left_out))
-        log_error("mqtt", "the broker does not take an announcement; it is offered again", LOG_ERR(why),
-                  LOG_I64("not_logged", left_out));
+        log_error("mqtt", what, LOG_ERR(why), LOG_I64("not_logged", left_out));
 }
 
 /* Under the lock. */
@@ -134,7 +135,7 @@ void broker_published(void *ctx, uint64_t ticket, const struct err *refused)
     pthread_mutex_unlock(&b->lock);
     atomic_fetch_add(refused != NULL ? &b->refused : &b->published, 1);
     if (refused != NULL)
-        complain(b, refused);
+        complain(b, NOT_TAKEN, refused);
 }
 
 /* 0 when it is under way, else it is to be said later. */
@@ -166,7 +167,7 @@ static int give(struct broker *b, enum broker_stream stream, int64_t at, const s
     if (rc == ERR_BUSY)
         return rc;
     atomic_fetch_add(&b->refused, 1);
-    complain(b, e);
+    complain(b, NOT_TAKEN, e);
     return 0; /* its turn is over until it is tried again */
 }
 
@@ -178,7 +179,7 @@ static void cannot_say(struct broker *b, const struct err *e)
     pthread_mutex_lock(&b->lock);
     try_again(b);
     pthread_mutex_unlock(&b->lock);
-    complain(b, e);
+    complain(b, NOT_MADE, e);
 }
 
 static int say_row(struct broker *b, struct arena *a, const struct outbox_row *row, struct err *e)
@@ -250,7 +251,7 @@ static bool say_events(struct broker *b, struct arena *a)
         b->given[STREAM_EVENTS] = list[i].position;
     }
     if (rc != 0 && rc != ERR_BUSY)
-        complain(b, &e);
+        complain(b, NOT_MADE, &e);
     return rc == 0 && n > 0;
 }
 
@@ -313,7 +314,7 @@ static bool say_devices(struct broker *b, struct arena *a)
         b->telling = TELL_NOBODY; /* until that is written, the row stands there */
     }
     if (rc != 0 && rc != ERR_BUSY)
-        complain(b, &e);
+        complain(b, NOT_MADE, &e);
     return any;
 }
 
@@ -330,7 +331,7 @@ static void reset(struct broker *b)
     if (!now)
         return;
     if (store_outbox_event_cursor(b->reader, &cursor, &e) != 0) {
-        complain(b, &e);
+        complain(b, NOT_MADE, &e);
         return;
     }
     pthread_mutex_lock(&b->lock);
@@ -356,7 +357,7 @@ static void measure(struct broker *b)
     b->measured_ms = now;
     if (store_outbox_waiting(b->reader, &rows, &oldest, &e) != 0 ||
         store_outbox_events_waiting(b->reader, &events, &e) != 0) {
-        complain(b, &e);
+        complain(b, NOT_MADE, &e);
         return;
     }
     b->waiting = rows;
@@ -375,7 +376,7 @@ static void renew_certificate(struct broker *b)
     if (broker_certificate(b->server, &changed, &e) != 0)
         log_error("mqtt", "the certificate cannot be renewed; it is tried again in an hour", LOG_ERR(&e));
     else if (changed)
-        mqtt_reconnect(b->client);
+        broker_reconnect(b);
 }
 
 /* Until there is something to do; false at the end. */
