@@ -107,6 +107,31 @@ def test_woken(slow, broker, make_agent, capfd):
     assert log(agent).count("no connection to the broker") == 1
 
 
+def test_pushed_by_the_server(slow, broker, make_agent, capfd):
+    """From the deployment to the device's poll, with nobody's help."""
+    server = slow
+    server.stop()
+    server.set("mqtt.enabled", "yes")
+    server.set("mqtt.broker", broker.broker)
+    server.start()
+    settings = {**LONG, "agent.broker": broker.broker, "installer.health_command": "/bin/true"}
+    agent = make_agent(server, "gateway-8", "gw", settings=settings)
+    agent.enrol()
+    settled(agent, server)
+    server.publish("gw", "2.0", b"x" * 1000)
+    begun = time.monotonic()
+    deploy(server, "gw", "2.0")
+    wait_for(lambda: running(agent) == "2.0", what="installed")
+    with capfd.disabled():
+        print(f"\ninstalled {(time.monotonic() - begun) * 1000:.0f} ms after the deployment")
+    wait_for(
+        lambda: (server.api("GET", "/api/devices/gateway-8").json()["action"] or {}).get("state")
+        == "succeeded",
+        what="reported",
+    )
+    assert log(agent).count("the server has something") == 1
+
+
 def test_broker_away(server, broker, make_agent):
     """Polling goes on; what is logged is the change, not every try."""
     broker.stop()
