@@ -12,6 +12,7 @@
 #include "server/broker_impl.h"
 #include "server/server.h"
 #include "store/db.h"
+#include "store/events.h"
 #include "store/outbox.h"
 
 #define ARENA_MAX (4u << 20)
@@ -234,6 +235,19 @@ static void count_lost(struct broker *b, int64_t after, int64_t next)
     log_warn("mqtt", "events were forgotten before the broker could be told", LOG_I64("events", lost));
 }
 
+/* The next events; when there are none, *last is the number that the last one had. */
+static int read_events(struct broker *b, struct arena *a, size_t most, struct announcement **list, size_t *n,
+                       int64_t *last, struct err *e)
+{
+    int rc = db_read_begin(b->reader, e);
+    if (rc == 0)
+        rc = ota_say_events(b->reader, a, b->given[STREAM_EVENTS], most, list, n, e);
+    if (rc == 0 && *n == 0)
+        rc = store_event_last(b->reader, last, e);
+    db_read_end(b->reader);
+    return rc;
+}
+
 static bool say_events(struct broker *b, struct arena *a)
 {
     struct err e = {0};
@@ -242,7 +256,12 @@ static bool say_events(struct broker *b, struct arena *a)
     most = most < EVENTS_AT_ONCE ? most : EVENTS_AT_ONCE;
     if (most == 0 || is_stopped(b, STREAM_EVENTS))
         return false;
-    int rc = ota_say_events(b->reader, a, b->given[STREAM_EVENTS], most, &list, &n, &e);
+    int64_t last = 0;
+    int rc = read_events(b, a, most, &list, &n, &last, &e);
+    if (rc == 0 && n == 0 && last > b->given[STREAM_EVENTS]) {
+        count_lost(b, b->given[STREAM_EVENTS], last + 1);
+        b->given[STREAM_EVENTS] = last;
+    }
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = give(b, STREAM_EVENTS, list[i].position, &list[i], &e);
         if (rc != 0)

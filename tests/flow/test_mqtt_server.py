@@ -142,6 +142,25 @@ def test_events(pair):
         assert not any(retained for _, retained, _ in sub.messages)
 
 
+def test_events_that_were_forgotten(make_server, make_broker):
+    """What retention took away before the broker could be told is counted and said, and the rest is told."""
+    server = make_server(start=False)
+    broker = make_broker(server, start=False)
+    server.start()
+    for i in range(4):
+        server.publish("gw", f"1.{i}", b"%d" % i)
+    server.stop()
+    data = server.dir / "data" / "pqota.db"
+    run(["sqlite3", data, "DELETE FROM event WHERE subject IN ('gw/1.1', 'gw/1.3')"], check=0)
+    broker.start()
+    with watch(broker, "ota/fleet/events") as sub:
+        server.start()
+        wait_for(lambda: is_told(server), what="everything was told")
+        assert [json.loads(text)["subject"] for _, _, text in sub.messages] == ["gw/1.0", "gw/1.2"]
+    assert metric(server, "events_lost_total") == 2
+    assert server.logs().count("events were forgotten") == 2
+
+
 def test_broker_comes_back(pair):
     """What happened meanwhile is told, once it is back; nobody else notices that it was away."""
     server, broker = pair
