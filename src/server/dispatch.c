@@ -183,11 +183,12 @@ static void log_request(const struct run *run)
                LOG_STR("listener", x->peer->listener), LOG_I64("received", (int64_t)x->body_seen));
         return;
     }
+    bool why = status >= 400 && status < 500 && run->call.err.code != 0; /* 5xx told by who met it */
     enum log_level level = status >= 500 ? LOG_ERROR : status >= 400 || !reads ? LOG_INFO : LOG_DEBUG;
     log_at(level, "http", "request", LOG_S("method", x->req.method_text), LOG_S("path", x->req.path),
            LOG_I64("status", status), LOG_STR("who", run->who.id), LOG_STR("role", identity_role(&run->who)),
            LOG_STR("peer", run->who.address), LOG_STR("listener", x->peer->listener),
-           LOG_STR(run->call.err.code != 0 && status < 500 ? "error" : NULL, run->call.err.text));
+           LOG_STR(why ? "error" : NULL, run->call.err.text));
 }
 
 static void on_end(void *ctx, struct exchange *x)

@@ -333,6 +333,15 @@ def test_logs_are_json_if_asked_and_hostile_text_stays_in_its_field(make_server)
         assert "\x1b" not in line
 
 
+def test_a_request_that_succeeded_is_logged_without_an_error(server):
+    server.publish("gw", "1.0", b"x")
+    server.publish("gw", "1.0", b"y", expect=409)
+    requests = [line for line in server.logs().splitlines() if "method=PUT" in line]
+    good, refused = (next(l for l in requests if f"status={status}" in l) for status in (201, 409))
+    assert "error=" not in good, good
+    assert "error=" in refused, refused
+
+
 def test_init_again_destroys_nothing(make_server):
     server = make_server(start=False)
     before = {p: p.read_bytes() for p in server.dir.rglob("*") if p.is_file() and "data" not in p.parts}
