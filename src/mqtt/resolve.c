@@ -83,7 +83,7 @@ static bool wait_for(struct mqtt_client *c, struct question *q, int64_t until)
         if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
             return false;
         if ((fds[0].revents & POLLIN) != 0)
-            return true;
+            return read(q->done, &woken, sizeof woken) == (ssize_t)sizeof woken;
         if ((fds[1].revents & POLLIN) != 0 && read(c->wake, &woken, sizeof woken) < 0 && errno != EAGAIN)
             return false;
     }
