@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make demo`: a server, a broker, three devices of two models, a real update, and one device that turns back.
+"""`make demo`: a server, a broker, three devices of two models, an update, and one device that turns back.
 
 Everything is real: the programs, the sockets, the certificates, and the firmware, which is U-Boot and OpenSBI
 as Debian ships them. Only the boards are not: each device is a folder with two slots.
