@@ -108,9 +108,7 @@ def make_server():
     wait_for(
         lambda: server.api("GET", "/api/status").json()["mqtt"]["broker"] == "up", 20, "the broker is up"
     )
-    say(
-        f"pqota mosquitto-conf set up a broker beside it: mosquitto on {broker.broker}, with the same algorithms"
-    )
+    say(f"pqota mosquitto-conf set up a broker: mosquitto on {broker.broker}, with the same algorithms")
     return server, broker
 
 
