@@ -6,7 +6,9 @@ from rows import FIELDS, better
 
 # Beyond these a row's ratio says nothing. Shares of one.
 SPREAD_MAX = 0.25  # of the rounds' ratios: (most - least) / median
-OTHERS_MAX = 0.10  # of the servers' core, taken by others than the servers (median of the rounds)
+OTHERS_MAX = (
+    0.20  # of the servers' core, taken by others (median of the rounds), in rows that want all of it
+)
 GENERATOR_MAX = 0.95  # of the load's core
 RESUMED_MIN = 0.99
 
@@ -72,7 +74,7 @@ class Table:
         if (median(n.get("generator") for n in notes) or 0) > GENERATOR_MAX:
             doubts.append("the load was the limit")
         wide = spread(self.ratios(row, config))
-        others = median(n.get("others") for n in notes) or 0
+        others = (median(n.get("others") for n in notes) or 0) if row.figure == "per_second" else 0
         if (wide or 0) > SPREAD_MAX or others > OTHERS_MAX:
             text = "too noisy to tell" if config not in NGINX else "noisy"
             doubts.append(
