@@ -87,7 +87,8 @@ int pqc_tls_try_read(pqc_tls_conn_t conn, char *buffer, int size);
 /* Bytes taken, 1 to size. After PQC_TLS_WANT_WRITE the same bytes must be offered again, at any address. */
 int pqc_tls_try_write(pqc_tls_conn_t conn, const char *buffer, int size);
 
-/* Says goodbye; nothing can be written afterwards, and reading goes on. 0 when it is said. */
+/* Says goodbye; nothing can be written afterwards, and reading goes on. 0 when it is said. Fails while bytes
+   must be offered again. */
 int pqc_tls_try_shutdown(pqc_tls_conn_t conn);
 
 /* Bytes that can be read without the descriptor's becoming readable. */

@@ -30,6 +30,7 @@ struct pqc_tls_conn {
     struct tls_conn *tls;
     int fd;
     int io_ms;
+    bool half_written; /* part of a record is out: the same bytes must be offered again, nothing else */
     bool write_failed; /* part of something may be out: more would follow it as if it were whole */
     bool said_goodbye; /* nothing may follow */
 };
@@ -309,7 +310,10 @@ int pqc_tls_write(pqc_tls_conn_t conn, const char *buffer, int size)
     }
     if (!may_write(conn))
         return -1;
+    if (size == 0)
+        return 0;
     conn->write_failed = !write_all(conn, buffer, (size_t)size);
+    conn->half_written = false;
     return conn->write_failed ? -1 : size;
 }
 
@@ -319,7 +323,7 @@ void pqc_tls_close(pqc_tls_conn_t conn)
         return;
     int64_t deadline = deadline_in(conn->io_ms);
     /* After half a record nothing may follow, so no goodbye either: the peer sees a cut, which it was. */
-    while (!conn->write_failed && !conn->said_goodbye) {
+    while (!conn->half_written && !conn->write_failed && !conn->said_goodbye) {
         /* A goodbye that cannot be said changes nothing for the caller, who is leaving. */
         enum tls_step step = tls_shutdown(conn->tls, NULL);
         if ((step != TLS_WANT_READ && step != TLS_WANT_WRITE) ||
@@ -396,6 +400,7 @@ int pqc_tls_try_write(pqc_tls_conn_t conn, const char *buffer, int size)
     size_t n = 0;
     enum tls_step step = tls_write(conn->tls, buffer, (size_t)size, &n, &e);
     int rc = answer(step, &e, (int)n);
+    conn->half_written = rc == PQC_TLS_WANT_WRITE;
     conn->write_failed = rc == -1;
     return rc;
 }
@@ -410,6 +415,10 @@ int pqc_tls_try_shutdown(pqc_tls_conn_t conn)
         return 0;
     if (!may_write(conn))
         return -1;
+    if (conn->half_written) {
+        say("no goodbye in the middle of a record: the same bytes must be written again first");
+        return -1;
+    }
     struct err e = {0};
     int rc = answer(tls_shutdown(conn->tls, &e), &e, 0);
     conn->said_goodbye = rc == 0;
