@@ -1,6 +1,7 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t id)
@@ -24,6 +25,23 @@ static int64_t system_mono_ms(void *ctx)
 
 const struct clock clock_system = {.unix_ms = system_unix_ms, .mono_ms = system_mono_ms};
 
+/* Every response has a date, and many a body has several: printf would be most of their cost. */
+static char *put(char *p, int v, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--, v /= 10)
+        p[i] = (char)('0' + v % 10);
+    return p + digits;
+}
+
+static char *put_time(char *p, const struct tm *tm)
+{
+    p = put(p, tm->tm_hour, 2);
+    *p++ = ':';
+    p = put(p, tm->tm_min, 2);
+    *p++ = ':';
+    return put(p, tm->tm_sec, 2);
+}
+
 char *clock_format(int64_t unix_ms, char out[CLOCK_TEXT_MAX])
 {
     time_t t = (time_t)(unix_ms / 1000);
@@ -32,9 +50,16 @@ char *clock_format(int64_t unix_ms, char out[CLOCK_TEXT_MAX])
         snprintf(out, CLOCK_TEXT_MAX, "invalid-time");
         return out;
     }
-    char day[24];
-    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out, CLOCK_TEXT_MAX, "%s.%03dZ", day, (int)(unix_ms % 1000));
+    char *p = put(out, tm.tm_year + 1900, 4);
+    *p++ = '-';
+    p = put(p, tm.tm_mon + 1, 2);
+    *p++ = '-';
+    p = put(p, tm.tm_mday, 2);
+    *p++ = 'T';
+    p = put_time(p, &tm);
+    *p++ = '.';
+    p = put(p, (int)(unix_ms % 1000), 3);
+    memcpy(p, "Z", 2);
     return out;
 }
 
@@ -49,8 +74,15 @@ char *clock_format_http(int64_t unix_ms, char out[CLOCK_TEXT_MAX])
         snprintf(out, CLOCK_TEXT_MAX, "Thu, 01 Jan 1970 00:00:00 GMT");
         return out;
     }
-    snprintf(out, CLOCK_TEXT_MAX, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[tm.tm_wday % 7],
-             (unsigned)tm.tm_mday % 100u, months[tm.tm_mon % 12], (unsigned)(tm.tm_year + 1900) % 10000u,
-             (unsigned)tm.tm_hour % 100u, (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u);
+    memcpy(out, days[tm.tm_wday], 3);
+    memcpy(out + 3, ", ", 2);
+    char *p = put(out + 5, tm.tm_mday, 2);
+    *p++ = ' ';
+    memcpy(p, months[tm.tm_mon], 3);
+    p[3] = ' ';
+    p = put(p + 4, tm.tm_year + 1900, 4);
+    *p++ = ' ';
+    p = put_time(p, &tm);
+    memcpy(p, " GMT", 5);
     return out;
 }

@@ -1,6 +1,7 @@
 #include "http/route.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "http/query.h"
 
@@ -46,23 +47,24 @@ static int cut_path(struct str path, struct arena *a, struct segments *out, stru
 static unsigned match(const char *row, const struct segments *s)
 {
     unsigned score = 1u << SEGMENTS_MAX;
-    struct str rest = str_of(row + 1), part;
-    if (row[0] != '/')
-        return 0;
-    if (rest.n == 0)
-        return s->count == 0 ? score : 0;
-    size_t i = 0;
-    while (str_split(&rest, '/', &part)) {
-        if (i == s->count)
+    const char *p = row;
+    for (size_t i = 0; i < s->count; i++) {
+        if (*p++ != '/')
             return 0;
-        bool any = str_is(part, "{}");
-        if (!any && !str_eq(part, s->part[i]))
-            return 0;
-        if (!any)
+        const struct str *part = &s->part[i];
+        if (strncmp(p, "{}", 2) == 0) {
+            p += 2;
+        } else if (strncmp(p, part->p, part->n) == 0) {
+            p += part->n;
             score |= 1u << (SEGMENTS_MAX - 1 - i);
-        i++;
+        } else {
+            return 0;
+        }
+        if (*p != '/' && *p != '\0')
+            return 0;
     }
-    return i == s->count ? score : 0;
+    bool root = s->count == 0 && strcmp(p, "/") == 0;
+    return *p == '\0' || root ? score : 0;
 }
 
 static bool answers(const struct route *row, enum http_method m)
