@@ -22,6 +22,10 @@ log = logging.getLogger("pqc_tls.wsgi")
 DRAIN = 65536  # bytes of a request's body that are read away when the application did not want them
 LINGER_SECONDS = 2.0  # for a client to read our refusal before its connection is reset
 
+# RFC 9110 section 5.6.2; RFC 9112 section 3, without CONNECT's target.
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+REQUEST_LINE = re.compile(TOKEN + r" (/[!-~]*|[A-Za-z][A-Za-z0-9+.-]*://[!-~]+|\*) HTTP/[0-9.]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -76,6 +80,7 @@ class Gateway(wsgiref.handlers.SimpleHandler):
     def _failed(self) -> None:
         self._request.close_connection = True
         error = sys.exc_info()[1]
+        self.result = None  # finish_response has closed it
         if self._request.wire.broken or isinstance(self._body.failure, PQCTLSError):  # the client has gone
             log.info("%s: %s", self._request.address_string(), error)
             self.close()
@@ -92,9 +97,9 @@ class Gateway(wsgiref.handlers.SimpleHandler):
     def cleanup_headers(self) -> None:
         headers = self.headers
         assert headers is not None and self.status is not None
-        for name, value in headers.items():
-            if re.search(r"[\r\n\0]", name + value):
-                raise ValueError("a response header has a line break in it")
+        for text in (self.status, *headers.keys(), *headers.values()):
+            if re.search(r"[\r\n\0]", text):
+                raise ValueError("the status or a response header has a line break in it")
         code = int(self.status[:3])
         self.answered = self.status[:3]
         self._silent = self._request.command == "HEAD" or code < 200 or code in (204, 304)
@@ -103,7 +108,9 @@ class Gateway(wsgiref.handlers.SimpleHandler):
         if code < 200 or code == 204:
             del headers["Content-Length"]
         length = headers.get("Content-Length")
-        self._declared = int(length) if length is not None and length.isdecimal() else None
+        if length is not None and re.fullmatch(r"[0-9]+", length) is None:
+            raise ValueError("the Content-Length given is no number")
+        self._declared = int(length) if length is not None else None
         if self._declared is None and not self._silent:
             self._chunked = self._request.request_version != "HTTP/1.0"
             if self._chunked:
@@ -224,7 +231,7 @@ class Request(http.server.BaseHTTPRequestHandler):
         if not understood:
             self.close_connection = True
             return None
-        if len(self.requestline.split()) != 3:
+        if REQUEST_LINE.fullmatch(self.requestline) is None:
             raise Refused(400, "a request line has a method, a target and a version")
         if self.request_version not in ("HTTP/1.0", "HTTP/1.1"):
             raise Refused(505, "HTTP/1.0 and HTTP/1.1 are spoken here")
@@ -233,10 +240,10 @@ class Request(http.server.BaseHTTPRequestHandler):
 
     def _check_headers(self) -> None:
         """The parser lets pass what another server might read differently."""
-        if self.headers.defects or self.headers.get_payload():
+        if self.headers.defects or self.headers.get_payload() or self.headers.get_unixfrom() is not None:
             raise Refused(400, "a header is malformed")
         for name, value in self.headers.items():
-            if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) is None or "\n" in value:
+            if re.fullmatch(TOKEN, name) is None or "\n" in value:
                 raise Refused(400, "a header is malformed")
         hosts = len(self.headers.get_all("Host", []))
         if hosts > 1 or (hosts == 0 and self.request_version == "HTTP/1.1"):
@@ -282,16 +289,20 @@ class Request(http.server.BaseHTTPRequestHandler):
         """Whether no request can follow. A body that was announced by Expect and never asked for may come, or
         may not."""
         unasked = "Expect" in self.headers and not body.was_begun()
-        return self.is_stopping() or body.unread() > DRAIN or (unasked and not body.done)
+        ended = self.is_stopping() or body.failure is not None
+        return ended or body.unread() > DRAIN or (unasked and not body.done)
 
     def _drain(self, body: Body) -> bool:
         """Whether the connection stands at the next request now."""
         left = DRAIN
-        while left > 0:
-            n = body.readinto(memoryview(bytearray(min(left, 16384))))
-            if n == 0:
-                return True
-            left -= n
+        try:
+            while left > 0:
+                n = body.readinto(memoryview(bytearray(min(left, 16384))))
+                if n == 0:
+                    return True
+                left -= n
+        except Refused:  # too late to say so: the answer is out
+            return False
         return body.done
 
     def refuse(self, error: Refused) -> None:
@@ -322,7 +333,7 @@ class Request(http.server.BaseHTTPRequestHandler):
 
     def _environ(self, body: Body) -> dict[str, Any]:
         path, _, query = self.path.partition("?")
-        if "://" in path:  # absolute form
+        if path[0] not in "/*":  # absolute form
             path = "/" + path.partition("://")[2].partition("/")[2]
         environ: dict[str, Any] = dict(self.base)
         environ.update(

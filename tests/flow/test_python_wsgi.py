@@ -95,19 +95,30 @@ class App:
         start("200 OK", [("X-A", "b\r\nX-Injected: 1")])
         return [b"x"]
 
+    def at_inject_status(self, environ, start):
+        start("200 OK\r\nX-Injected: 1", [])
+        return [b"x"]
+
     def at_exit(self, environ, start):
         raise SystemExit(3)
 
     def at_endless(self, environ, start):
         start("200 OK", [])
-        return self.endless()
+        return Endless(self)
 
-    def endless(self):
-        try:
-            while True:
-                yield b"x" * 65536
-        finally:
-            self.closed += 1
+
+class Endless:
+    """What an application returns is closed by the server, once (PEP 3333)."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def __iter__(self):
+        while True:
+            yield b"x" * 65536
+
+    def close(self):
+        self.app.closed += 1
 
 
 @contextlib.contextmanager
@@ -224,11 +235,44 @@ def test_pipelined_requests_and_http_1_0(pki, server):
     assert answer.endswith(b"ok\n")
 
 
+def test_a_path_is_told_as_it_is(pki, server):
+    for target, path in [
+        (b"/environ/http://other/secret", "/environ/http://other/secret"),
+        (b"https://x/environ/y", "/environ/y"),
+        (b"HTTP://x", "/"),
+        (b"/a%2Fb?c://d", "/a/b"),
+    ]:
+        seen = []
+
+        def app(environ, start):
+            seen.append(environ["PATH_INFO"])
+            start("204 No Content", [])
+            return []
+
+        app.gate = threading.Event()
+        with serving(pki, app) as own:
+            talk(pki, own, b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % target)
+        assert seen == [path]
+
+
+def test_one_request_has_one_answer(pki, server):
+    """The application did not want the body, and had answered before its malformed end was seen."""
+    head = b"POST /ignore HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for rest in (b"nonsense\r\n", b"3\r\nabcd\r\n", b"ffffffff\r\n"):
+        answer = talk(pki, server, head + rest)
+        assert answer.startswith(b"HTTP/1.1 200 ") and answer.count(b"HTTP/1.1") == 1, answer
+
+
 BAD = {
     "no host": (400, b"GET /ignore HTTP/1.1\r\n\r\n"),
     "two hosts": (400, b"GET /ignore HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
     "HTTP/0.9": (400, b"GET /ignore\r\n\r\n"),
     "not HTTP": (400, b"hello\r\n\r\n"),
+    "no path": (400, b"GET ignore HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "blank that is none": (400, b"GET\x0b/ignore HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "bytes in the target": (400, b"GET /ignore\x1b[2J HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "bytes in the method": (400, b"GE\x07T /ignore HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "envelope": (400, b"GET /ignore HTTP/1.1\r\nFrom x\r\nHost: x\r\n\r\n"),
     "HTTP/2": (505, b"GET / HTTP/2.0\r\nHost: x\r\n\r\n"),
     "line too long": (431, b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
     "head too large": (
@@ -299,6 +343,8 @@ def test_an_application_that_fails(pki, server, caplog):
     assert pki.curl(server.url + "/long").body == "long"
     answer = pki.curl(server.url + "/inject")
     assert answer.status == 500 and "x-injected" not in answer.headers
+    answer = pki.curl(server.url + "/inject-status")
+    assert answer.status == 500 and "x-injected" not in answer.headers
     for _ in range(server.limits.threads + 1):
         assert pki.curl(server.url + "/exit").curl == 52  # and the workers live on
     assert pki.curl(server.url + "/ignore").status == 200
@@ -326,7 +372,9 @@ def test_clients_that_go(pki, server, caplog):
         with socket.create_connection(server.server_address) as plain:
             plain.sendall(data)
     wait_for(lambda: server.connections == 0, what="all are gone")
-    wait_for(lambda: server.app.closed >= closed + 2, what="what the application returned was closed")
+    # The two endless ones and the two whose lines were cut; each once.
+    wait_for(lambda: server.app.closed >= closed + 4, what="what the application returned was closed")
+    assert server.app.closed == closed + 4
     assert len(os.listdir("/proc/self/fd")) <= begin
     assert "application failed" not in caplog.text  # it is the clients' doing
     assert pki.curl(server.url + "/ignore").status == 200
