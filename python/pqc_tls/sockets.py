@@ -134,6 +134,8 @@ class PQCSocket:
         finally:
             with self._call_lock:
                 self._waiting -= 1
+                if self._handle is None and self._waiting == 0:
+                    self._sock.close()
 
     def _step(
         self,
@@ -319,12 +321,14 @@ class PQCSocket:
         with self._call_lock:
             self._handle = None
             self._free()
-            if self._waiting > 0:
-                try:
-                    self._sock.shutdown(socket.SHUT_RDWR)  # wakes the threads that wait for it
-                except OSError:
-                    pass  # it was not connected any more: they are awake
-            self._sock.close()
+            if self._waiting == 0:
+                self._sock.close()
+                return
+            # The last of the threads that wait closes it: its number must not be another's under them.
+            try:
+                self._sock.shutdown(socket.SHUT_RDWR)  # wakes them
+            except OSError:
+                pass  # it was not connected any more: they are awake
 
     def __enter__(self) -> Self:
         return self

@@ -6,10 +6,12 @@ import http.client
 import http.server
 import io
 import os
+import select
 import socket
 import socketserver
 import subprocess
 import sys
+import threading
 import time
 import warnings
 import wsgiref.simple_server
@@ -323,6 +325,36 @@ def test_closing_wakes_who_waits(pki, pqc):
             wait_for(lambda: here._waiting == 1, what="the thread waits")
             here.close()
         assert isinstance(result[0], pqc.PQCTLSError) and time.monotonic() - begin < 10
+
+
+def test_a_descriptor_is_not_given_away_under_who_waits(pki, pqc, monkeypatch):
+    """Who is about to wait when the connection is closed must not wait for another that got its number."""
+    entered, gate, others = threading.Event(), threading.Event(), []
+
+    class Poll:
+        def __init__(self):
+            self.real = real_poll()
+            self.register = self.real.register
+
+        def poll(self, left):
+            entered.set()
+            assert gate.wait(20)
+            return self.real.poll(left)
+
+    with connected(pki.server_context(), pki.client_context()) as (here, there):
+        here.settimeout(20)
+        real_poll = select.poll
+        monkeypatch.setattr(select, "poll", Poll)
+        begin, number = time.monotonic(), here.fileno()
+        with in_thread(lambda: here.recv(1)) as result:
+            assert entered.wait(20)
+            here.close()
+            others += socket.socketpair()
+            gate.set()
+        assert isinstance(result[0], pqc.PQCTLSError) and time.monotonic() - begin < 10
+        assert here.fileno() == -1 and number not in [s.fileno() for s in others]
+        for sock in others:
+            sock.close()
 
 
 def test_blocking_calls_let_other_threads_run(pki, pqc):
