@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 
-#define STEPS_PER_TURN 64 /* what one connection may do before others have their turn */
+#define STEPS_PER_TURN 16 /* what one connection may do before others have their turn: 2 MiB of a file */
 #define PENDING_MAX (LOOP_BUFFER * 2)
 
 #define TO(state) (1u << (state))

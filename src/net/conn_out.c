@@ -175,31 +175,40 @@ void conn_file_arrived(struct conn *c, long n)
     conn_set_state(c, CONN_REPLY);
 }
 
+/* What is at hand of the file from there on: in *p, at most `want` bytes; 0 when a worker has to read it. */
+static size_t at_hand(struct conn *c, uint64_t offset, size_t want, const char **p)
+{
+    if (c->cold_n > 0 && offset >= c->cold_offset && offset < c->cold_offset + c->cold_n) {
+        size_t have = (size_t)(c->cold_offset + c->cold_n - offset);
+        *p = c->cold + (offset - c->cold_offset);
+        return have < want ? have : want;
+    }
+    struct iovec iov = {.iov_base = c->loop->window, .iov_len = want};
+    ssize_t got = preadv2(c->x->res.file, &iov, 1, (off_t)offset, RWF_NOWAIT);
+    *p = c->loop->window;
+    return got > 0 ? (size_t)got : 0;
+}
+
 static bool write_file(struct conn *c, const struct http_part *part)
 {
     uint64_t offset = part->offset + c->part_sent;
     uint64_t left = part->length - c->part_sent;
     size_t want = c->offered > 0 ? c->offered : left < LOOP_WINDOW ? (size_t)left : LOOP_WINDOW;
-    const char *p = c->loop->window;
-    size_t have;
-    if (c->cold_n > 0 && offset >= c->cold_offset && offset < c->cold_offset + c->cold_n) {
-        p = c->cold + (offset - c->cold_offset);
-        have = (size_t)(c->cold_offset + c->cold_n - offset);
-    } else {
-        struct iovec iov = {.iov_base = c->loop->window, .iov_len = want};
-        ssize_t got = preadv2(c->x->res.file, &iov, 1, (off_t)offset, RWF_NOWAIT);
-        have = got > 0 ? (size_t)got : 0;
-    }
-    if (have > want)
-        have = want;
+    const char *p = NULL;
+    size_t have = at_hand(c, offset, want, &p);
     if (have == 0 || have < c->offered) {
         read_cold(c, offset, want);
         return c->state != CONN_DEAD;
     }
-    long n = offer(c, p, have);
-    if (n > 0)
+    /* TLS takes a record at a time: what was read is offered until the stream is full. */
+    long n = 0;
+    for (size_t at = 0; at < have; at += (size_t)n) {
+        n = offer(c, p + at, have - at);
+        if (n <= 0)
+            return false;
         advance(c, (uint64_t)n, part->length);
-    return n > 0;
+    }
+    return true;
 }
 
 bool conn_write(struct conn *c)
