@@ -68,7 +68,7 @@ const struct config_row config_rows[] = {
     {"unix", "mode", CONFIG_MODE, AT(unix_mode), "0660", 0, 0777, NULL,
      "Its permissions, octal: whoever may write to it is the local administrator."},
     {"unix", "proxy", CONFIG_BOOL, AT(unix_proxy), "no", 0, 0, NULL,
-     "Whether a proxy such as nginx comes here and says who its clients are, in the header X-Pqota-Client "
+     "Whether a proxy such as nginx comes here and says who its clients are, in the header X_Pqota_Client "
      "that it always overwrites; pqota nginx-conf writes its configuration. Whoever may write to the socket "
      "can then act as any device and any operator."},
 

@@ -6,11 +6,12 @@
  * The identity is one field, always overwritten by the proxy, since one that the client could add to would
  * let it choose:
  *
- *   X-Pqota-Client: verify=SUCCESS; serial=3F2A...; sha1=<40 hex digits>; issuer=CN=pqota device CA 1a2b3c
- *   X-Pqota-Client: verify=NONE; serial=; sha1=; issuer=
+ *   X_Pqota_Client: verify=SUCCESS; serial=3F2A...; sha1=<40 hex digits>; issuer=CN=pqota device CA 1a2b3c
+ *   X_Pqota_Client: verify=NONE; serial=; sha1=; issuer=
  *
  * in this order, with nginx's $ssl_client_verify, _serial, _fingerprint and _i_dn. The issuer is last, since
- * a name may hold anything.
+ * a name may hold anything. The underscores have a reason: nginx drops what a client sends under such a name,
+ * also where somebody forgot to have it overwritten.
  */
 #ifndef PQOTA_SERVER_PROXY_H
 #define PQOTA_SERVER_PROXY_H
@@ -24,7 +25,7 @@
 #include "net/exchange.h"
 #include "server/config.h"
 
-#define PROXY_CLIENT_FIELD "X-Pqota-Client"
+#define PROXY_CLIENT_FIELD "X_Pqota_Client"
 
 struct proxy_client {
     bool certificate;  /* it showed one that the proxy verified; else nothing below is filled */

@@ -280,7 +280,7 @@ def test_the_header_cannot_be_sent_through_nginx(front):
     device = front.enrol("sender", "sender")
     front.publish("sender", "1.0", b"x" * 10, model="sender")
     admin = told_of(front.admin.cert)
-    spellings = [FIELD, FIELD.lower(), FIELD.upper(), "X_Pqota_Client", "x-pqota_client", "X-Pqota-Client "]
+    spellings = [FIELD, FIELD.lower(), FIELD.upper(), "X-Pqota-Client", "x-pqota_client", f"{FIELD} "]
     for name in spellings:
         line = f"{name}: {admin}\r\n".encode()
         for lines in (line, line * 2, line.replace(b": ", b":\t"), line.replace(b"; ", b";\r\n  ")):
@@ -306,6 +306,30 @@ def test_the_header_cannot_be_sent_through_nginx(front):
     assert reply.json()["url"].startswith(front.url + "/"), reply
     assert front.curl("/api/devices", *forged, who=device).status == 403
     assert "192.0.2.66" not in front.logs() and "evil.test" not in front.logs()
+
+
+def test_a_location_that_forgets_the_header_lets_no_client_send_it(make_front):
+    """A proxy_set_header in a location takes away the block's; a block of one's own may have none."""
+    server = make_front()
+    device = server.enrol("forgot-1", "m1")
+    conf, port = server.nginx.folder / "pqota.conf", harness.free_port()
+    forgot = "    location /api/devices { proxy_set_header X-Other 1; proxy_pass http://pqota; }\n    location / {"
+    other = f"\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://pqota; }} }}\n"
+    conf.write_text(conf.read_text().replace("    location / {", forgot, 1) + other)
+    server.nginx.more = "underscores_in_headers on; ignore_invalid_headers off;"
+    server.nginx.write_main()
+    server.nginx.reload()
+    told = f"{FIELD}: {told_of(server.admin.cert)}"
+    for version in ("--http1.1", "--http2"):
+        for who in (ANYONE, device):
+            reply = server.curl("/api/devices", version, "-H", told, who=who)
+            assert reply.status == 401, (version, reply)
+    assert server.curl("/api/update", who=device).status == 204
+    server.nginx.more = ""
+    server.nginx.write_main()
+    server.nginx.reload()
+    reply = server.curl("/api/devices", "-H", told, who=ANYONE, url=f"http://127.0.0.1:{port}")
+    assert reply.status == 401, reply
 
 
 def test_certificates_of_others_do_not_get_past_nginx(front, tmp_path):

@@ -64,6 +64,10 @@ class Nginx:
             ],
             check=0,
         )
+        self.write_main()
+
+    def write_main(self):
+        """The file around it."""
         # As root nginx gives its work to another user, who cannot enter a test's folder.
         root = pathlib.Path("/proc/self/status").read_text().split("Uid:")[1].split()[1] == "0"
         self.conf.write_text(

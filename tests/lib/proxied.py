@@ -4,7 +4,7 @@ import re
 
 from harness import ANYONE, free_port, run
 
-FIELD = "X-Pqota-Client"
+FIELD = "X_Pqota_Client"
 
 
 def told_of(cert):

@@ -121,7 +121,7 @@ static void cut_anywhere(void **state)
     }
 }
 
-#define CLIENT "X-Pqota-Client", "verify=SUCCESS; serial=AB; sha1=" SHA1 "; issuer=CN=a"
+#define CLIENT "X_Pqota_Client", "verify=SUCCESS; serial=AB; sha1=" SHA1 "; issuer=CN=a"
 
 static void who_is_believed(void **state)
 {
@@ -167,12 +167,12 @@ static void what_a_proxy_must_not_send(void **state)
 {
     (void)state;
     assert_int_equal(FROM_NGINX(CLIENT, CLIENT), ERR_INVALID);
-    assert_int_equal(FROM_NGINX(CLIENT, "x-pqota-client", "verify=NONE; serial=; sha1=; issuer="),
+    assert_int_equal(FROM_NGINX(CLIENT, "x_pqota_client", "verify=NONE; serial=; sha1=; issuer="),
                      ERR_INVALID);
-    assert_int_equal(FROM_NGINX("X-Pqota-Client", "admin"), ERR_INVALID);
+    assert_int_equal(FROM_NGINX("X_Pqota_Client", "admin"), ERR_INVALID);
     /* a proxy that passes everything on and does not say for whom would make everybody local */
     assert_int_equal(FROM_NGINX("X-Forwarded-For", "192.0.2.1"), ERR_INVALID);
-    assert_int_equal(FROM_NGINX("X_Pqota_Client", "x", "X-Real-IP", "192.0.2.1"), ERR_INVALID);
+    assert_int_equal(FROM_NGINX("X-Pqota-Client", "x", "X-Real-IP", "192.0.2.1"), ERR_INVALID);
     assert_int_equal(FROM_NGINX("Host", "localhost"), 0);
     assert_true(says.believed && !says.named);
 }
