@@ -35,7 +35,7 @@ void issuers_free(struct issuers *i)
     free(i);
 }
 
-int issuers_set(struct issuers *i, const struct issuer_row *rows, size_t count, struct err *e)
+int issuers_check(const struct issuer_row *rows, size_t count, struct err *e)
 {
     if (count > ISSUERS_MAX)
         return err_set(e, ERR_TOO_LARGE, "there are %zu roots for devices and operators; at most %d can be",
@@ -43,6 +43,11 @@ int issuers_set(struct issuers *i, const struct issuer_row *rows, size_t count, 
     for (size_t k = 0; k < count; k++)
         if (strlen(rows[k].name) >= ISSUERS_NAME_MAX || strlen(rows[k].key_id) >= SHA256_HEX_SIZE)
             return err_set(e, ERR_TOO_LARGE, "a root's name is longer than %d bytes", ISSUERS_NAME_MAX - 1);
+    return 0;
+}
+
+void issuers_set(struct issuers *i, const struct issuer_row *rows, size_t count)
+{
     pthread_rwlock_wrlock(&i->lock);
     for (size_t k = 0; k < count; k++) {
         snprintf(i->rows[k].name, sizeof i->rows[k].name, "%s", rows[k].name);
@@ -50,7 +55,6 @@ int issuers_set(struct issuers *i, const struct issuer_row *rows, size_t count, 
     }
     i->count = count;
     pthread_rwlock_unlock(&i->lock);
-    return 0;
 }
 
 size_t issuers_find(struct issuers *i, struct str name, char key_ids[ISSUERS_MAX][SHA256_HEX_SIZE])

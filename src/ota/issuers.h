@@ -24,8 +24,10 @@ void issuers_free(struct issuers *i);
 struct issuer_row {
     const char *name, *key_id;
 };
-/* Replaces all. ERR_TOO_LARGE. */
-int issuers_set(struct issuers *i, const struct issuer_row *rows, size_t count, struct err *e) MUST_CHECK;
+/* Whether they can be set: ERR_TOO_LARGE. */
+int issuers_check(const struct issuer_row *rows, size_t count, struct err *e) MUST_CHECK;
+/* Replaces all by rows that were checked. */
+void issuers_set(struct issuers *i, const struct issuer_row *rows, size_t count);
 /* Copies the key ids of the roots of that name, at most ISSUERS_MAX; answers how many. */
 size_t issuers_find(struct issuers *i, struct str name, char key_ids[ISSUERS_MAX][SHA256_HEX_SIZE]);
 

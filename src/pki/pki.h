@@ -97,9 +97,9 @@ int pki_cert_verify(struct str pem, const char *roots_file, enum pki_purpose pur
 int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, size_t *count,
                        struct err *e) MUST_CHECK;
 
-/* Subjects of the same certificates, in the same order, as nginx writes names (RFC 2253, ASCII alone). */
-int pki_bundle_subjects(const char *file, struct arena *a, const char ***subjects, size_t *count,
-                        struct err *e) MUST_CHECK;
+/* And their subjects, as nginx writes names (RFC 2253, ASCII alone): subjects[i] has the key ids[i]. */
+int pki_bundle_roots(const char *file, struct arena *a, const char ***subjects, const char ***ids,
+                     size_t *count, struct err *e) MUST_CHECK;
 
 /* What a listener or client needs of its files: readable, the key is the certificate's, the certificate is
    for that purpose and valid at now_s (Unix seconds). The error says which of these is not so. *cert is

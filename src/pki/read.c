@@ -103,26 +103,6 @@ static int key_ids(X509 *const *certs, size_t count, const char **ids, struct ar
     return 0;
 }
 
-int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, size_t *count, struct err *e)
-{
-    X509 *certs[PKI_BUNDLE_MAX];
-    size_t n = 0;
-    int rc = pki_certs_load(file, certs, &n, e);
-    if (rc != 0)
-        return rc;
-    const char **list = arena_array(a, const char *, n);
-    if (list == NULL)
-        rc = err_set(e, ERR_NOMEM, "no memory for key identifiers");
-    else if (key_ids(certs, n, list, a, e) != 0)
-        rc = err_context(e, "%s", file);
-    pki_certs_free(certs, n);
-    if (rc != 0)
-        return rc;
-    *ids = list;
-    *count = n;
-    return 0;
-}
-
 static int subject_of(const X509 *cert, struct arena *a, const char **out, struct err *e)
 {
     auto_bio BIO *bio = BIO_new(BIO_s_mem());
@@ -136,25 +116,41 @@ static int subject_of(const X509 *cert, struct arena *a, const char **out, struc
     return *out != NULL ? 0 : err_set(e, ERR_NOMEM, "no memory for a certificate's subject");
 }
 
-int pki_bundle_subjects(const char *file, struct arena *a, const char ***subjects, size_t *count,
-                        struct err *e)
+/* subjects: NULL when they do not matter. */
+static int read_bundle(const char *file, struct arena *a, const char ***subjects, const char ***ids,
+                       size_t *count, struct err *e)
 {
     X509 *certs[PKI_BUNDLE_MAX];
     size_t n = 0;
     int rc = pki_certs_load(file, certs, &n, e);
     if (rc != 0)
         return rc;
-    const char **list = arena_array(a, const char *, n);
-    if (list == NULL)
-        rc = err_set(e, ERR_NOMEM, "no memory for the subjects in %s", file);
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = subject_of(certs[i], a, &list[i], e);
+    const char **names = arena_array(a, const char *, n), **keys = arena_array(a, const char *, n);
+    if (names == NULL || keys == NULL)
+        rc = err_set(e, ERR_NOMEM, "no memory for the certificates in %s", file);
+    else if (key_ids(certs, n, keys, a, e) != 0)
+        rc = err_context(e, "%s", file);
+    for (size_t i = 0; rc == 0 && subjects != NULL && i < n; i++)
+        rc = subject_of(certs[i], a, &names[i], e);
     pki_certs_free(certs, n);
     if (rc != 0)
         return rc;
-    *subjects = list;
+    if (subjects != NULL)
+        *subjects = names;
+    *ids = keys;
     *count = n;
     return 0;
+}
+
+int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, size_t *count, struct err *e)
+{
+    return read_bundle(file, a, NULL, ids, count, e);
+}
+
+int pki_bundle_roots(const char *file, struct arena *a, const char ***subjects, const char ***ids,
+                     size_t *count, struct err *e)
+{
+    return read_bundle(file, a, subjects, ids, count, e);
 }
 
 static int check_purpose(X509 *cert, const char *file, enum pki_purpose purpose, struct err *e)

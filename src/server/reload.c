@@ -24,43 +24,33 @@ struct net_limits server_net_limits(const struct server_config *c)
     };
 }
 
-/* The names of the roots, for a proxy tells no more of who issued. */
-static int name_issuers(struct server *s, const struct server_config *c, struct arena *a, struct err *e)
+/* Of the roots of one kind, the names too: a proxy tells no more of who issued. */
+static int read_roots(const char *file, struct arena *a, const char ***ids, size_t *count,
+                      struct issuer_row *rows, struct err *e)
 {
-    const char *const files[] = {c->device_roots, c->operator_roots};
-    struct issuer_row rows[ISSUERS_MAX];
-    size_t n = 0;
-    for (size_t f = 0; f < 2; f++) {
-        const char **names = NULL, **ids = NULL;
-        size_t names_n = 0, ids_n = 0;
-        int rc = pki_bundle_subjects(files[f], a, &names, &names_n, e);
-        if (rc == 0)
-            rc = pki_bundle_key_ids(files[f], a, &ids, &ids_n, e);
-        if (rc != 0)
-            return rc;
-        if (names_n != ids_n || n + ids_n > ISSUERS_MAX)
-            return err_set(e, ERR_CONFLICT, "%s changed while it was read, or holds too many roots",
-                           files[f]);
-        for (size_t i = 0; i < ids_n; i++)
-            rows[n++] = (struct issuer_row){.name = names[i], .key_id = ids[i]};
-    }
-    return issuers_set(s->issuers, rows, n, e);
+    const char **names = NULL;
+    int rc = pki_bundle_roots(file, a, &names, ids, count, e);
+    for (size_t i = 0; rc == 0 && i < *count; i++)
+        rows[i] = (struct issuer_row){.name = names[i], .key_id = (*ids)[i]};
+    return rc;
 }
 
+/* What can fail comes first: either all of it changes or nothing does. */
 int server_load_trust(struct server *s, const struct server_config *c, struct err *e)
 {
     auto_arena struct arena a;
     arena_init(&a, 1 << 20);
     const char **devices = NULL, **operators = NULL;
     size_t device_count = 0, operator_count = 0;
+    struct issuer_row names[2 * PKI_BUNDLE_MAX];
     struct pki_ca *ca = NULL;
-    int rc = pki_bundle_key_ids(c->device_roots, &a, &devices, &device_count, e);
+    int rc = read_roots(c->device_roots, &a, &devices, &device_count, names, e);
     if (rc == 0)
-        rc = pki_bundle_key_ids(c->operator_roots, &a, &operators, &operator_count, e);
+        rc = read_roots(c->operator_roots, &a, &operators, &operator_count, names + device_count, e);
+    if (rc == 0)
+        rc = issuers_check(names, device_count + operator_count, e);
     if (rc == 0)
         rc = pki_ca_load(c->device_ca, c->device_ca_key, &ca, e);
-    if (rc == 0)
-        rc = name_issuers(s, c, &a, e);
     if (rc == 0)
         rc = principals_set_roots(s->ota.principals, devices, device_count, operators, operator_count,
                                   c->renew_grace_days, e);
@@ -68,6 +58,7 @@ int server_load_trust(struct server *s, const struct server_config *c, struct er
         pki_ca_free(ca);
         return rc;
     }
+    issuers_set(s->issuers, names, device_count + operator_count);
     pthread_mutex_lock(&s->ca_lock);
     struct pki_ca *old = s->device_ca;
     s->device_ca = ca;

@@ -313,9 +313,11 @@ def test_a_location_that_forgets_the_header_lets_no_client_send_it(make_front):
     server = make_front()
     device = server.enrol("forgot-1", "m1")
     conf, port = server.nginx.folder / "pqota.conf", harness.free_port()
-    forgot = "    location /api/devices { proxy_set_header X-Other 1; proxy_pass http://pqota; }\n    location / {"
+    forgot = (
+        "location /api/devices { proxy_set_header X-Other 1; proxy_pass http://pqota; }\n    location / {"
+    )
     other = f"\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://pqota; }} }}\n"
-    conf.write_text(conf.read_text().replace("    location / {", forgot, 1) + other)
+    conf.write_text(conf.read_text().replace("location / {", forgot, 1) + other)
     server.nginx.more = "underscores_in_headers on; ignore_invalid_headers off;"
     server.nginx.write_main()
     server.nginx.reload()

@@ -175,6 +175,16 @@ def test_roots_of_one_name_during_a_roll_over(make_server, tmp_path):
     assert status(server, new.cert, "/api/update").status == 204
 
 
+def test_a_reload_that_fails_leaves_the_roots_as_they_were(make_server):
+    """One root for devices and operators is refused; until that is put right, the old roots count."""
+    server = make_server({"unix.proxy": "yes"}, via="")
+    shutil.copy(server.dir / "pki" / "device-ca.pem", server.dir / "pki" / "operator-ca.pem")
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "the old one stays in force" in server.logs(), what="the reload failed")
+    assert server.curl("/api/devices").status == 200
+    assert status(server, server.admin.cert).status == 200
+
+
 def test_the_header_means_nothing_from_anyone_else(make_server, tmp_path):
     """Every other listener, with the truth about the admin in it."""
     plain, classical, settings = every_listener(tmp_path)

@@ -55,17 +55,19 @@ static void bundles(void **state)
 {
     struct fixture *fx = *state;
     struct err e = {0};
-    const char **ids = NULL;
+    const char **ids = NULL, **subjects = NULL;
     size_t count = 0;
     auto_ca struct pki_ca *old = fx_root(fx, "old", "mldsa44", 10), *new = fx_root(fx, "new", "mldsa65", 10);
     assert_int_equal(
         fx_run(fx, "{ echo '# old root'; cat old.pem; echo; echo '# new root'; cat new.pem; } > bundle.pem"),
         0);
-    assert_int_equal(pki_bundle_subjects("bundle.pem", &fx->arena, &ids, &count, &e), 0);
+    assert_int_equal(pki_bundle_roots("bundle.pem", &fx->arena, &subjects, &ids, &count, &e), 0);
     assert_int_equal(count, 2);
-    assert_string_equal(ids[0], "CN=old");
-    assert_string_equal(ids[1], "CN=new");
-    assert_int_equal(pki_bundle_subjects("missing.pem", &fx->arena, &ids, &count, &e), ERR_NOT_FOUND);
+    assert_string_equal(subjects[0], "CN=old");
+    assert_string_equal(subjects[1], "CN=new");
+    assert_string_equal(ids[0], pki_ca_key_id(old));
+    assert_string_equal(ids[1], pki_ca_key_id(new));
+    assert_int_equal(pki_bundle_roots("missing.pem", &fx->arena, &subjects, &ids, &count, &e), ERR_NOT_FOUND);
     assert_int_equal(pki_bundle_key_ids("bundle.pem", &fx->arena, &ids, &count, &e), 0);
     assert_int_equal(count, 2);
     assert_string_equal(ids[0], pki_ca_key_id(old));
