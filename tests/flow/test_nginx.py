@@ -351,16 +351,16 @@ def test_certificates_of_others_do_not_get_past_nginx(front, tmp_path):
 # --- revocation lists ---
 
 
-def refresh(server, crl):
+def refresh(server, crl, reload="touch {}.reloaded", check=0):
     """deploy/nginx/pqota-nginx-crl, as its timer runs it."""
     return run(
         [TREE / "deploy" / "nginx" / "pqota-nginx-crl"],
-        check=0,
+        check=check,
         env=environment(
             PQOTA_SOCKET=str(server.unix),
             PQOTA_OPERATORS_CRL=str(server.dir / "pki" / "operator-ca.crl"),
             PQOTA_NGINX_CRL=str(crl),
-            PQOTA_NGINX_RELOAD=f"touch {crl}.reloaded",
+            PQOTA_NGINX_RELOAD=reload.format(crl),
         ),
     )
 
@@ -377,7 +377,8 @@ def test_nginx_gets_the_list_and_a_stale_one_lets_nobody_in(make_server, tmp_pat
     server = make_server({"unix.proxy": "yes"}, via="")
     crl = tmp_path / "pqota.crl"
     good, bad = server.enrol("crl-1", "m1"), server.enrol("crl-2", "m1")
-    refresh(server, crl)
+    assert refresh(server, crl, reload="false", check=None).code != 0
+    refresh(server, crl)  # the list is the same, and nginx has not read it yet
     reloaded = crl.with_name("pqota.crl.reloaded")
     assert reloaded.exists() and crl.read_text().count("BEGIN X509 CRL") == 2
     reloaded.unlink()
