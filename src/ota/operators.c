@@ -44,14 +44,22 @@ static int find_or_add(struct db *db, struct arena *a, const char *name, const c
     return 0;
 }
 
-/* Registered before SHA-1s were kept, by which a proxy names certificates: registering it again adds it. */
-static bool complete(struct db *db, const struct certificate *c, int64_t pk)
+/* One that was registered before SHA-1s were kept, by which a proxy names certificates, gets its own when it is
+   registered again. */
+static int add_or_complete(struct db *db, const struct certificate *c, int64_t pk, struct err *e)
 {
+    struct err other = {0};
     bool added = false;
-    int rc = c->sha1 == NULL ? ERR_INVALID
-                             : store_certificate_add_sha1(db, c->issuer, c->serial, c->fingerprint, pk,
-                                                          c->sha1, &added, NULL);
-    return rc == 0 && added;
+    int rc = store_certificate_add(db, c, 0, pk, e);
+    if (rc != ERR_CONFLICT || c->sha1 == NULL)
+        return rc;
+    int again =
+        store_certificate_add_sha1(db, c->issuer, c->serial, c->fingerprint, pk, c->sha1, &added, &other);
+    if (again == 0 && !added)
+        return rc; /* with what the first one said */
+    if (e != NULL)
+        *e = other;
+    return again;
 }
 
 static int add(struct db *db, struct arena *a, const char *who, const char *name, const char *role,
@@ -83,12 +91,7 @@ static int add(struct db *db, struct arena *a, const char *who, const char *name
         .not_after = cert->not_after * 1000,
         .issued_at = now_ms,
     };
-    rc = store_certificate_add(db, &c, 0, pk, e);
-    if (rc == ERR_CONFLICT && complete(db, &c, pk)) {
-        rc = 0;
-        if (e != NULL)
-            *e = (struct err){0};
-    }
+    rc = add_or_complete(db, &c, pk, e);
     if (rc != 0)
         return rc;
     char end[CLOCK_TEXT_MAX];
