@@ -58,7 +58,7 @@ const struct config_row config_rows[] = {
      "The server's certificate, PEM, then any intermediate ones."},
     {"tls", "key", CONFIG_KEY, AT(tls_key), "pki/server.key", 1, 0, NULL,
      "Its private key: a file, or a URI such as pkcs11:object=server."},
-    {"tls", "sessions", CONFIG_INT, AT(tls_sessions), "100000", 0, 10000000, NULL,
+    {"tls", "sessions", CONFIG_INT, AT(tls_sessions), "100000", 1, 10000000, NULL,
      "Sessions kept so that a device may resume one instead of a full handshake; the oldest goes first."},
     {"tls", "session_seconds", CONFIG_INT, AT(tls_session_seconds), "86400", 1, 604800, NULL,
      "How long a session may be resumed, in seconds (RFC 8446 allows seven days)."},
