@@ -72,6 +72,7 @@ FLASK = """
             proxy_set_header X-Real-IP $remote_addr;
             proxy_set_header X-Client-Verify $ssl_client_verify;
             proxy_set_header X-Client-Name $flask_client;
+            proxy_set_header X-Client-Serial $ssl_client_serial;
         }
 """
 

@@ -106,15 +106,15 @@ class Pqota:
         raise AssertionError("not reached")
 
 
-def caller() -> str:
-    """The device that asks, by its verified certificate."""
-    told = request.environ
+def caller() -> tuple[str, str]:
+    """The device that asks and its certificate's serial number, by the verified certificate."""
+    told, headers = request.environ, request.headers
     if "SSL_CLIENT_VERIFY" in told:  # TLS in this process
         if told["SSL_CLIENT_VERIFY"] == "SUCCESS":
-            return str(told["SSL_CLIENT_S_DN_CN"])
+            return told["SSL_CLIENT_S_DN_CN"], told["SSL_CLIENT_M_SERIAL"]
     # nginx always sets these, also to nothing; only it can reach our socket.
-    elif os.environ.get("BEHIND_NGINX") == "1" and request.headers.get("X-Client-Verify") == "SUCCESS":
-        return request.headers.get("X-Client-Name", "")
+    elif os.environ.get("BEHIND_NGINX") == "1" and headers.get("X-Client-Verify") == "SUCCESS":
+        return headers.get("X-Client-Name", ""), headers.get("X-Client-Serial", "").lower().lstrip("0")
     raise Problem(401, "show a client certificate")
 
 
@@ -123,7 +123,7 @@ def create_app(pqota: Pqota) -> Flask:
 
     @app.get("/api/firmware/latest")
     def latest() -> Response:
-        name = caller()
+        name, serial = caller()
         if NAME.fullmatch(name) is None:
             raise Problem(403, "this certificate names no device")
         status, device = pqota.get("/api/devices/" + urllib.parse.quote(name, safe=""))
@@ -133,6 +133,9 @@ def create_app(pqota: Pqota) -> Flask:
             raise Problem(502, "the update server does not answer questions about devices")
         if device["revoked"] is not None:
             raise Problem(403, f"device {name} is revoked")
+        good = [c["serial"] for c in device["certificates"] if c["revoked"] is None]
+        if serial not in good:  # replaced by a newer one, for instance
+            raise Problem(403, f"this certificate of device {name} does not count any more")
         model = request.args.get("model", device["model"])
         if model != device["model"]:
             raise Problem(403, f"device {name} is of another model")

@@ -214,6 +214,23 @@ def test_a_revoked_device_is_refused(ota, url):
     assert "revoked" in answer.json()["detail"]
 
 
+def test_a_replaced_certificate_is_refused(ota, url):
+    """Once the device has used its new certificate, who holds the old one is nobody."""
+    name = f"new-{len(url)}-{os.urandom(2).hex()}"
+    folder = ota.enrol(name, "gateway").cert.parent
+    kept = folder.rename(folder.with_name(name + "-old"))
+    old = Credential(kept / "cert.pem", kept / "key.pem")
+    assert curl(ota, url + "/api/firmware/latest", old).status == 200
+    new = ota.enrol(name, "gateway")  # with a new key
+    assert ota.curl("/api/update", who=new).status in (200, 204)
+    answer = wait_for(
+        lambda: (a := curl(ota, url + "/api/firmware/latest", old)).status == 403 and a,
+        what="the old one is refused",
+    )
+    assert "certificate" in answer.json()["detail"]
+    assert curl(ota, url + "/api/firmware/latest", new).status == 200
+
+
 def test_the_applications_connection_is_kept(ota, in_process):
     """http.client over post-quantum TLS: many requests, one connection."""
     pqc = package()
