@@ -89,7 +89,7 @@ static void end_output(struct conn *c)
     conn_set_state(c, CONN_BODY);
 }
 
-/* After a reply there is mostly nothing to read yet: the socket says when there is, and is not asked before. */
+/* After a reply there is mostly nothing to read yet: the socket says when there is, and is not asked. */
 static bool may_go_on(struct conn *c)
 {
     if (c->state != CONN_IDLE || c->pending.n > 0 || c->stream.ops->has_input(&c->stream))

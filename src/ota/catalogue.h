@@ -11,7 +11,8 @@ struct ota;
    is not there, deleted, or for other models only. */
 int ota_catalogue_show(struct db *db, struct arena *a, int64_t release, const char *model,
                        struct release *out, struct err *e) MUST_CHECK;
-/* device_id: the device that asks, which sees its own model alone and needs not name it; NULL: an operator. */
+/* device_id: the device that asks, which sees its own model alone and needs not name it; NULL: an
+   operator. */
 int ota_catalogue_latest(struct db *db, struct arena *a, const char *device_id, const char *model,
                          struct release *out, struct err *e) MUST_CHECK;
 /* As store_release_list, at one moment. */

@@ -44,8 +44,8 @@ static int find_or_add(struct db *db, struct arena *a, const char *name, const c
     return 0;
 }
 
-/* One that was registered before SHA-1s were kept, by which a proxy names certificates, gets its own when it is
-   registered again. */
+/* One that was registered before SHA-1s were kept, by which a proxy names certificates, gets its own when it
+   is registered again. */
 static int add_or_complete(struct db *db, const struct certificate *c, int64_t pk, struct err *e)
 {
     struct err other = {0};

@@ -1,5 +1,5 @@
-/* The latest release of each model, kept with a connection for as long as the database stays as it was: devices
-   ask for it over and over, and there are few models. */
+/* The latest release of each model, kept with a connection for as long as the database stays as it was:
+   devices ask for it over and over, and there are few models. */
 #include <string.h>
 
 #include "store/db.h"

@@ -49,8 +49,8 @@ struct tls_config {
     bool accept_expired_peer;
     struct tls_sessions *sessions; /* server: NULL is no resumption */
     const char *alpn;              /* "http/1.1", or NULL */
-    /* Reads as much as the socket has, not record by record: for a caller that reads until TLS_WANT_READ before
-       it waits for the socket. */
+    /* Reads as much as the socket has, not record by record: for a caller that reads until TLS_WANT_READ
+       before it waits for the socket. */
     bool read_ahead;
     /* Client: the name every peer must have, for a library that drives TLS itself and checks none
        (libmosquitto). NULL where tls_conn_new is given the host, or the library checks it (libcurl). */
