@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pathlib
+import stat
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -76,13 +77,15 @@ class Library:
         return text.decode(errors="replace") if text else "libpqc_tls gives no reason"
 
 
-def _is_ours(path: pathlib.Path) -> bool:
-    """Nobody else may slip a library under a path that was only written down at installation."""
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    return status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022
+def _foreign(path: pathlib.Path) -> pathlib.Path | None:
+    """The file, or the folder above it, that others may write or own: nobody else may slip a library under a
+    path that was only written down at installation."""
+    for place in (path, *path.parents):
+        status = place.stat()
+        shared = status.st_mode & 0o022 and not (status.st_mode & stat.S_ISVTX and place != path)
+        if shared or status.st_uid not in (0, os.geteuid()):
+            return place
+    return None
 
 
 def _built() -> list[pathlib.Path]:
@@ -111,15 +114,15 @@ def _open() -> Library:
         except OSError as error:
             tried.append(str(error) if name in str(error) else f"{name}: {error}")
     for path in _built():
-        if not path.exists():
-            tried.append(f"{path}: is not there (make build makes it)")
-        elif not _is_ours(path):
-            tried.append(f"{path}: belongs to another user or may be written by others, and is left alone")
-        else:
-            try:
+        try:
+            foreign = _foreign(path)
+            if foreign is None:
                 return Library(str(path), ctypes.CDLL(str(path)))
-            except OSError as error:
-                tried.append(str(error))
+            tried.append(f"{path}: is left alone, since others may write {foreign}, or own it")
+        except FileNotFoundError:
+            tried.append(f"{path}: is not there (make build makes it)")
+        except OSError as error:
+            tried.append(str(error))
     raise PQCTLSLibraryError(
         f"{NAME} was not found. Install it (make install, then ldconfig), build it (make build), or name "
         f"it in the environment variable {VARIABLE}, which is not set. Looked at:\n  " + "\n  ".join(tried)

@@ -90,7 +90,13 @@ def test_the_library_is_found_installed_or_freshly_built(tmp_path):
     assert run([sys.executable, "-c", code], env=env, check=0).out.strip() == str(built)
     built.chmod(0o666)
     done = run([sys.executable, "-c", code], env=env, check=1)
-    assert "may be written by others, and is left alone" in done.err
+    assert f"{built}: is left alone, since others may write {built}" in done.err
+    built.chmod(0o644)
+    built.parents[2].chmod(0o777)  # who may rename its folders can put another in its place
+    done = run([sys.executable, "-c", code], env=env, check=1)
+    assert f"{built}: is left alone, since others may write {built.parents[2]}" in done.err
+    built.parents[2].chmod(0o1777)  # as /tmp: only their own
+    assert run([sys.executable, "-c", code], env=env, check=0).out.strip() == str(built)
 
 
 def test_what_pip_installed_finds_the_tree_it_came_from():
