@@ -123,6 +123,11 @@ class Gateway(wsgiref.handlers.SimpleHandler):
         elif self._request.request_version == "HTTP/1.0":
             headers["Connection"] = "keep-alive"
 
+    def send_headers(self) -> None:
+        if self._body.failure is not None:  # a framework may have taken it for its application's fault
+            raise self._body.failure
+        super().send_headers()
+
     def write(self, data: bytes) -> None:
         if not isinstance(data, bytes):
             raise TypeError(f"the application gave {type(data).__name__} for a body, not bytes")

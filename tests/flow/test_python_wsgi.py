@@ -99,6 +99,13 @@ class App:
         start("200 OK\r\nX-Injected: 1", [])
         return [b"x"]
 
+    def at_swallow(self, environ, start):
+        """As Flask does: what fails in reading is an error of the application's."""
+        with contextlib.suppress(Exception):
+            environ["wsgi.input"].read()
+        start("500 Internal Server Error", [])
+        return [b"my fault\n"]
+
     def at_exit(self, environ, start):
         raise SystemExit(3)
 
@@ -203,11 +210,8 @@ def test_connections_are_kept(pki, server):
     assert conn.getresponse().read() == b"".join(chunks) and conn.sock is sock
     conn.request("POST", "/lines", body=b"abc\ndef\n")
     reply = conn.getresponse()
-    assert (
-        reply.headers["Transfer-Encoding"] == "chunked"
-        and reply.read() == b"\ncba\nfed"
-        and conn.sock is sock
-    )
+    assert reply.headers["Transfer-Encoding"] == "chunked"
+    assert reply.read() == b"\ncba\nfed" and conn.sock is sock
     for method, path, status in [
         ("HEAD", "/environ", 200),
         ("GET", "/none", 204),
@@ -261,6 +265,14 @@ def test_one_request_has_one_answer(pki, server):
     for rest in (b"nonsense\r\n", b"3\r\nabcd\r\n", b"ffffffff\r\n"):
         answer = talk(pki, server, head + rest)
         assert answer.startswith(b"HTTP/1.1 200 ") and answer.count(b"HTTP/1.1") == 1, answer
+
+
+def test_a_bad_body_is_not_the_applications_fault(pki, server):
+    head = b"POST /swallow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert talk(pki, server, head + b"0\r\n\r\n" + head + b"nonsense\r\n").count(b"HTTP/1.1 500") == 1
+    for rest, status in ((b"nonsense\r\n", 400), (b"3\r\nabcd\r\n", 400), (b"ffffffff\r\n", 413)):
+        answer = talk(pki, server, head + rest)
+        assert answer.startswith(b"HTTP/1.1 %d " % status) and b"my fault" not in answer, answer
 
 
 BAD = {
