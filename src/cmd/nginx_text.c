@@ -1,5 +1,6 @@
 /* The text of nginx's configuration. */
 #include "cmd/nginx.h"
+#include "server/proxy.h"
 #include "tls/policy.h"
 
 static const char *or_null(const char *text)
@@ -152,7 +153,7 @@ static const char proxying[] =
     "    # What a client sends under that name nginx drops, for its underscores: leave that so.\n"
     "    underscores_in_headers off;\n"
     "    ignore_invalid_headers on;\n"
-    "    proxy_set_header X_Pqota_Client \"verify=$ssl_client_verify; serial=$ssl_client_serial; "
+    "    proxy_set_header " PROXY_CLIENT_FIELD " \"verify=$ssl_client_verify; serial=$ssl_client_serial; "
     "sha1=$ssl_client_fingerprint; issuer=$ssl_client_i_dn\";\n"
     "\n"
     "    location / {\n"
