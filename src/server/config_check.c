@@ -80,6 +80,11 @@ static int check_unix(const struct server_config *c, struct err *e)
     if (strlen(c->unix_path) >= room)
         return err_set(e, ERR_TOO_LARGE, "[unix] path = %s: a socket's path has at most %zu bytes",
                        c->unix_path, room - 1);
+    if (c->unix_proxy && (c->unix_mode & 02) != 0)
+        return err_set(e, ERR_CONFLICT,
+                       "[unix] mode = 0%o with proxy = yes lets every program on this machine act as any "
+                       "operator: use 0660, and put the proxy's user into the socket's group",
+                       (unsigned)c->unix_mode);
     int rc = folder_of(c->unix_path, folder, sizeof folder, e);
     return rc == 0 ? check_folder(folder, "[unix] path", e) : rc;
 }

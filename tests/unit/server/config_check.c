@@ -144,6 +144,7 @@ static void what_does_not(void **state)
     CHECK_FAILS(fx, "[server]\ndata_dir = no/such/folder\n", "data_dir", "no/such");
     CHECK_FAILS(fx, "[server]\ndata_dir = pki/server.pem\n", "is not a folder");
     CHECK_FAILS(fx, "[unix]\npath = nowhere/s.sock\n", "[unix] path", "nowhere");
+    CHECK_FAILS(fx, "[unix]\nproxy = yes\nmode = 0666\n", "[unix] mode = 0666", "0660");
     char text[256];
     snprintf(text, sizeof text, "[unix]\npath = %0120d\n", 1);
     CHECK_FAILS(fx, text, "at most 107 bytes");
