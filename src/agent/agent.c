@@ -161,8 +161,8 @@ static bool active(const struct agent *a, struct pqota_status *st)
     return st->state != PQOTA_IDLE;
 }
 
-/* Sleeps, unless a signal comes, or a hint over MQTT. A hint asks for a poll, so it waits until one is
-   possible: it neither shortens a pause after a failure nor the time until an update is confirmed. */
+/* Sleeps, unless a signal comes, or a hint over MQTT. A hint asks for a poll, so while an update is under way
+   it waits for its end, and shortens none of its pauses; one after a poll that failed it does shorten. */
 static void wait_s(struct agent *a, int64_t seconds)
 {
     int64_t until = clock_mono_ms(&clock_system) + seconds * 1000;

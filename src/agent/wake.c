@@ -67,15 +67,19 @@ static int64_t random_up_to(int64_t ms)
     return (int64_t)v % (ms + 1);
 }
 
-static void ask_for_poll(struct wake *w, int64_t in_ms)
+/* A broker that invents hints must not make the fleet ask all along. Milliseconds until the poll, or -1: it is
+   asked for already. */
+static int64_t ask_for_poll(struct wake *w, int64_t in_ms)
 {
-    int64_t due = now_ms() + in_ms;
+    int64_t now = now_ms(), due = now + in_ms, least = w->paid_ms - (WAKE_BURST - 1) * WAKE_EVERY_MS;
     uint64_t one = 1;
+    due = due > least ? due : least;
     if (w->due_ms != 0 && w->due_ms <= due)
-        return;
+        return -1;
     w->due_ms = due;
     if (write(w->event, &one, sizeof one) < 0 && errno != EAGAIN)
         log_error("wake", "the agent cannot be woken");
+    return due - now;
 }
 
 static bool is_same(const struct wake_hint *a, const struct wake_hint *b)
@@ -103,10 +107,10 @@ static void on_hint(struct wake *w, const char *payload, size_t n)
     if (is_same(&hint, &w->last))
         return;
     w->last = hint;
-    int64_t wait = random_up_to(jitter * 1000);
-    log_info("wake", "the server has something: polling", LOG_I64("deployment", hint.deployment),
-             LOG_I64("in_ms", wait));
-    ask_for_poll(w, wait);
+    int64_t wait = ask_for_poll(w, random_up_to(jitter * 1000));
+    if (wait >= 0)
+        log_info("wake", "the server has something: polling", LOG_I64("deployment", hint.deployment),
+                 LOG_I64("in_ms", wait));
 }
 
 static void on_message(void *ctx, const char *topic, const char *payload, size_t n, bool retained)
@@ -219,8 +223,9 @@ int64_t wake_due(struct wake *w)
     pthread_mutex_lock(&w->lock);
     if (read(w->event, &count, sizeof count) < 0 && errno != EAGAIN)
         log_error("wake", "the event descriptor cannot be read");
-    int64_t left = w->due_ms == 0 ? -1 : w->due_ms - now_ms();
+    int64_t now = now_ms(), left = w->due_ms == 0 ? -1 : w->due_ms - now;
     if (w->due_ms != 0 && left <= 0) {
+        w->paid_ms = (w->paid_ms > now ? w->paid_ms : now) + WAKE_EVERY_MS;
         w->due_ms = 0;
         left = 0;
     }

@@ -13,6 +13,9 @@
 #include "mqtt/mqtt.h"
 
 #define WAKE_JITTER_MAX_S 3600 /* whatever a hint says */
+/* However many hints there are: so many polls at once, and then one in so long. */
+#define WAKE_BURST 5
+#define WAKE_EVERY_MS ((int64_t)30000)
 
 struct wake_hint { /* which one it was */
     int64_t deployment, release;
@@ -29,7 +32,8 @@ struct wake {
     pthread_mutex_t lock; /* for what follows: the client's thread has it too */
     char ca[PATH_MAX];
     int64_t clock_floor;
-    int64_t due_ms; /* monotonic; 0: nothing is asked for */
+    int64_t due_ms;  /* monotonic; 0: nothing is asked for */
+    int64_t paid_ms; /* monotonic: what the polls so far would have taken at one in WAKE_EVERY_MS */
     struct wake_hint last;
     enum { WAKE_NEW, WAKE_UP, WAKE_DOWN } state; /* as it was logged */
     bool complained;                             /* of a hint that is none */

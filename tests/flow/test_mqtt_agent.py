@@ -198,6 +198,26 @@ def test_hints_that_are_none(slow, broker, make_agent):
     assert int(re.search(r"deployment=7 in_ms=(\d+)", log(agent))[1]) <= 3600_000
 
 
+def test_hints_without_end(slow, broker, make_agent):
+    """A broker that invents one after the other gets five polls, and then one in half a minute."""
+    agent = make_agent(slow, "gateway-9", "gw", settings={**LONG, "agent.broker": broker.broker})
+    agent.enrol()
+    settled(agent, slow)
+    with Client(broker, broker.server_credential()) as server_side:
+        server_side.wait("up")
+        sent = 0
+
+        def is_held_back():
+            nonlocal sent
+            sent += 1
+            server_side.say(f"pub {sent} 0 ota/devices/gateway-9/update " + hint(sent))
+            return re.search(r"in_ms=[23]\d{4}\b", log(agent))
+
+        wait_for(is_held_back, what="a poll is put off")
+        waits = [int(ms) for ms in re.findall(r"in_ms=(\d+)", log(agent))]
+        assert waits[:5] == [0] * 5 and len(waits) == 6, waits
+
+
 def test_a_herd_spreads(slow, broker, make_agent, capfd):
     """Ten devices woken at once come within the time that the hint says, not in one moment."""
     agents = [
