@@ -25,6 +25,11 @@ static int write_note(struct db *db, void *arg, struct err *e)
 {
     struct broker *b = arg;
     int rc = 0;
+    pthread_mutex_lock(&b->lock);
+    bool forget = b->forget;
+    pthread_mutex_unlock(&b->lock);
+    if (forget) /* the rows that are there now are others */
+        return 0;
     for (size_t i = 0; rc == 0 && i < b->note.count; i++)
         rc = store_outbox_done(db, b->note.rows[i], e);
     if (rc == 0 && b->note.event >= 0)

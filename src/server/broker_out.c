@@ -46,7 +46,6 @@ static void forget_slots(struct broker *b)
 
 void broker_out_up(struct broker *b)
 {
-
     pthread_mutex_lock(&b->lock);
     forget_slots(b);
     b->up = true;
@@ -345,17 +344,25 @@ static void reset(struct broker *b)
     struct err e = {0};
     int64_t cursor;
     pthread_mutex_lock(&b->lock);
+    if (b->forget)
+        b->acked_count = 0; /* of what was given while the database changed */
     bool now = b->reset && b->up && !b->writing && b->acked_count == 0;
+    if (now) {
+        forget_slots(b);
+        b->reset = b->forget = false;
+    }
     pthread_mutex_unlock(&b->lock);
     if (!now)
         return;
-    if (store_outbox_event_cursor(b->reader, &cursor, &e) != 0) {
+    bool known = store_outbox_event_cursor(b->reader, &cursor, &e) == 0;
+    if (!known)
         complain(b, NOT_MADE, &e);
+    pthread_mutex_lock(&b->lock);
+    if (!known) {
+        b->reset = b->forget = true; /* what was given counts for nothing */
+        pthread_mutex_unlock(&b->lock);
         return;
     }
-    pthread_mutex_lock(&b->lock);
-    forget_slots(b);
-    b->reset = b->forget = false;
     b->retry_ms = 0;
     b->given[STREAM_ROWS] = 0;
     b->given[STREAM_EVENTS] = b->noted_event = cursor;
