@@ -67,8 +67,8 @@ static int64_t random_up_to(int64_t ms)
     return (int64_t)v % (ms + 1);
 }
 
-/* A broker that invents hints must not make the fleet ask all along. Milliseconds until the poll, or -1: it is
-   asked for already. */
+/* A broker that invents hints must not make the fleet ask all along. Milliseconds until the poll, or -1 where
+   one is asked for already. */
 static int64_t ask_for_poll(struct wake *w, int64_t in_ms)
 {
     int64_t now = now_ms(), due = now + in_ms, least = w->paid_ms - (WAKE_BURST - 1) * WAKE_EVERY_MS;

@@ -46,6 +46,7 @@ struct session {
     struct err why;  /* set: the connection is to end */
     char said[200];  /* the last error that libmosquitto logged */
     uint64_t seen;   /* bytes that had come when the last whole packet was there */
+    uint64_t turn;   /* and when the loop's turn began */
     int64_t up_at;   /* monotonic ms */
     int64_t give_up; /* monotonic ms: connected by then, or said goodbye by then */
     struct {

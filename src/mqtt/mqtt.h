@@ -40,6 +40,7 @@ struct mqtt_settings {  /* copied, but for the context, which gets a reference *
     int keepalive_s;                  /* 0: 60 */
     const char *const *subscriptions; /* topic filters, QoS 1 */
     size_t subscription_count;
+    bool fresh_only; /* nothing that the broker retains is sent for them */
     /* Makes the TLS context anew for every connection, so that a renewed certificate is used. `host` is to go
        into tls_config.host. */
     int (*tls)(void *ctx, const char *host, struct tls_ctx **out, struct err *e);

@@ -17,6 +17,7 @@
 
 #define PACKET_MAX (MQTT_PAYLOAD_MAX + MQTT_TOPIC_MAX + 4096) /* with properties; the broker is told */
 #define UNREAD_MAX (3 * PACKET_MAX)                           /* bytes, with TLS around them */
+#define TURN_MAX PACKET_MAX    /* bytes read before the loop looks at everything else again */
 #define MQTT_SESSION_PRESENT 1 /* in CONNACK's flags (MQTT 5 section 3.2.2.1) */
 #define LOOK_MS 5000           /* at most between two looks at the keep-alive */
 
@@ -63,7 +64,8 @@ static void on_connect(struct mosquitto *m, void *arg, int reason, int flags, co
         is_up(c);
         return;
     }
-    int rc = mosquitto_subscribe_multiple(m, NULL, (int)c->set.subscription_count, c->filters, 1, 0, NULL);
+    int rc = mosquitto_subscribe_multiple(m, NULL, (int)c->set.subscription_count, c->filters, 1,
+                                          c->set.fresh_only ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : 0, NULL);
     if (rc != MOSQ_ERR_SUCCESS)
         err_set(&c->s.why, ERR_IO, "cannot subscribe at the broker %s: %s", c->broker,
                 mosquitto_strerror(rc));
@@ -90,8 +92,13 @@ static void on_message(struct mosquitto *m, void *arg, const struct mosquitto_me
                        const mosquitto_property *props)
 {
     struct mqtt_client *c = arg;
-    (void)m, (void)props;
-    if (c->set.handlers.message == NULL)
+    uint16_t alias = 0;
+    (void)m;
+    if (mosquitto_property_read_int16(props, MQTT_PROP_TOPIC_ALIAS, &alias, false) != NULL &&
+        c->s.why.code == 0) /* we allow none (MQTT 5 section 3.1.2.11.5), and libmosquitto keeps them all */
+        err_set(&c->s.why, ERR_INVALID, "the broker %s uses topic aliases, which were not allowed",
+                c->broker);
+    if (c->set.handlers.message == NULL || c->s.why.code != 0)
         return;
     size_t n = message->payloadlen > 0 ? (size_t)message->payloadlen : 0;
     char *copy = n <= MQTT_PAYLOAD_MAX ? malloc(n + 1) : NULL;
@@ -154,7 +161,7 @@ static void on_log(struct mosquitto *m, void *arg, int level, const char *text)
 {
     struct mqtt_client *c = arg;
     (void)m;
-    if (c->s.ssl != NULL)
+    if (c->s.ssl != NULL && strstr(text, " received ") != NULL)
         c->s.seen = BIO_number_read(SSL_get_rbio(c->s.ssl));
     if ((level & MOSQ_LOG_ERR) != 0)
         snprintf(c->s.said, sizeof c->s.said, "%s", text);
@@ -205,13 +212,19 @@ static void on_tls_state(const SSL *ssl, int where, int ret)
     (void)SSL_set_tlsext_host_name((SSL *)(uintptr_t)ssl, name ? c->host : NULL);
 }
 
-/* Called before each read from the socket: libmosquitto itself would take a message of 256 MiB. */
+/* Called before each read from the socket: libmosquitto itself would take a message of 256 MiB, and not come
+   back from reading while the broker is faster. */
 static long on_bio(BIO *bio, int oper, const char *data, size_t n, int argi, long argl, int ret, size_t *done)
 {
     struct mqtt_client *c = (struct mqtt_client *)(void *)BIO_get_callback_arg(bio);
     (void)data, (void)n, (void)argi, (void)argl, (void)done;
-    if (oper != BIO_CB_READ || BIO_number_read(bio) - c->s.seen <= UNREAD_MAX)
+    uint64_t came = BIO_number_read(bio);
+    if (oper != BIO_CB_READ || (came - c->s.seen <= UNREAD_MAX && came - c->s.turn <= TURN_MAX))
         return ret;
+    if (came - c->s.seen <= UNREAD_MAX) {
+        BIO_set_retry_read(bio); /* the rest is for the next turn */
+        return -1;
+    }
     if (c->s.why.code == 0)
         err_set(&c->s.why, ERR_TOO_LARGE, "the broker %s sends a message over the limit of %d bytes",
                 c->broker, MQTT_PAYLOAD_MAX);
@@ -320,7 +333,8 @@ static short events(const struct session *s)
 {
     if (SSL_in_init(s->ssl))
         return SSL_want_read(s->ssl) ? POLLIN : POLLOUT;
-    return mosquitto_want_write(s->m) ? POLLIN | POLLOUT : POLLIN;
+    /* A broker that does not take our receipts is not listened to: they would pile up. */
+    return mosquitto_want_write(s->m) ? POLLOUT : POLLIN;
 }
 
 static int socket_error(int fd)
@@ -340,6 +354,8 @@ static int step(struct mqtt_client *c, short ready)
     if ((ready & POLLERR) != 0 && (ready & POLLIN) == 0 &&
         (errno = socket_error(mosquitto_socket(s->m))) != 0)
         return MOSQ_ERR_ERRNO;
+    s->turn = BIO_number_read(SSL_get_rbio(s->ssl));
+    errno = 0; /* libmosquitto stops at an EAGAIN, also at one from before */
     if ((ready & (POLLIN | POLLHUP)) != 0)
         rc = mosquitto_loop_read(s->m, 1);
     if (rc == MOSQ_ERR_SUCCESS && (ready & (POLLOUT | POLLERR)) != 0)
@@ -371,7 +387,8 @@ static int wait_and_step(struct mqtt_client *c)
     struct session *s = &c->s;
     struct pollfd fds[2] = {{.fd = c->wake, .events = POLLIN},
                             {.fd = mosquitto_socket(s->m), .events = events(s)}};
-    int64_t left = s->give_up != 0 ? s->give_up - now_ms() : LOOK_MS;
+    bool decrypted = SSL_pending(s->ssl) > 0 && (fds[1].events & POLLIN) != 0; /* poll does not see it */
+    int64_t left = decrypted ? 0 : s->give_up != 0 ? s->give_up - now_ms() : LOOK_MS;
     int n = poll(fds, 2, left < 0 ? 0 : left < LOOK_MS ? (int)left : LOOK_MS);
     if (n < 0 && errno != EINTR)
         return MOSQ_ERR_ERRNO;
@@ -380,7 +397,8 @@ static int wait_and_step(struct mqtt_client *c)
         return MOSQ_ERR_ERRNO;
     errno = 0;
     int rc = s->up ? send_queue(c) : MOSQ_ERR_SUCCESS;
-    return rc == MOSQ_ERR_SUCCESS ? step(c, n > 0 ? fds[1].revents : 0) : rc;
+    short ready = n > 0 ? fds[1].revents : 0;
+    return rc == MOSQ_ERR_SUCCESS ? step(c, decrypted ? (short)(ready | POLLIN) : ready) : rc;
 }
 
 static int session_loop(struct mqtt_client *c, int64_t reach_by, struct err *e)

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import socket
-import ssl
 import stat
 import threading
 
@@ -157,37 +156,6 @@ def test_not_tls(server, tmp_path, devices):
         with Client(broker, devices["dev-1"], host=f"localhost:{port}") as c:
             assert "wrong version number" in c.wait("down crypto")
         thread.join()
-
-
-def test_hostile_broker(server, tmp_path, devices):
-    """One that announces a message of 256 MiB is left before it has sent much of it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(server.dir / "pki/server.pem", server.dir / "pki/server.key")
-    sent = 0
-
-    def answer(listener):
-        nonlocal sent
-        plain, _ = listener.accept()
-        with context.wrap_socket(plain, server_side=True) as peer, contextlib.suppress(OSError):
-            peer.recv(65536)  # CONNECT
-            peer.sendall(bytes.fromhex("2003000000"))  # CONNACK
-            packet = peer.recv(65536)  # SUBSCRIBE
-            peer.sendall(bytes.fromhex("9004") + packet[2:4] + bytes.fromhex("0001"))  # SUBACK
-            peer.sendall(bytes.fromhex("30ffffff7f"))  # PUBLISH, the longest there is
-            while sent < 1 << 28:
-                sent += peer.send(bytes(65536))
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer, args=(listener,))
-        thread.start()
-        broker = Mosquitto(server, tmp_path)
-        host = f"localhost:{listener.getsockname()[1]}"
-        with Client(broker, devices["dev-1"], "ota/x", host=host) as c:
-            c.wait("up")
-            assert "over the limit of 65536" in c.wait("down too-large")
-        thread.join()
-    assert sent < 64 << 20
 
 
 @pytest.mark.parametrize("how", [15, 9])
