@@ -121,6 +121,7 @@ static int connect_broker(struct broker *b, struct err *e)
         .session_seconds = BROKER_SESSION_S,
         .subscriptions = topics,
         .subscription_count = 1,
+        .fresh_only = true, /* a report that a device has retained would come with each connection */
         .tls = make_tls,
         .handlers = {.ctx = b,
                      .up = on_up,
