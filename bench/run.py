@@ -129,7 +129,10 @@ def priority():
 
 
 def measure_row(row, bench, table, given):
-    """The configurations in turn, round by round, so that the machine's drift meets all of them."""
+    """The configurations in turn, round by round, so that the machine's drift meets all of them.
+
+    Answers the rate that was asked for, None when it was as much as there could be.
+    """
     names = [n for n, c in bench.configs.items() if row.kind in c.paths]
     rate = rate_for(row, table, bench, given)
     for i in range(given.rounds):
@@ -143,6 +146,7 @@ def measure_row(row, bench, table, given):
                 )
             except measure.Failed as error:
                 table.fail(row, name, str(error))
+    return rate
 
 
 def calibration(values):
@@ -153,11 +157,11 @@ def run(given, rows):
     table, speeds = tables.Table(), [measure.calibrate()]
     names = given.configs or list(Bench.NAMES)
     begin = time.monotonic()
-    bench = Bench(given.place / "work", names, FIRMWARE_MIB)
+    bench, rates = Bench(given.place / "work", names, FIRMWARE_MIB), {}
     try:
         for row in rows:
             say(f"bench: {time.monotonic() - begin:4.0f} s  {row.name}")
-            measure_row(row, bench, table, given)
+            rates[row.name] = measure_row(row, bench, table, given)
             speeds.append(measure.calibrate())
     finally:
         bench.stop()
@@ -166,7 +170,7 @@ def run(given, rows):
     lines = {(r.name, n): table.line(r, n) for r in rows for n in done if (r.name, n) in table.found}
     doubts = {key: table.doubts(next(r for r in rows if r.name == key[0]), key[1]) for key in lines}
     head["doubts"] = [{"row": r, "config": c, "doubts": d} for (r, c), d in doubts.items() if d]
-    head["rates"] = {r.name: rate_for(r, table, bench, given) for r in rows if r.rate_of}
+    head["rates"] = {name: rate for name, rate in rates.items() if rate is not None}
     save(given.place, rows, done, lines, head)
     print(head["machine"], head["versions"], head["settings"], sep="\n")
     print(report.text(rows, done, lines, doubts))

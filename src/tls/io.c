@@ -56,6 +56,8 @@ static int flush(BIO *bio, struct tls_io *io)
     enum tls_io_flush r = tls_io_flush(io);
     if (r == TLS_IO_FULL)
         BIO_set_retry_write(bio);
+    if (r == TLS_IO_EMPTY)
+        io->begun = false;
     return r == TLS_IO_EMPTY;
 }
 
@@ -64,7 +66,7 @@ static int io_write(BIO *bio, const char *p, size_t n, size_t *done)
 {
     struct tls_io *io = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if (io->gather && buf_add(&io->out, p, n) == 0) {
+    if (io->gather && io->begun && buf_add(&io->out, p, n) == 0) {
         *done = n;
         return 1;
     }
@@ -76,6 +78,7 @@ static int io_write(BIO *bio, const char *p, size_t n, size_t *done)
             BIO_set_retry_write(bio);
         return -1;
     }
+    io->begun = true;
     *done = (size_t)sent;
     return 1;
 }

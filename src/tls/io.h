@@ -1,6 +1,8 @@
 /*
  * The bytes under TLS: a BIO over a socket that never blocks, never raises SIGPIPE, remembers why it failed,
- * and during the handshake gathers a whole flight into one send (OpenSSL would cut it every 4096 bytes).
+ * and during the handshake sends a flight in two pieces (OpenSSL would cut it every 4096 bytes): what there is
+ * when its own buffer is full for the first time, so that the peer has the key share while we still sign, and
+ * the rest.
  */
 #ifndef PQOTA_TLS_IO_H
 #define PQOTA_TLS_IO_H
@@ -15,7 +17,8 @@ struct tls_io {
     int fd;
     int error;   /* errno of the last call that failed for good, or 0 */
     bool eof;    /* the peer closed its direction */
-    bool gather; /* writes wait for a flush */
+    bool gather; /* writes wait for a flush, but for a flight's first */
+    bool begun;  /* this flight's first piece is out */
     struct buf out;
 };
 
