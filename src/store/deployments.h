@@ -42,8 +42,8 @@ int store_candidates(struct db *db, struct arena *a, int64_t device, const char 
 
 /* Devices that it is or was for, or that have an action of it, and that did not report its end; in the order
    of their pk, above `after`. out has room for `look`, which is how many devices are looked at in one call at
-   most (some may be left out). *last: the pk of the last one looked at; *end: there are no others. Tags as they
-   are now. */
+   most (some may be left out). *last: the pk of the last one looked at; *end: there are no others. Tags as
+   they are now. */
 int store_deployment_members(struct db *db, const struct deployment *d, int64_t after, size_t look,
                              int64_t *out, size_t *count, int64_t *last, bool *end, struct err *e) MUST_CHECK;
 /* About how many devices it is for; counting stops at `most`. */

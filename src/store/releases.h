@@ -24,6 +24,9 @@ int store_release_latest(struct db *db, struct arena *a, const char *model, stru
    changed. */
 int store_release_latest_whole(struct db *db, struct arena *a, const char *model, struct release *out,
                                struct err *e) MUST_CHECK;
+/* The same for a device's model, at one moment. */
+int store_release_latest_of(struct db *db, struct arena *a, const char *device_id, struct release *out,
+                            struct err *e) MUST_CHECK;
 /* Fills models, artifacts and the highest sequence of a release that was read. */
 int store_release_details(struct db *db, struct arena *a, struct release *r, struct err *e) MUST_CHECK;
 

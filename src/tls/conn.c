@@ -77,6 +77,13 @@ void tls_conn_free(struct tls_conn *conn)
     free(conn);
 }
 
+/* What an earlier call left would be taken for this one's. Looking costs less than clearing. */
+static void clear_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 static enum tls_step broken(struct err *e)
 {
     err_set(e, ERR_IO, "the TLS connection failed before");
@@ -163,7 +170,7 @@ enum tls_step tls_handshake(struct tls_conn *conn, struct err *e)
         return TLS_DONE;
     if (conn->state == TLS_FLUSHING)
         return flush(conn, e);
-    ERR_clear_error();
+    clear_errors();
     int ret = SSL_do_handshake(conn->ssl);
     if (ret == 1) {
         if (conclude(conn, e) != 0) {
@@ -180,7 +187,7 @@ enum tls_step tls_read(struct tls_conn *conn, void *buf, size_t size, size_t *n,
 {
     if (conn->state != TLS_OPEN)
         return broken(e);
-    ERR_clear_error();
+    clear_errors();
     size_t got = 0;
     if (SSL_read_ex(conn->ssl, buf, size, &got) != 1)
         return stopped(conn, 0, e);
@@ -192,7 +199,7 @@ enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, siz
 {
     if (conn->state != TLS_OPEN)
         return broken(e);
-    ERR_clear_error();
+    clear_errors();
     size_t took = 0;
     if (SSL_write_ex(conn->ssl, buf, size, &took) == 1) {
         *n = took;

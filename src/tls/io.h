@@ -1,8 +1,8 @@
 /*
  * The bytes under TLS: a BIO over a socket that never blocks, never raises SIGPIPE, remembers why it failed,
- * and during the handshake sends a flight in two pieces (OpenSSL would cut it every 4096 bytes): what there is
- * when its own buffer is full for the first time, so that the peer has the key share while we still sign, and
- * the rest.
+ * and during the handshake sends a flight in two pieces (OpenSSL would cut it every 4096 bytes): what there
+ * is when its own buffer is full for the first time, so that the peer has the key share while we still
+ * sign, and the rest.
  */
 #ifndef PQOTA_TLS_IO_H
 #define PQOTA_TLS_IO_H

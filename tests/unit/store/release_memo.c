@@ -88,6 +88,40 @@ static void test_kept_until_something_changes(void **state)
     store_reader_free(db);
 }
 
+static void test_of_a_device(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    struct db *db;
+    struct release r;
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    char path[PATH_MAX];
+    add(f, "1", "m");
+    fixture_exec(fixture_path(f, "pqota.db", path),
+                 "INSERT INTO device (id, model, created_at) VALUES ('d', 'm', 1), ('e', 'none', 1)");
+    assert_ok(store_reader_new(f->store, &db, &f->e), f->e);
+    sqlite3_trace_v2(db_raw(db), SQLITE_TRACE_STMT, count_statement, NULL);
+    for (int i = 1; i < 4; i++) {
+        char version[8];
+        snprintf(version, sizeof version, "%d", i);
+        statements = 0;
+        assert_ok(store_release_latest_of(db, &a, "d", &r, &f->e), f->e);
+        assert_in_range(statements, 2, 10);
+        statements = 0;
+        assert_ok(store_release_latest_of(db, &a, "d", &r, &f->e), f->e);
+        assert_int_equal(statements, 1); /* the device alone */
+        assert_string_equal(r.version, version);
+        assert_true(db_idle(db));
+        snprintf(version, sizeof version, "%d", i + 1);
+        add(f, version, "m");
+    }
+    assert_int_equal(store_release_latest_of(db, &a, "e", &r, &f->e), ERR_NOT_FOUND);
+    assert_int_equal(store_release_latest_of(db, &a, "x", &r, &f->e), ERR_NOT_FOUND);
+    assert_true(db_idle(db));
+    store_reader_free(db);
+}
+
 /* A restore is another process. */
 static void test_changed_by_another_process(void **state)
 {
@@ -174,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_kept_until_something_changes, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_of_a_device, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_changed_by_another_process, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_writer, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_many_models, fixture_setup, fixture_teardown),
