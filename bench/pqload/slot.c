@@ -11,8 +11,8 @@
 const char *const error_names[ERROR_KINDS] = {"connect", "handshake", "io",     "closed",
                                               "http",    "status",    "timeout"};
 
-/* As a device has it. With the megabytes that Linux would give, what is measured on one machine is whether what
-   is under way still is in the processor's cache. */
+/* As a device has it. With the megabytes that Linux would give, what is measured on one machine is whether
+   what is under way still is in the processor's cache. */
 #define RECEIVE_BYTES 131072
 
 static void drive(struct slot *s);
