@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "pki/pki.h"
+#include "tls/policy.h"
 
 #define ROOTS_MAX (1u << 20)
 #define CLOCK_SLACK_S 3600 /* valid from so long ago, for a server whose clock is behind */
@@ -17,18 +18,6 @@ CLEANUP_DEFINE(key, EVP_PKEY, pki_key_free);
 #define auto_key CLEANUP(key_cleanup)
 CLEANUP_DEFINE(ca, struct pki_ca, pki_ca_free);
 #define auto_ca CLEANUP(ca_cleanup)
-
-/* The key's kind that the profile's policy takes. */
-static const char *key_algorithm(const struct profile *p)
-{
-    static const struct {
-        const char *policy, *algorithm;
-    } rows[] = {{"cnsa2", "mldsa87"}, {"constrained", "mldsa44"}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (p->policy != NULL && strcmp(p->policy, rows[i].policy) == 0)
-            return rows[i].algorithm;
-    return "mldsa65";
-}
 
 static int load_ca(const struct credential_request *r, struct arena *a, struct pki_ca **ca, struct err *e)
 {
@@ -94,9 +83,12 @@ int credential_make(const struct credential_request *r, struct arena *a, int64_t
     auto_key EVP_PKEY *key = NULL;
     struct pki_cert cert;
     struct credential c = {.dir = r->out_dir != NULL ? r->out_dir : r->name};
+    char algorithm[TLS_KEY_NAME_MAX];
     int rc = load_ca(r, a, &ca, e);
     if (rc == 0)
-        rc = pki_key_generate(key_algorithm(r->profile), &key, e);
+        rc = tls_policy_key(r->profile->policy, NULL, algorithm, e);
+    if (rc == 0)
+        rc = pki_key_generate(algorithm, &key, e);
     if (rc != 0)
         return rc;
     struct pki_issue what = {.purpose = PKI_CLIENT,

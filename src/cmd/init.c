@@ -40,11 +40,7 @@ const char usage_init[] =
     "  --port PORT        where to listen (default: 8443)\n"
     "  -h, --help         this text\n";
 
-static const struct init_policy policies[] = {
-    {"balanced", "mldsa65"},
-    {"cnsa2", "mldsa87"},
-    {"constrained", "mldsa44"},
-};
+static const char *const policies[] = {"balanced", "cnsa2", "constrained"}; /* the first is the default */
 
 const char *init_path(const struct init *in, const char *fmt, ...)
 {
@@ -63,11 +59,11 @@ void init_say(const struct init *in, bool made, const char *path, const char *wh
     printf("  %s   %-24s %s\n", made ? "made" : "kept", inside ? path + n + 1 : path, what);
 }
 
-static const struct init_policy *find_policy(const char *name)
+static const char *find_policy(const char *name)
 {
     for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++)
-        if (strcmp(policies[i].name, name) == 0)
-            return &policies[i];
+        if (strcmp(policies[i], name) == 0)
+            return policies[i];
     return NULL;
 }
 
@@ -176,7 +172,7 @@ static int make_config(struct init *in, const struct asked *asked, struct server
     if (!in->config_kept) {
         in->port = asked->port != 0 ? (uint16_t)asked->port : DEFAULT_PORT;
         const char *listen = arena_printf(in->arena, "[::]:%u, 0.0.0.0:%u", in->port, in->port);
-        const char *values[] = {"tls.policy", asked->policy != NULL ? asked->policy : policies[0].name,
+        const char *values[] = {"tls.policy", asked->policy != NULL ? asked->policy : policies[0],
                                 "tls.listen", listen, NULL};
         auto_buf struct buf text;
         buf_init(&text, CONFIG_MAX);
@@ -307,7 +303,7 @@ static int make_profile(struct init *in, struct err *e)
         "[profile]\nserver = https://%s%s%s:%u\ncertificate = %s.pem\nkey = %s.key\n"
         "ca = server-ca.pem\npolicy = %s\n",
         six ? "[" : "", in->hosts[0], six ? "]" : "", in->port, in->admin != NULL ? in->admin : "admin",
-        in->admin != NULL ? in->admin : "admin", in->policy->name);
+        in->admin != NULL ? in->admin : "admin", in->policy);
     if (path == NULL || roots == NULL || from == NULL || text == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the operator's profile");
     auto_buf struct buf pem;

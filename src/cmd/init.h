@@ -9,15 +9,10 @@
 #include "base/err.h"
 #include "pki/pki.h"
 
-struct init_policy {
-    const char *name;
-    const char *key; /* algorithm of roots and leaves: a chain is as strong as its weakest signature */
-};
-
 struct init {
     const char *dir;
-    const struct init_policy *policy;
-    const char *admin;                    /* NULL: the first run made one; that is enough */
+    const char *policy; /* of roots and leaves: a chain is as strong as its weakest signature */
+    const char *admin;  /* NULL: the first run made one; that is enough */
     const char *hosts[PKI_NAMES_MAX + 1]; /* names of the server, NULL-ended; the first is in the profile */
     uint16_t port;
     int64_t now_s;

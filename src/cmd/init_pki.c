@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/rand.h"
 #include "cmd/init.h"
+#include "tls/policy.h"
 
 #define ROOT_DAYS 7305 /* 20 years */
 #define DAY_S 86400LL
@@ -29,7 +30,10 @@ static int have_key(const struct init *in, const char *path, EVP_PKEY **out, str
     if (file_exists(path))
         return pki_key_load(path, out, e);
     auto_key EVP_PKEY *key = NULL;
-    int rc = pki_key_generate(in->policy->key, &key, e);
+    char algorithm[TLS_KEY_NAME_MAX];
+    int rc = tls_policy_key(in->policy, NULL, algorithm, e);
+    if (rc == 0)
+        rc = pki_key_generate(algorithm, &key, e);
     if (rc == 0)
         rc = pki_key_save(key, path, e);
     if (rc == 0)

@@ -8,6 +8,7 @@
 #include "pki/pki.h"
 #include "server/broker_impl.h"
 #include "server/server.h"
+#include "tls/policy.h"
 
 #define PEM_MAX 65536
 #define BACKDATE_S 3600
@@ -30,13 +31,6 @@ static bool is_due(const char *file, int64_t now_s)
            now_s >= cert.not_before + (cert.not_after - cert.not_before) / 3 * 2;
 }
 
-static const char *algorithm_of(const char *policy)
-{
-    return strcmp(policy, "cnsa2") == 0         ? "mldsa87"
-           : strcmp(policy, "constrained") == 0 ? "mldsa44"
-                                                : "mldsa65";
-}
-
 /* A key that is not there is made, unless it is somewhere else than in a file. */
 static int have_key(const struct server_config *c, EVP_PKEY **out, struct err *e)
 {
@@ -45,7 +39,10 @@ static int have_key(const struct server_config *c, EVP_PKEY **out, struct err *e
     if (uri || file_exists(c->mqtt_key))
         return pki_key_load(c->mqtt_key, out, e);
     CLEANUP(key_cleanup) EVP_PKEY *key = NULL;
-    int rc = pki_key_generate(algorithm_of(c->tls_policy), &key, e);
+    char algorithm[TLS_KEY_NAME_MAX];
+    int rc = tls_policy_key(c->tls_policy, c->tls_sig[0] != '\0' ? c->tls_sig : NULL, algorithm, e);
+    if (rc == 0)
+        rc = pki_key_generate(algorithm, &key, e);
     if (rc == 0)
         rc = pki_key_save(key, c->mqtt_key, e);
     if (rc == 0)

@@ -94,6 +94,15 @@ static const struct tls_policy *find_policy(const char *name)
     return NULL;
 }
 
+int tls_policy_key(const char *policy, const char *sig, char out[TLS_KEY_NAME_MAX], struct err *e)
+{
+    struct tls_algs algs;
+    int rc = tls_algs_resolve(policy, NULL, sig, &algs, e);
+    if (rc == 0)
+        snprintf(out, TLS_KEY_NAME_MAX, "%.*s", (int)strcspn(algs.sigalgs, ":"), algs.sigalgs);
+    return rc;
+}
+
 bool tls_policy_is_post_quantum(const char *name)
 {
     const struct tls_policy *p = name != NULL ? find_policy(name) : NULL;

@@ -29,6 +29,9 @@ struct tls_algs {
 /* Each may be NULL: policy is then "balanced", kem and sig the policy's own. */
 int tls_algs_resolve(const char *policy, const char *kem, const char *sig, struct tls_algs *out,
                      struct err *e) MUST_CHECK;
+#define TLS_KEY_NAME_MAX 32
+/* What a key made to be shown under these rules is to sign with ("mldsa65"): the first that they take. */
+int tls_policy_key(const char *policy, const char *sig, char out[TLS_KEY_NAME_MAX], struct err *e) MUST_CHECK;
 /* Whether name (may be NULL) is a policy, and none of the insecure ones. */
 bool tls_policy_is_post_quantum(const char *name);
 

@@ -80,6 +80,30 @@ static void unknown_names_are_named(void **state)
     refuses(NULL, "ml\nkem", NULL, "odd characters");
 }
 
+static void keys_fit_their_policy(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy, *sig, *key;
+    } rows[] = {
+        {NULL, NULL, "mldsa65"},
+        {"balanced", NULL, "mldsa65"},
+        {"cnsa2", NULL, "mldsa87"},
+        {"constrained", NULL, "mldsa44"},
+        {"balanced", "mldsa87", "mldsa87"},
+        {"balanced", "dilithium2,mldsa65", "mldsa44"},
+    };
+    struct err e = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char key[TLS_KEY_NAME_MAX];
+        assert_int_equal(tls_policy_key(rows[i].policy, rows[i].sig, key, &e), 0);
+        assert_string_equal(key, rows[i].key);
+    }
+    char untouched[TLS_KEY_NAME_MAX] = "as it was";
+    assert_int_equal(tls_policy_key("none such", NULL, untouched, &e), ERR_INVALID);
+    assert_string_equal(untouched, "as it was");
+}
+
 static void only_the_insecure_policy_is_classical(void **state)
 {
     (void)state;
@@ -124,6 +148,7 @@ int main(void)
         cmocka_unit_test(policies_are_what_they_promise),
         cmocka_unit_test(names_are_read_in_any_case_and_dialect),
         cmocka_unit_test(unknown_names_are_named),
+        cmocka_unit_test(keys_fit_their_policy),
         cmocka_unit_test(only_the_insecure_policy_is_classical),
         cmocka_unit_test(a_chain_may_be_stronger_but_not_weaker),
     };
