@@ -13,7 +13,6 @@ Exit code 0: measured; 1: something could not be measured; 2: wrong usage.
 """
 
 import argparse
-import contextlib
 import datetime
 import json
 import os
@@ -28,6 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import chart  # noqa: E402
 import measure  # noqa: E402
+import priority  # noqa: E402
 import report  # noqa: E402
 import table as tables  # noqa: E402
 from configs import Bench  # noqa: E402
@@ -37,7 +37,6 @@ from rows import ROWS  # noqa: E402
 PLACE = TREE / "build" / "bench"
 SECONDS, QUICK_SECONDS = 1.2, 0.5
 FIRMWARE_MIB = 64
-PRIORITY = -15
 
 
 def options():
@@ -104,28 +103,6 @@ def rate_for(row, table, bench, given):
         figures, _ = measure.load(bench.configs["nginx"], base, bench.material, given.seconds)
         reached = [figures["per_second"]]
     return tables.median(reached) / 2 if reached else 100.0
-
-
-@contextlib.contextmanager
-def priority():
-    """Before what else runs here, where that is allowed; what is started inherits it.
-
-    Where the kernel groups processes by session (sched(7), autogroup), the nice value of the group counts.
-    """
-    group = pathlib.Path("/proc/self/autogroup")
-    before = re.search(r"nice (-?[0-9]+)", group.read_text())[1] if group.exists() else None
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
-        if before is not None:
-            group.write_text(str(PRIORITY))
-    except PermissionError:
-        say("bench: not allowed to raise the priority: what else runs on this machine disturbs more")
-    try:
-        yield
-    finally:
-        if before is not None:
-            with contextlib.suppress(PermissionError):
-                group.write_text(before)
 
 
 def measure_row(row, bench, table, given):
@@ -219,7 +196,7 @@ def main():
         say(f"bench: this needs processor cores {SERVER_CORE} and {LOAD_CORE}; there are {sorted(cores)}")
         return 1
     given.place.mkdir(parents=True, exist_ok=True)
-    with priority():
+    with priority.raised(say):
         return run(given, rows)
 
 

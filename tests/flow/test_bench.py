@@ -11,7 +11,7 @@ import threading
 import xml.etree.ElementTree
 
 import pytest
-from harness import ANYONE, BUILD, RELEASE, TREE, environment, free_port, run, wait_for
+from harness import ANYONE, BUILD, TREE, environment, free_port, run, wait_for
 
 sys.path.insert(0, str(TREE / "bench"))
 
@@ -227,6 +227,27 @@ def test_noise_and_a_session_that_is_never_resumed_are_told():
 
 # The last one's rate is half of what nginx reaches in a row that is not run here.
 ROWS_RUN = ("full", "keep", "idle", "handshake-load-mutual")
+
+
+PRIORITY = """
+import pathlib, sys, priority
+with priority.raised(print, pathlib.Path(sys.argv[1])):
+    print("within", *pathlib.Path(sys.argv[1]).read_text().split())
+"""
+
+
+@pytest.mark.parametrize("begin, within", [("", "within"), ("/autogroup-7 nice 3\n", "within -15")])
+def test_priority_on_any_kernel(begin, within, tmp_path):
+    """A process that is in no group has an empty /proc/self/autogroup."""
+    group = tmp_path / "autogroup"
+    group.write_text(begin)
+    env = environment(PYTHONPATH=str(TREE / "bench"))
+    lines = run([sys.executable, "-c", PRIORITY, group], env=env, check=0).out.splitlines()
+    if "could not be raised" in lines[0]:
+        within = f"within {begin}".strip()
+        del lines[0]
+    assert lines == [within]
+    assert group.read_text() == ("3" if begin else "")
 
 
 def test_the_table_is_written(tmp_path):
