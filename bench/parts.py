@@ -17,7 +17,8 @@ CONNECTIONS_MAX = 8192
 EXAMPLES = TREE / "python" / "examples"
 MODEL = "bench"
 
-NGINX_HEAD = """
+# Around every nginx that is measured; body is what its http block has besides.
+NGINX = """
 daemon off;
 pid nginx.pid;
 error_log stderr error;
@@ -26,13 +27,19 @@ worker_processes 1;
 events {{ worker_connections {connections}; }}
 http {{
     access_log off;
+    keepalive_requests 100000;
+    client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    {body}
+}}
+"""
+
+# One that answers itself or passes on to another program.
+SERVER = """
     default_type application/octet-stream;
     sendfile on;
     tcp_nopush on;
     keepalive_timeout 75s;
-    keepalive_requests 100000;
-    client_body_temp_path body; proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     {upstream}
     server {{
         listen 127.0.0.1:{port} ssl;
@@ -46,7 +53,6 @@ http {{
         {sessions}
         {locations}
     }}
-}}
 """
 
 # Answers what pqota answers: the same bytes, from files.
@@ -79,23 +85,6 @@ FLASK = """
 FLASK_UPSTREAM = """
     map $ssl_client_s_dn $flask_client {{ default ""; "~^CN=(?<flask_cn>[A-Za-z0-9._:-]+)$" $flask_cn; }}
     upstream backend {{ server unix:{socket}; keepalive 64; }}
-"""
-
-# Around what pqota nginx-conf writes.
-PQOTA_NGINX = """
-daemon off;
-pid nginx.pid;
-error_log stderr error;
-user root;
-worker_processes 1;
-events {{ worker_connections {connections}; }}
-http {{
-    access_log off;
-    keepalive_requests 100000;
-    client_body_temp_path body; proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-    include pqota.conf;
-}}
 """
 
 
@@ -200,13 +189,14 @@ def children(pid):
 
 
 class Nginx(Process):
-    """nginx as Debian has it. conf: its configuration; {port} and what more says is filled in."""
+    """nginx as Debian has it. body: what its http block says; {port} and what more says is filled in."""
 
-    def __init__(self, folder, name, material, conf, **more):
+    def __init__(self, folder, name, material, body, **more):
         self.port, self.material = harness.free_port(), material
         argv = ["nginx", "-p", ".", "-c", "nginx.conf", "-e", "stderr"]
         super().__init__(folder, name, argv, self.answers)
-        text = conf.format(connections=2 * CONNECTIONS_MAX, port=self.port, **more)
+        body = body.format(port=self.port, **more)
+        text = NGINX.format(connections=2 * CONNECTIONS_MAX, body=body)
         (self.folder / "nginx.conf").write_text(text)
 
     def answers(self):
@@ -220,7 +210,7 @@ def nginx(folder, name, material, locations, sessions="", upstream=""):
         folder,
         name,
         material,
-        NGINX_HEAD,
+        SERVER,
         group=GROUP,
         cert=material.cert,
         key=material.key,
@@ -237,7 +227,7 @@ def nginx_static(folder, name, material, sessions=""):
 
 def nginx_pqota(folder, name, material):
     """What a user gets: the configuration that pqota writes, with one worker."""
-    made = Nginx(folder, name, material, PQOTA_NGINX)
+    made = Nginx(folder, name, material, "include pqota.conf;")
     server = material.server
     server.pqota(
         "nginx-conf",

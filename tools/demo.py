@@ -18,7 +18,6 @@ import time
 TREE = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "tests" / "lib"))
 
-import harness  # noqa: E402
 from harness import RELEASE, Agent, Server, environment, program, wait_for  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
 
