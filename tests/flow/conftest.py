@@ -8,6 +8,9 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import harness  # noqa: E402
+from announced import is_up  # noqa: E402
+from certificates import issue  # noqa: E402
+from mosquitto import Mosquitto  # noqa: E402
 from through_proxy import goes_through  # noqa: E402
 
 
@@ -49,6 +52,54 @@ def shared(tmp_path_factory):
     server = harness.Server(tmp_path_factory.mktemp("shared")).start()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def unstarted(tmp_path_factory):
+    """A server that was set up and does not run: its authorities, and what it configures others with."""
+    return harness.Server(tmp_path_factory.mktemp("unstarted"))
+
+
+@pytest.fixture(scope="module")
+def devices(unstarted, tmp_path_factory):
+    """Two devices' certificates, as the device authority of `unstarted` issues them."""
+    folder = tmp_path_factory.mktemp("devices")
+    return {name: issue(unstarted, folder, name, "-days", "30") for name in ("dev-1", "dev-2")}
+
+
+@pytest.fixture
+def broker(server, tmp_path):
+    """A mosquitto as the test's server configures it."""
+    it = Mosquitto(server, tmp_path).start()
+    yield it
+    it.stop()
+
+
+@pytest.fixture
+def make_broker(tmp_path):
+    """Makes brokers that servers announce at; they end with the test."""
+    made = []
+
+    def make(server, start=True):
+        broker = Mosquitto(server, tmp_path)
+        made.append(broker)
+        server.set("mqtt.enabled", "yes")
+        server.set("mqtt.broker", broker.broker)
+        return broker.start() if start else broker
+
+    yield make
+    for broker in made:
+        broker.stop()
+
+
+@pytest.fixture
+def pair(make_server, make_broker):
+    """A server and its broker, connected."""
+    server = make_server(start=False)
+    broker = make_broker(server)
+    server.start()
+    harness.wait_for(lambda: is_up(server), what="the server is connected to the broker")
+    return server, broker
 
 
 @pytest.fixture

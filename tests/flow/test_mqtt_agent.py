@@ -7,17 +7,10 @@ import time
 
 import pytest
 from harness import wait_for
-from mosquitto import Client, Mosquitto
+from mosquitto import Client
 from test_agent_renewal import age
 
 LONG = {"agent.poll_seconds": "3600"}
-
-
-@pytest.fixture
-def broker(server, tmp_path):
-    it = Mosquitto(server, tmp_path).start()
-    yield it
-    it.stop()
 
 
 @pytest.fixture

@@ -16,21 +16,8 @@ STATUS = "ota/devices/dev-1/status"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    return Server(tmp_path_factory.mktemp("server"))
-
-
-@pytest.fixture(scope="module")
-def devices(server, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("devices")
-    return {name: issue(server, folder, name, "-days", "30") for name in ("dev-1", "dev-2")}
-
-
-@pytest.fixture
-def broker(server, tmp_path):
-    it = Mosquitto(server, tmp_path).start()
-    yield it
-    it.stop()
+def server(unstarted):
+    return unstarted
 
 
 def test_round_trip(broker):

@@ -10,9 +10,7 @@ from announced import (
     hints,
     is_up,
     last_hint,
-    make_broker,
     metric,
-    pair,
     poll,
     watch,
 )  # noqa: F401

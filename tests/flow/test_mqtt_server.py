@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 
-from announced import (  # noqa: F401
+from announced import (
     HINT,
     add_devices,
     deploy,
@@ -17,9 +17,7 @@ from announced import (  # noqa: F401
     is_told,
     is_up,
     last_hint,
-    make_broker,
     metric,
-    pair,
     poll,
     status,
     watch,

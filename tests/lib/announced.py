@@ -1,39 +1,11 @@
-"""A server with its MQTT broker, and what it says there. Import the fixtures into a test's module."""
+"""A server with its MQTT broker, and what it says there."""
 
 import json
 import re
 
-import pytest
 from harness import run, wait_for
-from mosquitto import Mosquitto
 
 HINT = "ota/devices/{}/update"
-
-
-@pytest.fixture
-def make_broker(tmp_path):
-    made = []
-
-    def make(server, start=True):
-        broker = Mosquitto(server, tmp_path)
-        made.append(broker)
-        server.set("mqtt.enabled", "yes")
-        server.set("mqtt.broker", broker.broker)
-        return broker.start() if start else broker
-
-    yield make
-    for broker in made:
-        broker.stop()
-
-
-@pytest.fixture
-def pair(make_server, make_broker):
-    """A server and its broker, connected."""
-    server = make_server(start=False)
-    broker = make_broker(server)
-    server.start()
-    wait_for(lambda: is_up(server), what="the server is connected to the broker")
-    return server, broker
 
 
 def watch(broker, *topics):
