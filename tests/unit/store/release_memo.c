@@ -44,6 +44,15 @@ static void add(struct fixture *f, const char *version, const char *model)
     assert_ok(store_write_now(f->store, add_run, &a, &e), e);
 }
 
+/* A reader whose statements are counted. */
+static struct db *counted_reader(struct fixture *f)
+{
+    struct db *db;
+    assert_ok(store_reader_new(f->store, &db, &f->e), f->e);
+    sqlite3_trace_v2(db_raw(db), SQLITE_TRACE_STMT, count_statement, NULL);
+    return db;
+}
+
 /* As a handler asks: something else first, then the latest; answers how many statements that took. */
 static int ask(struct db *db, struct arena *a, const char *model, struct release *out)
 {
@@ -63,14 +72,11 @@ static void test_kept_until_something_changes(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
-    struct db *db;
-    struct err e = {0};
     struct release r;
     auto_arena struct arena a;
     arena_init(&a, 1 << 20);
     add(f, "1", "m");
-    assert_ok(store_reader_new(f->store, &db, &e), e);
-    sqlite3_trace_v2(db_raw(db), SQLITE_TRACE_STMT, count_statement, NULL);
+    struct db *db = counted_reader(f);
     assert_in_range(ask(db, &a, "m", &r), 1, 10);
     assert_string_equal(r.version, "1");
     assert_int_equal(ask(db, &a, "m", &r), 0);
@@ -92,7 +98,6 @@ static void test_of_a_device(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
-    struct db *db;
     struct release r;
     auto_arena struct arena a;
     arena_init(&a, 1 << 20);
@@ -100,8 +105,7 @@ static void test_of_a_device(void **state)
     add(f, "1", "m");
     fixture_exec(fixture_path(f, "pqota.db", path),
                  "INSERT INTO device (id, model, created_at) VALUES ('d', 'm', 1), ('e', 'none', 1)");
-    assert_ok(store_reader_new(f->store, &db, &f->e), f->e);
-    sqlite3_trace_v2(db_raw(db), SQLITE_TRACE_STMT, count_statement, NULL);
+    struct db *db = counted_reader(f);
     for (int i = 1; i < 4; i++) {
         char version[8];
         snprintf(version, sizeof version, "%d", i);
@@ -127,13 +131,11 @@ static void test_changed_by_another_process(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
-    struct db *db;
-    struct err e = {0};
     struct release r;
     auto_arena struct arena a;
     arena_init(&a, 1 << 20);
     add(f, "1", "m");
-    assert_ok(store_reader_new(f->store, &db, &e), e);
+    struct db *db = counted_reader(f);
     ask(db, &a, "m", &r);
     char path[PATH_MAX];
     fixture_exec(fixture_path(f, "pqota.db", path), "UPDATE release SET notes = 'changed'");
@@ -171,10 +173,9 @@ static void test_writer(void **state)
     struct release r;
     add(f, "first", "m");
     assert_int_equal(store_write_now(f->store, write_and_look, NULL, &e), ERR_INVALID);
-    struct db *db;
     auto_arena struct arena a;
     arena_init(&a, 1 << 20);
-    assert_ok(store_reader_new(f->store, &db, &e), e);
+    struct db *db = counted_reader(f);
     ask(db, &a, "m", &r);
     assert_string_equal(r.version, "first");
     store_reader_free(db);
@@ -184,8 +185,6 @@ static void test_many_models(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
-    struct db *db;
-    struct err e = {0};
     struct release r;
     auto_arena struct arena a;
     arena_init(&a, 8 << 20);
@@ -194,7 +193,7 @@ static void test_many_models(void **state)
         snprintf(name, sizeof name, "m%d", i);
         add(f, name, name);
     }
-    assert_ok(store_reader_new(f->store, &db, &e), e);
+    struct db *db = counted_reader(f);
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < 200; i++) {
             snprintf(name, sizeof name, "m%d", i);
