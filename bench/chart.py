@@ -21,9 +21,11 @@ STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #1f2328; }
   .title { font-size: 17px; font-weight: 600; } .row { font-weight: 600; } .dim { fill: #59636e; }
   .ground { fill: #ffffff; } .line { stroke: #59636e; stroke-dasharray: 3 3; }
+  .value { stroke: #ffffff; stroke-width: 4px; paint-order: stroke; }
 """
 DARK = """
     text { fill: #e6edf3; } .dim { fill: #9198a1; } .ground { fill: #0d1117; } .line { stroke: #9198a1; }
+    .value { stroke: #0d1117; }
 """
 
 
@@ -41,7 +43,7 @@ def bar(row, line, x, y, unit):
     return [
         f'<text x="{x - 8}" y="{y + BAR - 3}" text-anchor="end" class="dim">{escape(name)}</text>',
         f'<rect x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2" class="{name}"/>',
-        f'<text x="{x + length + 6:.1f}" y="{y + BAR - 3}">{escape(label)}</text>',
+        f'<text x="{x + length + 6:.1f}" y="{y + BAR - 3}" class="value">{escape(label)}</text>',
     ]
 
 
