@@ -85,7 +85,7 @@ class Client:
         self.failure: str | None = None
         self.connected = False
         self.over = threading.Event()
-        host, _, port = args.broker.rpartition(":")
+        host, port = args.broker
         self.mqtt = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         self.mqtt.tls_set_context(tls_context(args.ca, args.cert, args.key))
         self.mqtt.on_connect = self.on_connect
@@ -93,7 +93,7 @@ class Client:
         self.mqtt.on_publish = self.on_publish
         self.mqtt.on_subscribe = self.on_subscribe
         self.mqtt.on_message = self.on_message
-        self.mqtt.connect(host, int(port))
+        self.mqtt.connect(host, port)
 
     def on_disconnect(
         self, client: mqtt.Client, data: Any, flags: Any, reason: Any, properties: Any
@@ -159,9 +159,16 @@ class Client:
         self.end(str(reason) if reason.is_failure else None)
 
 
+def address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host, int(port)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="MQTT over post-quantum mutual TLS")
-    parser.add_argument("--broker", default="localhost:8883", metavar="HOST:PORT")
+    parser.add_argument("--broker", type=address, default="localhost:8883", metavar="HOST:PORT")
     for name in ("ca", "cert", "key"):
         parser.add_argument("--" + name, required=True, metavar="FILE")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -175,7 +182,7 @@ def main() -> None:
         else:
             client.publish(args.version)
     except OSError as error:
-        raise SystemExit(f"{args.broker}: {error}") from None
+        raise SystemExit("{}:{}: {}".format(*args.broker, error)) from None
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ class WSGIServer:
         self._next_look = 0.0
         self._stopping = False
         self._accepting = False
+        self._accept_again = 0.0  # when, after the system had no room for a connection
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
         self._ring.setblocking(False)
@@ -159,12 +160,16 @@ class WSGIServer:
 
     def _watch_listener(self) -> None:
         """At the limit the kernel's queue keeps who comes."""
-        wanted = self.connections < self.limits.connections
+        room = self.connections < self.limits.connections
+        wanted = room and time.monotonic() >= self._accept_again
         if wanted and not self._accepting:
             self._selector.register(self._listener, selectors.EVENT_READ)
         elif not wanted and self._accepting:
             self._selector.unregister(self._listener)
-            log.warning("%d connections are open: no more are accepted for now", self.limits.connections)
+            if not room:
+                log.warning(
+                    "%d connections are open: no more are accepted for now", self.limits.connections
+                )
         self._accepting = wanted
 
     def _on_event(self, key: selectors.SelectorKey) -> None:
@@ -183,7 +188,7 @@ class WSGIServer:
         except OSError as error:  # it went again, or there are too many files: then others must end first
             if not isinstance(error, BlockingIOError | ConnectionError):
                 log.error("cannot accept a connection: %s", error)
-                time.sleep(0.05)
+                self._accept_again = time.monotonic() + TICK_SECONDS
             return
         sock.settimeout(self.limits.io_seconds)
         with contextlib.suppress(OSError):

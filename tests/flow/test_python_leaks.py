@@ -130,3 +130,52 @@ def test_a_thousand_connections_leak_nothing(pki):
     files, memory, files_after, memory_after = map(int, done.stdout.split())
     assert abs(files_after - files) <= 4, done.stdout  # what four threads may hold at that moment
     assert memory_after - memory < 3000, done.stdout
+
+
+EXHAUSTED = """
+import logging, os, resource, socket, sys, threading, time
+import pqc_tls
+
+folder = sys.argv[1]
+name = f"{folder}/mlkem768_dilithium3_server"
+said = threading.Semaphore(0)
+
+
+class Said(logging.Handler):
+    def emit(self, record):
+        if "cannot accept" in record.getMessage():
+            said.release()
+
+
+def app(environ, start):
+    start("200 OK", [("Content-Length", "3")])
+    return [b"ok\\n"]
+
+
+logging.getLogger("pqc_tls.wsgi").addHandler(Said())
+client = pqc_tls.ClientContext(f"{folder}/dev-1.pem", f"{folder}/dev-1.key", f"{folder}/server-ca.pem")
+web = pqc_tls.make_wsgi_server(app, "127.0.0.1", 0, f"{name}.crt", f"{name}.key", f"{folder}/device-ca.pem")
+threading.Thread(target=web.serve_forever, daemon=True).start()
+sock = socket.socket()
+before = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (sock.fileno() + 1, before[1]))
+sock.connect(web.server_address)
+said.acquire()
+begin = time.monotonic()
+said.acquire()
+pause = time.monotonic() - begin
+resource.setrlimit(resource.RLIMIT_NOFILE, before)
+with client.wrap_socket(sock, server_hostname="localhost") as conn:
+    conn.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    print(pause, conn.recv(1000).endswith(b"ok\\n"))
+"""
+
+
+def test_too_many_open_files(pki):
+    """Who comes waits in the kernel's queue; the server neither spins meanwhile nor ends."""
+    env = environment(PYTHONPATH=str(installed()), PQC_TLS_LIBRARY=str(LIBRARY))
+    argv = [sys.executable, "-c", EXHAUSTED, str(pki.folder)]
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=60)
+    assert done.returncode == 0, done.stderr
+    pause, served = done.stdout.split()
+    assert float(pause) > 0.3 and served == "True", done.stdout
