@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make bench`: pqota beside nginx and Flask on the machine at hand, in one run.
 
-    bench/run.py                     everything: about eight minutes
+    bench/run.py                     everything: about seven minutes
     bench/run.py --quick             three short rounds of everything: about four
     bench/run.py --rows full,keep --configs pqota,nginx
     bench/run.py --readme            prints the last run's table as Markdown
