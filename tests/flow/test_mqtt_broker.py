@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import stat
+import subprocess
 import threading
 
 import pytest
@@ -295,7 +296,7 @@ def test_revoked_device(server, tmp_path):
             shown = run(["openssl", "crl", "-in", crl, "-noout", "-text"], check=0).out
             return shown.count("Serial Number:") == revoked
 
-        fetch(0)
+        assert fetch(0)
         broker = Mosquitto(server, tmp_path, "--crl", crl).start()
         try:
             assert not refused(broker, topic, dev)
@@ -414,8 +415,6 @@ def test_debian_service(server, tmp_path):
         text = re.sub(r"(?m)^(log_dest file|persistence_location|pid_file) .*$", "", original.read())
     debian.write(text.replace("/etc/mosquitto/conf.d", str(tmp_path / "conf.d")) + "\nuser root\n")
     debian.close()
-    import subprocess
-
     with open(tmp_path / "log", "wb") as log:
         it = subprocess.Popen(
             ["mosquitto", "-v", "-c", debian.name],

@@ -13,7 +13,7 @@ from announced import (
     metric,
     poll,
     watch,
-)  # noqa: F401
+)
 from certificates import issue
 from harness import ANYONE, Credential, program, run, wait_for
 

@@ -198,7 +198,6 @@ def test_killed_between_commit_and_message(make_server, make_broker):
         server.start()
         last_hint(sub, "d1", deployment)
         sub.wait(lambda topic, _, text: topic == "ota/update/available" and '"1.0"' in text)
-        kinds = [json.loads(text)["kind"] for topic, _, text in sub.messages if topic == "ota/fleet/events"]
         wait_for(lambda: is_told(server), what="everything was told")
         kinds = [json.loads(text)["kind"] for topic, _, text in sub.messages if topic == "ota/fleet/events"]
         assert [k for k in kinds if k != "token.created"] == [

@@ -79,11 +79,6 @@ static void on_down(void *ctx, const struct err *why)
     assert_int_equal(write(t->downs[1], "d", 1), 1);
 }
 
-static int to_told(void *ctx, const char *host, struct tls_ctx **out, struct err *e)
-{
-    return no_tls(ctx, host, out, e);
-}
-
 static void broker_never_comes(void **state)
 {
     (void)state;
@@ -91,7 +86,6 @@ static void broker_never_comes(void **state)
     char byte;
     assert_int_equal(pipe(t.downs), 0);
     struct mqtt_settings set = good();
-    set.tls = to_told;
     set.handlers = (struct mqtt_handlers){.ctx = &t, .down = on_down};
     struct mqtt_client *c = NULL;
     struct err e = {0};

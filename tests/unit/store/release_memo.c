@@ -44,24 +44,47 @@ static void add(struct fixture *f, const char *version, const char *model)
     assert_ok(store_write_now(f->store, add_run, &a, &e), e);
 }
 
-/* A reader whose statements are counted. */
-static struct db *counted_reader(struct fixture *f)
-{
+/* A store, and a reader whose statements are counted. */
+struct kept {
+    struct fixture *f;
     struct db *db;
-    assert_ok(store_reader_new(f->store, &db, &f->e), f->e);
-    sqlite3_trace_v2(db_raw(db), SQLITE_TRACE_STMT, count_statement, NULL);
-    return db;
+    struct arena a;
+    struct release r;
+};
+
+static int kept_setup(void **state)
+{
+    struct kept *k = calloc(1, sizeof *k);
+    assert_non_null(k);
+    assert_int_equal(fixture_setup((void **)&k->f), 0);
+    fixture_open(k->f);
+    arena_init(&k->a, 8 << 20);
+    assert_ok(store_reader_new(k->f->store, &k->db, &k->f->e), k->f->e);
+    sqlite3_trace_v2(db_raw(k->db), SQLITE_TRACE_STMT, count_statement, NULL);
+    *state = k;
+    return 0;
+}
+
+static int kept_teardown(void **state)
+{
+    struct kept *k = *state;
+    store_reader_free(k->db);
+    arena_fini(&k->a);
+    fixture_teardown((void **)&k->f);
+    free(k);
+    return 0;
 }
 
 /* As a handler asks: something else first, then the latest; answers how many statements that took. */
-static int ask(struct db *db, struct arena *a, const char *model, struct release *out)
+static int ask(struct kept *k, const char *model)
 {
+    struct db *db = k->db;
     struct err e = {0};
     bool known;
     assert_ok(db_read_begin(db, &e), e);
     assert_ok(store_model_known(db, model, &known, &e), e);
     statements = 0;
-    assert_ok(store_release_latest_whole(db, a, model, out, &e), e);
+    assert_ok(store_release_latest_whole(db, &k->a, model, &k->r, &e), e);
     int n = statements;
     db_read_end(db);
     assert_true(db_idle(db));
@@ -70,78 +93,61 @@ static int ask(struct db *db, struct arena *a, const char *model, struct release
 
 static void test_kept_until_something_changes(void **state)
 {
-    struct fixture *f = *state;
-    fixture_open(f);
-    struct release r;
-    auto_arena struct arena a;
-    arena_init(&a, 1 << 20);
-    add(f, "1", "m");
-    struct db *db = counted_reader(f);
-    assert_in_range(ask(db, &a, "m", &r), 1, 10);
-    assert_string_equal(r.version, "1");
-    assert_int_equal(ask(db, &a, "m", &r), 0);
-    assert_string_equal(r.version, "1");
-    assert_int_equal(r.model_count, 1);
-    assert_string_equal(r.models[0], "m");
-    assert_int_equal(r.sequence, 1);
-    add(f, "2", "m");
-    assert_in_range(ask(db, &a, "m", &r), 1, 10);
-    assert_string_equal(r.version, "2");
-    add(f, "3", "other"); /* anything that is written */
-    assert_in_range(ask(db, &a, "m", &r), 1, 10);
-    assert_int_equal(ask(db, &a, "m", &r), 0);
-    assert_string_equal(r.version, "2");
-    store_reader_free(db);
+    struct kept *k = *state;
+    add(k->f, "1", "m");
+    assert_in_range(ask(k, "m"), 1, 10);
+    assert_string_equal(k->r.version, "1");
+    assert_int_equal(ask(k, "m"), 0);
+    assert_string_equal(k->r.version, "1");
+    assert_int_equal(k->r.model_count, 1);
+    assert_string_equal(k->r.models[0], "m");
+    assert_int_equal(k->r.sequence, 1);
+    add(k->f, "2", "m");
+    assert_in_range(ask(k, "m"), 1, 10);
+    assert_string_equal(k->r.version, "2");
+    add(k->f, "3", "other"); /* anything that is written */
+    assert_in_range(ask(k, "m"), 1, 10);
+    assert_int_equal(ask(k, "m"), 0);
+    assert_string_equal(k->r.version, "2");
 }
 
 static void test_of_a_device(void **state)
 {
-    struct fixture *f = *state;
-    fixture_open(f);
-    struct release r;
-    auto_arena struct arena a;
-    arena_init(&a, 1 << 20);
+    struct kept *k = *state;
+    struct err e = {0};
     char path[PATH_MAX];
-    add(f, "1", "m");
-    fixture_exec(fixture_path(f, "pqota.db", path),
+    add(k->f, "1", "m");
+    fixture_exec(fixture_path(k->f, "pqota.db", path),
                  "INSERT INTO device (id, model, created_at) VALUES ('d', 'm', 1), ('e', 'none', 1)");
-    struct db *db = counted_reader(f);
     for (int i = 1; i < 4; i++) {
         char version[8];
         snprintf(version, sizeof version, "%d", i);
         statements = 0;
-        assert_ok(store_release_latest_of(db, &a, "d", &r, &f->e), f->e);
+        assert_ok(store_release_latest_of(k->db, &k->a, "d", &k->r, &e), e);
         assert_in_range(statements, 2, 10);
         statements = 0;
-        assert_ok(store_release_latest_of(db, &a, "d", &r, &f->e), f->e);
+        assert_ok(store_release_latest_of(k->db, &k->a, "d", &k->r, &e), e);
         assert_int_equal(statements, 1); /* the device alone */
-        assert_string_equal(r.version, version);
-        assert_true(db_idle(db));
+        assert_string_equal(k->r.version, version);
+        assert_true(db_idle(k->db));
         snprintf(version, sizeof version, "%d", i + 1);
-        add(f, version, "m");
+        add(k->f, version, "m");
     }
-    assert_int_equal(store_release_latest_of(db, &a, "e", &r, &f->e), ERR_NOT_FOUND);
-    assert_int_equal(store_release_latest_of(db, &a, "x", &r, &f->e), ERR_NOT_FOUND);
-    assert_true(db_idle(db));
-    store_reader_free(db);
+    assert_int_equal(store_release_latest_of(k->db, &k->a, "e", &k->r, &e), ERR_NOT_FOUND);
+    assert_int_equal(store_release_latest_of(k->db, &k->a, "x", &k->r, &e), ERR_NOT_FOUND);
+    assert_true(db_idle(k->db));
 }
 
 /* A restore is another process. */
 static void test_changed_by_another_process(void **state)
 {
-    struct fixture *f = *state;
-    fixture_open(f);
-    struct release r;
-    auto_arena struct arena a;
-    arena_init(&a, 1 << 20);
-    add(f, "1", "m");
-    struct db *db = counted_reader(f);
-    ask(db, &a, "m", &r);
+    struct kept *k = *state;
+    add(k->f, "1", "m");
+    ask(k, "m");
     char path[PATH_MAX];
-    fixture_exec(fixture_path(f, "pqota.db", path), "UPDATE release SET notes = 'changed'");
-    ask(db, &a, "m", &r);
-    assert_string_equal(r.notes, "changed");
-    store_reader_free(db);
+    fixture_exec(fixture_path(k->f, "pqota.db", path), "UPDATE release SET notes = 'changed'");
+    ask(k, "m");
+    assert_string_equal(k->r.notes, "changed");
 }
 
 /* The writer sees what it has not committed yet, and keeps nothing of it. */
@@ -167,50 +173,38 @@ static int write_and_look(struct db *db, void *arg, struct err *e)
 
 static void test_writer(void **state)
 {
-    struct fixture *f = *state;
-    fixture_open(f);
+    struct kept *k = *state;
     struct err e = {0};
-    struct release r;
-    add(f, "first", "m");
-    assert_int_equal(store_write_now(f->store, write_and_look, NULL, &e), ERR_INVALID);
-    auto_arena struct arena a;
-    arena_init(&a, 1 << 20);
-    struct db *db = counted_reader(f);
-    ask(db, &a, "m", &r);
-    assert_string_equal(r.version, "first");
-    store_reader_free(db);
+    add(k->f, "first", "m");
+    assert_int_equal(store_write_now(k->f->store, write_and_look, NULL, &e), ERR_INVALID);
+    ask(k, "m");
+    assert_string_equal(k->r.version, "first");
 }
 
 static void test_many_models(void **state)
 {
-    struct fixture *f = *state;
-    fixture_open(f);
-    struct release r;
-    auto_arena struct arena a;
-    arena_init(&a, 8 << 20);
+    struct kept *k = *state;
     char name[16];
     for (int i = 0; i < 200; i++) {
         snprintf(name, sizeof name, "m%d", i);
-        add(f, name, name);
+        add(k->f, name, name);
     }
-    struct db *db = counted_reader(f);
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < 200; i++) {
             snprintf(name, sizeof name, "m%d", i);
-            ask(db, &a, name, &r);
-            assert_string_equal(r.version, name);
+            ask(k, name);
+            assert_string_equal(k->r.version, name);
         }
-    store_reader_free(db);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_kept_until_something_changes, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_of_a_device, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_changed_by_another_process, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_writer, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_many_models, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_kept_until_something_changes, kept_setup, kept_teardown),
+        cmocka_unit_test_setup_teardown(test_of_a_device, kept_setup, kept_teardown),
+        cmocka_unit_test_setup_teardown(test_changed_by_another_process, kept_setup, kept_teardown),
+        cmocka_unit_test_setup_teardown(test_writer, kept_setup, kept_teardown),
+        cmocka_unit_test_setup_teardown(test_many_models, kept_setup, kept_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
