@@ -38,11 +38,8 @@ static int64_t cb_now(void *ctx)
 
 static uint32_t cb_random(void *ctx)
 {
-    uint32_t v;
-    struct err e = {0};
     (void)ctx;
-    /* It only spreads polls: without random bytes the clock's lowest digits do. */
-    return rand_bytes(&v, sizeof v, &e) == 0 ? v : (uint32_t)clock_mono_ms(&clock_system);
+    return rand_spread(); /* of polls */
 }
 
 static int cb_boot_id(void *ctx, char out[PQOTA_BOOT_SIZE])

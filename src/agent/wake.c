@@ -58,15 +58,6 @@ int wake_parse(const char *text, size_t n, struct wake_hint *out, int64_t *jitte
     return 0;
 }
 
-static int64_t random_up_to(int64_t ms)
-{
-    uint32_t v;
-    struct err e = {0};
-    if (rand_bytes(&v, sizeof v, &e) != 0)
-        v = (uint32_t)now_ms(); /* it only spreads */
-    return (int64_t)v % (ms + 1);
-}
-
 /* A broker that invents hints must not make the fleet ask all along. Milliseconds until the poll, or -1 where
    one is asked for already. */
 static int64_t ask_for_poll(struct wake *w, int64_t in_ms)
@@ -107,7 +98,7 @@ static void on_hint(struct wake *w, const char *payload, size_t n)
     if (is_same(&hint, &w->last))
         return;
     w->last = hint;
-    int64_t wait = ask_for_poll(w, random_up_to(jitter * 1000));
+    int64_t wait = ask_for_poll(w, rand_spread() % (jitter * 1000 + 1));
     if (wait >= 0)
         log_info("wake", "the server has something: polling", LOG_I64("deployment", hint.deployment),
                  LOG_I64("in_ms", wait));

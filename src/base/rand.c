@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/random.h>
 
+#include "base/clock.h"
+
 int rand_bytes(void *out, size_t n, struct err *e)
 {
     char *p = out;
@@ -16,4 +18,10 @@ int rand_bytes(void *out, size_t n, struct err *e)
         n -= (size_t)got;
     }
     return 0;
+}
+
+uint32_t rand_spread(void)
+{
+    uint32_t v;
+    return rand_bytes(&v, sizeof v, NULL) == 0 ? v : (uint32_t)clock_mono_ms(&clock_system);
 }

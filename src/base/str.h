@@ -30,6 +30,11 @@ static inline bool str_is(struct str a, const char *z)
 {
     return str_eq(a, str_of(z));
 }
+/* NULL for an empty text: where settings say "" for what is not given. */
+static inline const char *str_or_null(const char *z)
+{
+    return z[0] != '\0' ? z : NULL;
+}
 bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
 struct str str_trim(struct str s);              /* without leading and trailing spaces and tabs */
 

@@ -51,6 +51,8 @@ extern const char usage_nginx_conf[];
 /* The table, ended by a row without name. */
 extern const struct cmd_verb cmd_verbs[];
 
+/* The server's settings: the file that was named, or (NULL) the one where it usually is. */
+const char *cmd_config_file(const char *named);
 /* Prints "pqota VERB: " and the error's text on standard error; answers the exit code that fits its code. */
 int cmd_fail(const char *verb, const struct err *e);
 /* Prints what is wrong with the command line and where help is; answers CMD_USAGE. */

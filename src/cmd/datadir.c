@@ -2,7 +2,6 @@
 
 #include <getopt.h>
 
-#include "base/file.h"
 #include "cmd/cmd.h"
 #include "server/config.h"
 
@@ -12,8 +11,7 @@ static int of_config(const char *verb, const char *config, struct datadir *out)
 {
     struct server_config c;
     struct err e = {0};
-    if (config == NULL)
-        config = file_exists("pqota/pqota.conf") ? "pqota/pqota.conf" : "/etc/pqota/pqota.conf";
+    config = cmd_config_file(config);
     if (config_read(config, &out->arena, &c, &e) != 0)
         return cmd_fail(verb, &e);
     out->dir = c.data_dir;

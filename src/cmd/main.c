@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/file.h"
 #include "cmd/cmd.h"
 
 #define VERBS_MAX 32
@@ -40,6 +41,13 @@ static const char exit_codes[] = "Exit codes\n"
                                  "  3  what was asked for is not there\n"
                                  "  4  the server refused the credential, or it may not do this\n"
                                  "  5  no server could be reached\n";
+
+const char *cmd_config_file(const char *named)
+{
+    if (named != NULL)
+        return named;
+    return file_exists("pqota/pqota.conf") ? "pqota/pqota.conf" : "/etc/pqota/pqota.conf";
+}
 
 int cmd_fail(const char *verb, const struct err *e)
 {

@@ -24,14 +24,13 @@
 const char usage_mosquitto_conf[] =
     "pqota mosquitto-conf [-c FILE] --dir DIR\n"
     "\n"
-    "Writes a folder with all that mosquitto 2.0 needs to be the broker of this server: listeners with "
-    "mutual\n"
-    "post-quantum TLS, who may read and write which topics, copies of the certificates, and how to start "
-    "it.\n"
+    "Writes a folder with all that mosquitto 2.0 needs to be the broker of this server: listeners with\n"
+    "mutual post-quantum TLS, who may read and write which topics, copies of the certificates, and how to\n"
+    "start it.\n"
     "As root it makes mosquitto's account the owner of what only the broker may read.\n"
     "\n"
-    "  -c, --config FILE        the server's settings (default: ./pqota/pqota.conf, else "
-    "/etc/pqota/pqota.conf)\n"
+    "  -c, --config FILE        the server's settings (default: ./pqota/pqota.conf, else\n"
+    "                           /etc/pqota/pqota.conf)\n"
     "      --dir DIR            the folder, such as /etc/mosquitto/pqota\n"
     "      --port PORT          where devices and the server connect (8883)\n"
     "      --operator-port PORT where operators read along (8884); 0: nowhere\n"
@@ -156,8 +155,7 @@ static int read_line(int argc, char **argv, struct order *o)
         return cmd_usage_error(VERB, "--listen is an address such as 192.0.2.1, not \"%s\"", o->m.listen);
     if (o->m.operator_count == 0)
         o->m.operators[o->m.operator_count++] = "admin";
-    if (o->config == NULL)
-        o->config = file_exists("pqota/pqota.conf") ? "pqota/pqota.conf" : "/etc/pqota/pqota.conf";
+    o->config = cmd_config_file(o->config);
     return CMD_OK;
 }
 
@@ -205,8 +203,7 @@ static int check(struct order *o, const struct server_config *c, struct arena *a
     }
     m->device_roots = c->device_roots;
     m->operator_roots = c->operator_roots;
-    int rc = tls_algs_resolve(c->tls_policy, c->tls_kem[0] != '\0' ? c->tls_kem : NULL,
-                              c->tls_sig[0] != '\0' ? c->tls_sig : NULL, &m->algs, e);
+    int rc = tls_algs_resolve(c->tls_policy, str_or_null(c->tls_kem), str_or_null(c->tls_sig), &m->algs, e);
     if (rc == 0)
         rc = pki_files_check(m->certificate, m->key, PKI_SERVER, clock_unix_ms(&clock_system) / 1000, &cert,
                              e);

@@ -3,7 +3,6 @@
 
 #include "mqtt/mqtt.h"
 
-#define PACKET_MAX (MQTT_PAYLOAD_MAX + MQTT_TOPIC_MAX + 4096) /* as src/mqtt tells the broker */
 #define OPERATORS_MAX 1000
 #define DEVICES_MAX 200000 /* connections; LimitNOFILE below must allow for them */
 
@@ -66,7 +65,7 @@ static int listeners_conf(const struct mosquitto *m, struct buf *out)
                         "autosave_interval 60\n"
                         "\n"
                         "# Devices, and the server: known by the common name.\n",
-                        m->dir, m->dir, PACKET_MAX, MQTT_IN_FLIGHT_MAX);
+                        m->dir, m->dir, MQTT_PACKET_MAX, MQTT_IN_FLIGHT_MAX);
     if (rc == 0)
         rc = listener(m, out, m->port, "device-roots.pem", "use_identity_as_username", DEVICES_MAX);
     if (rc == 0 && m->crl != NULL)

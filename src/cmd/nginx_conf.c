@@ -106,8 +106,7 @@ static int parse(int argc, char **argv, struct asked *a)
         return cmd_usage_error(VERB, "--certificate and --key go together");
     if (a->force && a->output == NULL)
         return cmd_usage_error(VERB, "--force is about --output, which is not given");
-    if (a->config == NULL)
-        a->config = file_exists("pqota/pqota.conf") ? "pqota/pqota.conf" : "/etc/pqota/pqota.conf";
+    a->config = cmd_config_file(a->config);
     return CMD_OK;
 }
 

@@ -3,11 +3,6 @@
 #include "server/proxy.h"
 #include "tls/policy.h"
 
-static const char *or_null(const char *text)
-{
-    return text[0] != '\0' ? text : NULL;
-}
-
 static int put_head(const struct nginx_conf *n, struct buf *out)
 {
     int rc = buf_printf(
@@ -57,7 +52,7 @@ static int put_tls(const struct nginx_conf *n, struct buf *out, struct err *e)
 {
     const struct server_config *c = n->config;
     struct tls_algs algs;
-    int rc = tls_algs_resolve(c->tls_policy, or_null(c->tls_kem), or_null(c->tls_sig), &algs, e);
+    int rc = tls_algs_resolve(c->tls_policy, str_or_null(c->tls_kem), str_or_null(c->tls_sig), &algs, e);
     if (rc != 0)
         return rc;
     return buf_printf(

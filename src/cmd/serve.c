@@ -2,7 +2,6 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "base/file.h"
 #include "cmd/cmd.h"
 #include "server/server.h"
 
@@ -25,8 +24,7 @@ int cmd_serve(int argc, char **argv)
     }
     if (optind < argc)
         return cmd_usage_error("serve", "what is \"%s\"?", argv[optind]);
-    if (config == NULL)
-        config = file_exists("pqota/pqota.conf") ? "pqota/pqota.conf" : "/etc/pqota/pqota.conf";
+    config = cmd_config_file(config);
     struct err e = {0};
     if (server_run(config, &e) != 0)
         return cmd_fail("serve", &e);

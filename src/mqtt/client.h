@@ -76,6 +76,10 @@ struct mqtt_client {
 
 /* Whether the connection is to end, or a wait to be cut short: stop or again is set. */
 bool mqtt_is_wanted(struct mqtt_client *c);
+/* Starts a thread with every signal blocked, so that the process's other threads take them, and a lost
+   connection raises no SIGPIPE that counts. 0 or an errno. */
+int mqtt_thread(pthread_t *out, void *(*run)(void *arg), void *arg) MUST_CHECK;
+
 /* Looks up the host until that moment (monotonic ms), or until mqtt_is_wanted. */
 int mqtt_resolve(struct mqtt_client *c, int64_t until, struct mqtt_addresses *out, struct err *e) MUST_CHECK;
 

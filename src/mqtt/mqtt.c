@@ -98,15 +98,6 @@ static void pause_for(struct mqtt_client *c, int64_t ms)
     }
 }
 
-static int64_t next_pause(unsigned failures)
-{
-    uint32_t random;
-    struct err e = {0};
-    if (rand_bytes(&random, sizeof random, &e) != 0)
-        random = (uint32_t)clock_mono_ms(&clock_system); /* it only spreads */
-    return mqtt_pause_ms(failures, random);
-}
-
 static void *run(void *arg)
 {
     struct mqtt_client *c = arg;
@@ -125,7 +116,7 @@ static void *run(void *arg)
         bool steady = c->s.up_at != 0 && clock_mono_ms(&clock_system) - c->s.up_at >= MQTT_STEADY_MS;
         failures = again || rc == 0 ? 0 : steady ? 1 : failures + 1;
         if (failures > 0)
-            pause_for(c, next_pause(failures));
+            pause_for(c, mqtt_pause_ms(failures, rand_spread()));
     }
     return NULL;
 }
@@ -167,20 +158,17 @@ static int check_settings(const struct mqtt_settings *set, struct err *e)
     return 0;
 }
 
-/* With every signal blocked, so that the process's other threads take them, and a lost connection raises no
-   SIGPIPE that counts. */
-static int start_thread(struct mqtt_client *c, struct err *e)
+int mqtt_thread(pthread_t *out, void *(*run_it)(void *arg), void *arg)
 {
     sigset_t all, old;
     sigfillset(&all);
     int rc = pthread_sigmask(SIG_SETMASK, &all, &old);
-    if (rc == 0) {
-        rc = pthread_create(&c->thread, NULL, run, c);
-        int back = pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (rc == 0 && back != 0)
-            log_error("mqtt", "signals stay blocked");
-    }
-    return rc == 0 ? 0 : err_errno(e, rc, "cannot start the MQTT client's thread");
+    if (rc != 0)
+        return rc;
+    rc = pthread_create(out, NULL, run_it, arg);
+    if (pthread_sigmask(SIG_SETMASK, &old, NULL) != 0)
+        log_error("mqtt", "signals stay blocked");
+    return rc;
 }
 
 int mqtt_start(const struct mqtt_settings *settings, struct mqtt_client **out, struct err *e)
@@ -202,11 +190,13 @@ int mqtt_start(const struct mqtt_settings *settings, struct mqtt_client **out, s
     rc = copy_settings(c, settings, e);
     if (rc == 0)
         rc = mqtt_split_broker(c->broker, c->host, sizeof c->host, &c->port, e);
-    if (rc == 0)
-        rc = start_thread(c, e);
-    if (rc == 0)
-        *out = take_ptr(c);
-    return rc;
+    if (rc != 0)
+        return rc;
+    rc = mqtt_thread(&c->thread, run, c);
+    if (rc != 0)
+        return err_errno(e, rc, "cannot start the MQTT client's thread");
+    *out = take_ptr(c);
+    return 0;
 }
 
 void mqtt_stop(struct mqtt_client *c)

@@ -15,7 +15,8 @@
 
 #define MQTT_PAYLOAD_MAX 65536 /* bytes of a message, either way; a larger one that comes is dropped */
 #define MQTT_TOPIC_MAX 256     /* bytes of a topic with its NUL */
-#define MQTT_IN_FLIGHT_MAX 64  /* messages given to mqtt_publish that the broker has not acknowledged */
+#define MQTT_PACKET_MAX (MQTT_PAYLOAD_MAX + MQTT_TOPIC_MAX + 4096) /* with properties; the broker is told */
+#define MQTT_IN_FLIGHT_MAX 64 /* messages given to mqtt_publish that the broker has not acknowledged */
 
 struct mqtt_client;
 

@@ -6,7 +6,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,12 +58,8 @@ static void *ask(void *arg)
 static int start(struct question *q, struct err *e)
 {
     pthread_t thread;
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
     atomic_fetch_add(&q->refs, 1);
-    int rc = pthread_create(&thread, NULL, ask, q);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int rc = mqtt_thread(&thread, ask, q);
     if (rc != 0) {
         atomic_fetch_sub(&q->refs, 1);
         return err_errno(e, rc, "cannot start a thread that looks up the broker's address");

@@ -15,11 +15,10 @@
 #include "base/log.h"
 #include "mqtt/client.h"
 
-#define PACKET_MAX (MQTT_PAYLOAD_MAX + MQTT_TOPIC_MAX + 4096) /* with properties; the broker is told */
-#define UNREAD_MAX (3 * PACKET_MAX)                           /* bytes, with TLS around them */
-#define TURN_MAX PACKET_MAX    /* bytes read before the loop looks at everything else again */
-#define MQTT_SESSION_PRESENT 1 /* in CONNACK's flags (MQTT 5 section 3.2.2.1) */
-#define LOOK_MS 5000           /* at most between two looks at the keep-alive */
+#define UNREAD_MAX (3 * MQTT_PACKET_MAX) /* bytes, with TLS around them */
+#define TURN_MAX MQTT_PACKET_MAX         /* bytes read before the loop looks at everything else again */
+#define MQTT_SESSION_PRESENT 1           /* in CONNACK's flags (MQTT 5 section 3.2.2.1) */
+#define LOOK_MS 5000                     /* at most between two looks at the keep-alive */
 
 static int64_t now_ms(void)
 {
@@ -174,7 +173,7 @@ static void on_log(struct mosquitto *m, void *arg, int level, const char *text)
 static int keep_properties(struct mqtt_client *c)
 {
     mosquitto_property *props = NULL;
-    int rc = mosquitto_property_add_int32(&props, MQTT_PROP_MAXIMUM_PACKET_SIZE, PACKET_MAX);
+    int rc = mosquitto_property_add_int32(&props, MQTT_PROP_MAXIMUM_PACKET_SIZE, MQTT_PACKET_MAX);
     if (rc == MOSQ_ERR_SUCCESS && c->set.session_seconds > 0)
         rc = mosquitto_property_add_int32(&props, MQTT_PROP_SESSION_EXPIRY_INTERVAL, c->set.session_seconds);
     if (rc == MOSQ_ERR_SUCCESS) {

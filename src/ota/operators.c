@@ -85,7 +85,7 @@ static int add(struct db *db, struct arena *a, const char *who, const char *name
         .issuer = cert->issuer_key,
         .serial = cert->serial,
         .fingerprint = cert->fingerprint,
-        .sha1 = cert->sha1[0] != '\0' ? cert->sha1 : NULL,
+        .sha1 = str_or_null(cert->sha1),
         .key_id = cert->key_id,
         .not_before = cert->not_before * 1000,
         .not_after = cert->not_after * 1000,

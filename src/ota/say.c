@@ -206,6 +206,8 @@ int ota_say_deployment(struct announcer *by, struct db *db, struct arena *a, int
     }
     if (rc == 0)
         rc = store_deployment_members(db, &d, position, look, members, &looked, last, end, e);
+    if (rc != 0)
+        return rc;
     /* Cancelled: whatever is left for them to do takes its place. */
     int64_t only = d.state == DEPLOYMENT_RUNNING ? d.pk : 0;
     for (size_t i = 0; rc == 0 && i < looked; i++) {

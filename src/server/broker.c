@@ -8,11 +8,6 @@
 #include "server/broker_impl.h"
 #include "server/server.h"
 
-static const char *or_null(const char *text)
-{
-    return text[0] != '\0' ? text : NULL;
-}
-
 static int make_tls(void *ctx, const char *host, struct tls_ctx **out, struct err *e)
 {
     const struct broker *b = ctx;
@@ -20,8 +15,8 @@ static int make_tls(void *ctx, const char *host, struct tls_ctx **out, struct er
     const struct tls_config config = {
         .role = TLS_CLIENT,
         .policy = c->tls_policy,
-        .kem = or_null(c->tls_kem),
-        .sig = or_null(c->tls_sig),
+        .kem = str_or_null(c->tls_kem),
+        .sig = str_or_null(c->tls_sig),
         .cert_file = c->mqtt_certificate,
         .key_file = c->mqtt_key,
         .ca_file = c->mqtt_ca,

@@ -10,7 +10,6 @@
 #include "server/server.h"
 #include "tls/policy.h"
 
-#define PEM_MAX 65536
 #define BACKDATE_S 3600
 
 CLEANUP_DEFINE(key, EVP_PKEY, pki_key_free);
@@ -20,12 +19,12 @@ CLEANUP_DEFINE(ca, struct pki_ca, pki_ca_free);
 static bool is_due(const char *file, int64_t now_s)
 {
     auto_buf struct buf pem;
-    buf_init(&pem, PEM_MAX);
+    buf_init(&pem, PKI_PEM_MAX);
     struct pki_cert cert;
     struct err e = {0};
     if (!file_exists(file))
         return true;
-    if (file_read(file, PEM_MAX, &pem, &e) != 0 || pki_cert_read(buf_str(&pem), &cert, &e) != 0)
+    if (file_read(file, PKI_PEM_MAX, &pem, &e) != 0 || pki_cert_read(buf_str(&pem), &cert, &e) != 0)
         return false; /* not ours to overwrite: the connection tells what is wrong with it */
     return strcmp(cert.common_name, CONFIG_MQTT_NAME) == 0 &&
            now_s >= cert.not_before + (cert.not_after - cert.not_before) / 3 * 2;
@@ -40,7 +39,7 @@ static int have_key(const struct server_config *c, EVP_PKEY **out, struct err *e
         return pki_key_load(c->mqtt_key, out, e);
     CLEANUP(key_cleanup) EVP_PKEY *key = NULL;
     char algorithm[TLS_KEY_NAME_MAX];
-    int rc = tls_policy_key(c->tls_policy, c->tls_sig[0] != '\0' ? c->tls_sig : NULL, algorithm, e);
+    int rc = tls_policy_key(c->tls_policy, str_or_null(c->tls_sig), algorithm, e);
     if (rc == 0)
         rc = pki_key_generate(algorithm, &key, e);
     if (rc == 0)

@@ -144,8 +144,8 @@ static int check_contexts(const struct server_config *c, struct err *e)
 {
     const struct tls_config tls = {.role = TLS_SERVER,
                                    .policy = c->tls_policy,
-                                   .kem = c->tls_kem[0] != '\0' ? c->tls_kem : NULL,
-                                   .sig = c->tls_sig[0] != '\0' ? c->tls_sig : NULL,
+                                   .kem = str_or_null(c->tls_kem),
+                                   .sig = str_or_null(c->tls_sig),
                                    .cert_file = c->tls_certificate,
                                    .key_file = c->tls_key,
                                    .ca_file = c->device_roots,
@@ -219,8 +219,8 @@ static int check_mqtt(const struct server_config *c, struct err *e)
                                       .cert_file = usable ? c->mqtt_certificate : NULL,
                                       .key_file = usable ? c->mqtt_key : NULL,
                                       .policy = c->tls_policy,
-                                      .kem = c->tls_kem[0] != '\0' ? c->tls_kem : NULL,
-                                      .sig = c->tls_sig[0] != '\0' ? c->tls_sig : NULL,
+                                      .kem = str_or_null(c->tls_kem),
+                                      .sig = str_or_null(c->tls_sig),
                                       .ca_file = c->mqtt_ca};
     return try_context(&config, e) == 0 ? 0 : err_context(e, "[mqtt]");
 }

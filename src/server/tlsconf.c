@@ -29,11 +29,6 @@ static int write_client_roots(const struct server_config *c, char path[PATH_MAX]
     return file_write_atomic(path, both.p, both.n, 0644, e);
 }
 
-static const char *or_null(const char *text)
-{
-    return text[0] != '\0' ? text : NULL;
-}
-
 int server_tls_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
                        struct err *e)
 {
@@ -47,8 +42,8 @@ int server_tls_context(const struct server_config *c, struct tls_sessions *sessi
     const struct tls_config config = {
         .role = TLS_SERVER,
         .policy = c->tls_policy,
-        .kem = or_null(c->tls_kem),
-        .sig = or_null(c->tls_sig),
+        .kem = str_or_null(c->tls_kem),
+        .sig = str_or_null(c->tls_sig),
         .cert_file = c->tls_certificate,
         .key_file = c->tls_key,
         .ca_file = roots,

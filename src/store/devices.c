@@ -50,24 +50,30 @@ int store_device_by_id(struct db *db, struct arena *a, const char *id, struct de
     return one_device(&s, a, out, e);
 }
 
-int store_device_model(struct db *db, struct arena *a, const char *id, const char **model, struct err *e)
+int store_device_model_at(struct db *db, struct stmt *s, struct arena *a, const char *id, const char **model,
+                          struct err *e)
 {
-    auto_stmt struct stmt s = {0};
     bool oom = false;
-    int rc = db_prepare(db, &s, "SELECT model FROM device WHERE id = ?", e);
+    int rc = db_prepare(db, s, "SELECT model FROM device WHERE id = ?", e);
     if (rc != 0)
         return rc;
-    stmt_text(&s, 1, id);
-    rc = stmt_step(&s, e);
+    stmt_text(s, 1, id);
+    rc = stmt_step(s, e);
     if (rc == STMT_END)
         return err_set(e, ERR_NOT_FOUND, "there is no such device");
     if (rc < 0)
         return rc;
-    const char *found = stmt_get_text(&s, 0, a, &oom);
+    const char *found = stmt_get_text(s, 0, a, &oom);
     if (oom)
         return no_memory(e);
     *model = found;
     return 0;
+}
+
+int store_device_model(struct db *db, struct arena *a, const char *id, const char **model, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    return store_device_model_at(db, &s, a, id, model, e);
 }
 
 int store_device_by_pk(struct db *db, struct arena *a, int64_t pk, struct device *out, struct err *e)

@@ -14,10 +14,14 @@
 #include "model/device.h"
 
 struct db;
+struct stmt;
 
 /* Without tags and action. */
 int store_device_by_id(struct db *db, struct arena *a, const char *id, struct device *out,
                        struct err *e) MUST_CHECK;
+/* The same, and the statement stays open: until stmt_done, what is read is of one moment. */
+int store_device_model_at(struct db *db, struct stmt *s, struct arena *a, const char *id, const char **model,
+                          struct err *e) MUST_CHECK;
 int store_device_model(struct db *db, struct arena *a, const char *id, const char **model,
                        struct err *e) MUST_CHECK;
 int store_device_by_pk(struct db *db, struct arena *a, int64_t pk, struct device *out,

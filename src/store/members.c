@@ -4,10 +4,11 @@
 
 /* The release fits the device's model. Revoked devices are left out, and those that are done. */
 #define FITS                                                                                                 \
-    "d.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM action x WHERE x.device = d.pk"                      \
-    " AND x.deployment = ?5 AND x.state IN ('succeeded', 'failed')) AND EXISTS (SELECT 1 FROM "              \
-    "release_model m"                                                                                        \
-    " WHERE m.model = d.model AND m.release = ?1 AND m.sequence IS NOT NULL)"
+    "d.revoked_at IS NULL"                                                                                   \
+    " AND NOT EXISTS (SELECT 1 FROM action x WHERE x.device = d.pk AND x.deployment = ?5"                    \
+    "  AND x.state IN ('succeeded', 'failed'))"                                                              \
+    " AND EXISTS (SELECT 1 FROM release_model m WHERE m.model = d.model AND m.release = ?1"                  \
+    "  AND m.sequence IS NOT NULL)"
 
 static int one_device(struct db *db, const struct deployment *d, int64_t after, struct stmt *s, struct err *e)
 {

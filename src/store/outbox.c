@@ -14,8 +14,8 @@ static const char *const words[] = {"release", "deployment", "device"};
 
 /* In the order of enum outbox_kind. */
 #define COLUMNS                                                                                              \
-    "SELECT pk, CASE kind WHEN 'release' THEN 0 WHEN 'deployment' THEN 1 ELSE 2 END, ref, position FROM "    \
-    "outbox "
+    "SELECT pk, CASE kind WHEN 'release' THEN 0 WHEN 'deployment' THEN 1 ELSE 2 END, ref, position"          \
+    " FROM outbox "
 
 static struct outbox_row read_row(struct stmt *s)
 {
@@ -29,10 +29,7 @@ int store_outbox_next(struct db *db, int64_t after, size_t limit, struct outbox_
                       struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        COLUMNS "WHERE pk > ? AND kind <> 'deployment'"
-                                " ORDER BY pk LIMIT ?",
-                        e);
+    int rc = db_prepare(db, &s, COLUMNS "WHERE pk > ? AND kind <> 'deployment' ORDER BY pk LIMIT ?", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, after);
@@ -50,10 +47,7 @@ int store_outbox_deployment(struct db *db, struct outbox_row *out, struct err *e
 {
     /* The plus keeps the planner from walking past the rows of all devices. */
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        COLUMNS "WHERE kind = 'deployment'"
-                                " ORDER BY +pk LIMIT 1",
-                        e);
+    int rc = db_prepare(db, &s, COLUMNS "WHERE kind = 'deployment' ORDER BY +pk LIMIT 1", e);
     if (rc != 0)
         return rc;
     rc = stmt_step(&s, e);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/db.h"
+#include "store/devices.h"
 #include "store/releases.h"
 
 #define MEMO_MODELS 64
@@ -85,18 +86,7 @@ int store_release_latest_of(struct db *db, struct arena *a, const char *device_i
                             struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    bool oom = false;
-    int rc = db_prepare(db, &s, "SELECT model FROM device WHERE id = ?", e);
-    if (rc != 0)
-        return rc;
-    stmt_text(&s, 1, device_id);
-    rc = stmt_step(&s, e);
-    if (rc == STMT_END)
-        return err_set(e, ERR_NOT_FOUND, "there is no such device");
-    if (rc < 0)
-        return rc;
-    const char *model = stmt_get_text(&s, 0, a, &oom);
-    if (oom)
-        return err_set(e, ERR_NOMEM, "no memory to read a device");
-    return store_release_latest_whole(db, a, model, out, e); /* the statement holds the view */
+    const char *model;
+    int rc = store_device_model_at(db, &s, a, device_id, &model, e);
+    return rc != 0 ? rc : store_release_latest_whole(db, a, model, out, e);
 }
