@@ -33,9 +33,6 @@ struct pki_ca {
     char *chain; /* PEM of the authorities below the root, which go after a leaf; "" when a root issues */
 };
 
-/* error.c: err_set with OpenSSL's reason appended; empties OpenSSL's queue. */
-int pki_err(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
 /* key.c */
 /* The digest to sign with: NULL for ML-DSA (RFC 9881 section 3: pure, no pre-hash), SHA-256 for the rest. */
 const EVP_MD *pki_key_digest(EVP_PKEY *key);

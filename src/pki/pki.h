@@ -22,6 +22,9 @@
 #define PKI_REVOKED_MAX 1000000 /* entries in one revocation list */
 #define PKI_SERIAL_MAX 65       /* lower-case hex, no leading zeros, with the NUL */
 
+/* err_set with OpenSSL's reason appended; empties OpenSSL's queue. */
+int pki_err(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
 /* --- keys ------------------------------------------------------------------------------------------- */
 
 /* algorithm: "mldsa44", "mldsa65", "mldsa87", "p256" (the console's and classical listener's certificate). */
