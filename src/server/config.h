@@ -62,6 +62,12 @@ struct server_config {
     int64_t renew_grace_days;                                 /* how long after expiry it still renews */
     int64_t crl_hours;
 
+    /* [trust] update metadata */
+    const char *trust_dir; /* what it begins with */
+    const char *trust_timestamp_key, *trust_snapshot_key, *trust_director_key, *trust_manifest_key;
+    int64_t timestamp_hours, snapshot_days, director_days; /* lives of what is signed online */
+    bool insecure_unsigned;                                /* an upload is published without a signature */
+
     /* [devices] */
     int64_t poll_seconds; /* told to agents */
     int64_t status_max;   /* status entries kept per action */

@@ -20,6 +20,9 @@ const struct config_section config_sections[] = {
      "TLS without post-quantum algorithms, for devices that cannot do better. An attacker who records "
      "such a connection today reads it once there is a quantum computer."},
     {"pki", "Who is believed, and what issues device certificates."},
+    {"trust",
+     "Signed update metadata (TUF): who vouches for firmware, so that whoever takes this server does not "
+     "own the devices. pqota trust init makes the keys."},
     {"devices", "What devices are told and what is kept of their reports."},
     {"mqtt",
      "A broker to which the server announces releases, deployments and events, and by which devices may "
@@ -106,6 +109,29 @@ const struct config_row config_rows[] = {
     {"pki", "crl_hours", CONFIG_INT, AT(crl_hours), "24", 1, 720, NULL,
      "Life of the published revocation list, in hours; it is made anew at each revocation and before its "
      "end."},
+
+    {"trust", "dir", CONFIG_PATH, AT(trust_dir), "trust", 1, 0, NULL,
+     "Folder of the first metadata, image/1.root.json, image/1.targets.json and director/1.root.json: read "
+     "when the database has none."},
+    {"trust", "timestamp_key", CONFIG_KEY, AT(trust_timestamp_key), "trust/online/timestamp.key", 1, 0, NULL,
+     "The pair that signs the image repository's timestamp.json: a file, or a URI such as "
+     "pkcs11:object=timestamp."},
+    {"trust", "snapshot_key", CONFIG_KEY, AT(trust_snapshot_key), "trust/online/snapshot.key", 1, 0, NULL,
+     "The pair that signs its snapshots, likewise."},
+    {"trust", "director_key", CONFIG_KEY, AT(trust_director_key), "trust/online/director.key", 1, 0, NULL,
+     "The pair that signs what each device should run, likewise."},
+    {"trust", "manifest_key", CONFIG_KEY, AT(trust_manifest_key), "trust/online/manifest.key", 1, 0, NULL,
+     "The key that signs the same for microcontrollers, likewise."},
+    {"trust", "timestamp_hours", CONFIG_INT, AT(timestamp_hours), "48", 1, 720, NULL,
+     "Life of timestamp.json, in hours; each online file is made anew when a third of its life is left. A "
+     "device refuses to update once it is over."},
+    {"trust", "snapshot_days", CONFIG_INT, AT(snapshot_days), "14", 1, 365, NULL,
+     "Life of a snapshot, in days."},
+    {"trust", "director_days", CONFIG_INT, AT(director_days), "7", 1, 365, NULL,
+     "Life of what the server signs for one device, in days."},
+    {"trust", "insecure_unsigned", CONFIG_BOOL, AT(insecure_unsigned), "no", 0, 0, NULL,
+     "Publishes what is uploaded at once, signed by nobody. Whoever takes this server can then put any "
+     "firmware on devices that allow it too."},
 
     {"devices", "poll_seconds", CONFIG_INT, AT(poll_seconds), "300", 1, 604800, NULL,
      "How often agents ask for an update, in seconds, give or take the jitter that they add."},
