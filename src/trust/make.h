@@ -21,18 +21,27 @@ struct make_key { /* public */
 };
 
 struct make_role {
-    const char *name;
+    const char *name; /* of a delegation: not looked at, it follows from the model */
     const struct make_key *keys;
     size_t key_count;
     int64_t threshold; /* holders; both families' counts are the same number */
 };
 
-/* A new body {"_type", "spec_version", "version", "expires"}; free with yyjson_mut_doc_free. */
+/* A new body {"_type", "spec_version", "version", "expires"}, with an empty "targets" or "meta" where it has
+   one; free with yyjson_mut_doc_free. */
 int make_body(enum tuf_type type, int64_t version, int64_t expires_s, yyjson_mut_doc **out,
               struct err *e) MUST_CHECK;
-/* Fills "keys", "roles", "consistent_snapshot" and "pqota" of a root. */
+/* What follows on a document: its body with the next version and that expiry. */
+int make_next(const struct tuf_doc *now, int64_t expires_s, yyjson_mut_doc **out, struct err *e) MUST_CHECK;
+/* Fills "keys", "roles", "consistent_snapshot" and "pqota" of a root. A role whose keys of one family are
+   fewer than its threshold is ERR_INVALID. */
 int make_root(yyjson_mut_doc *doc, const char *repository, const struct make_role *roles, size_t count,
               struct err *e) MUST_CHECK;
+/* The keys of manifests for microcontrollers (ml-dsa-44/1): in "keys", in no role. NULL: none. */
+int make_root_manifest(yyjson_mut_doc *doc, const struct make_key *vendor, const struct make_key *director,
+                       struct err *e) MUST_CHECK;
+/* Gives a root's role other keys and another threshold; keys that nothing names any more go. */
+int make_root_role(yyjson_mut_doc *doc, const struct make_role *role, struct err *e) MUST_CHECK;
 /* Adds (or replaces) the delegation of a model to a targets body. */
 int make_delegation(yyjson_mut_doc *doc, struct str model, const struct make_role *role,
                     struct err *e) MUST_CHECK;
@@ -50,7 +59,8 @@ struct make_signature {
     const char *keyid;
     struct str sig; /* bytes */
 };
-/* The file: {"signatures": [...], "signed": <the canonical form as it is>}, in the arena. */
+/* The file: {"signatures": [...], "signed": <the canonical form, its control characters escaped as RFC 8259
+   wants: read back, it has the same canonical form>}, in the arena. */
 int make_envelope(struct str canon, const struct make_signature *sigs, size_t count, struct arena *a,
                   struct str *out, struct err *e) MUST_CHECK;
 
