@@ -337,9 +337,45 @@ static const char announcements[] =
     /* nginx names a client's certificate by its SHA-1; NULL for what was registered before it was kept. */
     "ALTER TABLE certificate ADD COLUMN sha1 TEXT;";
 
+static const char signed_metadata[] =
+    /* Update metadata (TUF) byte for byte as it is served: root, targets and delegated roles as they were
+       uploaded, snapshot and timestamp as this server signed them. The body stands last, so that nothing else
+       of a row lies behind megabytes. */
+    "CREATE TABLE metadata ("
+    "  repository TEXT NOT NULL CHECK (repository IN ('image', 'director')),"
+    "  role TEXT NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  expires_at INTEGER NOT NULL,"
+    "  sha256 TEXT NOT NULL,"
+    "  created_at INTEGER NOT NULL,"
+    "  replaced_at INTEGER," /* NULL: the highest version, what counts now */
+    "  body BLOB NOT NULL,"
+    "  PRIMARY KEY (repository, role, version)"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX metadata_current ON metadata (repository, role) WHERE replaced_at IS NULL;"
+    "CREATE INDEX metadata_replaced ON metadata (replaced_at)"
+    "  WHERE replaced_at IS NOT NULL AND role <> 'root';" /* a device follows roots one by one */
+
+    /* What the vendor's targets role says of a release for a model, beside its sequence. */
+    "ALTER TABLE release_model ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;" /* it is in the metadata */
+    "ALTER TABLE release_model ADD COLUMN security INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE release_model ADD COLUMN advisory TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE release_model ADD COLUMN unpacked_size INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE release_model ADD COLUMN upgrade_from INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE release_model ADD COLUMN counter INTEGER NOT NULL DEFAULT 0;"
+
+    /* The vendor's signed entry for microcontrollers (COSE_Sign1): what a manifest carries inside. */
+    "CREATE TABLE release_entry ("
+    "  release INTEGER NOT NULL REFERENCES release (pk) ON DELETE CASCADE,"
+    "  model TEXT NOT NULL,"
+    "  cose BLOB NOT NULL,"
+    "  PRIMARY KEY (release, model)"
+    ") STRICT;";
+
 const struct migration migrations[] = {
     {1, "first tables", first},
     {2, "numbers counted as they change", tallies},
     {3, "announcements that wait for the broker", announcements},
+    {4, "signed update metadata", signed_metadata},
 };
 const size_t migration_count = sizeof migrations / sizeof migrations[0];
