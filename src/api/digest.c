@@ -1,35 +1,14 @@
 #include "api/digest.h"
 
-static int base64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+#include "base/base64.h"
 
-/* RFC 4648 section 4: the 44 characters that stand for a SHA-256. */
+#define HASH_TEXT 44 /* characters that stand for a SHA-256 */
+
 static int decode_hash(struct str s, unsigned char out[SHA256_SIZE])
 {
-    if (s.n != 44 || s.p[43] != '=')
-        return ERR_INVALID;
-    unsigned char bytes[33];
-    for (size_t i = 0; i < 44; i += 4) {
-        unsigned v = 0;
-        for (size_t k = 0; k < 4; k++) {
-            int digit = i + k == 43 ? 0 : base64_value(s.p[i + k]);
-            if (digit < 0)
-                return ERR_INVALID;
-            v = v << 6 | (unsigned)digit;
-        }
-        bytes[i / 4 * 3] = (unsigned char)(v >> 16);
-        bytes[i / 4 * 3 + 1] = (unsigned char)(v >> 8);
-        bytes[i / 4 * 3 + 2] = (unsigned char)v;
-    }
-    if (bytes[32] != 0) /* bits that stand for nothing must be zero */
+    unsigned char bytes[HASH_TEXT / 4 * 3];
+    size_t n;
+    if (s.n != HASH_TEXT || base64_decode(s, bytes, &n) != 0 || n != SHA256_SIZE)
         return ERR_INVALID;
     memcpy(out, bytes, SHA256_SIZE);
     return 0;
