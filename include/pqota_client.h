@@ -1,9 +1,9 @@
 /*
  * pqota_client: the device side of pqota as a library, for products that embed it.
  *
- * It polls the server, fetches an update (resuming where it stopped), checks it, has it installed, confirms
- * and reports it. It makes no system call, takes no memory but what it is given, and keeps no time: network,
- * storage, hash, randomness and installer are callbacks. It is written so that the power may fail at any
+ * It polls the server, has an offer vouched for, fetches the update (resuming where it stopped), checks it, has
+ * it installed, confirms and reports it. It makes no system call, takes no memory but what it is given, and
+ * keeps no time: network, storage, hash, trust, randomness and installer are callbacks. It is written so that the power may fail at any
  * moment: what is about to be done is stored before it is done.
  *
  *   static _Alignas(16) unsigned char memory[PQOTA_MEMORY_DEFAULT];
@@ -158,6 +158,46 @@ struct pqota_installer {
                                   char why[PQOTA_TEXT_SIZE]);
 };
 
+/* --- trust: is it the vendor's, and meant for this device? ------------------------------------------------ */
+
+struct pqota_target {                                     /* one file that a device may install */
+    char name[PQOTA_NAME_SIZE], version[PQOTA_NAME_SIZE]; /* of the release */
+    char filename[PQOTA_NAME_SIZE];                       /* never a path */
+    char sha256[PQOTA_SHA256_HEX];
+    uint64_t size;     /* bytes */
+    uint32_t sequence; /* of the release for the model: what is later; 0 for unknown */
+    uint32_t counter;  /* nothing below a counter that was once confirmed is installed again */
+};
+
+struct pqota_standing { /* what the device confirmed until now; the client stores it */
+    bool confirmed;     /* an update at least: otherwise the device runs what it was delivered with */
+    uint32_t sequence;  /* of what was confirmed last, 0 for unknown */
+    uint32_t counter;   /* the highest that was ever confirmed */
+};
+
+enum pqota_vouch {
+    PQOTA_VOUCHED,
+    PQOTA_VOUCH_LATER,   /* it cannot be told now (no network): polled and asked again, many times */
+    PQOTA_VOUCH_STALE,   /* what there is does not do and may be a moment behind (it has expired, or names
+                            something else): polled and asked again a few times, then the update fails */
+    PQOTA_VOUCH_REFUSED, /* it must not be installed: the update fails */
+};
+
+struct pqota_trust {
+    void *ctx;
+    /* The server's offer is no more than a hint. Gives in *out, which begins as the hint, what may really be
+       installed; what follows goes by it alone. Unless vouched, `why` says for a person what is wrong, and is
+       what the server gets to hear. See pqota_trust(3) and pqota_manifest.h for two that can be used. */
+    enum pqota_vouch (*vouch)(void *ctx, const struct pqota_target *hint,
+                              const struct pqota_standing *standing, struct pqota_target *out,
+                              char why[PQOTA_TEXT_SIZE]);
+};
+
+/* Vouches for whatever the server offers: whoever has the server then has the device. */
+enum pqota_vouch pqota_vouch_insecure(void *ctx, const struct pqota_target *hint,
+                                      const struct pqota_standing *standing, struct pqota_target *out,
+                                      char why[PQOTA_TEXT_SIZE]);
+
 /* --- the platform ------------------------------------------------------------------------------------ */
 
 struct pqota_platform {
@@ -174,6 +214,7 @@ struct pqota_ops { /* copied by pqota_client_init; every function must be there 
     struct pqota_storage storage;
     struct pqota_sha256 sha256;
     struct pqota_installer installer;
+    struct pqota_trust trust;
     struct pqota_platform platform;
 };
 
@@ -228,6 +269,7 @@ struct pqota_status { /* of the current update, or in the idle state of the last
     char name[PQOTA_NAME_SIZE], version[PQOTA_NAME_SIZE];
     uint64_t size, have; /* bytes of the artifact, and of it on the device */
     char message[PQOTA_TEXT_SIZE];
+    struct pqota_standing standing;
 };
 
 void pqota_client_status(const pqota_client_t *client, struct pqota_status *out);

@@ -183,6 +183,7 @@ static int run(struct device *d, bool once, uint32_t wait_most)
         .storage = flash_storage(&d->flash),
         .sha256 = {d->hash, hash_begin, hash_update, hash_finish},
         .installer = {d, running_version, install, reboot_device, confirm},
+        .trust = {NULL, pqota_vouch_insecure},
         .platform = {d, random_bits, boot_id, write_log},
     };
     const struct pqota_settings settings = {

@@ -97,6 +97,7 @@ static int open_client(struct agent *a, struct err *e)
         .storage = files_storage(&a->files),
         .sha256 = files_sha256(&a->sha),
         .installer = installer_callbacks(&a->installer),
+        .trust = {.vouch = pqota_vouch_insecure},
         .platform = {.ctx = a, .random = cb_random, .boot_id = cb_boot_id, .log = cb_log},
     };
     struct pqota_settings set = {.poll_s = (uint32_t)a->config.poll_seconds};
@@ -260,7 +261,7 @@ enum agent_exit agent_once(struct agent *a)
     while (!a->stop) {
         enum pqota_next next = pqota_client_step(a->client, &wait);
         bool now = active(a, &st);
-        if (began && !now) /* the update is over and reported */
+        if (began && !now && next == PQOTA_AGAIN) /* the update is over and reported */
             return st.outcome == PQOTA_FAILED ? AGENT_UPDATE_FAILED : AGENT_OK;
         began = began || now;
         switch (next) {

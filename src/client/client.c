@@ -15,15 +15,17 @@ static const struct {
 } states[] = {
     [PQOTA_IDLE] = {"idle", client_step_idle, MOVE(PQOTA_OFFERED) | MOVE(PQOTA_REPORTING)},
     [PQOTA_OFFERED] = {"offered", client_step_offered,
-                       MOVE(PQOTA_DOWNLOADING) | MOVE(PQOTA_CONFIRMING) | MOVE(PQOTA_REPORTING)},
+                       MOVE(PQOTA_DOWNLOADING) | MOVE(PQOTA_CONFIRMING) | MOVE(PQOTA_REPORTING) |
+                           MOVE(PQOTA_IDLE)},
     [PQOTA_DOWNLOADING] = {"downloading", client_step_downloading,
-                           MOVE(PQOTA_VERIFYING) | MOVE(PQOTA_REPORTING) | MOVE(PQOTA_IDLE)},
+                           MOVE(PQOTA_VERIFYING) | MOVE(PQOTA_REPORTING) | MOVE(PQOTA_IDLE) |
+                               MOVE(PQOTA_OFFERED)},
     [PQOTA_VERIFYING] = {"verifying", client_step_verifying,
                          MOVE(PQOTA_INSTALLING) | MOVE(PQOTA_DOWNLOADING) | MOVE(PQOTA_REPORTING) |
-                             MOVE(PQOTA_IDLE)},
+                             MOVE(PQOTA_IDLE) | MOVE(PQOTA_OFFERED)},
     [PQOTA_INSTALLING] = {"installing", client_step_installing,
                           MOVE(PQOTA_VERIFYING) | MOVE(PQOTA_REBOOTING) | MOVE(PQOTA_CONFIRMING) |
-                              MOVE(PQOTA_REPORTING)},
+                              MOVE(PQOTA_REPORTING) | MOVE(PQOTA_OFFERED)},
     [PQOTA_REBOOTING] = {"rebooting", client_step_rebooting, MOVE(PQOTA_CONFIRMING)},
     [PQOTA_CONFIRMING] = {"confirming", client_step_confirming, MOVE(PQOTA_REPORTING)},
     [PQOTA_REPORTING] = {"reporting", client_step_reporting, MOVE(PQOTA_IDLE)},
@@ -148,7 +150,7 @@ static bool complete(const struct pqota_ops *o)
            s->size != NULL && s->write != NULL && s->read != NULL && s->truncate != NULL && s->sync != NULL &&
            s->discard != NULL && o->sha256.begin != NULL && o->sha256.update != NULL &&
            o->sha256.finish != NULL && i->running_version != NULL && i->install != NULL &&
-           i->reboot != NULL && i->confirm != NULL && o->platform.random != NULL &&
+           i->reboot != NULL && i->confirm != NULL && o->trust.vouch != NULL && o->platform.random != NULL &&
            o->platform.boot_id != NULL && o->platform.log != NULL;
 }
 
@@ -179,6 +181,8 @@ static int load_state(pqota_client_t *c)
     /* Damaged: the server still has the action open and offers it again. */
     if (n > 0 && (n > sizeof text || client_state_read(text, n, &c->ops.sha256, &c->st) != PQOTA_OK))
         client_log(c, PQOTA_LOG_ERROR, "the stored state is damaged; starting anew");
+    if (c->st.state == PQOTA_OFFERED)
+        c->st.vouched = 0;
     if (c->st.state == PQOTA_IDLE)
         client_discard(c);
     return PQOTA_OK;
@@ -225,6 +229,7 @@ static void show(const struct client_state *st, struct pqota_status *out)
     memcpy(out->message, st->message, sizeof out->message);
     out->size = st->size;
     out->have = st->have;
+    out->standing = client_standing(st);
 }
 
 void pqota_client_status(const pqota_client_t *c, struct pqota_status *out)

@@ -12,6 +12,8 @@
 #define CLIENT_RANGES_MAX 5          /* times a server may not know its own ranges, for one download */
 #define CLIENT_VERSION_TRIES 5       /* times the running version is asked for before it is given up */
 #define CLIENT_REBOOT_REPORT_TRIES 3 /* times "rebooting" is reported before the reboot goes on without */
+#define CLIENT_STALE_MAX 4           /* times an offer may not be vouched for as yet, before it is given up */
+#define CLIENT_LATER_MAX 50          /* times it may not be told, while polls do come through */
 #define CLIENT_REBOOT_WAIT_S 300     /* from asking for a reboot to asking again */
 #define CLIENT_CONFIRM_WAIT_MAX_S 3600
 #define CLIENT_POLL_MIN_S 10
@@ -35,6 +37,11 @@ struct client_state {
     enum pqota_outcome outcome;
     char running[PQOTA_NAME_SIZE]; /* what the outcome's report says, "" for unknown */
     char message[PQOTA_TEXT_SIZE];
+    /* From here on since the second form of the stored state. */
+    uint32_t vouched;           /* 1: name, version, file name, hash and size are what trust.vouch gave */
+    uint32_t sequence, counter; /* of the update, then */
+    uint32_t stale, later;      /* how often it was not vouched for, in the action's present life */
+    uint32_t confirmed, confirmed_sequence, confirmed_counter; /* struct pqota_standing */
 };
 
 struct pqota_client {
@@ -108,6 +115,9 @@ enum client_ack { ACK_DONE, ACK_GONE, ACK_REFUSED, ACK_LATER };
 enum client_ack client_report(pqota_client_t *c, const char *state, int progress, const char *message,
                               const char *version);
 enum pqota_next client_step_reporting(pqota_client_t *c, uint32_t *wait_s);
+
+/* offered.c */
+struct pqota_standing client_standing(const struct client_state *st);
 
 /* the other states */
 enum pqota_next client_step_idle(pqota_client_t *c, uint32_t *wait_s);

@@ -1,4 +1,4 @@
-/* The states offered, downloading and verifying: an artifact's way to the device. */
+/* The states downloading and verifying: an artifact's way to the device. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,38 +21,6 @@ struct download {
     enum verdict verdict;
     char why[160];
 };
-
-static bool running(pqota_client_t *c, char out[PQOTA_NAME_SIZE])
-{
-    return c->ops.installer.running_version(c->ops.installer.ctx, out) == PQOTA_OK && client_is_name(out);
-}
-
-enum pqota_next client_step_offered(pqota_client_t *c, uint32_t *wait_s)
-{
-    char now[PQOTA_NAME_SIZE];
-    if (running(c, now) && strcmp(now, c->st.version) == 0) {
-        client_log(c, PQOTA_LOG_INFO, "version %s runs already", now);
-        return client_move(c, PQOTA_CONFIRMING) == PQOTA_OK ? PQOTA_AGAIN : client_retry(c, wait_s);
-    }
-    int rc = c->ops.storage.prepare(c->ops.storage.ctx, c->st.size);
-    if (rc == PQOTA_E_FULL)
-        return client_failed(c, wait_s, "there is no room for the %s bytes of %s",
-                             client_number(c->st.size).text, c->st.filename);
-    if (rc != PQOTA_OK) {
-        if (++c->tries >= CLIENT_STALLS_MAX)
-            return client_failed(c, wait_s, "the storage for the artifact cannot be written");
-        return client_retry(c, wait_s);
-    }
-    c->st.downloads = 1;
-    c->st.have = 0;
-    if (client_move(c, PQOTA_DOWNLOADING) != PQOTA_OK)
-        return client_retry(c, wait_s);
-    c->resumed = true;
-    c->stalls = 0;
-    c->anews = 0;
-    c->progress = 0;
-    return PQOTA_AGAIN;
-}
 
 /* Makes what was received so far survive a power cut. */
 static int checkpoint(struct download *d)
@@ -242,6 +210,8 @@ static bool progress_due(const pqota_client_t *c, uint32_t percent)
 enum pqota_next client_step_downloading(pqota_client_t *c, uint32_t *wait_s)
 {
     uint64_t at;
+    if (c->st.vouched == 0) /* begun by a program that asked nobody */
+        return client_move(c, PQOTA_OFFERED) == PQOTA_OK ? PQOTA_AGAIN : client_retry(c, wait_s);
     if (resume(c, &at) != PQOTA_OK)
         return client_retry(c, wait_s);
     if (at == c->st.size)
@@ -310,6 +280,8 @@ enum pqota_next client_step_verifying(pqota_client_t *c, uint32_t *wait_s)
 {
     char hash[PQOTA_SHA256_HEX];
     uint64_t at;
+    if (c->st.vouched == 0) /* begun by a program that asked nobody */
+        return client_move(c, PQOTA_OFFERED) == PQOTA_OK ? PQOTA_AGAIN : client_retry(c, wait_s);
     if (c->ops.storage.size(c->ops.storage.ctx, &at) != PQOTA_OK)
         return client_retry(c, wait_s);
     if (at != c->st.size)

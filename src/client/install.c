@@ -1,4 +1,5 @@
 /* The states installing, rebooting and confirming: from a checked artifact to what really runs. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ static enum pqota_next interrupted(pqota_client_t *c, uint32_t *wait_s)
         return client_move(c, PQOTA_CONFIRMING) == PQOTA_OK ? PQOTA_AGAIN : client_retry(c, wait_s);
     if (c->st.installs >= CLIENT_INSTALLS_MAX)
         return client_failed(c, wait_s, "the installation was cut off %d times", CLIENT_INSTALLS_MAX);
+    if (c->st.vouched == 0) /* begun by a program that asked nobody */
+        return client_move(c, PQOTA_OFFERED) == PQOTA_OK ? PQOTA_AGAIN : client_retry(c, wait_s);
     client_log(c, PQOTA_LOG_WARN, "the installation was cut off; it starts over");
     return client_move(c, PQOTA_VERIFYING) == PQOTA_OK ? PQOTA_AGAIN : client_retry(c, wait_s);
 }
@@ -37,6 +40,7 @@ enum pqota_next client_step_installing(pqota_client_t *c, uint32_t *wait_s)
     if (!c->verified)
         return interrupted(c, wait_s);
     c->verified = false;
+    assert(c->st.vouched == 1);
     char why[PQOTA_TEXT_SIZE] = "";
     struct pqota_artifact a = artifact(c);
     client_log(c, PQOTA_LOG_INFO, "installing %s %s", a.name, a.version);
@@ -87,6 +91,11 @@ static enum pqota_next conclude(pqota_client_t *c, uint32_t *wait_s)
     c->st.outcome = PQOTA_SUCCEEDED;
     c->st.message[0] = '\0';
     memcpy(c->st.running, now, sizeof now);
+    /* Only now: a version that does not confirm itself must leave the way back open. */
+    c->st.confirmed = 1;
+    c->st.confirmed_sequence = c->st.vouched != 0 ? c->st.sequence : 0;
+    if (c->st.vouched != 0 && c->st.counter > c->st.confirmed_counter)
+        c->st.confirmed_counter = c->st.counter;
     if (client_move(c, PQOTA_REPORTING) != PQOTA_OK) {
         c->st = was;
         return client_retry(c, wait_s);

@@ -170,6 +170,13 @@ static enum pqota_next take_offer(pqota_client_t *c, struct body *body, uint32_t
                    client_number(body->n).text);
         return client_retry(c, wait_s);
     }
+    offered.confirmed = was.confirmed;
+    offered.confirmed_sequence = was.confirmed_sequence;
+    offered.confirmed_counter = was.confirmed_counter;
+    if (offered.action == was.action && was.outcome == PQOTA_OUTCOME_NONE) { /* it was not vouched for yet */
+        offered.stale = was.stale;
+        offered.later = was.later;
+    }
     c->st = offered;
     if (found == OFFER_UNUSABLE) {
         enum pqota_next next = client_failed(c, wait_s, "%s", why);

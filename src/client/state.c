@@ -7,8 +7,12 @@
 
 #include "client/client.h"
 
-#define HEAD "pqota-state 1\n"
+#define HEAD "pqota-state 2\n"
+#define HEAD_1 "pqota-state 1\n" /* of the first form, which ends before "vouched" */
+#define FIELDS_1 16
 #define SEAL "sha256="
+
+_Static_assert(sizeof HEAD == sizeof HEAD_1, "both are skipped alike");
 
 enum kind { WORD, NUMBER };
 
@@ -40,6 +44,14 @@ static const struct field {
     FIELD_NUMBER("outcome", outcome, PQOTA_FAILED),
     FIELD_WORD("running", running, client_is_name),
     FIELD_WORD("message", message, NULL),
+    FIELD_NUMBER("vouched", vouched, 1),
+    FIELD_NUMBER("sequence", sequence, UINT32_MAX),
+    FIELD_NUMBER("counter", counter, UINT32_MAX),
+    FIELD_NUMBER("stale", stale, UINT32_MAX),
+    FIELD_NUMBER("later", later, UINT32_MAX),
+    FIELD_NUMBER("confirmed", confirmed, 1),
+    FIELD_NUMBER("confirmed-sequence", confirmed_sequence, UINT32_MAX),
+    FIELD_NUMBER("confirmed-counter", confirmed_counter, UINT32_MAX),
 };
 #define FIELDS (sizeof fields / sizeof *fields)
 
@@ -120,11 +132,17 @@ static bool sensible(const struct client_state *st)
            client_is_sha256(str_of(st->sha256)) && st->size > 0 && st->have <= st->size;
 }
 
+static bool starts_with(struct str s, const char *head)
+{
+    size_t n = strlen(head);
+    return s.n >= n && memcmp(s.p, head, n) == 0;
+}
+
 static int check_seal(struct str all, const struct pqota_sha256 *sha, struct str *body)
 {
     size_t tail = sizeof SEAL - 1 + PQOTA_SHA256_HEX; /* the NUL's place is the newline's */
     char seal[PQOTA_SHA256_HEX];
-    if (all.n < sizeof HEAD - 1 + tail || memcmp(all.p, HEAD, sizeof HEAD - 1) != 0)
+    if (all.n < sizeof HEAD - 1 + tail || (!starts_with(all, HEAD) && !starts_with(all, HEAD_1)))
         return PQOTA_E_INVALID;
     size_t n = all.n - tail;
     if (memcmp(all.p + n, SEAL, sizeof SEAL - 1) != 0 || all.p[all.n - 1] != '\n' ||
@@ -139,9 +157,11 @@ int client_state_read(const char *text, size_t n, const struct pqota_sha256 *sha
 {
     struct client_state st = {0};
     struct str rest, line, key;
-    if (check_seal((struct str){.p = text, .n = n}, sha, &rest) != PQOTA_OK)
+    struct str all = {.p = text, .n = n};
+    if (check_seal(all, sha, &rest) != PQOTA_OK)
         return PQOTA_E_INVALID;
-    for (size_t i = 0; i < FIELDS; i++) {
+    size_t count = starts_with(all, HEAD) ? FIELDS : FIELDS_1;
+    for (size_t i = 0; i < count; i++) {
         if (!str_split(&rest, '\n', &line) || !str_split(&line, '=', &key) || !str_is(key, fields[i].key) ||
             line.p == NULL || read_field(&fields[i], line, &st) != PQOTA_OK)
             return PQOTA_E_INVALID;

@@ -22,7 +22,15 @@ static struct client_state sample(void)
                               .downloads = 1,
                               .installs = 2,
                               .acked = PQOTA_DOWNLOADING,
-                              .outcome = PQOTA_OUTCOME_NONE};
+                              .outcome = PQOTA_OUTCOME_NONE,
+                              .vouched = 1,
+                              .sequence = 5,
+                              .counter = 2,
+                              .stale = 1,
+                              .later = 3,
+                              .confirmed = 1,
+                              .confirmed_sequence = 4,
+                              .confirmed_counter = 2};
     snprintf(st.name, sizeof st.name, "gw");
     snprintf(st.version, sizeof st.version, "2.0~rc1");
     snprintf(st.filename, sizeof st.filename, "gw.bin");
@@ -48,6 +56,44 @@ static void round_trip(void **s)
     assert_int_equal(pqota_client_read_state(text, n, &sha, &shown), PQOTA_OK);
     assert_int_equal(shown.state, PQOTA_DOWNLOADING);
     assert_int_equal(shown.have, 500);
+    assert_true(shown.standing.confirmed);
+    assert_int_equal(shown.standing.sequence, 4);
+    assert_int_equal(shown.standing.counter, 2);
+    world_fini(&w);
+}
+
+/* What the program before this one stored in the middle of an update. */
+static void the_first_form_is_read(void **s)
+{
+    static const char text[] =
+        "pqota-state 1\nstate=2\naction=7\nname=gw\nversion=2.0\nfilename=gw.bin\n"
+        "path=/api/firmware/12/file\n"
+        "artifact=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\nsize=1000\nhave=500\n"
+        "downloads=1\ninstalls=0\nacked=2\nboot=boot-1\noutcome=0\nrunning=\nmessage=\n"
+        "sha256=02c6db96f5ecba1267ec43186251d5d6a7706ab090dc87209cd1d241fac6f7b3\n";
+    (void)s;
+    world_init(&w, "1.0");
+    struct pqota_sha256 sha = world_ops(&w).sha256;
+    struct client_state got;
+    assert_int_equal(client_state_read(text, sizeof text - 1, &sha, &got), PQOTA_OK);
+    assert_int_equal(got.state, PQOTA_DOWNLOADING);
+    assert_int_equal(got.have, 500);
+    assert_int_equal(got.vouched, 0);
+    assert_int_equal(got.confirmed, 0);
+    /* The second form under the first one's head, and the other way round. */
+    char other[PQOTA_STATE_SIZE];
+    size_t n = client_state_write(&got, &sha, other);
+    assert_memory_equal(other, "pqota-state 2\n", 14);
+    for (int i = 0; i < 2; i++) {
+        size_t body = i == 0 ? n - 72 : sizeof text - 1 - 72;
+        if (i == 1)
+            memcpy(other, text, body);
+        other[12] = i == 0 ? '1' : '2';
+        char seal[PQOTA_SHA256_HEX];
+        assert_int_equal(client_sha256_hex(&sha, other, body, seal), PQOTA_OK);
+        snprintf(other + body, sizeof other - body, "sha256=%s\n", seal);
+        assert_int_equal(client_state_read(other, body + 72, &sha, &got), PQOTA_E_INVALID);
+    }
     world_fini(&w);
 }
 
@@ -58,6 +104,8 @@ static void the_largest_state_fits(void **s)
     struct pqota_sha256 sha = world_ops(&w).sha256;
     struct client_state st = sample(), got;
     st.size = INT64_MAX, st.have = INT64_MAX, st.action = INT32_MAX, st.downloads = st.installs = UINT32_MAX;
+    st.sequence = st.counter = st.stale = st.later = UINT32_MAX;
+    st.confirmed_sequence = st.confirmed_counter = UINT32_MAX;
     memset(st.name, 'n', sizeof st.name - 1);
     memset(st.version, 'v', sizeof st.version - 1);
     memset(st.filename, 'f', sizeof st.filename - 1);
@@ -98,7 +146,7 @@ static void senseless_states(void **s)
     world_init(&w, "1.0");
     struct pqota_sha256 sha = world_ops(&w).sha256;
     char text[PQOTA_STATE_SIZE];
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 9; i++) {
         struct client_state st = sample(), got;
         switch (i) {
         case 0:
@@ -125,6 +173,9 @@ static void senseless_states(void **s)
         case 7:
             snprintf(st.message, sizeof st.message, "two\nlines");
             break;
+        case 8:
+            st.vouched = 2;
+            break;
         }
         size_t n = client_state_write(&st, &sha, text);
         assert_true(n > 0);
@@ -138,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
+        cmocka_unit_test(the_first_form_is_read),
         cmocka_unit_test(the_largest_state_fits),
         cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(senseless_states),

@@ -292,6 +292,9 @@ static enum pqota_install i_install(void *ctx, const struct pqota_artifact *a, c
     /* Whatever happened before: what comes here is what was published. */
     assert_int_equal(a->size, w->artifact_n);
     assert_memory_equal(w->artifact, w->file, w->artifact_n);
+    assert_string_equal(a->sha256, w->vouched.sha256);
+    assert_string_equal(a->filename, w->vouched.filename);
+    assert_int_equal(a->size, w->vouched.size);
     if (w->install_answer == PQOTA_INSTALL_FAILED) {
         snprintf(why, PQOTA_TEXT_SIZE, "exit code 3:\n\tno \"space\" \xff left");
         return PQOTA_INSTALL_FAILED;
@@ -332,6 +335,28 @@ static enum pqota_confirm i_confirm(void *ctx, const struct pqota_artifact *a, u
     }
     world_hit(w);
     return PQOTA_CONFIRM_GOOD;
+}
+
+/* --- trust --- */
+
+static enum pqota_vouch t_vouch(void *ctx, const struct pqota_target *hint,
+                                const struct pqota_standing *standing, struct pqota_target *out,
+                                char why[PQOTA_TEXT_SIZE])
+{
+    struct world *w = ctx;
+    if (world_hit(w) != 0)
+        return PQOTA_VOUCH_LATER;
+    w->vouches++;
+    w->standing = *standing;
+    snprintf(why, PQOTA_TEXT_SIZE, "%s", w->vouch_why != NULL ? w->vouch_why : "");
+    if (w->vouch_answer != PQOTA_VOUCHED)
+        return w->vouch_answer;
+    *out = w->vouch_as.size != 0 ? w->vouch_as : *hint;
+    out->sequence = w->sequence;
+    out->counter = w->counter;
+    w->vouched = *out;
+    world_hit(w);
+    return PQOTA_VOUCHED;
 }
 
 /* --- platform --- */
@@ -382,6 +407,7 @@ struct pqota_ops world_ops(struct world *w)
                       .install = i_install,
                       .reboot = i_reboot,
                       .confirm = i_confirm},
+        .trust = {.ctx = w, .vouch = t_vouch},
         .platform = {.ctx = w, .random = p_random, .boot_id = p_boot_id, .log = p_log},
     };
 }

@@ -37,6 +37,14 @@ struct world {
     int confirm_waits;                 /* how often confirm says wait first */
     bool full;                         /* no room for an artifact */
     int installs, reboots, confirms;
+    /* --- who vouches --- */
+    enum pqota_vouch vouch_answer;
+    const char *vouch_why;
+    struct pqota_target vouch_as;   /* given instead of the hint when its size is not 0 */
+    uint32_t sequence, counter;     /* given with the hint */
+    struct pqota_target vouched;    /* what was given last */
+    struct pqota_standing standing; /* what it was told */
+    int vouches;
     /* --- the server --- */
     unsigned char file[WORLD_FILE_MAX]; /* what it serves */
     size_t file_n;
