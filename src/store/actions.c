@@ -93,6 +93,29 @@ int store_action_past(struct db *db, int64_t device, struct action_past *out, st
     return 0;
 }
 
+/* One number, 0 when there is no row. */
+static int ask_number(struct db *db, const char *sql_literal, int64_t key, int64_t *count, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, sql_literal, e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, key);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    *count = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
+    return 0;
+}
+
+int store_action_succeeded(struct db *db, int64_t device, int64_t *release, struct err *e)
+{
+    return ask_number(db,
+                      "SELECT release FROM action WHERE device = ? AND state = 'succeeded'"
+                      " ORDER BY pk DESC LIMIT 1",
+                      device, release, e);
+}
+
 int store_action_list(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t limit,
                       struct action **out, size_t *count, bool *more, struct err *e)
 {
@@ -122,23 +145,9 @@ int store_action_list(struct db *db, struct arena *a, int64_t deployment, int64_
     return 0;
 }
 
-static int count_of(struct db *db, const char *sql_literal, int64_t key, int64_t *count, struct err *e)
-{
-    auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, sql_literal, e);
-    if (rc != 0)
-        return rc;
-    stmt_i64(&s, 1, key);
-    rc = stmt_step(&s, e);
-    if (rc < 0)
-        return rc;
-    *count = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
-    return 0;
-}
-
 int store_action_count_open_of(struct db *db, int64_t release, int64_t *count, struct err *e)
 {
-    return count_of(
+    return ask_number(
         db,
         "SELECT coalesce(sum(t.n), 0) FROM deployment d JOIN action_tally t ON t.deployment = d.pk"
         " AND t.state IN ('offered', 'downloading', 'installing', 'rebooting')"
@@ -148,7 +157,7 @@ int store_action_count_open_of(struct db *db, int64_t release, int64_t *count, s
 
 int store_action_status_count(struct db *db, int64_t action, int64_t *count, struct err *e)
 {
-    return count_of(db, "SELECT count(*) FROM action_status WHERE action = ?", action, count, e);
+    return ask_number(db, "SELECT count(*) FROM action_status WHERE action = ?", action, count, e);
 }
 
 int store_action_add(struct db *db, struct action *act, struct err *e)

@@ -20,6 +20,8 @@ struct action_past {
     int64_t moved_back; /* newest deployment that was allowed to take it downwards, and succeeded */
 };
 int store_action_past(struct db *db, int64_t device, struct action_past *out, struct err *e) MUST_CHECK;
+/* The release of the device's last action that succeeded; 0 for none. */
+int store_action_succeeded(struct db *db, int64_t device, int64_t *release, struct err *e) MUST_CHECK;
 /* A deployment's, in the order they began, with device ids; pk above `after`. */
 int store_action_list(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t limit,
                       struct action **out, size_t *count, bool *more, struct err *e) MUST_CHECK;

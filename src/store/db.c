@@ -301,6 +301,18 @@ const char *stmt_get_text(struct stmt *s, int column, struct arena *a, bool *oom
     return copy;
 }
 
+struct str stmt_get_blob(struct stmt *s, int column, struct arena *a, bool *oom)
+{
+    if (stmt_is_null(s, column))
+        return (struct str){.p = NULL, .n = 0};
+    const void *p = sqlite3_column_blob(s->raw, column); /* NULL when it is empty */
+    size_t n = (size_t)sqlite3_column_bytes(s->raw, column);
+    char *copy = p != NULL || n == 0 ? arena_dup(a, p != NULL ? p : "", n) : NULL;
+    if (copy == NULL)
+        *oom = true;
+    return (struct str){.p = copy, .n = copy != NULL ? n : 0};
+}
+
 /* ---- the connection ---- */
 
 int64_t db_changes(struct db *db)

@@ -58,6 +58,8 @@ int stmt_run(struct stmt *s, struct err *e) MUST_CHECK;
 int64_t stmt_get_i64(struct stmt *s, int column); /* NULL reads 0 */
 bool stmt_is_null(struct stmt *s, int column);
 const char *stmt_get_text(struct stmt *s, int column, struct arena *a, bool *oom);
+/* The same for bytes, with a NUL after them: p NULL for NULL. */
+struct str stmt_get_blob(struct stmt *s, int column, struct arena *a, bool *oom);
 
 int64_t db_changes(struct db *db); /* rows the last statement changed */
 int64_t db_last_rowid(struct db *db);

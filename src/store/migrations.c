@@ -372,10 +372,34 @@ static const char signed_metadata[] =
     "  PRIMARY KEY (release, model)"
     ") STRICT;";
 
+static const char directed[] =
+    /* What the director signed last for a device: the bytes, since there is a row for each of a fleet. The
+       manifest apart: most devices ask for one of the two. */
+    "CREATE TABLE director ("
+    "  device INTEGER PRIMARY KEY REFERENCES device (pk) ON DELETE CASCADE,"
+    "  release INTEGER REFERENCES release (pk)," /* NULL: nothing to run */
+    "  version INTEGER NOT NULL,"                /* of the file: only ever rises */
+    "  expires_at INTEGER NOT NULL,"
+    "  body BLOB NOT NULL,"      /* what is signed */
+    "  signatures BLOB NOT NULL" /* each with its key's id; see ota/director_kind.c */
+    ") STRICT;"
+    "CREATE TABLE director_manifest ("
+    "  device INTEGER PRIMARY KEY REFERENCES device (pk) ON DELETE CASCADE,"
+    "  release INTEGER REFERENCES release (pk),"
+    "  version INTEGER NOT NULL,"
+    "  expires_at INTEGER NOT NULL,"
+    "  body BLOB NOT NULL,"
+    "  signatures BLOB NOT NULL"
+    ") STRICT;"
+
+    /* A device's last action that succeeded, by one step: pk is in every index. */
+    "CREATE INDEX action_succeeded ON action (device) WHERE state = 'succeeded';";
+
 const struct migration migrations[] = {
     {1, "first tables", first},
     {2, "numbers counted as they change", tallies},
     {3, "announcements that wait for the broker", announcements},
     {4, "signed update metadata", signed_metadata},
+    {5, "what the director signed for each device", directed},
 };
 const size_t migration_count = sizeof migrations / sizeof migrations[0];

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "store/backup_impl.h"
 #include "store/blobs_impl.h"
+#include "store/director.h"
 #include "store/folder.h"
 #include "store/manifest.h"
 #include "store/migrate.h"
@@ -56,6 +57,8 @@ static int prepare_copy(struct restoring *r, const struct manifest *m, struct db
         rc = snapshot_check(db, e);
     if (rc == 0)
         rc = migrate_run(db, migrations, migration_count, e);
+    if (rc == 0)
+        rc = store_set_restored_at(db, clock_unix_ms(&clock_system) / 1000, e);
     if (rc == 0)
         *out = take_ptr(db);
     return rc;

@@ -54,6 +54,7 @@ static int place_set(struct db *db, const struct place *p, struct err *e)
 /*
  * The first closed action after the place. It is needed while a poll would decide otherwise without it: the
  * device's newest; one that took it back; one of a running deployment whose release is newer than what runs.
+ * And while the director would: the last that succeeded.
  */
 static int next_closed(struct db *db, int64_t before_ms, struct place *p, bool *found, bool *needed,
                        struct err *e)
@@ -63,6 +64,7 @@ static int next_closed(struct db *db, int64_t before_ms, struct place *p, bool *
         db, &s,
         "SELECT a.closed_at, a.pk,"
         " a.deployment = (SELECT max(b.deployment) FROM action b WHERE b.device = a.device)"
+        " OR a.pk = (SELECT max(b.pk) FROM action b WHERE b.device = a.device AND b.state = 'succeeded')"
         " OR EXISTS (SELECT 1 FROM deployment d WHERE d.pk = a.deployment AND (d.allow_downgrade"
         "  OR (d.state = 'running' AND coalesce((SELECT m.sequence FROM release_model m"
         "    WHERE m.model = v.model AND m.release = a.release), 0) >"

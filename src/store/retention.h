@@ -13,8 +13,8 @@ struct db;
    do. */
 
 /* Reports on actions closed before the time, and those actions, but for those by which a poll knows what not
-   to offer again. Goes on where it stopped (the place is kept in the database); at what it left it looks
-   again when before_ms has grown by a day. */
+   to offer again, and the director what a device should run. Goes on where it stopped (the place is kept in
+   the database); at what it left it looks again when before_ms has grown by a day. */
 int store_actions_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more,
                         struct err *e) MUST_CHECK;
 /* Enrolment tokens that expired before the time, and who used them. */
