@@ -30,6 +30,18 @@ int pki_err(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* algorithm: "mldsa44", "mldsa65", "mldsa87", "p256" (the console's and classical listener's certificate). */
 int pki_key_generate(const char *algorithm, EVP_PKEY **out, struct err *e) MUST_CHECK;
 int pki_key_load(const char *uri, EVP_PKEY **out, struct err *e) MUST_CHECK;
+
+#define PKI_PASSPHRASE_MAX 1024 /* bytes, the NUL included */
+/* Asked for the passphrase of `what` (a file, a token) when that turns out to need one. Writes a text with its
+   NUL to `out`. */
+struct pki_passphrase {
+    int (*ask)(void *ctx, const char *what, char *out, size_t size, struct err *e);
+    void *ctx;
+};
+/* The private keys of a file or URI, at most `most`; each is freed with pki_key_free. passphrase NULL: there
+   is none, an encrypted one is ERR_UNSUPPORTED. A wrong one is ERR_INVALID. */
+int pki_keys_load(const char *uri, const struct pki_passphrase *passphrase, EVP_PKEY **keys, size_t most,
+                  size_t *count, struct err *e) MUST_CHECK;
 /* PKCS#8 PEM, mode 0600, atomically; ERR_CONFLICT when the path exists. */
 int pki_key_save(EVP_PKEY *key, const char *path, struct err *e) MUST_CHECK;
 void pki_key_free(EVP_PKEY *key);

@@ -1,0 +1,43 @@
+/* Signatures over metadata and manifests. */
+#include <openssl/rsa.h>
+
+#include "keys/internal.h"
+#include "pki/pki.h"
+
+#define SALT_SIZE 32 /* bytes: the hash's length, as securesystemslib has it */
+
+int keys_sign_raw(const struct sign_key *key, struct str message, struct arena *a, struct str *sig,
+                  struct err *e)
+{
+    const struct keys_kind *kind = keys_kind_of(key->scheme->scheme);
+    auto_md_ctx EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *pctx = NULL;
+    size_t n = TRUST_SIG_MAX;
+    unsigned char *out = arena_alloc(a, n);
+    if (ctx == NULL || out == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a signature");
+    if (EVP_DigestSignInit_ex(ctx, &pctx, kind->digest, NULL, NULL, key->pkey, NULL) != 1 ||
+        keys_pad(kind, pctx, SALT_SIZE) != 1 ||
+        EVP_DigestSign(ctx, out, &n, (const unsigned char *)message.p, message.n) != 1)
+        return pki_err(e, ERR_CRYPTO, "cannot sign with the %s key %.16s...", key->scheme->name, key->keyid);
+    *sig = (struct str){.p = (const char *)out, .n = n};
+    return 0;
+}
+
+/* TAP 21: "tuf", the version of this way of signing, SHA-512. */
+static int hashed(struct str canon, unsigned char out[TRUST_TBS_HASHED_SIZE])
+{
+    static const unsigned char prefix[] = {'t', 'u', 'f', 0x01};
+    memcpy(out, prefix, sizeof prefix);
+    return keys_crypto.hash(keys_crypto.ctx, TRUST_SHA512, canon.p, canon.n, out + sizeof prefix);
+}
+
+int keys_sign(const struct sign_key *key, struct str canon, struct arena *a, struct str *sig, struct err *e)
+{
+    unsigned char tbs[TRUST_TBS_HASHED_SIZE];
+    if (!key->scheme->hashed)
+        return keys_sign_raw(key, canon, a, sig, e);
+    if (hashed(canon, tbs) != 0)
+        return err_set(e, ERR_CRYPTO, "cannot hash what is to be signed");
+    return keys_sign_raw(key, (struct str){.p = (const char *)tbs, .n = sizeof tbs}, a, sig, e);
+}
