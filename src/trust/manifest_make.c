@@ -9,9 +9,10 @@
 #define ARRAY 4u
 #define CBOR_NULL 0xF6
 
-/* What is around a decision's entry at most: envelope, array, form, two numbers, the longest device id. */
-#define SEAL_SIZE (MANIFEST_HEAD_SIZE + 3 + MANIFEST_SIG_HEAD + PQOTA_MANIFEST_SIG)
-_Static_assert(SEAL_SIZE + 2 + 5 + 5 + 2 + MANIFEST_DEVICE_MAX + 3 + MANIFEST_ENTRY_MAX <= PQOTA_MANIFEST_MAX,
+/* The longest decision around the largest entry: envelope, array, form, two numbers, the device's id. */
+_Static_assert(MANIFEST_HEAD_SIZE + 3 + MANIFEST_SIG_HEAD + PQOTA_MANIFEST_SIG + 2 + 5 + 5 + 2 +
+                       MANIFEST_DEVICE_MAX + 3 + MANIFEST_ENTRY_MAX <=
+                   PQOTA_MANIFEST_MAX,
                "an entry fits every device's manifest");
 
 /* --- the encoder: into memory that is large enough ------------------------------------------------------ */
@@ -46,6 +47,14 @@ static struct manifest_bytes bytes_of(struct str s)
 static struct str str_from(struct manifest_bytes b)
 {
     return (struct str){.p = (const char *)b.p, .n = b.n};
+}
+
+/* Bytes of the envelope around a payload of n. */
+static size_t sealed_size(size_t n)
+{
+    unsigned char head[MANIFEST_CBOR_HEAD_MAX];
+    size_t length = manifest_cbor_head(BYTES, (uint32_t)n, head);
+    return MANIFEST_HEAD_SIZE + length + n + MANIFEST_SIG_HEAD + PQOTA_MANIFEST_SIG;
 }
 
 static int draft(const struct writer *w, const char *who, struct arena *a, struct manifest_draft *out,
@@ -107,9 +116,9 @@ static int make_entry(const struct manifest_entry *x, struct writer *w, struct e
         return rc;
     write_entry(x, w); /* three names and less than a hundred bytes: it fits */
     size_t names = x->model.n + x->name.n + x->version.n;
-    if (w->n + SEAL_SIZE <= MANIFEST_ENTRY_MAX)
+    if (sealed_size(w->n) <= MANIFEST_ENTRY_MAX)
         return 0;
-    size_t over = w->n + SEAL_SIZE - MANIFEST_ENTRY_MAX;
+    size_t over = sealed_size(w->n) - MANIFEST_ENTRY_MAX;
     return err_set(e, ERR_UNSUPPORTED,
                    "model, release name and version %.*s, %.*s, %.*s are %zu bytes together: %zu fit a "
                    "manifest for small devices",
@@ -217,7 +226,7 @@ int manifest_seal(const struct manifest_draft *d, struct str sig, struct arena *
         return err_set(e, ERR_INVALID,
                        "a manifest's signature has %d bytes, this one %zu: its key must be ml-dsa-44/1",
                        PQOTA_MANIFEST_SIG, sig.n);
-    if (d->payload.n + SEAL_SIZE > sizeof w.p)
+    if (d->payload.n > sizeof w.p || sealed_size(d->payload.n) > sizeof w.p)
         return err_set(e, ERR_TOO_LARGE, "a manifest is larger than %d bytes", PQOTA_MANIFEST_MAX);
     memcpy(w.p, head, sizeof head);
     put_data(&w, BYTES, d->payload.p, d->payload.n);
