@@ -323,6 +323,16 @@ int make_target(yyjson_mut_doc *doc, const char *path, int64_t length, const cha
     return ok ? 0 : no_memory(e);
 }
 
+int make_meta_known(yyjson_mut_doc *doc, const char *name, int64_t version, int64_t length,
+                    const char *sha256, struct err *e)
+{
+    yyjson_mut_val *meta = object_at(doc, yyjson_mut_doc_get_root(doc), "meta"), *m = yyjson_mut_obj(doc);
+    bool ok = meta != NULL && m != NULL && yyjson_mut_obj_add_sint(doc, m, "version", version) &&
+              yyjson_mut_obj_add_sint(doc, m, "length", length) &&
+              put(doc, m, "hashes", hashes_object(doc, sha256)) && put(doc, meta, name, m);
+    return ok ? 0 : no_memory(e);
+}
+
 int make_meta(yyjson_mut_doc *doc, const char *name, int64_t version, struct str text,
               const struct trust_crypto *crypto, struct err *e)
 {
@@ -332,9 +342,5 @@ int make_meta(yyjson_mut_doc *doc, const char *name, int64_t version, struct str
     if (rc != 0)
         return err_set(e, rc, "cannot hash the metadata of %s", name);
     hex_encode(hash, sizeof hash, hex);
-    yyjson_mut_val *meta = object_at(doc, yyjson_mut_doc_get_root(doc), "meta"), *m = yyjson_mut_obj(doc);
-    bool ok = meta != NULL && m != NULL && yyjson_mut_obj_add_sint(doc, m, "version", version) &&
-              yyjson_mut_obj_add_sint(doc, m, "length", (int64_t)text.n) &&
-              put(doc, m, "hashes", hashes_object(doc, hex)) && put(doc, meta, name, m);
-    return ok ? 0 : no_memory(e);
+    return make_meta_known(doc, name, version, (int64_t)text.n, hex, e);
 }

@@ -51,6 +51,9 @@ int make_target(yyjson_mut_doc *doc, const char *path, int64_t length, const cha
 /* meta[name] = {version, length, hashes} of a snapshot or timestamp. */
 int make_meta(yyjson_mut_doc *doc, const char *name, int64_t version, struct str text,
               const struct trust_crypto *crypto, struct err *e) MUST_CHECK;
+/* The same of a file whose length and SHA-256 (hex) are known. */
+int make_meta_known(yyjson_mut_doc *doc, const char *name, int64_t version, int64_t length,
+                    const char *sha256, struct err *e) MUST_CHECK;
 
 /* The canonical form of a body (or of any value), in the arena: what is signed. */
 int make_canon(yyjson_mut_doc *doc, struct arena *a, struct str *out, struct err *e) MUST_CHECK;
