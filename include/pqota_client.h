@@ -1,10 +1,10 @@
 /*
  * pqota_client: the device side of pqota as a library, for products that embed it.
  *
- * It polls the server, has an offer vouched for, fetches the update (resuming where it stopped), checks it, has
- * it installed, confirms and reports it. It makes no system call, takes no memory but what it is given, and
- * keeps no time: network, storage, hash, trust, randomness and installer are callbacks. It is written so that the power may fail at any
- * moment: what is about to be done is stored before it is done.
+ * It polls the server, has an offer vouched for, fetches the update (resuming where it stopped), checks it,
+ * has it installed, confirms and reports it. It makes no system call, takes no memory but what it is given,
+ * and keeps no time: network, storage, hash, trust, randomness and installer are callbacks. It is written so
+ * that the power may fail at any moment: what is about to be done is stored before it is done.
  *
  *   static _Alignas(16) unsigned char memory[PQOTA_MEMORY_DEFAULT];
  *   pqota_client_t *client;
@@ -50,7 +50,7 @@ enum pqota_result {
 
 enum pqota_log { PQOTA_LOG_DEBUG, PQOTA_LOG_INFO, PQOTA_LOG_WARN, PQOTA_LOG_ERROR };
 
-/* --- transport: requests to the one server, over mutual TLS ----------------------------------------- */
+/* --- transport: requests to the one server, over mutual TLS --------------------------------------------- */
 
 struct pqota_request {
     const char *method; /* "GET" or "POST" */
@@ -85,7 +85,7 @@ struct pqota_transport {
                    pqota_sink sink, void *sink_ctx);
 };
 
-/* --- storage: one small state, one large artifact ---------------------------------------------------- */
+/* --- storage: one small state, one large artifact ------------------------------------------------------- */
 
 struct pqota_storage {
     void *ctx;
@@ -111,7 +111,7 @@ struct pqota_storage {
     int (*discard)(void *ctx);
 };
 
-/* --- hash -------------------------------------------------------------------------------------------- */
+/* --- hash ----------------------------------------------------------------------------------------------- */
 
 struct pqota_sha256 {
     void *ctx; /* one computation at a time */
@@ -120,7 +120,7 @@ struct pqota_sha256 {
     int (*finish)(void *ctx, unsigned char out[32]);
 };
 
-/* --- installer --------------------------------------------------------------------------------------- */
+/* --- installer ------------------------------------------------------------------------------------------ */
 
 struct pqota_artifact {
     const char *name;     /* of the release */
@@ -158,7 +158,7 @@ struct pqota_installer {
                                   char why[PQOTA_TEXT_SIZE]);
 };
 
-/* --- trust: is it the vendor's, and meant for this device? ------------------------------------------------ */
+/* --- trust: is it the vendor's, and meant for this device? ---------------------------------------------- */
 
 struct pqota_target {                                     /* one file that a device may install */
     char name[PQOTA_NAME_SIZE], version[PQOTA_NAME_SIZE]; /* of the release */
@@ -198,7 +198,7 @@ enum pqota_vouch pqota_vouch_insecure(void *ctx, const struct pqota_target *hint
                                       const struct pqota_standing *standing, struct pqota_target *out,
                                       char why[PQOTA_TEXT_SIZE]);
 
-/* --- the platform ------------------------------------------------------------------------------------ */
+/* --- the platform --------------------------------------------------------------------------------------- */
 
 struct pqota_platform {
     void *ctx;
@@ -218,7 +218,7 @@ struct pqota_ops { /* copied by pqota_client_init; every function must be there 
     struct pqota_platform platform;
 };
 
-/* --- settings: zero in a field is its default --------------------------------------------------------- */
+/* --- settings: zero in a field is its default ----------------------------------------------------------- */
 
 struct pqota_settings {
     uint32_t poll_s;           /* seconds between polls while the server names no interval: 300 */
@@ -229,7 +229,7 @@ struct pqota_settings {
     uint64_t artifact_most;    /* bytes of a larger artifact are refused: 64 GiB */
 };
 
-/* --- the client --------------------------------------------------------------------------------------- */
+/* --- the client ----------------------------------------------------------------------------------------- */
 
 typedef struct pqota_client pqota_client_t;
 

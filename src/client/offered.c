@@ -43,8 +43,8 @@ static bool is_sound(const struct pqota_target *t)
            terminated(t->sha256, sizeof t->sha256) && client_is_sha256(str_of(t->sha256)) && t->size > 0;
 }
 
-/* Back to polling: the answer may be another one by then, or the action closed. Counted on the disk, so that a
-   program that is started for each poll comes to an end too. */
+/* Back to polling: the answer may be another one by then, or the action closed. Counted on the disk, so that
+   a program that is started for each poll comes to an end too. */
 static enum pqota_next not_vouched(pqota_client_t *c, uint32_t *wait_s, enum pqota_vouch answer,
                                    const char *why)
 {

@@ -10,12 +10,10 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <yyjson.h>
 
 #include "base/hex.h"
 
-/* 0, or what the callback answers; does not come back when the program dies here. */
-static int world_hit(struct world *w)
+int world_hit(struct world *w)
 {
     w->hits++;
     if (w->stop_at == 0 || w->hits != w->stop_at)
@@ -24,127 +22,6 @@ static int world_hit(struct world *w)
         return PQOTA_E_AGAIN;
     assert_true(w->armed);
     longjmp(w->out, w->end == WORLD_POWER ? 2 : 1);
-}
-
-/* --- transport --- */
-
-static void note_report(struct world *w, const struct pqota_request *q)
-{
-    assert_true(w->reports_n < WORLD_REPORTS_MAX);
-    struct world_report *r = &w->reports[w->reports_n++];
-    memset(r, 0, sizeof *r);
-    yyjson_doc *doc = yyjson_read(q->body, q->body_size, 0);
-    assert_non_null(doc);
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    const char *text = yyjson_get_str(yyjson_obj_get(root, "state"));
-    snprintf(r->state, sizeof r->state, "%s", text);
-    text = yyjson_get_str(yyjson_obj_get(root, "version"));
-    snprintf(r->version, sizeof r->version, "%s", text != NULL ? text : "");
-    text = yyjson_get_str(yyjson_obj_get(root, "message"));
-    snprintf(r->message, sizeof r->message, "%s", text != NULL ? text : "");
-    yyjson_val *progress = yyjson_obj_get(root, "progress");
-    r->progress = progress != NULL ? yyjson_get_int(progress) : -1;
-    yyjson_doc_free(doc);
-}
-
-/* What the server of api.md does with a report. */
-static int take_report(struct world *w, const struct pqota_request *q)
-{
-    assert_string_equal(q->path, "/api/update/7/status");
-    if (w->status_answer != 0)
-        return w->status_answer;
-    if (w->closed)
-        return 410;
-    note_report(w, q);
-    const struct world_report *r = world_last(w);
-    bool terminal = strcmp(r->state, "succeeded") == 0 || strcmp(r->state, "failed") == 0;
-    if (w->done[0] != '\0')
-        return strcmp(w->done, r->state) == 0 ? 204 : 410;
-    if (strcmp(r->state, "succeeded") == 0) {
-        /* The one thing that must never be: success while something else runs. */
-        assert_string_equal(r->version, "2.0");
-        assert_string_equal(w->running, "2.0");
-    }
-    if (terminal) {
-        snprintf(w->done, sizeof w->done, "%s", r->state);
-        w->offer[0] = '\0';
-    }
-    return 204;
-}
-
-static int send_file(struct world *w, const struct pqota_request *q, struct pqota_response *r,
-                     pqota_sink sink, void *sink_ctx)
-{
-    size_t at = 0, end = w->file_n;
-    w->downloads++;
-    w->first_asked = q->ranged ? q->first : 0;
-    r->status = 200;
-    snprintf(w->etag_asked, sizeof w->etag_asked, "%s", q->if_range != NULL ? q->if_range : "");
-    if (w->file_answer != 0) {
-        r->status = w->file_answer;
-        end = 0;
-    } else if (q->ranged && !w->no_ranges) {
-        if (q->first >= w->file_n) {
-            r->status = 416;
-            return PQOTA_OK;
-        }
-        r->status = 206;
-        at = (size_t)q->first;
-        end = q->last + 1 < w->file_n ? (size_t)q->last + 1 : w->file_n;
-        r->range_first = at;
-        r->range_total = w->file_n;
-    }
-    r->content_length = end - at;
-    end += w->extra;
-    for (size_t sent = 0; at < end;) {
-        size_t n = end - at < 1000 ? end - at : 1000;
-        if (w->body_cut != 0 && sent >= w->body_cut)
-            return PQOTA_E_AGAIN;
-        int rc = world_hit(w);
-        if (rc != 0 || sink(sink_ctx, w->file + at, n) != 0)
-            return PQOTA_E_AGAIN;
-        at += n;
-        sent += n;
-    }
-    return PQOTA_OK;
-}
-
-static int send_text(struct pqota_response *r, int status, const char *text, pqota_sink sink, void *sink_ctx)
-{
-    r->status = status;
-    r->content_length = strlen(text);
-    /* In two pieces, as a network may. */
-    size_t half = strlen(text) / 2;
-    if (half > 0 && sink(sink_ctx, text, half) != 0)
-        return PQOTA_E_AGAIN;
-    return strlen(text) > half && sink(sink_ctx, text + half, strlen(text) - half) != 0 ? PQOTA_E_AGAIN
-                                                                                        : PQOTA_OK;
-}
-
-static int request(void *ctx, const struct pqota_request *q, struct pqota_response *r, pqota_sink sink,
-                   void *sink_ctx)
-{
-    struct world *w = ctx;
-    int rc = world_hit(w);
-    if (rc != 0)
-        return rc;
-    w->requests++;
-    if (strncmp(q->path, "/api/firmware/12/file", 21) == 0) {
-        assert_string_equal(q->method, "GET");
-        rc = send_file(w, q, r, sink, sink_ctx);
-    } else if (strcmp(q->method, "POST") == 0) {
-        rc = send_text(r, take_report(w, q), w->status_answer != 0 ? "{\"title\":\"no\"}" : "", sink,
-                       sink_ctx);
-    } else {
-        assert_memory_equal(q->path, "/api/update", 11);
-        snprintf(w->poll_path, sizeof w->poll_path, "%s", q->path);
-        w->polls++;
-        r->poll_interval_s = w->poll_interval_s;
-        int status = w->poll_answer != 0 ? w->poll_answer : w->offer[0] != '\0' ? 200 : 204;
-        rc = send_text(r, status, status == 200 ? w->offer : "", sink, sink_ctx);
-    }
-    int lost = world_hit(w); /* the answer is lost */
-    return lost != 0 ? lost : rc;
 }
 
 /* --- storage --- */
@@ -390,7 +267,7 @@ static void p_log(void *ctx, enum pqota_log level, const char *text)
 struct pqota_ops world_ops(struct world *w)
 {
     return (struct pqota_ops){
-        .transport = {.ctx = w, .request = request},
+        .transport = {.ctx = w, .request = world_request},
         .storage = {.ctx = w,
                     .load = s_load,
                     .save = s_save,

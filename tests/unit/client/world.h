@@ -76,6 +76,12 @@ struct world {
     char log[4096]; /* the last lines */
 };
 
+/* 0, or what the callback answers; does not come back when the program dies here. */
+int world_hit(struct world *w);
+/* The server's side of the transport. */
+int world_request(void *ctx, const struct pqota_request *q, struct pqota_response *r, pqota_sink sink,
+                  void *sink_ctx);
+
 void world_init(struct world *w, const char *running);
 void world_fini(struct world *w);
 /* The server offers `n` bytes as that version (action 7). */

@@ -1,0 +1,78 @@
+/* Who vouches for an offer: the director for that it is meant for this device, the vendor for what it is. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/verifier.h"
+
+static int ask_director(struct verifier *v, struct wanted *out, struct err *e)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s/targets.json", v->set.device);
+    int rc = verifier_open(v, "director", e);
+    if (rc == 0)
+        rc = tuf_client_refresh_director(&v->tuf, name, str_of(v->set.device), e);
+    if (rc == 0)
+        rc = wanted_read(&v->tuf.targets, out, e);
+    verifier_close(v);
+    if (rc != 0)
+        err_context(e, "the director's metadata");
+    return rc;
+}
+
+static int ask_image(struct verifier *v, const struct wanted *w, const struct pqota_standing *standing,
+                     struct pqota_target *out, struct err *e)
+{
+    struct tuf_target entry;
+    int rc = verifier_open(v, "image", e);
+    if (rc == 0)
+        rc = tuf_client_refresh(&v->tuf, e);
+    if (rc != 0) {
+        verifier_close(v);
+        return err_context(e, "the image metadata");
+    }
+    rc = tuf_client_target(&v->tuf, str_of(w->path), &entry, e);
+    if (rc == ERR_NOT_FOUND)
+        err_set(e, rc, "the director names %s, which the vendor has not signed", w->path);
+    else if (rc != 0)
+        err_context(e, "the image metadata");
+    if (rc == 0)
+        rc = wanted_check(w, &entry, v->set.model, standing, out, e);
+    verifier_close(v);
+    return rc;
+}
+
+static enum pqota_vouch answer_of(int rc)
+{
+    switch (rc) {
+    case 0:
+        return PQOTA_VOUCHED;
+    case ERR_IO: /* of the network or of the storage */
+    case ERR_BUSY:
+    case ERR_FULL:
+    case ERR_CRYPTO:
+        return PQOTA_VOUCH_LATER;
+    case ERR_GONE:      /* it has expired; a new one may be under way */
+    case ERR_NOT_FOUND: /* not there yet */
+    case ERR_TIMEOUT:   /* it trickles */
+        return PQOTA_VOUCH_STALE;
+    default:
+        return PQOTA_VOUCH_REFUSED;
+    }
+}
+
+enum pqota_vouch verifier_vouch(void *ctx, const struct pqota_target *hint,
+                                const struct pqota_standing *standing, struct pqota_target *out,
+                                char why[PQOTA_TEXT_SIZE])
+{
+    struct verifier *v = ctx;
+    struct wanted wanted;
+    struct err e = {0};
+    (void)hint; /* whoever answers polls may say anything */
+    int rc = ask_director(v, &wanted, &e);
+    if (rc == 0)
+        rc = ask_image(v, &wanted, standing, out, &e);
+    if (rc != 0)
+        client_text(why, PQOTA_TEXT_SIZE, e.text);
+    return answer_of(rc);
+}
