@@ -2,11 +2,16 @@
  * A whole device on libpqota_client and libpqc_tls, as small as a port to a microcontroller begins. Each
  * start of this program is a boot; it ends with 10 where a microcontroller would reset.
  *
- *   pqota-device [-o] [-l] [-w SECONDS] DIR HOST PORT
+ *   pqota-device [-o] [-w SECONDS] --device ID --model NAME --vendor-key FILE --director-key FILE
+ *                DIR HOST PORT
+ *   pqota-device [-o] [-w SECONDS] --insecure-unsigned DIR HOST PORT
+ *   pqota-device -l DIR HOST PORT
  *
  * DIR has ca.pem, device.crt and device.key, and gets the flash. -o ends when there is nothing to do, -l
- * shows the latest firmware and ends, -w bounds every wait.
+ * shows the latest firmware and ends, -w bounds every wait. On a microcontroller the rest is part of the
+ * firmware: who it is, and whose signatures count (raw ML-DSA-44 keys, up to two of each).
  */
+#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <openssl/evp.h>
@@ -28,6 +33,8 @@
 struct device {
     struct flash flash;
     struct http http;
+    struct trust trust;
+    bool insecure; /* whatever the server offers is installed */
     EVP_MD_CTX *hash;
     unsigned tests; /* self-tests that failed since the start */
     bool reset;     /* the boot loader has the word */
@@ -183,7 +190,7 @@ static int run(struct device *d, bool once, uint32_t wait_most)
         .storage = flash_storage(&d->flash),
         .sha256 = {d->hash, hash_begin, hash_update, hash_finish},
         .installer = {d, running_version, install, reboot_device, confirm},
-        .trust = {NULL, pqota_vouch_insecure},
+        .trust = {&d->trust, d->insecure ? pqota_vouch_insecure : trust_vouch},
         .platform = {d, random_bits, boot_id, write_log},
     };
     const struct pqota_settings settings = {
@@ -206,44 +213,98 @@ static int run(struct device *d, bool once, uint32_t wait_most)
     }
 }
 
-static int start(struct device *d, const char *dir, bool latest, bool once, uint32_t wait_most)
+struct options {
+    const char *dir;
+    bool once, latest;
+    uint32_t wait_most; /* seconds */
+};
+
+static int start(struct device *d, const struct options *o)
 {
     char ca[PATH_MAX], cert[PATH_MAX], key[PATH_MAX];
-    snprintf(ca, sizeof ca, "%s/ca.pem", dir);
-    snprintf(cert, sizeof cert, "%s/device.crt", dir);
-    snprintf(key, sizeof key, "%s/device.key", dir);
+    snprintf(ca, sizeof ca, "%s/ca.pem", o->dir);
+    snprintf(cert, sizeof cert, "%s/device.crt", o->dir);
+    snprintf(key, sizeof key, "%s/device.key", o->dir);
     d->http.tls = pqc_tls_create_client_ctx(cert, key, ca, "x25519mlkem768", "mldsa65");
     d->hash = EVP_MD_CTX_new();
+    d->trust.flash = &d->flash;
+    d->trust.http = &d->http;
     int code = EXIT_FAILURE;
     if (d->http.tls == NULL)
         fprintf(stderr, "%s\n", pqc_tls_error());
-    else if (d->hash == NULL || (!latest && flash_start(&d->flash, dir) != 0))
-        fprintf(stderr, "the flash in %s cannot be used\n", dir);
+    else if (d->hash == NULL || (!o->latest && flash_start(&d->flash, o->dir) != 0))
+        fprintf(stderr, "the flash in %s cannot be used\n", o->dir);
     else
-        code = latest ? show_latest(d) : run(d, once, wait_most);
+        code = o->latest ? show_latest(d) : run(d, o->once, o->wait_most);
     http_close(&d->http);
     pqc_tls_free_ctx(d->http.tls);
     EVP_MD_CTX_free(d->hash);
     return code;
 }
 
+/* 0, or -1 after it said what is wrong. */
+static int take_options(int argc, char **argv, struct device *d, struct options *o)
+{
+    static const struct option words[] = {
+        {"device", required_argument, NULL, 'd'},      {"model", required_argument, NULL, 'm'},
+        {"vendor-key", required_argument, NULL, 'V'},  {"director-key", required_argument, NULL, 'D'},
+        {"insecure-unsigned", no_argument, NULL, 'u'}, {0},
+    };
+    struct trust *t = &d->trust;
+    int option, bad = 0;
+    while ((option = getopt_long(argc, argv, "olw:", words, NULL)) != -1) {
+        int rc = 0;
+        switch (option) {
+        case 'o':
+            o->once = true;
+            break;
+        case 'l':
+            o->latest = true;
+            break;
+        case 'w':
+            o->wait_most = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'd':
+            t->device = optarg;
+            break;
+        case 'm':
+            t->model = optarg;
+            break;
+        case 'V':
+            rc = trust_add_key(t->vendor, &t->vendors, optarg);
+            break;
+        case 'D':
+            rc = trust_add_key(t->director, &t->directors, optarg);
+            break;
+        case 'u':
+            d->insecure = true;
+            break;
+        default:
+            bad = -1;
+        }
+        if (rc != 0) {
+            fprintf(stderr, "%s: no ML-DSA-44 public key of %d bytes, or one too many\n", optarg,
+                    PQOTA_MANIFEST_KEY);
+            bad = -1;
+        }
+    }
+    bool vouched = t->device != NULL && t->model != NULL && t->vendors > 0 && t->directors > 0;
+    if (bad == 0 && argc - optind == 3 && o->wait_most > 0 && (o->latest || d->insecure || vouched))
+        return 0;
+    fprintf(stderr, "usage: pqota-device [-o] [-l] [-w SECONDS] --device ID --model NAME --vendor-key FILE "
+                    "--director-key FILE DIR HOST PORT\n"
+                    "--insecure-unsigned instead of those four installs whatever the server offers\n");
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
-    struct device d = {0};
-    bool once = false, latest = false;
-    uint32_t wait_most = UINT32_MAX;
-    int option;
-    while ((option = getopt(argc, argv, "olw:")) != -1) {
-        once = once || option == 'o';
-        latest = latest || option == 'l';
-        if (option == 'w')
-            wait_most = (uint32_t)strtoul(optarg, NULL, 10);
-    }
-    if (argc - optind != 3 || wait_most == 0) {
-        fprintf(stderr, "usage: pqota-device [-o] [-l] [-w SECONDS] DIR HOST PORT\n");
+    static struct device d; /* it has the manifest's buffers */
+    struct options o = {.wait_most = UINT32_MAX};
+    if (take_options(argc, argv, &d, &o) != 0)
         return 2;
-    }
+    o.dir = argv[optind];
     d.http.host = argv[optind + 1];
     d.http.port = argv[optind + 2];
-    return start(&d, argv[optind], latest, once, wait_most);
+    return start(&d, &o);
 }

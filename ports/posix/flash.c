@@ -92,8 +92,8 @@ static int boot_loader(struct flash *f)
 
 int flash_start(struct flash *f, const char *dir)
 {
-    static const char *const names[] = {"state", "boot", "slot.0", "slot.1"};
-    int *const fds[] = {&f->state, &f->boot, &f->slot[0], &f->slot[1]};
+    static const char *const names[] = {"state", "boot", "manifest", "slot.0", "slot.1"};
+    int *const fds[] = {&f->state, &f->boot, &f->manifest, &f->slot[0], &f->slot[1]};
     int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool good = folder >= 0;
     for (size_t i = 0; good && i < sizeof names / sizeof *names; i++) {
@@ -121,6 +121,23 @@ static int save(void *ctx, const void *buf, size_t n)
 {
     struct flash *f = ctx;
     return save_record(f->state, buf, n) == 0 ? PQOTA_OK : PQOTA_E_AGAIN;
+}
+
+void flash_load_manifest(struct flash *f, const unsigned char key[PQOTA_MANIFEST_KEY],
+                         struct manifest_record *r)
+{
+    struct page p;
+    struct manifest_record stored = {0};
+    *r = (struct manifest_record){.key = crc32(key, PQOTA_MANIFEST_KEY)};
+    if (newest(f->manifest, &p) >= 0 && p.n == sizeof stored)
+        memcpy(&stored, p.data, sizeof stored);
+    if (stored.key == r->key)
+        r->version = stored.version;
+}
+
+int flash_save_manifest(struct flash *f, const struct manifest_record *r)
+{
+    return save_record(f->manifest, r, sizeof *r);
 }
 
 static int area(const struct flash *f)

@@ -11,13 +11,15 @@ every signature count).
 
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import cbor2
 
-SIG = 2420
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
+import manifests  # noqa: E402
+from manifests import ALGORITHM, SIG, encode, seal  # noqa: E402
+
 KEYS = {"vendor-1": "11", "vendor-2": "12", "director-1": "21", "director-2": "22"}
 NOW = 1795400000
 IMAGE = [1, "gateway", "gateway-os", "2.4.1", 42, bytes(range(32)), 1835008, 40, 3]
@@ -28,40 +30,6 @@ GIVES = {
     "sequence": 42, "upgrade_from": 40, "counter": 3, "size": 1835008, "sha256": bytes(range(32)).hex(),
 }  # fmt: skip
 NOTHING = {"version": NOW, "expires": NOW + 604800, "update": False}
-ALGORITHM = {1: -48}
-
-
-def openssl(*args):
-    return subprocess.run(["openssl", *args], check=True, capture_output=True).stdout
-
-
-class Keys:
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        for name, byte in KEYS.items():
-            openssl("genpkey", "-algorithm", "ML-DSA-44", "-pkeyopt", f"hexseed:{byte * 32}",
-                    "-out", str(self.folder / name))  # fmt: skip
-
-    def public(self, name):
-        """The key itself: what a SubjectPublicKeyInfo (RFC 9881) ends with."""
-        return openssl("pkey", "-in", str(self.folder / name), "-pubout", "-outform", "DER")[-1312:]
-
-    def sign(self, name, message):
-        file = self.folder / "message"
-        file.write_bytes(message)
-        return openssl("pkeyutl", "-sign", "-rawin", "-inkey", str(self.folder / name), "-in", str(file),
-                       "-pkeyopt", "deterministic:1")  # fmt: skip
-
-
-def encode(x):
-    return cbor2.dumps(x, canonical=True)
-
-
-def sign1(keys, key, aad, payload):
-    """RFC 9052 sections 4.2 and 4.4."""
-    protected = encode(ALGORITHM)
-    signature = keys.sign(key, encode(["Signature1", protected, aad, payload]))
-    return encode(cbor2.CBORTag(18, [protected, {}, payload, signature]))
 
 
 class Vectors:
@@ -74,10 +42,10 @@ class Vectors:
         (self.folder / f"manifest-{name}.hex").write_text("\n".join(lines) + "\n")
 
     def entry(self, image=None, key="vendor-1", aad=b"pqota-vendor"):
-        return sign1(self.keys, key, aad, encode(image or IMAGE))
+        return manifests.entry(self.keys, image or IMAGE, key, aad)
 
-    def manifest(self, entry, key="director-1", aad=b"pqota-director", device="gw-0001"):
-        return sign1(self.keys, key, aad, encode([1, NOW, NOW + 604800, device, entry]))
+    def manifest(self, entry, key="director-1", aad=b"pqota-director"):
+        return manifests.manifest(self.keys, NOW, NOW + 604800, "gw-0001", entry, key, aad)
 
     def case(self, name, answer, *, trust=None, standing=None, now=NOW, gives=None, **source):
         case = {"name": name, **source, "trust": {**TRUST, **(trust or {})},
@@ -204,7 +172,7 @@ def order(entry, device="gw-0001"):
 
 
 def shape(payload):
-    return encode(cbor2.CBORTag(18, [encode(ALGORITHM), {}, payload, bytes(SIG)]))
+    return seal(payload, bytes(SIG))
 
 
 def envelopes(payload):
@@ -291,7 +259,8 @@ def images():
         "name with a slash": (2, "../x"), "name with a space": (2, "a b"), "release DEL": (3, "1\x7f"),
         "sequence 0": (4, 0), "sequence past 32 bits": (4, 1 << 32), "hash short": (5, bytes(31)),
         "hash long": (5, bytes(33)), "hash a text": (5, "00" * 16), "size 0": (6, 0),
-        "size negative": (6, -2), "size past 32 bits": (6, 1 << 32), "upgrade_from null": (7, None), "counter true": (8, True),
+        "size negative": (6, -2), "size past 32 bits": (6, 1 << 32),
+        "upgrade_from null": (7, None), "counter true": (8, True),
         "counter past 32 bits": (8, 1 << 40),
     }  # fmt: skip
     for name, (at, value) in rows.items():
@@ -309,10 +278,11 @@ def images():
 def main():
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent
     with tempfile.TemporaryDirectory() as secret:
-        keys = Keys(secret)
-        for name in KEYS:
-            Vectors(keys, folder).write(name, keys.public(name))
+        keys = manifests.Keys(secret)
         vectors = Vectors(keys, folder)
+        for name, byte in KEYS.items():
+            keys.make(name, byte * 32)
+            vectors.write(name, keys.public(name))
         vectors.signed()
         vectors.malformed()
     rows = ",\n".join(json.dumps(case) for case in vectors.cases)
