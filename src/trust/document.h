@@ -22,6 +22,7 @@
 #define TUF_ROLE_KEYS_MAX 64  /* of one role */
 #define TUF_DELEGATIONS_MAX 1024
 #define TUF_PATHS_MAX 256       /* patterns of one delegation */
+#define TUF_PATTERN_MAX 1024    /* bytes of one pattern */
 #define TUF_ROLE_NAME_MAX 256   /* bytes */
 #define TUF_TARGET_NAME_MAX 512 /* bytes */
 
@@ -39,7 +40,7 @@ struct tuf_doc {
 };
 
 /* Reads a file that must be of that kind. The text is copied into the space. ERR_INVALID says what is wrong;
-   ERR_NOMEM: the space is too small for it. */
+   ERR_UNSUPPORTED: delegations of TAP 15; ERR_NOMEM: the space is too small for it. */
 int tuf_doc_read(struct str text, enum tuf_type type, struct trust_space *space, struct tuf_doc *out,
                  struct err *e) MUST_CHECK;
 
@@ -118,6 +119,12 @@ int tuf_target_find(const struct tuf_doc *targets, struct str name, struct tuf_t
                     struct err *e) MUST_CHECK;
 size_t tuf_target_count(const struct tuf_doc *targets);
 int tuf_target_at(const struct tuf_doc *targets, size_t i, struct tuf_target *out, struct err *e) MUST_CHECK;
+/* All of them, each looked at once; ERR_NOT_FOUND (without a text) behind the last one. */
+struct tuf_target_iter {
+    yyjson_obj_iter inner;
+};
+void tuf_target_iter_begin(const struct tuf_doc *targets, struct tuf_target_iter *it);
+int tuf_target_iter_next(struct tuf_target_iter *it, struct tuf_target *out, struct err *e) MUST_CHECK;
 
 struct tuf_delegation {
     struct tuf_role role;
@@ -130,14 +137,14 @@ int tuf_delegation_at(const struct tuf_doc *targets, size_t i, struct tuf_delega
                       struct err *e) MUST_CHECK;
 int tuf_delegation_find(const struct tuf_doc *targets, struct str role, struct tuf_delegation *out,
                         struct err *e) MUST_CHECK;
-/* Whether the delegation is for that target: by pattern ("*" and "?" do not cross a "/"), or by the hash of
-   its name. */
+/* Whether the delegation is for that target: by pattern ("*", "?" and "[...]" do not cross a "/"), or by the
+   hash of its name. */
 int tuf_delegation_fits(const struct tuf_delegation *d, struct str target, const struct trust_crypto *crypto,
                         bool *out, struct err *e) MUST_CHECK;
 
 /* "2026-11-22T13:26:49Z" (section 4.2.2): Unix seconds. */
 int tuf_time_read(struct str text, int64_t *out) MUST_CHECK;
 #define TUF_TIME_SIZE 21
-void tuf_time_write(int64_t unix_s, char out[TUF_TIME_SIZE]);
+void tuf_time_write(int64_t unix_s, char out[TUF_TIME_SIZE]); /* the nearest of the years 1 to 9999 */
 
 #endif
