@@ -9,6 +9,7 @@
 
 extern const struct route_table api_deployments_routes;
 extern const struct route_table api_devices_routes;
+extern const struct route_table api_director_routes;
 extern const struct route_table api_enroll_routes;
 extern const struct route_table api_events_routes;
 extern const struct route_table api_firmware_routes;
