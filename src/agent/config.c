@@ -2,6 +2,7 @@
 
 #include <ini.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/installer.h"
@@ -12,7 +13,7 @@
 #include "mqtt/mqtt.h"
 #include "tls/policy.h"
 
-enum kind { TEXT, SECONDS, COUNT, COMMAND, FOLDER };
+enum kind { TEXT, SECONDS, COUNT, COMMAND, FOLDER, YES_NO };
 
 static const struct row {
     const char *section, *key;
@@ -28,7 +29,9 @@ static const struct row {
     {"agent", "policy", TEXT, AT(policy), "balanced", 0, 0},
     {"agent", "proxy", TEXT, AT(proxy), "", 0, 0},
     {"agent", "broker", TEXT, AT(broker), "", 0, 0},
+    {"agent", "model", TEXT, AT(model), "", 0, 0},
     {"agent", "poll_seconds", SECONDS, AT(poll_seconds), "300", 10, 86400},
+    {"agent", "request_seconds", SECONDS, AT(request_seconds), "120", 1, 3600},
     {"agent", "log_level", TEXT, AT(log_level), "info", 0, 0},
     {"agent", "log_format", TEXT, AT(log_format), "logfmt", 0, 0},
     {"agent", "boot_id_file", FOLDER, AT(boot_id_file), "/proc/sys/kernel/random/boot_id", 0, 0},
@@ -47,6 +50,9 @@ static const struct row {
     {"installer", "slots_dir", FOLDER, AT(slots_dir), "", 0, 0},
     {"installer", "unpack_command", COMMAND, AT(unpack_command), "", 0, 0},
     {"installer", "restart_command", COMMAND, AT(restart_command), "", 0, 0},
+    {"trust", "image_root", FOLDER, AT(image_root), "", 0, 0},
+    {"trust", "director_root", FOLDER, AT(director_root), "", 0, 0},
+    {"trust", "insecure_unsigned", YES_NO, AT(insecure_unsigned), "no", 0, 0},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
@@ -66,6 +72,14 @@ static int set_row(struct agent_config *c, const struct row *r, const char *valu
                            value);
         int64_t n = (int64_t)v;
         memcpy(place, &n, sizeof n);
+        return 0;
+    }
+    if (r->kind == YES_NO) {
+        bool yes = strcmp(value, "yes") == 0;
+        if (!yes && strcmp(value, "no") != 0)
+            return err_set(e, ERR_INVALID, "[%s] %s must be yes or no, not \"%.64s\"", r->section, r->key,
+                           value);
+        memcpy(place, &yes, sizeof yes);
         return 0;
     }
     if (strlen(value) >= AGENT_VALUE_SIZE || !str_is_text(str_of(value)))
@@ -96,16 +110,9 @@ int agent_config_set(struct agent_config *c, const char *section, const char *ke
 void agent_config_init(struct agent_config *c)
 {
     memset(c, 0, sizeof *c);
-    for (size_t i = 0; i < ROWS; i++) {
-        uint64_t v = 0;
-        char *place = (char *)c + rows[i].offset;
-        if (!is_number(&rows[i])) {
-            snprintf(place, AGENT_VALUE_SIZE, "%s", rows[i].missing);
-        } else if (str_to_u64(str_of(rows[i].missing), rows[i].most, &v) == 0) {
-            int64_t n = (int64_t)v;
-            memcpy(place, &n, sizeof n);
-        }
-    }
+    for (size_t i = 0; i < ROWS; i++)
+        if (set_row(c, &rows[i], rows[i].missing, NULL) != 0)
+            abort(); /* a default of ours that is none */
 }
 
 struct reading {
@@ -194,6 +201,27 @@ int agent_server_url(const char *text, char out[AGENT_VALUE_SIZE], struct err *e
     return 0;
 }
 
+static int check_trust(const struct agent_config *c, struct err *e)
+{
+    bool image = c->image_root[0] != '\0', director = c->director_root[0] != '\0';
+    if (c->model[0] != '\0' && !str_is_name(str_of(c->model)))
+        return err_set(e, ERR_INVALID, "[agent] model: \"%.64s\" is no name of a model", c->model);
+    if (c->insecure_unsigned && (image || director))
+        return err_set(
+            e, ERR_INVALID,
+            "[trust] names roots, and insecure_unsigned = yes says that they do not count: take out "
+            "one of the two");
+    if (c->insecure_unsigned || (image && director))
+        return 0;
+    return err_set(e, ERR_INVALID,
+                   "[trust] %s not set: copy image.root.json and director.root.json, which pqota trust init "
+                   "wrote under trust/device, to this device, and name them there; or, if whoever has the "
+                   "server may have the device, set insecure_unsigned = yes",
+                   image      ? "director_root is"
+                   : director ? "image_root is"
+                              : "image_root and director_root are");
+}
+
 int agent_config_check(const struct agent_config *c, struct err *e)
 {
     char url[AGENT_VALUE_SIZE];
@@ -214,5 +242,6 @@ int agent_config_check(const struct agent_config *c, struct err *e)
     int port;
     if (c->broker[0] != '\0' && mqtt_split_broker(c->broker, host, sizeof host, &port, e) != 0)
         return err_context(e, "[agent] broker");
-    return installer_check(c, e);
+    int rc = installer_check(c, e);
+    return rc != 0 ? rc : check_trust(c, e);
 }

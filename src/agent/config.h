@@ -3,6 +3,7 @@
 #ifndef PQOTA_AGENT_CONFIG_H
 #define PQOTA_AGENT_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +23,8 @@ struct agent_config {
     char log_level[AGENT_VALUE_SIZE], log_format[AGENT_VALUE_SIZE];
     char boot_id_file[AGENT_VALUE_SIZE];
     char broker[AGENT_VALUE_SIZE]; /* host:port; "": none */
-    int64_t poll_seconds;
+    char model[AGENT_VALUE_SIZE];  /* "" is what enrolment said */
+    int64_t poll_seconds, request_seconds;
     /* [installer] */
     char type[AGENT_VALUE_SIZE];
     char command
@@ -34,6 +36,9 @@ struct agent_config {
     char reboot_command[AGENT_VALUE_SIZE];
     char slots_dir[AGENT_VALUE_SIZE], unpack_command[AGENT_VALUE_SIZE], restart_command[AGENT_VALUE_SIZE];
     int64_t timeout_seconds, health_seconds, confirm_seconds, reboot_code;
+    /* [trust] */
+    char image_root[AGENT_VALUE_SIZE], director_root[AGENT_VALUE_SIZE]; /* files */
+    bool insecure_unsigned;
 };
 
 /* Every setting its default. */

@@ -34,6 +34,7 @@ int files_open(struct files *f, const char *dir, bool make, struct err *e)
                  {f->roots, "server-roots.pem"},
                  {f->roots_new, "server-roots.pem.new"},
                  {f->server, "server"},
+                 {f->model, "model"},
                  {f->floor, "clock-floor"},
                  {f->lock, "lock"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

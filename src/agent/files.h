@@ -22,6 +22,7 @@ struct files {
     char roots[PATH_MAX];    /* whom the device trusts; missing before enrolment */
     char roots_new[PATH_MAX];
     char server[PATH_MAX]; /* the address it enrolled at, and the policy */
+    char model[PATH_MAX];  /* what enrolment said it is */
     char floor[PATH_MAX];  /* the clock's */
     char lock[PATH_MAX];
     int artifact_fd; /* -1: none */

@@ -87,6 +87,8 @@ static int store_enrolment(const struct files *f, const struct enrolment *how, c
     }
     if (rc == 0)
         rc = store_server(f, how, e);
+    if (rc == 0 && r->model.n > 0)
+        rc = file_write_atomic(f->model, r->model.p, r->model.n, 0600, e);
     if (rc == 0)
         rc = file_write_atomic(f->cert, r->certificate.p, r->certificate.n, 0644, e);
     return rc;

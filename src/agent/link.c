@@ -169,6 +169,15 @@ void link_fini(struct link *l)
     l->curl = NULL;
 }
 
+static bool is_small(const char *path)
+{
+    static const char *const small[] = {"/api/update", "/tuf/"}, targets[] = "/tuf/image/targets/";
+    for (size_t i = 0; i < sizeof small / sizeof *small; i++)
+        if (strncmp(path, small[i], strlen(small[i])) == 0)
+            return strncmp(path, targets, strlen(targets)) != 0;
+    return false;
+}
+
 static CURLcode set_request(struct link *l, const struct pqota_request *q, struct transfer *t,
                             struct curl_slist **headers)
 {
@@ -208,8 +217,8 @@ static CURLcode set_request(struct link *l, const struct pqota_request *q, struc
     SET(CURLOPT_RANGE, q->ranged ? range : NULL);
     SET(CURLOPT_HTTPHEADER, *headers);
     /* A download may take as long as it moves; what is small has a deadline. */
-    bool small = post || strncmp(q->path, "/api/update", 11) == 0;
-    SET(CURLOPT_TIMEOUT, small ? (long)LINK_SMALL_S : 0L);
+    long small = l->set.small_s != 0 ? (long)l->set.small_s : (long)LINK_SMALL_S;
+    SET(CURLOPT_TIMEOUT, post || is_small(q->path) ? small : 0L);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, t);
     SET(CURLOPT_WRITEFUNCTION, on_body);

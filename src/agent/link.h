@@ -16,7 +16,7 @@
 #define LINK_CONNECT_S 30
 #define LINK_STALL_S 60 /* slower than LINK_STALL_BYTES a second for so long ends a request */
 #define LINK_STALL_BYTES 100
-#define LINK_SMALL_S 120      /* a request that is no download, in all */
+#define LINK_SMALL_S 120      /* a request that is no download, in all, unless the settings say otherwise */
 #define LINK_REPLY_MAX 262144 /* bytes of an answer that link_call collects */
 
 struct link_settings { /* the texts must outlive the link */
@@ -24,6 +24,7 @@ struct link_settings { /* the texts must outlive the link */
     const char *ca_file;
     const char *cert_file, *key_file; /* NULL before enrolment */
     struct clock_floor *floor;
+    int64_t small_s; /* instead of LINK_SMALL_S; 0: that */
     /* Asked during a transfer: true ends it. */
     bool (*stop)(void *ctx);
     void *stop_ctx;

@@ -30,20 +30,25 @@ static int write_body(struct str csr, const char *token, const char *id, struct 
 static int take_texts(const struct buf *reply, struct arena *a, struct reply *r, struct err *e)
 {
     auto_json yyjson_doc *doc = NULL;
-    struct str certificate = {0}, roots = {0};
+    struct str certificate = {0}, roots = {0}, model = {0};
     int rc = json_parse_object(buf_str(reply), &doc, e);
     yyjson_val *root = yyjson_doc_get_root(doc);
     if (rc == 0)
         rc = json_get_pem(root, "certificate", PKI_PEM_MAX - 1, &certificate, e);
     if (rc == 0)
         rc = json_get_pem(root, "roots", PKI_PEM_MAX - 1, &roots, e);
+    if (rc == 0)
+        rc = json_get_str(root, "model", 128, &model, e);
+    if (rc == 0 && model.n > 0 && !str_is_name(model))
+        rc = err_set(e, ERR_INVALID, "\"model\" is no name");
     if (rc != 0)
         return err_context(e, "the server's answer");
     if (certificate.n == 0)
         return err_set(e, ERR_INVALID, "the server's answer has no certificate");
     r->certificate = (struct str){.p = arena_dup_str(a, certificate), .n = certificate.n};
     r->roots = (struct str){.p = arena_dup_str(a, roots), .n = roots.n};
-    if (r->certificate.p == NULL || r->roots.p == NULL)
+    r->model = (struct str){.p = arena_dup_str(a, model), .n = model.n};
+    if (r->certificate.p == NULL || r->roots.p == NULL || r->model.p == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the server's answer");
     return 0;
 }

@@ -8,6 +8,7 @@
 struct reply {              /* texts in the arena that was passed */
     struct str certificate; /* PEM chain, leaf first */
     struct str roots;       /* PEM bundle; may be none */
+    struct str model;       /* of an enrolment; may be none */
     struct pki_cert cert;   /* what the leaf says */
 };
 

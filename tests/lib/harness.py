@@ -348,6 +348,7 @@ class Agent:
         for name, value in (settings or {}).items():
             section, key = name.split(".")
             rows.setdefault(section, {})[key] = value
+        rows.setdefault("trust", {"insecure_unsigned": "yes"})  # unless the test is about trust
         self.conf.write_text(
             "".join(
                 f"[{section}]\n" + "".join(f"{k} = {v}\n" for k, v in pairs.items())

@@ -36,7 +36,7 @@ static void reads(void **s)
         text, sizeof text,
         "; a comment\n  [agent]\nserver = https://ota.example:8443\n\t poll_seconds = 60\r\n\n[installer]\n"
         "type=slots\nslots_dir = /srv/slots\nhealth_command = /bin/sh -c 'exit 0'\n"
-        "restart_command = /bin/true %0150d\n",
+        "restart_command = /bin/true %0150d\n[trust]\ninsecure_unsigned = yes\n",
         7);
     if (read_text(text, &c, &e) != 0)
         fail_msg("%s", e.text);
@@ -72,6 +72,9 @@ static void mistakes(void **s)
         {"[installer]\ncommand = install.sh\n", "begins with a program's path"},
         {"[installer]\ncommand = /bin/sh 'x\n", "without its second"},
         {"[installer]\nreboot_code = 0\n", "from 1 to 125"},
+        {"[trust]\ninsecure_unsigned = true\n", "must be yes or no, not \"true\""},
+        {"[trust]\nimage_root = root.json\n", "must be a path from the root"},
+        {"[agent]\nrequest_seconds = 0\n", "from 1 to 3600"},
     };
     static const struct {
         const char *text, *says;
@@ -110,6 +113,42 @@ static void mistakes(void **s)
     bench_fini(&b);
 }
 
+#define SLOTS "[installer]\ntype = slots\nslots_dir = /s\n"
+
+/* Neither roots nor a word that they are not wanted: the agent does not start. */
+static void trust_settings(void **s)
+{
+    static const struct {
+        const char *text, *says; /* NULL: it is good */
+    } rows[] = {
+        {SLOTS "[trust]\ninsecure_unsigned = yes\n", NULL},
+        {SLOTS "[trust]\nimage_root = /i\ndirector_root = /d\n", NULL},
+        {SLOTS,
+         "image_root and director_root are not set: copy image.root.json and director.root.json, which pqota "
+         "trust init wrote under trust/device"},
+        {SLOTS "[trust]\nimage_root = /i\n", "director_root is not set"},
+        {SLOTS "[trust]\ndirector_root = /d\n", "image_root is not set"},
+        {SLOTS "[trust]\nimage_root = /i\ndirector_root = /d\n"
+               "insecure_unsigned = yes\n",
+         "take out one of the two"},
+        {"[agent]\nmodel = a/b\n" SLOTS "[trust]\ninsecure_unsigned = "
+         "yes\n",
+         "no name of a model"},
+    };
+    (void)s;
+    bench_init(&b);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct agent_config c;
+        struct err e = {0};
+        if (read_text(rows[i].text, &c, &e) != 0)
+            fail_msg("%s", e.text);
+        int rc = agent_config_check(&c, &e);
+        if (rows[i].says == NULL ? rc != 0 : rc == 0 || strstr(e.text, rows[i].says) == NULL)
+            fail_msg("%s\"%s\" does not say \"%s\"", rows[i].text, e.text, rows[i].says);
+    }
+    bench_fini(&b);
+}
+
 static void urls(void **s)
 {
     static const char *const good[] = {"https://a", "https://a:8443/", "https://[::1]:8443",
@@ -140,10 +179,8 @@ static void urls(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(reads),
-        cmocka_unit_test(mistakes),
-        cmocka_unit_test(urls),
+        cmocka_unit_test(defaults),       cmocka_unit_test(reads), cmocka_unit_test(mistakes),
+        cmocka_unit_test(trust_settings), cmocka_unit_test(urls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
