@@ -35,9 +35,19 @@ class Device:
             shutil.copy(source, self.dir / target)
         self.log = folder / "log"
         self.process = None
+        self.trust = ["--insecure-unsigned"]  # whom it believes; test_port_manifest.py is about that
 
     def argv(self, *options, port=None):
-        return [str(DEVICE), "-w", "1", *options, str(self.dir), "localhost", str(port or self.server.port)]
+        return [
+            str(DEVICE),
+            "-w",
+            "1",
+            *self.trust,
+            *options,
+            str(self.dir),
+            "localhost",
+            str(port or self.server.port),
+        ]
 
     def boot(self, port=None, **env):
         """One start, to its end."""
