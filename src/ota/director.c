@@ -29,7 +29,7 @@ struct scene {
     struct director_order order;
 };
 
-/* --- what should it say ----------------------------------------------------------------------------------- */
+/* --- what should it say --------------------------------------------------------------------------------- */
 
 static int is_vouched(struct scene *s, int64_t release, bool *out, struct err *e)
 {
@@ -132,7 +132,7 @@ static int read_scene(struct scene *s, const char *device_id, struct err *e)
     return rc == 0 ? store_director_get(s->db, s->arena, s->kind, s->device.pk, &s->row, e) : rc;
 }
 
-/* --- does what there is say that -------------------------------------------------------------------------- */
+/* --- does what there is say that ------------------------------------------------------------------------ */
 
 /* Old enough to be made anew? A server that has lost its key hands out what it has to the end. */
 static bool lives(const struct scene *s, const struct trust_keys *keys, const struct sign_keys *role)
@@ -171,7 +171,7 @@ static int serve(struct scene *s, struct director_work *w, struct err *e)
     return 0;
 }
 
-/* --- the steps -------------------------------------------------------------------------------------------- */
+/* --- the steps ------------------------------------------------------------------------------------------ */
 
 /* Above all that devices may have seen, also before a backup was put back. */
 static int64_t next_version(const struct scene *s)

@@ -47,7 +47,7 @@ int director_draft(enum director_kind kind, const struct director_order *o, int6
     return manifest_draft_decision(&d, a, out, e);
 }
 
-/* --- signatures: of each its key's id, its size in two bytes, itself --------------------------------------- */
+/* --- signatures: of each its key's id, its size in two bytes, itself ------------------------------------ */
 
 #define HEAD_SIZE (SHA256_SIZE + 2)
 
@@ -115,7 +115,7 @@ int director_signatures(enum director_kind kind, const struct sign_keys *keys, s
     return rc;
 }
 
-/* --- files ------------------------------------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------------------------------------- */
 
 int director_file(enum director_kind kind, struct str body, struct str signatures, struct arena *a,
                   struct str *out, struct err *e)

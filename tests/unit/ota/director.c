@@ -14,7 +14,7 @@
 #define LIFE_S (7 * 86400)
 #define THIRD_MS (LIFE_S * 1000LL / 3)
 
-/* --- a server with keys ----------------------------------------------------------------------------------- */
+/* --- a server with keys --------------------------------------------------------------------------------- */
 
 static void make_keys(struct fixture *f, const char *name, const enum trust_scheme *schemes, size_t count,
                       char path[128])
@@ -77,7 +77,7 @@ static struct release publish_signed(struct fixture *f, const char *version)
     return r;
 }
 
-/* --- as the server does it -------------------------------------------------------------------------------- */
+/* --- as the server does it ------------------------------------------------------------------------------ */
 
 static int run_look(struct fixture *f, struct db *db, void *arg, struct err *e)
 {
@@ -155,7 +155,7 @@ static void assert_named(struct named n, const char *path, bool signed_now)
     assert_int_equal(n.signed_now, signed_now);
 }
 
-/* --- decisions -------------------------------------------------------------------------------------------- */
+/* --- decisions ------------------------------------------------------------------------------------------ */
 
 static void one_signature_a_decision(void **state)
 {
@@ -246,7 +246,7 @@ static void only_what_is_vouched_for(void **state)
     assert_named(fetch(f), "", false);
 }
 
-/* --- time and keys ---------------------------------------------------------------------------------------- */
+/* --- time and keys -------------------------------------------------------------------------------------- */
 
 static void anew_when_a_third_is_left(void **state)
 {
@@ -304,7 +304,7 @@ static void anew_after_a_restore(void **state)
     assert_named(fetch(f), "", false);
 }
 
-/* --- several at once -------------------------------------------------------------------------------------- */
+/* --- several at once ------------------------------------------------------------------------------------ */
 
 static void whoever_comes_second_takes_the_first(void **state)
 {
@@ -341,7 +341,7 @@ static void an_old_decision_is_not_stored(void **state)
     assert_true(str_eq(slow.text, n.text));
 }
 
-/* --- manifests -------------------------------------------------------------------------------------------- */
+/* --- manifests ------------------------------------------------------------------------------------------ */
 
 static int run_entry(struct fixture *f, struct db *db, void *arg, struct err *e)
 {
@@ -409,7 +409,7 @@ static void a_manifest_needs_its_key(void **state)
     assert_non_null(strstr(f->e.text, "ml-dsa-44/1"));
 }
 
-/* --- who and what ----------------------------------------------------------------------------------------- */
+/* --- who and what --------------------------------------------------------------------------------------- */
 
 static void no_such_device(void **state)
 {
