@@ -190,17 +190,17 @@ static int make_config(struct init *in, const struct asked *asked, struct server
 }
 
 /* Root's files in another user's folder would be keys that the server cannot read. */
-static int check_owner(const struct init *in, struct err *e)
+int init_check_owner(const char *dir, const char *verb, struct err *e)
 {
     struct stat st;
-    if (geteuid() != 0 || stat(in->dir, &st) != 0 || st.st_uid == 0)
+    if (geteuid() != 0 || stat(dir, &st) != 0 || st.st_uid == 0)
         return 0;
     const struct passwd *owner = getpwuid(st.st_uid);
     if (owner == NULL)
-        return err_set(e, ERR_DENIED, "%s belongs to the user %u: run this as that user", in->dir, st.st_uid);
+        return err_set(e, ERR_DENIED, "%s belongs to the user %u: run this as that user", dir, st.st_uid);
     return err_set(e, ERR_DENIED,
-                   "%s belongs to the user %s: run this as that user (runuser -u %s -- pqota init %s)",
-                   in->dir, owner->pw_name, owner->pw_name, in->dir);
+                   "%s belongs to the user %s: run this as that user (runuser -u %s -- pqota %s %s)", dir,
+                   owner->pw_name, owner->pw_name, verb, dir);
 }
 
 static int make_folders(struct init *in, struct err *e)
@@ -208,7 +208,7 @@ static int make_folders(struct init *in, struct err *e)
     const char *pki = init_path(in, "pki"), *people = init_path(in, "operator");
     if (pki == NULL || people == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a path");
-    int rc = check_owner(in, e);
+    int rc = init_check_owner(in->dir, VERB, e);
     if (rc == 0)
         rc = file_mkdirs(in->dir, 0755, e);
     if (rc == 0)

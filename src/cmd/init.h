@@ -26,6 +26,8 @@ struct init {
 const char *init_path(const struct init *in, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Says what became of a thing: "made" or "kept". */
 void init_say(const struct init *in, bool made, const char *path, const char *what);
+/* Refuses to make root's files in another user's folder. */
+int init_check_owner(const char *dir, const char *verb, struct err *e) MUST_CHECK;
 
 /* init_pki.c */
 /* DIR/pki/<role>-ca.pem and .key, and the operators' empty revocation list. A root whose key was taken away

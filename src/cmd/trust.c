@@ -1,0 +1,57 @@
+/* `pqota trust`: who vouches for what devices run. */
+#include "cmd/trust.h"
+
+#include "cmd/verbs.h"
+
+#define PASSPHRASE_FILE                                                                                      \
+    {.name = "passphrase-file", .value = "FILE", .help = "its first line is the passphrase of the keys"}
+
+static const struct line_option init_options[] = {
+    {.name = "root-keys", .value = "NUMBER", .help = "root holders to make keys for (3)"},
+    {.name = "root-threshold", .value = "NUMBER", .help = "how many of them must sign (2)"},
+    {.name = "targets-keys", .value = "NUMBER", .help = "targets holders to make keys for (1)"},
+    {.name = "targets-threshold", .value = "NUMBER", .help = "how many of them must sign (1)"},
+    {.name = "root-key",
+     .repeats = true,
+     .value = "KEY",
+     .help = "a root holder's keys that are there: a file, or a URI such as pkcs11:"},
+    {.name = "targets-key", .repeats = true, .value = "KEY", .help = "a targets holder's, likewise"},
+    PASSPHRASE_FILE,
+    {.name = NULL},
+};
+static const struct line_option sign_options[] = {
+    {.name = "key",
+     .letter = 'k',
+     .needed = true,
+     .repeats = true,
+     .value = "KEY",
+     .help = "a holder's keys: a file, or a URI such as pkcs11:"},
+    PASSPHRASE_FILE,
+    {.name = NULL},
+};
+
+static const struct line_sub subs[] = {
+    {"init", "DIR", 1, 1, 0, init_options, trust_verb_init,
+     "make the keys and the first metadata, in DIR/trust",
+     "DIR is the one of `pqota init`. Offline keys are encrypted with a passphrase, which is asked for; "
+     "each\n"
+     "holder has a pair, ML-DSA-87 and Ed25519, in one file. Where keys are named, none are made of that "
+     "role\n"
+     "unless a number is given too."},
+    {"sign", "FILE", 1, 1, LINE_YES, sign_options, trust_verb_sign, "sign a request, where the keys are",
+     "Needs no network, server or profile. Shows what would be signed and what it changes, asks, and adds "
+     "the\n"
+     "signatures to FILE; several holders sign one after another."},
+    {.name = NULL},
+};
+
+const struct line_verb line_trust = {"trust",
+                                     "Who vouches for what devices run: keys, signing requests, signatures "
+                                     "(TUF, with ML-DSA). Keys that sign\n"
+                                     "releases stay where no network is.",
+                                     subs};
+
+int cmd_trust(int argc, char **argv)
+{
+    return line_run(&line_trust, argc, argv);
+}
