@@ -11,7 +11,8 @@
 #include "trust/document.h"
 
 #define TUF_ROOTS_MAX 1024  /* that one refresh follows */
-#define TUF_VISITS_MAX 1024 /* delegated roles that one search looks at */
+#define TUF_VISITS_MAX 1024 /* roles that one search looks at */
+#define TUF_DEPTH_MAX 32    /* roles from the targets role to the last one of a chain */
 
 struct tuf_store {
     void *ctx;
@@ -53,33 +54,36 @@ struct tuf_client {
     struct tuf_config config;
     struct trust_space space;
     int64_t now_s;
-    bool fresh;        /* refreshed: the documents below are trusted */
-    size_t roots_mark; /* where in the space each of them ends */
-    size_t top_mark;
+    bool fresh;      /* refreshed: the documents below are trusted; they keep no text and no canonical form */
+    bool director;   /* the last refresh was tuf_client_refresh_director: only root and targets are there */
+    size_t top_mark; /* where in the space they end */
     struct tuf_doc root, timestamp, snapshot, targets;
 };
 
-/* `memory` is what one refresh may use: about 12 times the largest file. */
+/* `memory` is what one refresh may use: about 6 times the largest file, and what the others take. */
 void tuf_client_init(struct tuf_client *c, void *memory, size_t size, const struct tuf_config *config);
 
 /* The root that this device begins with: stored as it is, not looked at and nothing requested. */
 int tuf_client_begin(struct tuf_client *c, struct str root, struct err *e) MUST_CHECK;
 
 /*
- * Sections 5.3 to 5.6. ERR_MISMATCH, ERR_INVALID, ERR_CORRUPT: what came must not be trusted; ERR_GONE: it
- * has expired; others: not now. What was verified before a failure stays stored.
+ * Sections 5.3 to 5.6. ERR_MISMATCH, ERR_INVALID, ERR_UNSUPPORTED, ERR_TOO_LARGE: what came must not be
+ * trusted; ERR_GONE: it has expired; ERR_CORRUPT: the stored root is no good, and nothing was requested;
+ * ERR_NOMEM: the memory given is too small; others: not now. What was verified before a failure stays stored.
  */
 int tuf_client_refresh(struct tuf_client *c, struct err *e) MUST_CHECK;
 
 /* Section 5.6.7, after a refresh: the target's entry, searched pre-order depth first. Views into the client's
-   memory, good until the next call. ERR_NOT_FOUND: nobody who may sign for it names it. */
+   memory, good until the next call. ERR_NOT_FOUND: nobody who may sign for it names it. Others: a role on the
+   way could not be had or must not be trusted, which ends the search. */
 int tuf_client_target(struct tuf_client *c, struct str name, struct tuf_target *out,
                       struct err *e) MUST_CHECK;
 
 /*
  * A director's repository: root as in 5.3, then one file alone, signed by its role "targets": short-lived,
  * for one device, so there is nothing to mix it with and its own version is what must not go back. `name` is
- * the file ("gw-1/targets.json"); it must say that it is for `device`. c->targets is it afterwards.
+ * the file ("gw-1/targets.json"); it must say that it is for `device`, name at most one target and delegate
+ * nothing. c->targets is it afterwards; it is stored as "targets".
  */
 int tuf_client_refresh_director(struct tuf_client *c, const char *name, struct str device,
                                 struct err *e) MUST_CHECK;
