@@ -24,7 +24,7 @@ struct trust_custom {         /* texts are views; numbers are 0 when they are le
 };
 int trust_custom_read(yyjson_val *custom, struct trust_custom *out, struct err *e) MUST_CHECK;
 
-/* The target's path: "<model>/<name>/<version>/<filename>", each a str_is_name. false when it does not fit. */
+/* The target's path: "<model>/<name>/<version>/<filename>", each a str_is_name. false: it does not fit. */
 bool trust_target_path(struct str model, struct str name, struct str version, struct str filename, char *out,
                        size_t size);
 /* The delegated role that signs for a model: "model-<model>". */
