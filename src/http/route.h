@@ -46,6 +46,7 @@ struct call {
     struct db *db; /* as the lane has it, NULL in SIGN and FILE */
     bool writing;  /* db is the writer's; set too when a READ step runs again after CALL_UPGRADE */
     void *carry;   /* what one step hands to the next, in the arena */
+    void (*carry_free)(void *carry); /* called with it at the end of the request, if it is set */
     struct err err;
 };
 

@@ -27,7 +27,10 @@ static int find_release(struct db *db, struct arena *a, const struct deploy *d, 
     if (r.deleted_at != 0)
         return err_set(e, ERR_NOT_FOUND, "%s %s was deleted", r.name, r.version);
     if (r.state != RELEASE_PUBLISHED)
-        return err_set(e, ERR_CONFLICT, "%s %s is not published yet", r.name, r.version);
+        return err_set(e, ERR_CONFLICT,
+                       "%s %s is a draft that nobody has vouched for: sign it (pqota trust sign) and upload "
+                       "the signed file",
+                       r.name, r.version);
     rc = store_release_details(db, a, &r, e);
     if (rc == 0)
         *out = r;

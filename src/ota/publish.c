@@ -2,12 +2,14 @@
 
 #include "ota/announce.h"
 #include "ota/ota.h"
+#include "ota/trust.h"
 #include "store/actions.h"
 #include "store/artifacts.h"
 #include "store/blobs.h"
 #include "store/deployments.h"
 #include "store/events.h"
 #include "store/releases.h"
+#include "store/signed.h"
 
 static struct str type_of(const struct publish *p)
 {
@@ -105,8 +107,8 @@ static int add_models(struct db *db, const struct release *r, const char *const 
                       struct err *e)
 {
     for (size_t i = 0; i < count; i++) {
-        int64_t sequence;
-        int rc = store_sequence_next(db, models[i], &sequence, e);
+        int64_t sequence = 0; /* a draft's comes with its signature */
+        int rc = r->state == RELEASE_PUBLISHED ? store_sequence_next(db, models[i], &sequence, e) : 0;
         if (rc == 0)
             rc = store_release_add_model(db, r, models[i], sequence, e);
         if (rc != 0)
@@ -127,8 +129,8 @@ static int add_file(struct db *db, const struct release *r, const struct publish
     return rc;
 }
 
-static int add_release(struct db *db, struct arena *a, const char *who, const struct publish *p, int64_t now,
-                       struct release *out, struct err *e)
+static int add_release(struct db *db, struct arena *a, const char *who, const struct publish *p,
+                       enum release_state state, int64_t now, struct release *out, struct err *e)
 {
     const char **models;
     size_t count;
@@ -140,9 +142,9 @@ static int add_release(struct db *db, struct arena *a, const char *who, const st
         .version = arena_dup_str(a, p->version),
         .notes = p->notes.n > 0 ? arena_dup_str(a, p->notes) : "",
         .created_by = who,
-        .state = RELEASE_PUBLISHED,
+        .state = state,
         .created_at = now,
-        .published_at = now,
+        .published_at = state == RELEASE_PUBLISHED ? now : 0,
     };
     if (r.name == NULL || r.version == NULL || r.notes == NULL)
         return err_set(e, ERR_NOMEM, "no memory to publish");
@@ -171,35 +173,83 @@ static int add_event(struct db *db, struct arena *a, const char *kind, const cha
     return store_event_add(db, now, kind, who, subject, detail, e);
 }
 
+int publish_draft(struct ota *ota, struct db *db, struct arena *a, const char *who, struct release *r,
+                  struct err *e)
+{
+    int64_t now = clock_unix_ms(ota->clock);
+    int rc = store_release_publish(db, r->pk, now, e);
+    if (rc == 0)
+        rc = store_release_details(db, a, r, e);
+    if (rc == 0)
+        rc = add_event(db, a, "release.published", who, r, now, e);
+    if (rc == 0)
+        rc = announce_release(ota, db, r->pk, e);
+    if (rc != 0)
+        return rc;
+    r->state = RELEASE_PUBLISHED;
+    r->published_at = now;
+    return 0;
+}
+
+/* It waited for a signature, and none is asked for any more. */
+static int publish_unsigned(struct ota *ota, struct db *db, struct arena *a, const char *who,
+                            struct release *r, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < r->model_count; i++) {
+        int64_t sequence;
+        rc = store_sequence_next(db, r->models[i], &sequence, e);
+        if (rc == 0)
+            rc = store_sequence_set(db, r->pk, r->models[i], sequence, e);
+    }
+    return rc != 0 ? rc : publish_draft(ota, db, a, who, r, e);
+}
+
+static int publish_again(struct ota *ota, struct db *db, struct arena *a, const char *who,
+                         const struct publish *p, struct release *there, struct err *e)
+{
+    int rc = compare(db, a, p, there, e);
+    if (rc != 0 || there->state == RELEASE_PUBLISHED || !trust_unsigned_allowed(ota))
+        return rc;
+    return publish_unsigned(ota, db, a, who, there, e);
+}
+
+static int publish_new(struct ota *ota, struct db *db, struct arena *a, const char *who,
+                       const struct publish *p, struct release *out, struct err *e)
+{
+    int64_t now = clock_unix_ms(ota->clock);
+    bool at_once = trust_unsigned_allowed(ota);
+    struct release r;
+    int rc = add_release(db, a, who, p, at_once ? RELEASE_PUBLISHED : RELEASE_DRAFT, now, &r, e);
+    if (rc == 0)
+        rc = add_event(db, a, at_once ? "release.published" : "release.uploaded", who, &r, now, e);
+    if (rc == 0 && at_once)
+        rc = announce_release(ota, db, r.pk, e);
+    if (rc == 0)
+        *out = r;
+    return rc;
+}
+
 int ota_publish(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct publish *p,
                 struct release *out, bool *made, struct err *e)
 {
+    struct release r;
+    struct err missing;
     int rc = check(p, a, e);
     if (rc != 0)
         return rc;
-    struct release r;
-    struct err missing;
     rc = store_release_by_name(db, a, p->name, p->version, &r, &missing);
-    if (rc == 0) {
-        rc = compare(db, a, p, &r, e);
-        if (rc == 0) {
-            *out = r;
-            *made = false;
-        }
-        return rc;
-    }
-    if (rc != ERR_NOT_FOUND)
-        return err_set(e, rc, "%s", missing.text);
-    int64_t now = clock_unix_ms(ota->clock);
-    rc = add_release(db, a, who, p, now, &r, e);
-    if (rc == 0)
-        rc = add_event(db, a, "release.published", who, &r, now, e);
-    if (rc == 0)
-        rc = announce_release(ota, db, r.pk, e);
+    bool there = rc == 0;
+    if (rc == ERR_NOT_FOUND)
+        rc = publish_new(ota, db, a, who, p, &r, e);
+    else if (rc == 0)
+        rc = publish_again(ota, db, a, who, p, &r, e);
+    else
+        rc = err_set(e, rc, "%s", missing.text);
     if (rc != 0)
         return rc;
     *out = r;
-    *made = true;
+    *made = !there;
     return 0;
 }
 
@@ -236,7 +286,7 @@ int ota_unpublish(struct ota *ota, struct db *db, struct arena *a, const char *w
     rc = store_release_mark_deleted(db, r.pk, now, e);
     if (rc == 0)
         rc = store_release_drop_artifacts(db, &r, e);
-    if (rc == 0)
+    if (rc == 0 && r.state == RELEASE_PUBLISHED)
         rc = announce_release(ota, db, r.pk, e);
     return rc != 0 ? rc : add_event(db, a, "release.deleted", who, &r, now, e);
 }

@@ -1,4 +1,5 @@
-/* Publishing: one file becomes a release of one module with one artifact; and taking a release away again. */
+/* Publishing: one file becomes a release of one module with one artifact, a draft until the vendor has signed
+   it (ota/trust_accept.h); and taking a release away again. */
 #ifndef PQOTA_OTA_PUBLISH_H
 #define PQOTA_OTA_PUBLISH_H
 
@@ -26,11 +27,15 @@ int ota_publish_early(struct db *db, struct arena *a, const struct publish *p, s
 int ota_publish_keep(struct ota *ota, struct arena *a, const struct publish *p, const char *spool_path,
                      struct err *e) MUST_CHECK;
 /*
- * Writer only. *made is false when the very same is published already. ERR_CONFLICT: the version exists with
- * other bytes, another filename or other models, or it was deleted. out has its details.
+ * Writer only. A draft, or published at once where nobody has to sign. *made is false when the very same is
+ * there already (a draft is published then, if nobody has to sign any more). ERR_CONFLICT: the version exists
+ * with other bytes, another filename or other models, or it was deleted. out has its details.
  */
 int ota_publish(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct publish *p,
                 struct release *out, bool *made, struct err *e) MUST_CHECK;
+/* Writer only. A draft that has its sequences is published: noted and announced. Fills its details. */
+int publish_draft(struct ota *ota, struct db *db, struct arena *a, const char *who, struct release *r,
+                  struct err *e) MUST_CHECK;
 /* Writer only. ERR_CONFLICT while a running deployment or an update under way uses it. The sweep removes its
    files. */
 int ota_unpublish(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t release,

@@ -102,7 +102,7 @@ static int load_one(struct trust_keys *k, enum trust_online role, const struct t
     return 0;
 }
 
-int trust_load(struct trust *t, const struct trust_settings *s, bool strict, struct err *e)
+int trust_keys_read(const struct trust_settings *s, bool strict, struct trust_keys **out, struct err *e)
 {
     struct trust_keys *k = calloc(1, sizeof *k);
     if (k == NULL)
@@ -118,14 +118,28 @@ int trust_load(struct trust *t, const struct trust_settings *s, bool strict, str
         trust_keys_unref(k);
         return rc;
     }
+    *out = k;
+    return 0;
+}
+
+void trust_set(struct trust *t, struct trust_keys *k, bool insecure_unsigned)
+{
     pthread_mutex_lock(&t->lock);
     struct trust_keys *old = t->keys;
     t->keys = k;
     pthread_mutex_unlock(&t->lock);
     trust_keys_unref(old);
-    atomic_store(&t->insecure_unsigned, s->insecure_unsigned);
+    atomic_store(&t->insecure_unsigned, insecure_unsigned);
     trust_view_touch(&t->view, true);
-    return 0;
+}
+
+int trust_load(struct trust *t, const struct trust_settings *s, bool strict, struct err *e)
+{
+    struct trust_keys *k;
+    int rc = trust_keys_read(s, strict, &k, e);
+    if (rc == 0)
+        trust_set(t, k, s->insecure_unsigned);
+    return rc;
 }
 
 /* --- asking --------------------------------------------------------------------------------------------- */

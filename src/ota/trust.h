@@ -24,17 +24,22 @@ struct trust_settings {
 
 int trust_new(struct trust **out, struct err *e) MUST_CHECK;
 void trust_free(struct trust *t);
-/*
- * Reads the keys and swaps them in. A key that is not there (ERR_NOT_FOUND of its file) is logged, and what
- * it would sign is not signed; `strict`: one that is there and unreadable changes nothing and is the error;
- * else it is logged likewise.
- */
-int trust_load(struct trust *t, const struct trust_settings *s, bool strict, struct err *e) MUST_CHECK;
 bool trust_unsigned_allowed(const struct ota *ota);
 
 /* --- the online keys ------------------------------------------------------------------------------------ */
 
 struct trust_keys; /* immutable, reference-counted */
+
+/*
+ * Reads them. A key that is not there (ERR_NOT_FOUND of its file) is logged, and what it would sign is not
+ * signed; `strict`: one that is there and unreadable is the error; else it is logged likewise.
+ */
+int trust_keys_read(const struct trust_settings *s, bool strict, struct trust_keys **out,
+                    struct err *e) MUST_CHECK;
+/* From now on these count; takes the reference over. */
+void trust_set(struct trust *t, struct trust_keys *k, bool insecure_unsigned);
+/* Both. */
+int trust_load(struct trust *t, const struct trust_settings *s, bool strict, struct err *e) MUST_CHECK;
 
 /* A reference to those of now; NULL when nothing was loaded yet. */
 struct trust_keys *trust_keys_get(struct ota *ota);

@@ -56,13 +56,13 @@ static int by_end(const void *a, const void *b)
     return x->expires_ms < y->expires_ms ? -1 : x->expires_ms > y->expires_ms;
 }
 
-void trust_view_set(struct trust_view *v, const struct trust_row *rows, size_t count)
+void trust_view_set(struct trust_view *v, struct trust_row *rows, size_t count)
 {
+    qsort(rows, count, sizeof *rows, by_end);
     pthread_mutex_lock(&v->lock);
     v->count = count < TRUST_VIEW_MAX ? count : TRUST_VIEW_MAX;
     if (v->count > 0)
         memcpy(v->rows, rows, v->count * sizeof *rows);
-    qsort(v->rows, v->count, sizeof *rows, by_end);
     pthread_mutex_unlock(&v->lock);
 }
 

@@ -10,7 +10,7 @@
 
 #define TRUST_VIEW_MAX 64       /* roles that are kept: those that end first */
 #define TRUST_LOOK_MS 60000     /* between two looks */
-#define TRUST_RETRY_MS 10000    /* after a look that failed */
+#define TRUST_RETRY_MS 60000    /* after a look that failed */
 #define TRUST_WARN_MS 86400000  /* between two warnings of the same */
 #define TRUST_VIEW_ROLE_SIZE 72 /* of a role's name, cut */
 
@@ -46,8 +46,8 @@ bool trust_view_due(struct trust_view *v, int64_t now_ms);
 bool trust_view_begin(struct trust_view *v, int64_t now_ms);
 /* It failed: soon again. */
 void trust_view_failed(struct trust_view *v, bool anew, int64_t now_ms);
-/* What it found. */
-void trust_view_set(struct trust_view *v, const struct trust_row *rows, size_t count);
+/* What it found; sorts it. */
+void trust_view_set(struct trust_view *v, struct trust_row *rows, size_t count);
 /* Copies what is known: *out has TRUST_VIEW_MAX. */
 size_t trust_view_get(struct trust_view *v, struct trust_row *out);
 /* True once a day. */

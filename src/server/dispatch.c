@@ -199,6 +199,8 @@ static void on_end(void *ctx, struct exchange *x)
         return;
     log_request(run);
     run_spool_discard(run);
+    if (run->call.carry_free != NULL)
+        run->call.carry_free(run->call.carry);
 }
 
 static int on_loop_start(void *ctx, void **loop_ctx, struct err *e)

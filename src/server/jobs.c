@@ -9,13 +9,15 @@
 #include "ota/principal.h"
 #include "ota/retention.h"
 #include "ota/seen.h"
+#include "ota/trust_online.h"
+#include "ota/trust_view.h"
 #include "server/broker.h"
 #include "server/server.h"
 #include "store/blobs.h"
 
 #define SWEEP_FILES 1000 /* blobs looked at in one go */
 
-enum { TASK_FOLLOW, TASK_CLOSE, TASK_SEEN, TASK_CRL, TASK_RETENTION, TASK_SWEEP, TASKS };
+enum { TASK_FOLLOW, TASK_CLOSE, TASK_SEEN, TASK_CRL, TASK_TRUST, TASK_RETENTION, TASK_SWEEP, TASKS };
 
 /* One kind of background work; at most one of it runs. */
 struct task {
@@ -36,6 +38,7 @@ struct jobs {
     bool stopping;
     struct task tasks[TASKS];
     struct crl_work crl;
+    struct online_work trust;
 };
 
 static bool begin(struct task *t)
@@ -117,6 +120,7 @@ static int follow(struct db *db, void *arg, struct err *e)
         if (rc != 0)
             return rc;
         broker_resync(t->jobs->server->broker);
+        trust_view_touch(trust_view_of(&t->jobs->server->ota), true);
     }
     return principals_load(p, db, clock_unix_ms(t->jobs->server->clock) / 1000, e);
 }
@@ -241,6 +245,70 @@ static void start_crl(struct task *t)
         crl_finish(t, rc, &e);
 }
 
+/* --- update metadata: looked at by a reader, signed by a worker, kept by the writer ----------------- */
+
+static void trust_finish(struct task *t, int rc, const struct err *e)
+{
+    if (rc != 0)
+        complain("update metadata", e);
+    online_end(&t->jobs->server->ota, &t->jobs->trust, rc);
+    end(t);
+}
+
+static int trust_store(struct db *db, void *arg, struct err *e)
+{
+    struct task *t = arg;
+    return ota_online_store(&t->jobs->server->ota, db, &t->jobs->trust, e);
+}
+
+static void trust_stored(void *arg, int rc, const struct err *e)
+{
+    trust_finish(arg, rc, e);
+}
+
+static void trust_sign(struct pool_job *job, struct db *db)
+{
+    (void)db;
+    struct task *t = container_of(job, struct task, work);
+    struct server *s = t->jobs->server;
+    struct err e = {0};
+    int rc = ota_online_sign(&s->ota, &t->jobs->trust, &e);
+    if (rc == 0) {
+        t->write = (struct store_job){.run = trust_store, .done = trust_stored, .arg = t};
+        rc = store_submit_background(s->store, &t->write, &e);
+    }
+    if (rc != 0)
+        trust_finish(t, rc, &e);
+}
+
+static void trust_look(struct pool_job *job, struct db *db)
+{
+    struct task *t = container_of(job, struct task, work);
+    struct server *s = t->jobs->server;
+    struct err e = {0};
+    int rc = ota_online_look(&s->ota, db, &t->jobs->trust, &e);
+    bool idle = rc == 0 && online_idle(&t->jobs->trust);
+    if (rc == 0 && !idle) {
+        t->work.run = trust_sign;
+        rc = pool_submit(s->sign, &t->work, &e);
+    }
+    if (rc != 0 || idle)
+        trust_finish(t, rc, &e);
+}
+
+static void start_trust(struct task *t)
+{
+    struct server *s = t->jobs->server;
+    struct err e = {0};
+    if (!trust_view_due(trust_view_of(&s->ota), clock_unix_ms(s->clock)) || !begin(t))
+        return;
+    online_begin(&s->ota, &t->jobs->trust);
+    t->work.run = trust_look;
+    int rc = pool_submit(s->query, &t->work, &e);
+    if (rc != 0)
+        trust_finish(t, rc, &e);
+}
+
 /* --- when ----------------------------------------------------------------------------------------------- */
 
 static void on_second(uv_timer_t *timer)
@@ -250,6 +318,7 @@ static void on_second(uv_timer_t *timer)
     start_slices(&j->tasks[TASK_FOLLOW], follow);
     start_slices(&j->tasks[TASK_CLOSE], close_cancelled);
     start_crl(&j->tasks[TASK_CRL]);
+    start_trust(&j->tasks[TASK_TRUST]);
     if (n % 5 == 4)
         start_slices(&j->tasks[TASK_SEEN], flush_seen);
     if (n % 60 == 10)

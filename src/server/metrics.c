@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "ota/trust_view.h"
 #include "server/broker.h"
 #include "server/server.h"
 
@@ -123,6 +124,25 @@ static int add_broker(struct buf *b, struct server *s)
                        m.received_refused);
 }
 
+static int add_trust(struct buf *b, struct server *s)
+{
+    struct trust_row rows[TRUST_VIEW_MAX];
+    size_t n = trust_view_get(trust_view_of(&s->ota), rows);
+    int64_t now = clock_unix_ms(s->clock);
+    int rc = family(b, "pqota_trust_seconds_left", "gauge",
+                    "Until update metadata expire; negative: since when devices install nothing");
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = buf_printf(b, "pqota_trust_seconds_left{repository=\"%s\",role=\"%s\"} %lld\n",
+                        rows[i].repository, rows[i].role, (long long)((rows[i].expires_ms - now) / 1000));
+    rc = rc ? rc
+            : family(b, "pqota_trust_signatures_total", "counter",
+                     "Signatures of update metadata that this server made");
+    for (int i = 0; rc == 0 && i < TRUST_ONLINE; i++)
+        rc = labelled(b, "pqota_trust_signatures_total", "key", trust_online_word((enum trust_online)i),
+                      trust_counted(&s->ota, (enum trust_online)i));
+    return rc;
+}
+
 static uint64_t resident_bytes(void)
 {
     auto_fclose FILE *f = fopen("/proc/self/statm", "re");
@@ -155,6 +175,7 @@ static int metrics(struct call *c)
     rc = rc ? rc : add_store(&b, &h);
     rc = rc ? rc : add_pools(&b, s);
     rc = rc ? rc : add_broker(&b, s);
+    rc = rc ? rc : add_trust(&b, s);
     char *page = rc == 0 ? arena_dup(c->arena, b.p, b.n) : NULL;
     if (page == NULL)
         return err_set(&c->err, ERR_NOMEM, "no memory for the page of metrics");

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "ota/issuers.h"
 #include "ota/principal.h"
+#include "ota/trust_accept.h"
 #include "server/broker.h"
 #include "server/server.h"
 
@@ -69,6 +70,30 @@ int server_load_trust(struct server *s, const struct server_config *c, struct er
     return 0;
 }
 
+int server_read_trust_keys(const struct server_config *c, bool strict, struct trust_keys **k, struct err *e)
+{
+    const struct trust_settings settings = {
+        .key = {[TRUST_TIMESTAMP] = c->trust_timestamp_key,
+                [TRUST_SNAPSHOT] = c->trust_snapshot_key,
+                [TRUST_DIRECTOR] = c->trust_director_key,
+                [TRUST_MANIFEST] = c->trust_manifest_key},
+        .life_s = {[TRUST_TIMESTAMP] = c->timestamp_hours * 3600,
+                   [TRUST_SNAPSHOT] = c->snapshot_days * 86400,
+                   [TRUST_DIRECTOR] = c->director_days * 86400,
+                   [TRUST_MANIFEST] = c->director_days * 86400},
+        .insecure_unsigned = c->insecure_unsigned,
+    };
+    return trust_keys_read(&settings, strict, k, e);
+}
+
+void server_set_trust(struct server *s, const struct server_config *c, struct trust_keys *k)
+{
+    struct err e = {0};
+    trust_set(s->ota.trust, k, c->insecure_unsigned);
+    if (ota_trust_import(&s->ota, c->trust_dir, &e) != 0)
+        log_error("trust", "the first update metadata were not taken over", LOG_ERR(&e));
+}
+
 static bool same(const char *a, const char *b)
 {
     return strcmp(a, b) == 0;
@@ -112,14 +137,18 @@ static void replace_context(struct server *s, const char *name, struct tls_ctx *
 static int apply(struct server *s, const struct server_config *c, struct err *e)
 {
     struct tls_ctx *tls = NULL, *classical = NULL;
+    struct trust_keys *keys = NULL;
     int rc = config_check(c, e);
     if (rc == 0)
         rc = server_tls_context(c, s->sessions, &tls, e);
     if (rc == 0)
         rc = server_classical_context(c, s->sessions, &classical, e);
     if (rc == 0)
+        rc = server_read_trust_keys(c, true, &keys, e);
+    if (rc == 0)
         rc = server_load_trust(s, c, e);
     if (rc != 0) {
+        trust_keys_unref(keys);
         tls_ctx_free(tls);
         tls_ctx_free(classical);
         return rc;
@@ -135,6 +164,7 @@ static int apply(struct server *s, const struct server_config *c, struct err *e)
     const struct net_limits limits = server_net_limits(c);
     net_set_limits(s->net, &limits);
     s->config.drain_seconds = c->drain_seconds;
+    server_set_trust(s, c, keys);
     broker_reload(s->broker, c);
     log_setup(c->log_level, c->log_format, 2);
     return 0;

@@ -69,11 +69,18 @@ static int open_domain(struct server *s, struct err *e)
     if (rc == 0)
         rc = crl_new(&s->ota.crl, e);
     if (rc == 0)
+        rc = trust_new(&s->ota.trust, e);
+    if (rc == 0)
         rc = issuers_new(&s->issuers, e);
     if (rc == 0)
         rc = server_load_trust(s, c, e);
     if (rc == 0)
         rc = store_write_now(s->store, load_principals, s, e);
+    struct trust_keys *keys = NULL;
+    if (rc == 0)
+        rc = server_read_trust_keys(c, false, &keys, e);
+    if (rc == 0)
+        server_set_trust(s, c, keys);
     return rc;
 }
 
@@ -283,6 +290,7 @@ static void stop(struct server *s)
     principals_free(s->ota.principals);
     seen_free(s->ota.seen);
     crl_free(s->ota.crl);
+    trust_free(s->ota.trust);
     issuers_free(s->issuers);
     pki_ca_free(s->device_ca);
 }

@@ -11,6 +11,7 @@
 #include "net/net.h"
 #include "ota/crl.h"
 #include "ota/ota.h"
+#include "ota/trust.h"
 #include "server/config.h"
 #include "server/pool.h"
 #include "store/store.h"
@@ -57,6 +58,10 @@ int server_run(const char *config_file, struct err *e) MUST_CHECK;
 void server_reload(struct server *s);
 /* What start and reload share. */
 int server_load_trust(struct server *s, const struct server_config *c, struct err *e) MUST_CHECK;
+/* Keys of update metadata; takes over `k`, and reads the first metadata if there are none. */
+int server_read_trust_keys(const struct server_config *c, bool strict, struct trust_keys **k,
+                           struct err *e) MUST_CHECK;
+void server_set_trust(struct server *s, const struct server_config *c, struct trust_keys *k);
 struct net_limits server_net_limits(const struct server_config *c);
 
 /* server/routes.c: every resource that there is. */

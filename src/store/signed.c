@@ -58,6 +58,29 @@ int store_signed_entry(struct db *db, struct arena *a, int64_t release, const ch
     return 0;
 }
 
+int store_release_type(struct db *db, struct arena *a, int64_t release, const char **out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT m.type FROM release_module rm JOIN module m ON m.pk = rm.module"
+                        " WHERE rm.release = ? LIMIT 1",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, release);
+    rc = stmt_step(&s, e);
+    if (rc == STMT_END)
+        return err_set(e, ERR_NOT_FOUND, "the firmware %lld has no module", (long long)release);
+    bool oom = false;
+    const char *type = rc == STMT_ROW ? stmt_get_text(&s, 0, a, &oom) : NULL;
+    if (oom)
+        return err_set(e, ERR_NOMEM, "no memory to read a release");
+    if (rc < 0)
+        return rc;
+    *out = type;
+    return 0;
+}
+
 int store_sequence_last(struct db *db, const char *model, int64_t *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};

@@ -26,6 +26,9 @@ int store_signed_terms(struct db *db, struct arena *a, int64_t release, const ch
 /* The vendor's entry for manifests of microcontrollers; p NULL when there is none. */
 int store_signed_entry(struct db *db, struct arena *a, int64_t release, const char *model, struct str *cose,
                        struct err *e) MUST_CHECK;
+/* The type of a release's module, of the one that it has. */
+int store_release_type(struct db *db, struct arena *a, int64_t release, const char **out,
+                       struct err *e) MUST_CHECK;
 /* The highest sequence that was ever given for the model; 0 for none. */
 int store_sequence_last(struct db *db, const char *model, int64_t *out, struct err *e) MUST_CHECK;
 

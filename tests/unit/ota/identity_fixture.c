@@ -77,6 +77,9 @@ int fixture_setup(void **state)
     assert_ok(principals_new(&f->ota.principals, &f->e), f->e);
     assert_ok(seen_new(&f->ota.seen, &f->e), f->e);
     assert_ok(crl_new(&f->ota.crl, &f->e), f->e);
+    const struct trust_settings unsigned_too = {.insecure_unsigned = true};
+    assert_ok(trust_new(&f->ota.trust, &f->e), f->e);
+    assert_ok(trust_load(f->ota.trust, &unsigned_too, true, &f->e), f->e);
     const char *devices[] = {pki_ca_key_id(f->device_ca)}, *operators[] = {pki_ca_key_id(f->operator_ca)};
     assert_ok(principals_set_roots(f->ota.principals, devices, 1, operators, 1, GRACE, &f->e), f->e);
     assert_ok(fixture_write(f, load, NULL), f->e);
@@ -105,6 +108,7 @@ int fixture_teardown(void **state)
     principals_free(f->ota.principals);
     seen_free(f->ota.seen);
     crl_free(f->ota.crl);
+    trust_free(f->ota.trust);
     arena_fini(&f->arena);
     nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(f);

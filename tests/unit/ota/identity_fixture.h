@@ -18,6 +18,7 @@
 #include "ota/renew.h"
 #include "ota/seen.h"
 #include "ota/token.h"
+#include "ota/trust.h"
 #include "store/db.h"
 #include "store/store.h"
 

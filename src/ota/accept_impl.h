@@ -1,0 +1,90 @@
+/* The inside of accepting a signed file, for the files accept_*.c alone. */
+#ifndef PQOTA_OTA_ACCEPT_IMPL_H
+#define PQOTA_OTA_ACCEPT_IMPL_H
+
+#include "ota/trust_accept.h"
+#include "ota/trust_online.h"
+#include "store/signed.h"
+
+/* Bytes: what clients take by default (trust/client.h). */
+#define ACCEPT_ROOT_MAX 512000
+#define ACCEPT_TARGETS_MAX 5000000
+
+struct accept_doc {
+    enum repository repository;
+    const char *role;
+    enum tuf_type type;
+    struct tuf_doc doc;
+    const struct metadata *before; /* what it follows on; version 0: nothing */
+    struct tuf_doc old;            /* of before, when that has a version */
+    struct metadata made;
+};
+
+struct accept_path { /* of a target, cut into its parts; NUL-terminated */
+    const char *model, *name, *version, *filename;
+};
+
+struct accept_target { /* that the metadata did not have before */
+    const char *path;
+    struct accept_path part;
+    int64_t length;
+    char sha256[SHA256_HEX_SIZE];
+    const char *type;
+    struct signed_terms terms;
+};
+
+struct accept_entry {
+    struct accept_path part;
+    struct str cose;
+};
+
+struct trust_accept {
+    struct ota *ota;
+    struct arena arena;
+    void *memory; /* of space */
+    struct trust_space space;
+    bool first; /* read from this machine's files: an old root may have expired, others follow on it */
+
+    struct trust_request request;
+    struct online_set was, set; /* in force; and with what the file brings. Those needed have bodies. */
+    struct metadata director;   /* its root in force */
+    struct tuf_doc root[REPOSITORIES]; /* in force after it, where there is one: .body */
+    struct tuf_doc targets;
+
+    struct accept_doc docs[REQUEST_DOCUMENTS_MAX];
+    size_t doc_count;
+    struct accept_target *fresh;
+    size_t fresh_count;
+    struct accept_path *gone;
+    size_t gone_count;
+    struct accept_entry *entries;
+    size_t entry_count;
+
+    bool renewed; /* snapshot and timestamp were signed */
+    struct metadata snapshot, timestamp;
+    struct release *published;
+    size_t published_count;
+};
+
+/* "image targets version 3" */
+#define DOC_FMT "%s %s version %lld"
+#define DOC_ARG(d) repository_word((d)->repository), (d)->role, (long long)(d)->doc.version
+
+extern const struct tuf_rules accept_rules;
+
+/* trust_accept.c: accept_look of a request that was read. */
+int accept_look_request(struct trust_accept *t, struct db *db, const struct identity *who,
+                        struct err *e) MUST_CHECK;
+/* accept_verify.c: every document by whoever has to have signed it, and what stays in force by the new. */
+int accept_verify(struct trust_accept *t, struct err *e) MUST_CHECK;
+/* accept_targets.c: what targets come and go; the vendor's entries. */
+int accept_targets(struct trust_accept *t, struct err *e) MUST_CHECK;
+int accept_entries(struct trust_accept *t, struct err *e) MUST_CHECK;
+/* accept_release.c: the same against the releases that there are. Writer only. */
+int accept_releases(struct trust_accept *t, struct db *db, const char *who, struct err *e) MUST_CHECK;
+
+int accept_cut_path(struct trust_accept *t, struct str path, struct accept_path *out,
+                    struct err *e) MUST_CHECK;
+int accept_no_memory(struct err *e);
+
+#endif

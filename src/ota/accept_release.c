@@ -1,0 +1,170 @@
+/* The releases that a signed file vouches for: each target must be what was uploaded, and nothing that is
+   published may lose its signature. */
+#include <stdlib.h>
+
+#include "ota/accept_impl.h"
+#include "ota/publish.h"
+#include "store/artifacts.h"
+#include "store/releases.h"
+
+/* In the order in which they are given their sequences. */
+static int by_sequence(const void *a, const void *b)
+{
+    const struct accept_target *x = a, *y = b;
+    int order = strcmp(x->part.model, y->part.model);
+    if (order != 0)
+        return order;
+    return x->terms.sequence < y->terms.sequence ? -1 : x->terms.sequence > y->terms.sequence;
+}
+
+static int check_file(const struct release *r, const struct accept_target *f, const char *type, struct err *e)
+{
+    const struct artifact *file = r->artifact_count == 1 ? &r->artifacts[0] : NULL;
+    if (file == NULL || strcmp(file->filename, f->part.filename) != 0)
+        return err_set(e, ERR_MISMATCH, "%s %s was uploaded as another file: %s", r->name, r->version,
+                       file != NULL ? file->filename : "none");
+    if (strcmp(file->sha256, f->sha256) != 0 || file->size != f->length)
+        return err_set(e, ERR_MISMATCH,
+                       "%s %s was uploaded with other bytes: sha256 %s, %lld bytes, and what was signed is "
+                       "%s, %lld bytes",
+                       r->name, r->version, file->sha256, (long long)file->size, f->sha256,
+                       (long long)f->length);
+    if (strcmp(type, f->type) != 0)
+        return err_set(e, ERR_MISMATCH, "%s %s was uploaded as a module of type %s, and signed as %s",
+                       r->name, r->version, type, f->type);
+    return 0;
+}
+
+/* What was published before anybody signed can be signed later, as what it is. */
+static int check_published(struct db *db, struct arena *a, const struct release *r,
+                           const struct accept_target *f, struct err *e)
+{
+    struct signed_terms now;
+    bool signed_it;
+    int rc = store_signed_terms(db, a, r->pk, f->part.model, &signed_it, &now, e);
+    if (rc == 0 && now.sequence != f->terms.sequence)
+        rc = err_set(e, ERR_MISMATCH, "%s %s is published with the sequence %lld, not %lld", r->name,
+                     r->version, (long long)now.sequence, (long long)f->terms.sequence);
+    return rc;
+}
+
+static int apply_one(struct db *db, struct arena *a, const struct accept_target *f, struct release *r,
+                     struct err *e)
+{
+    const char *type = NULL;
+    int rc = store_release_by_name(db, a, str_of(f->part.name), str_of(f->part.version), r, e);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(e, ERR_CONFLICT, "%s %s is not here: upload its file first (pqota firmware publish)",
+                       f->part.name, f->part.version);
+    if (rc == 0 && r->deleted_at != 0)
+        rc = err_set(e, ERR_CONFLICT, "%s %s was deleted: publish a new version", r->name, r->version);
+    if (rc == 0)
+        rc = store_release_details(db, a, r, e);
+    if (rc == 0)
+        rc = store_release_type(db, a, r->pk, &type, e);
+    if (rc != 0)
+        return rc;
+    if (!release_fits(r, f->part.model))
+        return err_set(e, ERR_MISMATCH, "%s %s was not uploaded for the model %s", r->name, r->version,
+                       f->part.model);
+    rc = check_file(r, f, type, e);
+    if (rc == 0)
+        rc = r->state == RELEASE_PUBLISHED ? check_published(db, a, r, f, e)
+                                           : store_sequence_raise(db, f->part.model, f->terms.sequence, e);
+    return rc != 0 ? rc : store_signed_set(db, r->pk, f->part.model, &f->terms, e);
+}
+
+/* --- drafts that have all their signatures -------------------------------------------------------------- */
+
+static int note_draft(struct trust_accept *t, const struct release *r, struct err *e)
+{
+    if (r->state == RELEASE_PUBLISHED)
+        return 0;
+    for (size_t i = 0; i < t->published_count; i++)
+        if (t->published[i].pk == r->pk)
+            return 0;
+    if (t->published_count == ACCEPT_RELEASES_MAX)
+        return err_set(e, ERR_TOO_LARGE, "the file publishes more than %d releases", ACCEPT_RELEASES_MAX);
+    t->published[t->published_count++] = *r;
+    return 0;
+}
+
+/* Nobody could deploy one half of a release. */
+static int check_whole(struct db *db, struct arena *a, const struct release *r, struct err *e)
+{
+    struct signed_terms terms;
+    bool signed_it = true;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < r->model_count; i++) {
+        rc = store_signed_terms(db, a, r->pk, r->models[i], &signed_it, &terms, e);
+        if (rc == 0 && !signed_it)
+            rc = err_set(
+                e, ERR_CONFLICT,
+                "%s %s fits the model %s too, and the file has no target of it: prepare and sign them "
+                "together",
+                r->name, r->version, r->models[i]);
+    }
+    return rc;
+}
+
+static int publish_all(struct trust_accept *t, struct db *db, struct arena *a, const char *who, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < t->published_count; i++) {
+        rc = check_whole(db, a, &t->published[i], e);
+        if (rc == 0)
+            rc = publish_draft(t->ota, db, a, who, &t->published[i], e);
+    }
+    return rc;
+}
+
+/* --- those left out, and entries ------------------------------------------------------------------------ */
+
+static int check_gone(struct db *db, struct arena *a, const struct accept_path *p, struct err *e)
+{
+    struct release r;
+    struct err missing;
+    int rc = store_release_by_name(db, a, str_of(p->name), str_of(p->version), &r, &missing);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    if (rc != 0)
+        return err_set(e, rc, "%s", missing.text);
+    if (r.deleted_at == 0 && r.state == RELEASE_PUBLISHED)
+        return err_set(
+            e, ERR_CONFLICT,
+            "the target %s/%s/%s/%s is left out, and %s %s is published: delete it first, or prepare "
+            "the file again",
+            p->model, p->name, p->version, p->filename, r.name, r.version);
+    return 0;
+}
+
+static int put_entry(struct db *db, struct arena *a, const struct accept_entry *x, struct err *e)
+{
+    struct release r;
+    int rc = store_release_by_name(db, a, str_of(x->part.name), str_of(x->part.version), &r, e);
+    return rc != 0 ? rc : store_signed_entry_set(db, r.pk, x->part.model, x->cose, e);
+}
+
+int accept_releases(struct trust_accept *t, struct db *db, const char *who, struct err *e)
+{
+    int rc = 0;
+    t->published = arena_array(&t->arena, struct release, ACCEPT_RELEASES_MAX);
+    t->published_count = 0;
+    if (t->published == NULL)
+        return accept_no_memory(e);
+    for (size_t i = 0; rc == 0 && i < t->gone_count; i++)
+        rc = check_gone(db, &t->arena, &t->gone[i], e);
+    if (t->fresh_count > 0)
+        qsort(t->fresh, t->fresh_count, sizeof *t->fresh, by_sequence);
+    for (size_t i = 0; rc == 0 && i < t->fresh_count; i++) {
+        struct release r;
+        rc = apply_one(db, &t->arena, &t->fresh[i], &r, e);
+        if (rc == 0)
+            rc = note_draft(t, &r, e);
+        if (rc != 0)
+            return err_context(e, "target %s", t->fresh[i].path);
+    }
+    for (size_t i = 0; rc == 0 && i < t->entry_count; i++)
+        rc = put_entry(db, &t->arena, &t->entries[i], e);
+    return rc != 0 ? rc : publish_all(t, db, &t->arena, who, e);
+}

@@ -1,0 +1,258 @@
+/* What targets a file brings beside those that were there, and which of those it leaves out. */
+#include "base/hex.h"
+#include "ota/accept_impl.h"
+#include "trust/manifest_make.h"
+
+int accept_no_memory(struct err *e)
+{
+    return err_set(e, ERR_NOMEM, "no memory to look through the signed file");
+}
+
+int accept_cut_path(struct trust_accept *t, struct str path, struct accept_path *out, struct err *e)
+{
+    struct str rest = path, part[5];
+    size_t n = 0;
+    while (n < 5 && str_split(&rest, '/', &part[n]))
+        n++;
+    bool ok = n == 4;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = str_is_name(part[i]);
+    if (!ok)
+        return err_set(e, ERR_INVALID, "the target " STR_FMT " is not written as MODEL/NAME/VERSION/FILENAME",
+                       (int)(path.n < 200 ? path.n : 200), path.p);
+    struct accept_path made = {
+        .model = arena_dup_str(&t->arena, part[0]),
+        .name = arena_dup_str(&t->arena, part[1]),
+        .version = arena_dup_str(&t->arena, part[2]),
+        .filename = arena_dup_str(&t->arena, part[3]),
+    };
+    if (made.model == NULL || made.name == NULL || made.version == NULL || made.filename == NULL)
+        return accept_no_memory(e);
+    *out = made;
+    return 0;
+}
+
+/* --- a new one ------------------------------------------------------------------------------------------ */
+
+/* Its role may sign for it: the vendor's "targets", or the model's own. */
+static int check_role(const struct trust_accept *t, const struct accept_doc *d, const struct accept_path *p,
+                      struct str path, struct err *e)
+{
+    struct tuf_delegation delegation;
+    bool fits = false;
+    if (strcmp(d->role, "targets") == 0)
+        return 0;
+    int rc = tuf_delegation_find(&t->targets, str_of(d->role), &delegation, e);
+    if (rc == 0)
+        rc = tuf_delegation_fits(&delegation, path, &keys_crypto, &fits, e);
+    if (rc == 0 && !fits)
+        rc = err_set(e, ERR_DENIED, "the role %s may not sign for the model %s", d->role, p->model);
+    return rc;
+}
+
+static int read_terms(struct trust_accept *t, const struct trust_custom *c, struct accept_target *out,
+                      struct err *e)
+{
+    const char *advisory = c->advisory.n > 0 ? arena_dup_str(&t->arena, c->advisory) : "";
+    const char *type = arena_dup_str(&t->arena, c->type);
+    if (advisory == NULL || type == NULL)
+        return accept_no_memory(e);
+    out->type = type;
+    out->terms = (struct signed_terms){
+        .sequence = c->sequence,
+        .unpacked_size = c->unpacked_size,
+        .upgrade_from = c->upgrade_from,
+        .counter = c->counter,
+        .security = c->security,
+        .advisory = advisory,
+    };
+    return 0;
+}
+
+static int read_fresh(struct trust_accept *t, const struct accept_doc *d, const struct tuf_target *target,
+                      struct accept_target *out, struct err *e)
+{
+    struct accept_target made = {.length = target->length};
+    struct trust_custom c;
+    int rc = accept_cut_path(t, target->name, &made.part, e);
+    if (rc == 0)
+        rc = check_role(t, d, &made.part, target->name, e);
+    if (rc == 0 && !target->has_sha256)
+        rc = err_set(e, ERR_INVALID, "it has no SHA-256");
+    if (rc == 0)
+        rc = target->custom != NULL
+                 ? trust_custom_read(target->custom, &c, e)
+                 : err_set(e, ERR_INVALID, "it lacks \"custom\": name, version, model, sequence");
+    if (rc != 0)
+        return rc;
+    if (!str_is(c.name, made.part.name) || !str_is(c.version, made.part.version) ||
+        !str_is(c.model, made.part.model))
+        return err_set(e, ERR_MISMATCH, "its path and its \"custom\" name different releases");
+    if (c.sequence < 1)
+        return err_set(e, ERR_INVALID, "its sequence is below 1");
+    made.path = arena_dup_str(&t->arena, target->name);
+    hex_encode(target->sha256, sizeof target->sha256, made.sha256);
+    if (made.path == NULL)
+        return accept_no_memory(e);
+    rc = read_terms(t, &c, &made, e);
+    if (rc == 0)
+        *out = made;
+    return rc;
+}
+
+static int add_fresh(struct trust_accept *t, const struct accept_doc *d, struct str name, struct err *e)
+{
+    struct tuf_target target;
+    if (t->fresh_count == ACCEPT_RELEASES_MAX * RELEASE_MODELS_MAX)
+        return err_set(e, ERR_TOO_LARGE, "the file brings more than %d new targets",
+                       ACCEPT_RELEASES_MAX * RELEASE_MODELS_MAX);
+    int rc = tuf_target_find(&d->doc, name, &target, e);
+    if (rc == 0)
+        rc = read_fresh(t, d, &target, &t->fresh[t->fresh_count], e);
+    if (rc != 0)
+        return err_context(e, DOC_FMT ": target " STR_FMT, DOC_ARG(d), (int)(name.n < 200 ? name.n : 200),
+                           name.p);
+    t->fresh_count++;
+    return 0;
+}
+
+/* --- the two lists side by side ------------------------------------------------------------------------- */
+
+static yyjson_val *list_of(const struct tuf_doc *doc)
+{
+    return doc->body != NULL ? yyjson_obj_get(doc->body, "targets") : NULL;
+}
+
+static struct str text_of(yyjson_val *v)
+{
+    return (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
+}
+
+/* Both are mostly in the same order, and the second one's place is remembered: so this is one walk. */
+static int find_gone(struct trust_accept *t, const struct accept_doc *d, struct err *e)
+{
+    yyjson_obj_iter old = yyjson_obj_iter_with(list_of(&d->old)),
+                    new = yyjson_obj_iter_with(list_of(&d->doc));
+    yyjson_val *key;
+    int rc = 0;
+    while (rc == 0 && (key = yyjson_obj_iter_next(&old)) != NULL) {
+        struct str name = text_of(key);
+        yyjson_val *there = yyjson_obj_iter_getn(&new, name.p, name.n);
+        if (there == NULL && t->gone_count == ACCEPT_RELEASES_MAX)
+            rc = err_set(e, ERR_TOO_LARGE, DOC_FMT ": more than %d targets are left out", DOC_ARG(d),
+                         ACCEPT_RELEASES_MAX);
+        else if (there == NULL)
+            rc = accept_cut_path(t, name, &t->gone[t->gone_count++], e);
+        else if (!yyjson_equals(there, yyjson_obj_iter_get_val(key)))
+            rc = err_set(e, ERR_CONFLICT,
+                         DOC_FMT ": the target " STR_FMT " says something else than before: a release does "
+                                 "not change, publish a new version",
+                         DOC_ARG(d), (int)(name.n < 200 ? name.n : 200), name.p);
+    }
+    return rc;
+}
+
+static int find_fresh(struct trust_accept *t, const struct accept_doc *d, struct err *e)
+{
+    yyjson_obj_iter new = yyjson_obj_iter_with(list_of(&d->doc)),
+                    old = yyjson_obj_iter_with(list_of(&d->old));
+    yyjson_val *key;
+    int rc = 0;
+    while (rc == 0 && (key = yyjson_obj_iter_next(&new)) != NULL) {
+        struct str name = text_of(key);
+        if (list_of(&d->old) == NULL || yyjson_obj_iter_getn(&old, name.p, name.n) == NULL)
+            rc = add_fresh(t, d, name, e);
+    }
+    return rc;
+}
+
+int accept_targets(struct trust_accept *t, struct err *e)
+{
+    t->fresh = arena_array(&t->arena, struct accept_target, (size_t)ACCEPT_RELEASES_MAX * RELEASE_MODELS_MAX);
+    t->gone = arena_array(&t->arena, struct accept_path, ACCEPT_RELEASES_MAX);
+    int rc = t->fresh == NULL || t->gone == NULL ? accept_no_memory(e) : 0;
+    for (size_t i = 0; rc == 0 && i < t->doc_count; i++) {
+        const struct accept_doc *d = &t->docs[i];
+        if (d->type != TUF_TARGETS)
+            continue;
+        if (list_of(&d->old) != NULL)
+            rc = find_gone(t, d, e);
+        if (rc == 0)
+            rc = find_fresh(t, d, e);
+    }
+    return rc;
+}
+
+/* --- the vendor's entries for manifests ----------------------------------------------------------------- */
+
+/* root.pqota.manifest.vendor names a key of root.keys. */
+static int vendor_key(struct trust_accept *t, unsigned char *out, struct err *e)
+{
+    yyjson_val *body = t->root[REPOSITORY_IMAGE].body;
+    yyjson_val *manifest = yyjson_obj_get(yyjson_obj_get(body, "pqota"), "manifest");
+    const char *keyid = yyjson_get_str(yyjson_obj_get(manifest, "vendor"));
+    yyjson_val *key = keyid != NULL ? yyjson_obj_get(yyjson_obj_get(body, "keys"), keyid) : NULL;
+    if (key == NULL)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "the file has entries for manifests, and the image root names no key that signs them");
+    const struct trust_scheme_row *row =
+        trust_scheme_find(text_of(yyjson_obj_get(key, "keytype")), text_of(yyjson_obj_get(key, "scheme")));
+    if (row == NULL || row->scheme != TRUST_ML_DSA_44)
+        return err_set(e, ERR_UNSUPPORTED, "the image root's key of manifests is no ml-dsa-44/1 key");
+    size_t n;
+    return trust_key_decode(row, text_of(yyjson_obj_get(yyjson_obj_get(key, "keyval"), "public")), out, &n,
+                            e);
+}
+
+static int find_target(const struct trust_accept *t, struct str name, struct tuf_target *out, struct err *e)
+{
+    for (size_t i = 0; i < t->doc_count; i++)
+        if (t->docs[i].type == TUF_TARGETS && tuf_target_find(&t->docs[i].doc, name, out, NULL) == 0)
+            return 0;
+    return err_set(e, ERR_NOT_FOUND, "no document of the file has that target");
+}
+
+static int check_entry(struct trust_accept *t, const struct request_entry *r, const unsigned char *key,
+                       struct accept_entry *out, struct err *e)
+{
+    struct tuf_target target;
+    struct trust_custom custom;
+    struct manifest_entry says, signed_entry;
+    struct accept_entry made = {.cose = r->cose};
+    int rc = accept_cut_path(t, str_of(r->target), &made.part, e);
+    if (rc == 0)
+        rc = find_target(t, str_of(r->target), &target, e);
+    if (rc == 0 && target.custom == NULL)
+        rc = err_set(e, ERR_INVALID, "its target lacks \"custom\"");
+    if (rc == 0)
+        rc = trust_custom_read(target.custom, &custom, e);
+    if (rc == 0)
+        rc = manifest_entry_of(&target, &custom, &says, e);
+    if (rc == 0)
+        rc = manifest_entry_read(r->cose, &keys_crypto, key, &signed_entry, e);
+    if (rc == 0 && !manifest_entry_same(&says, &signed_entry))
+        rc = err_set(e, ERR_MISMATCH, "it says something else than its target");
+    if (rc == 0)
+        *out = made;
+    return rc;
+}
+
+int accept_entries(struct trust_accept *t, struct err *e)
+{
+    unsigned char key[TRUST_SPKI_MAX];
+    size_t count = t->request.entry_count;
+    if (count == 0)
+        return 0;
+    if (t->root[REPOSITORY_IMAGE].body == NULL)
+        return err_set(e, ERR_CONFLICT, "this server has no root of the image repository yet");
+    t->entries = arena_array(&t->arena, struct accept_entry, count);
+    int rc = t->entries == NULL ? accept_no_memory(e) : vendor_key(t, key, e);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = check_entry(t, &t->request.entries[i], key, &t->entries[i], e);
+        if (rc != 0)
+            err_context(e, "entry of %s", t->request.entries[i].target);
+    }
+    if (rc == 0)
+        t->entry_count = count;
+    return rc;
+}
