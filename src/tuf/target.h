@@ -11,7 +11,7 @@ struct target_place {
 };
 
 /*
- * The file is dir/<the target's whole name, percent-encoded>; path (PATH_MAX) is told it. *fetched: false when
+ * The file is dir/<the target's whole name, percent-encoded>; path (PATH_MAX) is told it. *fetched: false if
  * it was there with the right length and hashes. Nothing is left behind after a failure, and what was there
  * before stays. ERR_MISMATCH, ERR_TOO_LARGE: what came is not the target.
  */

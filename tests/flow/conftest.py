@@ -12,6 +12,8 @@ from announced import is_up  # noqa: E402
 from certificates import issue  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
 from through_proxy import goes_through  # noqa: E402
+from tufclient import Client  # noqa: E402
+from tufrepo import Repository  # noqa: E402
 
 
 def pytest_configure(config):
@@ -115,3 +117,20 @@ def make_agent(tmp_path):
     yield make
     for agent in made:
         agent.stop()
+
+
+@pytest.fixture
+def tuf(tmp_path):
+    """Makes clients, pqota-tuf, that were given a repository's first root; they and its server end with the test."""
+    made = []
+
+    def make(repo=None, init=True):
+        client = Client(tmp_path / f"tuf{len(made)}", repo or Repository())
+        made.append(client)
+        if init:
+            client.init()
+        return client
+
+    yield make
+    for client in made:
+        client.close()

@@ -24,7 +24,7 @@ SANITIZED = {
 
 
 def program(name, build=None):
-    folder = {"pqota": "cmd", "pqota-agent": "agent"}[name]
+    folder = {"pqota": "cmd", "pqota-agent": "agent", "pqota-tuf": "tuf"}[name]
     return str((build or BUILD) / "src" / folder / name)
 
 

@@ -63,6 +63,9 @@ class Key:
     def post_quantum(self):
         return self.scheme in ML_DSA
 
+    def sign_bytes(self, message):
+        return self._sign(message)
+
     def sign(self, message):
         return self._sign(message).hex()
 
