@@ -1,5 +1,5 @@
-"""A small device that goes by signed manifests (ports/posix/trust.c), and what a server in wrong hands
-do to it: nothing but keep it where it is. Manifests are made here, without our code (tests/lib/manifests.py).
+"""A small device that goes by signed manifests (ports/posix/trust.c), and what a server in the wrong hands
+can do to it: nothing but keep it where it is. Manifests are made without our code (tests/lib/manifests.py).
 """
 
 import hashlib

@@ -3,6 +3,8 @@
 
     tests/kat/make_manifest.py [FOLDER]      writes manifest.json and manifest-*.hex there (here by default)
 
+and what tests/fuzz/manifest.c begins with to FOLDER/../fuzz/corpus/manifest.
+
 Keys come from seeds and signatures are deterministic (FIPS 204, rnd of zeros), so each run makes the same
 bytes. manifest.json has the cases; their bytes are in a .hex file (really signed), or in the case itself
 (what only looks like it: "*" stands for a signature of 2420 zero bytes, and whoever runs the case lets
@@ -275,6 +277,17 @@ def images():
     yield "size in pieces", good[:-8] + b"\x5f" + good[-7:]
 
 
+def corpus():
+    """The first byte says what the rest is: a manifest, an order, or an image."""
+    whole = order(shape(encode(IMAGE)))
+    large = [*IMAGE[:2], "n" * 128, "v" * 128, 1 << 31, bytes(32), 70000, 300, 24]
+    return {
+        "whole": b"\x00" + shape(whole), "whole-nothing": b"\x00" + shape(order(None)),
+        "order": b"\x01" + whole, "order-nothing": b"\x01" + order(None),
+        "image": b"\x02" + encode(IMAGE), "image-large": b"\x02" + encode(large),
+    }  # fmt: skip
+
+
 def main():
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent
     with tempfile.TemporaryDirectory() as secret:
@@ -285,6 +298,10 @@ def main():
             vectors.write(name, keys.public(name))
         vectors.signed()
         vectors.malformed()
+    fuzz = folder.parent / "fuzz" / "corpus" / "manifest"
+    fuzz.mkdir(parents=True, exist_ok=True)
+    for name, data in corpus().items():
+        (fuzz / name).write_bytes(data)
     rows = ",\n".join(json.dumps(case) for case in vectors.cases)
     (folder / "manifest.json").write_text(f'{{"cases": [\n{rows}\n]}}\n')
 
