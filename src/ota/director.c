@@ -21,7 +21,7 @@ struct scene {
     struct arena *arena;
     enum director_kind kind;
     int64_t now_ms;
-    int64_t restored_at; /* Unix seconds */
+    int64_t unsure; /* devices may know versions up to this one that the database does not; 0: none */
     struct device device;
     struct release release; /* the one that was decided on, with its files */
     struct director_decision decision;
@@ -128,7 +128,9 @@ static int read_scene(struct scene *s, const char *device_id, struct err *e)
     if (rc == 0)
         rc = describe(s, e);
     if (rc == 0)
-        rc = store_restored_at(s->db, &s->restored_at, e);
+        rc = store_restored_at(s->db, &s->unsure, e);
+    if (rc == 0 && s->unsure != 0)
+        s->unsure += DIRECTOR_AHEAD_S;
     return rc == 0 ? store_director_get(s->db, s->arena, s->kind, s->device.pk, &s->row, e) : rc;
 }
 
@@ -151,7 +153,7 @@ static int is_fresh(struct scene *s, const struct trust_keys *keys, bool *out, s
     const struct director_row *row = &s->row;
     struct manifest_draft draft;
     *out = false;
-    if (row->version == 0 || row->version <= s->restored_at || !lives(s, keys, role) ||
+    if (row->version == 0 || row->version <= s->unsure || !lives(s, keys, role) ||
         (role != NULL && !director_signed_by(row->signatures, role)))
         return 0;
     int rc = director_draft(s->kind, &s->order, row->version, row->expires_at / 1000, s->arena, &draft, e);
@@ -178,7 +180,7 @@ static int64_t next_version(const struct scene *s)
 {
     int64_t version = s->now_ms / 1000;
     version = s->row.version >= version ? s->row.version + 1 : version;
-    return s->restored_at >= version ? s->restored_at + 1 : version;
+    return s->unsure >= version ? s->unsure + 1 : version;
 }
 
 static int prepare(struct scene *s, const struct trust_keys *keys, struct director_work *w, struct err *e)

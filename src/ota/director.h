@@ -15,6 +15,10 @@
 struct ota;
 struct db;
 
+/* Versions are Unix seconds unless more was decided than seconds went by; by no more than this, in seconds,
+   are they taken to have been ahead of the clock when a backup was put back. */
+#define DIRECTOR_AHEAD_S 3600
+
 struct director_work {
     enum director_kind kind; /* asked */
     const char *device;      /* asked: an id */

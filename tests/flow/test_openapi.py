@@ -2,12 +2,14 @@
 
 import json
 import re
+import signal
 
 import jsonschema
 import pytest
 import yaml
+from director import Director
 
-from harness import ANYONE, TREE, Credential, run
+from harness import ANYONE, TREE, Credential, run, wait_for
 
 METHODS = ("get", "put", "post", "delete")
 DOCUMENT = yaml.safe_load((TREE / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
@@ -284,6 +286,23 @@ def test_identity(call, shared, tmp_path):
     call("deviceCrl", 200, who=ANYONE)
     call("revokeToken", 204, id=token["id"])
     call("revokeToken", 404, id=999999)
+
+
+def test_director(call, shared):
+    """The server is told of its keys while it runs."""
+    device = shared.enrol("oa-d", "oa-m")
+    call("directorTargets", 404, id="oa-d", who=device)
+    Director(shared)
+    shared.process.send_signal(signal.SIGHUP)
+    path = "/tuf/director/oa-d/targets.json"
+    wait_for(lambda: shared.curl(path, who=device).status == 200, what="the keys were read")
+    etag = call("directorTargets", 200, id="oa-d", who=device).headers["etag"]
+    call("directorTargets", 304, id="oa-d", args=["-H", f"If-None-Match: {etag}"])
+    call("directorTargets", 412, id="oa-d", args=["-H", 'If-Match: "1"'])
+    call("directorTargets", 404, id="nobody")
+    call("directorManifest", 200, id="oa-d", who=device)
+    call("directorManifest", 404, id="oa-d-2", who=device)
+    call("directorManifest", 401, id="oa-d", who=ANYONE)
 
 
 def test_operators(call, shared, tmp_path):
