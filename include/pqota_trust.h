@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define PQOTA_TRUST_MEMORY_MIN (512u << 10)   /* small repositories: about 12 times the largest file */
+#define PQOTA_TRUST_MEMORY_MIN (1u << 20)     /* a file of metadata may have a sixth of what there is */
 #define PQOTA_TRUST_MEMORY_DEFAULT (3u << 20) /* 10 000 targets under 20 delegations */
 #define PQOTA_ROLE_SIZE 257                   /* a role's name, with the NUL */
 

@@ -85,6 +85,7 @@ static int open_link(struct agent *a, struct err *e)
                                       .cert_file = a->files.cert,
                                       .key_file = a->files.key,
                                       .floor = &a->floor,
+                                      .small_s = a->config.request_seconds,
                                       .stop = cb_stop,
                                       .stop_ctx = a};
     return link_init(&a->link, &set, e);
@@ -97,7 +98,7 @@ static int open_client(struct agent *a, struct err *e)
         .storage = files_storage(&a->files),
         .sha256 = files_sha256(&a->sha),
         .installer = installer_callbacks(&a->installer),
-        .trust = {.vouch = pqota_vouch_insecure},
+        .trust = a->trust.callback,
         .platform = {.ctx = a, .random = cb_random, .boot_id = cb_boot_id, .log = cb_log},
     };
     struct pqota_settings set = {.poll_s = (uint32_t)a->config.poll_seconds};
@@ -117,7 +118,9 @@ int agent_open(struct agent *a, const struct agent_config *config, struct err *e
     pthread_mutex_init(&a->wake.lock, NULL);
     a->config = *config;
     int rc = files_open(&a->files, config->state_dir, false, e);
-    if (rc == 0 && identity_read(&a->files, &cert, e) == ERR_NOT_FOUND)
+    if (rc == 0)
+        rc = identity_read(&a->files, &cert, e);
+    if (rc == ERR_NOT_FOUND)
         return err_set(e, ERR_NOT_FOUND,
                        "this device is not enrolled (%s is not there): run pqota-agent enroll first",
                        a->files.cert);
@@ -135,6 +138,8 @@ int agent_open(struct agent *a, const struct agent_config *config, struct err *e
     if (rc == 0)
         rc = open_link(a, e);
     if (rc == 0)
+        rc = agent_trust_open(&a->trust, &a->config, &a->files, cert.common_name, &a->link, e);
+    if (rc == 0)
         rc = open_client(a, e);
     return rc;
 }
@@ -143,6 +148,7 @@ void agent_close(struct agent *a)
 {
     wake_stop(&a->wake);
     pthread_mutex_destroy(&a->wake.lock);
+    agent_trust_close(&a->trust);
     link_fini(&a->link);
     files_sha256_free(&a->sha);
     files_close(&a->files);

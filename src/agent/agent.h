@@ -7,6 +7,7 @@
 #include "agent/files.h"
 #include "agent/installer.h"
 #include "agent/link.h"
+#include "agent/trust.h"
 #include "agent/wake.h"
 
 #define AGENT_MEMORY (256 * 1024) /* of the client library: enough for an offer of about 50 KiB */
@@ -27,6 +28,7 @@ struct agent {
     struct clock_floor floor;
     struct link link;
     struct installer installer;
+    struct agent_trust trust;
     struct wake wake;
     void *sha; /* files_sha256's */
     void *memory;

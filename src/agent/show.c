@@ -71,6 +71,9 @@ static int print_state(const struct files *f, struct err *e)
                            f->state);
     }
     print_update(&st);
+    if (st.standing.confirmed)
+        printf("confirmed    sequence %" PRIu32 ", anti-rollback counter %" PRIu32 "\n", st.standing.sequence,
+               st.standing.counter);
     return 0;
 }
 
@@ -93,6 +96,7 @@ int agent_print_status(const struct agent_config *config, struct err *e)
     if (rc == 0)
         rc = in.kind->running_version(&in, version, &why);
     printf("version      %s%s\n", rc == 0 ? "" : "unknown: ", rc == 0 ? version : why.text);
+    agent_trust_print(config, &f, clock_floor_now(&floor));
     return print_state(&f, e);
 }
 

@@ -47,7 +47,7 @@ void client_log(const pqota_client_t *c, enum pqota_log level, const char *fmt, 
     c->ops.platform.log(c->ops.platform.ctx, level, text);
 }
 
-int client_save(pqota_client_t *c)
+int client_store(pqota_client_t *c)
 {
     char text[PQOTA_STATE_SIZE];
     memcpy(c->st.boot, c->boot, sizeof c->boot);
@@ -64,7 +64,7 @@ int client_move(pqota_client_t *c, enum pqota_state next)
     enum pqota_state was = c->st.state;
     assert((states[was].next & MOVE(next)) != 0);
     c->st.state = next;
-    if (client_save(c) != PQOTA_OK) {
+    if (client_store(c) != PQOTA_OK) {
         c->st.state = was;
         return PQOTA_E_AGAIN;
     }

@@ -69,7 +69,7 @@ void client_log(const pqota_client_t *c, enum pqota_log level, const char *fmt, 
    not PQOTA_OK. A move that the table does not allow is a bug and aborts. */
 int client_move(pqota_client_t *c, enum pqota_state next) MUST_CHECK;
 /* Stores the client's state as it is. */
-int client_save(pqota_client_t *c) MUST_CHECK;
+int client_store(pqota_client_t *c) MUST_CHECK;
 enum pqota_next client_retry(pqota_client_t *c, uint32_t *wait_s);
 enum pqota_next client_failed(pqota_client_t *c, uint32_t *wait_s, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The server has no more use for the action: back to idle. */

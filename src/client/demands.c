@@ -13,14 +13,15 @@ int wanted_read(const struct tuf_doc *director, struct wanted *out, struct err *
     struct wanted w = {0};
     size_t count = tuf_target_count(director);
     if (count == 0)
-        return err_set(e, ERR_NOT_FOUND, "it names nothing for this device to run");
+        return err_set(e, ERR_NOT_FOUND, "the director names nothing for this device to run");
     if (count != 1)
-        return err_set(e, ERR_INVALID, "it names %s targets; a device runs one", client_number(count).text);
+        return err_set(e, ERR_INVALID, "the director names %s targets; a device runs one",
+                       client_number(count).text);
     int rc = tuf_target_at(director, 0, &t, e);
     if (rc != 0)
         return rc;
     if (t.name.n >= sizeof w.path || memchr(t.name.p, '\0', t.name.n) != NULL || !t.has_sha256)
-        return err_set(e, ERR_INVALID, "its target has no SHA-256, or a name that is none");
+        return err_set(e, ERR_INVALID, "the director's target has no SHA-256, or a name that is none");
     memcpy(w.path, t.name.p, t.name.n);
     memcpy(w.sha256, t.sha256, sizeof w.sha256);
     memcpy(w.sha512, t.sha512, sizeof w.sha512);

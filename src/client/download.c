@@ -31,7 +31,7 @@ static int checkpoint(struct download *d)
     uint64_t was = c->st.have;
     c->st.have = d->at;
     d->unflushed = 0;
-    if (client_save(c) != PQOTA_OK) {
+    if (client_store(c) != PQOTA_OK) {
         c->st.have = was;
         return PQOTA_E_AGAIN;
     }
@@ -151,7 +151,7 @@ static enum pqota_next anew(pqota_client_t *c, uint32_t *wait_s)
         return client_retry(c, wait_s);
     c->st.have = 0;
     c->progress = 0;
-    if (client_save(c) != PQOTA_OK)
+    if (client_store(c) != PQOTA_OK)
         return client_retry(c, wait_s);
     return PQOTA_AGAIN;
 }

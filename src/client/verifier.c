@@ -119,11 +119,11 @@ static int take(void *ctx, const void *data, size_t n)
 }
 
 /* What an answer without the file means. */
-static int no_file(const struct pqota_response *r, const char *path, struct err *e)
+static int no_file(const struct pqota_response *r, struct err *e)
 {
     if (r->status == 404 || r->status == 403 || r->status == 410)
-        return err_set(e, ERR_NOT_FOUND, "the server has no %s (%d)", path, r->status);
-    return err_set(e, ERR_BUSY, "the server answered %d to %s", r->status, path);
+        return err_set(e, ERR_NOT_FOUND, "the server has no such file (%d)", r->status);
+    return err_set(e, ERR_BUSY, "the server answered %d", r->status);
 }
 
 static int get(void *ctx, const char *name, void *buf, size_t size, size_t *n, struct err *e)
@@ -139,20 +139,36 @@ static int get(void *ctx, const char *name, void *buf, size_t size, size_t *n, s
     int64_t began = v->set.now(v->set.now_ctx);
     int rc = v->set.transport.request(v->set.transport.ctx, &request, &response, take, &body);
     if (body.too_large)
-        return err_set(e, ERR_TOO_LARGE, "%s has more bytes than the %s that it may have", path,
-                       client_number(size).text);
+        return err_set(e, ERR_TOO_LARGE, "it has more than %s bytes", client_number(size).text);
     if (rc != PQOTA_OK && body.n > 0 && v->set.now(v->set.now_ctx) - began >= v->set.slow_s)
-        return err_set(e, ERR_TIMEOUT, "the server does not finish %s: %s bytes in %s seconds and more", path,
+        return err_set(e, ERR_TIMEOUT, "the server does not finish it: %s bytes in %s seconds and more",
                        client_number(body.n).text, client_number(v->set.slow_s).text);
     if (rc != PQOTA_OK && body.skipped <= VERIFIER_REFUSAL_MAX)
-        return err_set(e, ERR_IO, "%s could not be fetched", path);
+        return err_set(e, ERR_IO, "it could not be fetched");
     if (response.status != 200)
-        return no_file(&response, path, e);
+        return no_file(&response, e);
     *n = body.n;
     return 0;
 }
 
 /* --- the root to begin with ----------------------------------------------------------------------------- */
+
+static size_t at_most(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The specification's usual limits, and what the memory allows: a file that is too large is told from memory
+   that is too small. */
+static struct tuf_limits limits_of(const struct verifier *v)
+{
+    size_t part = v->work_size / VERIFIER_PART;
+    bool image = strcmp(v->repository, "image") == 0;
+    return (struct tuf_limits){.root = at_most(512000, part),
+                               .timestamp = at_most(65536, part),
+                               .snapshot = at_most(2000000, part),
+                               .targets = at_most(image ? 5000000 : VERIFIER_DECISION_MAX, part)};
+}
 
 static struct tuf_config config_of(struct verifier *v)
 {
@@ -162,7 +178,8 @@ static struct tuf_config config_of(struct verifier *v)
                                .now_s = v->set.now,
                                .now_ctx = v->set.now_ctx,
                                .rules = {.both_families = true},
-                               .repository = v->repository};
+                               .repository = v->repository,
+                               .limits = limits_of(v)};
 }
 
 static struct str configured_root(const struct verifier *v)
@@ -186,7 +203,7 @@ static int root_version(struct str text, struct trust_space *space, int64_t *out
 
 static int stored_version(struct verifier *v, struct trust_space *space, int64_t *out, struct err *e)
 {
-    size_t mark = space_mark(space), most = space->size / 4, n = 0;
+    size_t mark = space_mark(space), most = space->size / VERIFIER_PART, n = 0;
     char *text = space_take(space, most);
     *out = 0;
     if (text == NULL)
@@ -204,7 +221,7 @@ static int stored_version(struct verifier *v, struct trust_space *space, int64_t
 
 /* The rest first: cut off in between it is done once more. What of delegated roles is stored is verified
    again by whoever delegates to them now. */
-static int begin(struct verifier *v, struct str root, struct err *e)
+int verifier_begin(struct verifier *v, struct err *e)
 {
     static const char *const rest[] = {"timestamp", "snapshot", "targets"};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
@@ -212,7 +229,7 @@ static int begin(struct verifier *v, struct str root, struct err *e)
         if (rc != 0)
             return rc;
     }
-    return tuf_client_begin(&v->tuf, root, e);
+    return tuf_client_begin(&v->tuf, configured_root(v), e);
 }
 
 int verifier_open(struct verifier *v, const char *repository, struct err *e)
@@ -223,12 +240,11 @@ int verifier_open(struct verifier *v, const char *repository, struct err *e)
     struct tuf_config config = config_of(v);
     tuf_client_init(&v->tuf, v->work, v->work_size, &config);
     space_init(&space, v->work, v->work_size);
-    struct str root = configured_root(v);
-    int rc = root_version(root, &space, &given, e);
+    int rc = root_version(configured_root(v), &space, &given, e);
     if (rc == 0)
         rc = stored_version(v, &space, &stored, e);
     if (rc == 0 && given > stored)
-        rc = begin(v, root, e);
+        rc = verifier_begin(v, e);
     return rc;
 }
 

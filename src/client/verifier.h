@@ -7,7 +7,9 @@
 #include "trust/client.h"
 
 #define VERIFIER_SLOW_S 60
-#define VERIFIER_REFUSAL_MAX 65536 /* bytes of an answer that is no metadata, before it is cut off */
+#define VERIFIER_DECISION_MAX 65536 /* bytes of a director's file */
+#define VERIFIER_PART 6             /* of the memory, one file may have this part */
+#define VERIFIER_REFUSAL_MAX 65536  /* bytes of an answer that is no metadata, before it is cut off */
 
 struct verifier {
     struct pqota_trust_settings set;
@@ -21,6 +23,8 @@ struct verifier {
 /* verifier.c */
 /* Makes v->tuf a client of that repository, whose root is the newer one of the stored and the configured. */
 int verifier_open(struct verifier *v, const char *repository, struct err *e) MUST_CHECK;
+/* After ERR_CORRUPT: what is stored goes, and the configured root takes its place. */
+int verifier_begin(struct verifier *v, struct err *e) MUST_CHECK;
 /* The most that v->tuf used is noted. */
 void verifier_close(struct verifier *v);
 

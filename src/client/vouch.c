@@ -10,13 +10,15 @@ static int ask_director(struct verifier *v, struct wanted *out, struct err *e)
     char name[128];
     snprintf(name, sizeof name, "%s/targets.json", v->set.device);
     int rc = verifier_open(v, "director", e);
-    if (rc == 0)
+    for (bool again = true; rc == 0; again = false) {
         rc = tuf_client_refresh_director(&v->tuf, name, str_of(v->set.device), e);
+        if (rc != ERR_CORRUPT || !again)
+            break;
+        rc = verifier_begin(v, e);
+    }
     if (rc == 0)
         rc = wanted_read(&v->tuf.targets, out, e);
     verifier_close(v);
-    if (rc != 0)
-        err_context(e, "the director's metadata");
     return rc;
 }
 
@@ -25,17 +27,17 @@ static int ask_image(struct verifier *v, const struct wanted *w, const struct pq
 {
     struct tuf_target entry;
     int rc = verifier_open(v, "image", e);
-    if (rc == 0)
+    for (bool again = true; rc == 0; again = false) {
         rc = tuf_client_refresh(&v->tuf, e);
-    if (rc != 0) {
-        verifier_close(v);
-        return err_context(e, "the image metadata");
+        if (rc != ERR_CORRUPT || !again)
+            break;
+        rc = verifier_begin(v, e);
     }
-    rc = tuf_client_target(&v->tuf, str_of(w->path), &entry, e);
-    if (rc == ERR_NOT_FOUND)
-        err_set(e, rc, "the director names %s, which the vendor has not signed", w->path);
-    else if (rc != 0)
-        err_context(e, "the image metadata");
+    if (rc == 0) {
+        rc = tuf_client_target(&v->tuf, str_of(w->path), &entry, e);
+        if (rc == ERR_NOT_FOUND)
+            err_set(e, rc, "the director names %s, which the vendor has not signed", w->path);
+    }
     if (rc == 0)
         rc = wanted_check(w, &entry, v->set.model, standing, out, e);
     verifier_close(v);
