@@ -153,7 +153,7 @@ static int check_body(const struct tuf_doc *d, struct trust_space *space, struct
 
 static int open_text(char *text, size_t n, struct trust_space *space, struct tuf_doc *d, struct err *e)
 {
-    yyjson_val *root;
+    yyjson_val *root = NULL;
     int rc = parse(text, n, space, &root, e);
     if (rc == 0)
         rc = check_envelope(root, space, e);
