@@ -308,6 +308,16 @@ def test_the_page_on_devices_names_what_is_there():
     assert missing == [], missing
 
 
+def test_the_code_on_the_page_compiles(tmp_path):
+    (block,) = re.findall(r"```c\n(.*?)```", PAGE_OF_DEVICES.read_text(), re.S)
+    source = tmp_path / "page.c"
+    source.write_text(block)
+    for compiler in ("gcc", "clang"):
+        strict = ["-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+        include = ["-I", str(harness.TREE / "include"), "-c", str(source), "-o", str(tmp_path / "page.o")]
+        run([compiler, *strict, "-ffreestanding", *include], check=0)
+
+
 def test_the_commands_on_the_page_work(tmp_path):
     port = str(harness.free_port())
     blocks = re.findall(r"```sh\n(.*?)```", PAGE_OF_DEVICES.read_text(), re.S)
