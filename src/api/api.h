@@ -19,6 +19,7 @@ extern const struct route_table api_pki_routes;
 extern const struct route_table api_renew_routes;
 extern const struct route_table api_status_routes;
 extern const struct route_table api_tokens_routes;
+extern const struct route_table api_trust_routes;
 extern const struct route_table api_update_routes;
 extern const struct route_table api_upload_routes;
 

@@ -117,21 +117,7 @@ static int file_find(struct call *c)
 
 static int file_send(struct call *c)
 {
-    const struct release *r = c->carry;
-    const struct artifact *f = &r->artifacts[0];
-    struct http_file file = {
-        .size = (uint64_t)f->size,
-        .etag = arena_printf(c->arena, "\"%s\"", f->sha256),
-        .modified_ms = r->published_at != 0 ? r->published_at : r->created_at,
-        .content_type = "application/octet-stream",
-        .filename = f->filename,
-    };
-    if (file.etag == NULL)
-        return api_no_memory(c);
-    int rc = ota_catalogue_open(c->ota, f, &file.fd, &c->err);
-    if (rc == 0)
-        http_reply_file(c->req, c->res, c->arena, &file);
-    return rc;
+    return firmware_send_file(c, c->carry);
 }
 
 static int delete(struct call *c)

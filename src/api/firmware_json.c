@@ -1,5 +1,7 @@
 #include "api/firmware_json.h"
 
+#include "ota/catalogue.h"
+
 static const char *file_url(struct call *c, const struct release *r)
 {
     return arena_printf(c->arena, "%s/api/firmware/%lld/file", c->base_url, (long long)r->pk);
@@ -75,5 +77,23 @@ int firmware_reply(struct call *c, int status, const struct release *r)
     int rc = firmware_put(c, doc, yyjson_mut_doc_get_root(doc), r);
     if (rc == 0)
         http_reply_json(c->res, c->arena, status, doc);
+    return rc;
+}
+
+int firmware_send_file(struct call *c, const struct release *r)
+{
+    const struct artifact *f = &r->artifacts[0];
+    struct http_file file = {
+        .size = (uint64_t)f->size,
+        .etag = arena_printf(c->arena, "\"%s\"", f->sha256),
+        .modified_ms = r->published_at != 0 ? r->published_at : r->created_at,
+        .content_type = "application/octet-stream",
+        .filename = f->filename,
+    };
+    if (file.etag == NULL)
+        return api_no_memory(c);
+    int rc = ota_catalogue_open(c->ota, f, &file.fd, &c->err);
+    if (rc == 0)
+        http_reply_file(c->req, c->res, c->arena, &file);
     return rc;
 }

@@ -17,5 +17,7 @@ yyjson_mut_val *firmware_put_name(yyjson_mut_doc *doc, yyjson_mut_val *obj, int6
                                   const char *version);
 /* Answers with a firmware object. */
 int firmware_reply(struct call *c, int status, const struct release *r) MUST_CHECK;
+/* The bytes of its one file, ranges and conditions included. FILE lane. */
+int firmware_send_file(struct call *c, const struct release *r) MUST_CHECK;
 
 #endif

@@ -46,7 +46,7 @@ static int check_role(const struct trust_accept *t, const struct accept_doc *d, 
     if (rc == 0)
         rc = tuf_delegation_fits(&delegation, path, &keys_crypto, &fits, e);
     if (rc == 0 && !fits)
-        rc = err_set(e, ERR_DENIED, "the role %s may not sign for the model %s", d->role, p->model);
+        rc = err_set(e, ERR_MISMATCH, "the role %s may not sign for the model %s", d->role, p->model);
     return rc;
 }
 

@@ -67,6 +67,8 @@ static int check_delegated(struct trust_accept *t, struct accept_doc *d, struct 
     if (t->targets.body == NULL)
         return err_set(e, ERR_CONFLICT, "this server has no targets metadata that could name it");
     int rc = tuf_delegation_find(&t->targets, str_of(d->role), &delegation, e);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(e, ERR_CONFLICT, "no targets metadata delegate to it: sign new ones in the same file");
     return rc != 0 ? rc : verify(t, &d->doc, &delegation.role, e);
 }
 
@@ -78,7 +80,7 @@ static int check_version(struct trust_accept *t, const struct accept_doc *d, str
                        (long long)next);
     bool may_be_over = t->first && d->type == TUF_ROOT;
     if (!may_be_over && d->doc.expires_s <= clock_unix_ms(t->ota->clock) / 1000)
-        return err_set(e, ERR_GONE, "it has expired already: prepare and sign it again");
+        return err_set(e, ERR_INVALID, "it has expired already: prepare and sign it again");
     size_t most = d->type == TUF_ROOT ? ACCEPT_ROOT_MAX : ACCEPT_TARGETS_MAX;
     if (d->doc.text.n > most)
         return err_set(e, ERR_TOO_LARGE, "it has %zu bytes; devices take %zu", d->doc.text.n, most);

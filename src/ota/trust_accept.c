@@ -235,6 +235,8 @@ int accept_check(struct trust_accept *t, struct err *e)
         return rc;
     rc = online_make(t->ota, &t->set, &t->arena, &t->snapshot, &t->timestamp, e);
     t->renewed = rc == 0;
+    if (rc == ERR_NOT_FOUND && e != NULL)
+        e->code = rc = ERR_CONFLICT; /* a key is missing here, nothing in the request */
     return rc;
 }
 

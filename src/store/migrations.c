@@ -364,6 +364,8 @@ static const char signed_metadata[] =
     "ALTER TABLE release_model ADD COLUMN upgrade_from INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE release_model ADD COLUMN counter INTEGER NOT NULL DEFAULT 0;"
 
+    "CREATE INDEX release_draft ON release (pk) WHERE state = 'draft' AND deleted_at IS NULL;"
+
     /* The vendor's signed entry for microcontrollers (COSE_Sign1): what a manifest carries inside. */
     "CREATE TABLE release_entry ("
     "  release INTEGER NOT NULL REFERENCES release (pk) ON DELETE CASCADE,"

@@ -81,6 +81,30 @@ int store_release_type(struct db *db, struct arena *a, int64_t release, const ch
     return 0;
 }
 
+int store_release_drafts(struct db *db, struct arena *a, size_t limit, int64_t **out, size_t *count,
+                         struct err *e)
+{
+    int64_t *list = arena_array(a, int64_t, limit + 1);
+    auto_stmt struct stmt s = {0};
+    if (list == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a list of drafts");
+    int rc = db_prepare(db, &s,
+                        "SELECT pk FROM release WHERE state = 'draft' AND deleted_at IS NULL"
+                        " ORDER BY pk DESC LIMIT ?",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, (int64_t)limit);
+    size_t n = 0;
+    while (n < limit && (rc = stmt_step(&s, e)) == STMT_ROW)
+        list[n++] = stmt_get_i64(&s, 0);
+    if (rc < 0)
+        return rc;
+    *out = list;
+    *count = n;
+    return 0;
+}
+
 int store_sequence_last(struct db *db, const char *model, int64_t *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};

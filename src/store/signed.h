@@ -29,6 +29,9 @@ int store_signed_entry(struct db *db, struct arena *a, int64_t release, const ch
 /* The type of a release's module, of the one that it has. */
 int store_release_type(struct db *db, struct arena *a, int64_t release, const char **out,
                        struct err *e) MUST_CHECK;
+/* Drafts that wait for a signature, newest first: *out has *count <= limit of their pks. */
+int store_release_drafts(struct db *db, struct arena *a, size_t limit, int64_t **out, size_t *count,
+                         struct err *e) MUST_CHECK;
 /* The highest sequence that was ever given for the model; 0 for none. */
 int store_sequence_last(struct db *db, const char *model, int64_t *out, struct err *e) MUST_CHECK;
 

@@ -1,0 +1,234 @@
+/* Signed update metadata: served under /tuf/, and /api/trust, where signed files come back. */
+#include "api/api.h"
+#include "api/encode.h"
+#include "api/firmware_json.h"
+#include "http/condition.h"
+#include "ota/catalogue.h"
+#include "ota/trust_accept.h"
+#include "ota/trust_show.h"
+
+#define ON_THE_LOOP 65536 /* bytes of a file that a loop thread reads itself; others are read elsewhere */
+#define FOR_EVER "public, max-age=31536000, immutable"
+
+/* --- /tuf/image/..., /tuf/director/... ------------------------------------------------------------------ */
+
+struct asked {
+    struct metadata m;
+    const char *etag;
+};
+
+static int reply_file(struct call *c, const struct asked *f, bool modified)
+{
+    http_set(c->res, "ETag", f->etag);
+    http_set(c->res, "Cache-Control", strcmp(f->m.role, "timestamp") == 0 ? "no-cache" : FOR_EVER);
+    if (modified)
+        http_reply(c->res, 200, "application/json", f->m.body);
+    else
+        http_reply_empty(c->res, 304);
+    return CALL_REPLY;
+}
+
+static int look_file(struct call *c, enum repository r)
+{
+    struct asked *f = arena_new(c->arena, struct asked);
+    if (f == NULL)
+        return api_no_memory(c);
+    int rc = ota_trust_file(c->db, c->arena, r, c->param[0], ON_THE_LOOP, &f->m, &c->err);
+    if (rc != 0)
+        return rc;
+    f->etag = arena_printf(c->arena, "\"%s\"", f->m.sha256);
+    if (f->etag == NULL)
+        return api_no_memory(c);
+    c->carry = f;
+    switch (http_condition_check(c->req, str_of(f->etag), INT64_MAX)) {
+    case HTTP_COND_FAILED:
+        http_reply_problem_status(c->res, c->arena, 412, "this is not the version that was asked for");
+        return CALL_REPLY;
+    case HTTP_COND_NOT_MODIFIED:
+        return reply_file(c, f, false);
+    case HTTP_COND_PROCEED:
+        break;
+    }
+    return f->m.body.p != NULL ? reply_file(c, f, true) : CALL_NEXT;
+}
+
+static int look_image(struct call *c)
+{
+    return look_file(c, REPOSITORY_IMAGE);
+}
+
+static int look_director(struct call *c)
+{
+    return look_file(c, REPOSITORY_DIRECTOR);
+}
+
+static int read_whole(struct call *c)
+{
+    struct asked *f = c->carry;
+    int rc = ota_trust_file(c->db, c->arena, f->m.repository, c->param[0], INT64_MAX, &f->m, &c->err);
+    return rc != 0 ? rc : reply_file(c, f, true);
+}
+
+static int look_target(struct call *c)
+{
+    struct release *r = arena_new(c->arena, struct release);
+    const char *device = c->who->who == WHO_DEVICE ? c->who->id : NULL, *model = NULL;
+    if (r == NULL)
+        return api_no_memory(c);
+    int rc = ota_catalogue_model(c->db, c->arena, device, &model, &c->err);
+    if (rc == 0)
+        rc = ota_trust_target(c->db, c->arena, c->param, model, r, &c->err);
+    c->carry = r;
+    return rc;
+}
+
+static int send_target(struct call *c)
+{
+    return firmware_send_file(c, c->carry);
+}
+
+/* --- GET /api/trust ------------------------------------------------------------------------------------- */
+
+static void put_role(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct trust_role_view *v)
+{
+    char expires[TUF_TIME_SIZE];
+    yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, list);
+    tuf_time_write(v->m.expires_at / 1000, expires);
+    yyjson_mut_obj_add_str(doc, row, "role", v->m.role);
+    yyjson_mut_obj_add_sint(doc, row, "version", v->m.version);
+    yyjson_mut_obj_add_strcpy(doc, row, "expires", expires);
+    api_put_time(doc, row, "since", v->m.created_at);
+    yyjson_mut_obj_add_sint(doc, row, "threshold", v->threshold);
+    yyjson_mut_obj_add_sint(doc, row, "ml_dsa", v->counts.need[TRUST_POST_QUANTUM]);
+    yyjson_mut_obj_add_sint(doc, row, "classical", v->counts.need[TRUST_CLASSICAL]);
+    if (!v->looked) {
+        yyjson_mut_obj_add_null(doc, row, "signed_by");
+        return;
+    }
+    yyjson_mut_val *signers = yyjson_mut_obj_add_arr(doc, row, "signed_by");
+    for (size_t i = 0; i < v->signer_count; i++) {
+        yyjson_mut_val *signer = yyjson_mut_arr_add_obj(doc, signers);
+        yyjson_mut_obj_add_str(doc, signer, "keyid", v->signers[i].keyid);
+        api_put_text(doc, signer, "scheme", v->signers[i].scheme);
+    }
+}
+
+static void put_drafts(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *key, const struct release *list,
+                       size_t count)
+{
+    yyjson_mut_val *drafts = yyjson_mut_obj_add_arr(doc, root, key);
+    for (size_t i = 0; i < count; i++) {
+        yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, drafts);
+        yyjson_mut_obj_add_sint(doc, row, "id", list[i].pk);
+        yyjson_mut_obj_add_str(doc, row, "name", list[i].name);
+        yyjson_mut_obj_add_str(doc, row, "version", list[i].version);
+        yyjson_mut_val *models = yyjson_mut_obj_add_arr(doc, row, "models");
+        for (size_t m = 0; m < list[i].model_count; m++)
+            yyjson_mut_arr_add_str(doc, models, list[i].models[m]);
+    }
+}
+
+static int show(struct call *c)
+{
+    struct trust_overview o;
+    int rc = ota_trust_show(c->ota, c->db, c->arena, &o, &c->err);
+    if (rc != 0)
+        return rc;
+    auto_json_mut yyjson_mut_doc *doc = api_doc(c);
+    if (doc == NULL)
+        return c->err.code;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    for (int r = 0; r < REPOSITORIES; r++) {
+        yyjson_mut_val *repository = yyjson_mut_obj_add_obj(doc, root, repository_word((enum repository)r));
+        yyjson_mut_val *roles = yyjson_mut_obj_add_arr(doc, repository, "roles");
+        for (size_t i = 0; i < o.count[r]; i++)
+            put_role(doc, roles, &o.roles[r][i]);
+    }
+    yyjson_mut_obj_add_bool(doc, root, "unsigned_allowed", o.unsigned_allowed);
+    put_drafts(doc, root, "drafts", o.drafts, o.draft_count);
+    http_reply_json(c->res, c->arena, 200, doc);
+    return CALL_NEXT;
+}
+
+/* --- POST /api/trust ------------------------------------------------------------------------------------ */
+
+static void free_accept(void *carry)
+{
+    accept_free(carry);
+}
+
+static int look_signed(struct call *c)
+{
+    struct trust_accept *t;
+    int rc = accept_new(c->ota, &t, &c->err);
+    if (rc != 0)
+        return rc;
+    c->carry = t;
+    c->carry_free = free_accept;
+    return accept_look(t, c->db, c->req->body, c->who, &c->err);
+}
+
+static int check_signed(struct call *c)
+{
+    return accept_check(c->carry, &c->err);
+}
+
+static int reply_accepted(struct call *c)
+{
+    const struct metadata *list;
+    const struct release *published;
+    size_t count, published_count = accept_published(c->carry, &published);
+    int rc = accept_documents(c->carry, c->arena, &list, &count, &c->err);
+    auto_json_mut yyjson_mut_doc *doc = rc == 0 ? api_doc(c) : NULL;
+    if (doc == NULL)
+        return c->err.code;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    yyjson_mut_val *documents = yyjson_mut_obj_add_arr(doc, root, "documents");
+    for (size_t i = 0; i < count; i++) {
+        char expires[TUF_TIME_SIZE];
+        yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, documents);
+        tuf_time_write(list[i].expires_at / 1000, expires);
+        yyjson_mut_obj_add_str(doc, row, "repository", repository_word(list[i].repository));
+        yyjson_mut_obj_add_str(doc, row, "role", list[i].role);
+        yyjson_mut_obj_add_sint(doc, row, "version", list[i].version);
+        yyjson_mut_obj_add_strcpy(doc, row, "expires", expires);
+    }
+    put_drafts(doc, root, "published", published, published_count);
+    http_reply_json(c->res, c->arena, 200, doc);
+    return CALL_NEXT;
+}
+
+static int write_signed(struct call *c)
+{
+    int rc = accept_write(c->carry, c->db, c->who->id, &c->err);
+    return rc != 0 ? rc : reply_accepted(c);
+}
+
+/* --- */
+
+#define WHO_SEES (WHO_DEVICE | WHO_READERS)
+
+static const struct route rows[] = {
+    {HTTP_GET, "/tuf/image/{}", WHO_ALL, BODY_NONE, 0, {{LANE_READ, look_image}, {LANE_QUERY, read_whole}}},
+    {HTTP_GET,
+     "/tuf/director/{}",
+     WHO_ALL,
+     BODY_NONE,
+     0,
+     {{LANE_READ, look_director}, {LANE_QUERY, read_whole}}},
+    {HTTP_GET,
+     "/tuf/image/targets/{}/{}/{}/{}",
+     WHO_SEES,
+     BODY_NONE,
+     0,
+     {{LANE_READ, look_target}, {LANE_FILE, send_target}}},
+    {HTTP_GET, "/api/trust", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, show}}},
+    {HTTP_POST,
+     "/api/trust",
+     WHO_WRITERS,
+     BODY_JSON,
+     REQUEST_MAX,
+     {{LANE_QUERY, look_signed}, {LANE_SIGN, check_signed}, {LANE_WRITE, write_signed}}},
+};
+
+const struct route_table api_trust_routes = {rows, sizeof rows / sizeof rows[0]};
