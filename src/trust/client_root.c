@@ -71,8 +71,8 @@ static int drop_rotated(const struct tuf_client *c, const struct tuf_doc *root, 
     return 0;
 }
 
-/* Sections 5.3.4 to 5.3.8. *next false: it is the one that we have. */
-static int follow(struct tuf_client *c, struct client_file *f, bool *next, struct err *e)
+/* Sections 5.3.4 to 5.3.8. */
+static int follow(struct tuf_client *c, struct client_file *f, struct err *e)
 {
     struct tuf_role before;
     int rc = open_root(c, f, e);
@@ -82,9 +82,6 @@ static int follow(struct tuf_client *c, struct client_file *f, bool *next, struc
         rc = tuf_verify(&f->doc, &before, &c->config.rules, &c->config.crypto, &c->space, e);
     if (rc != 0)
         return rc;
-    *next = f->doc.version != c->root.version;
-    if (!*next)
-        return 0;
     if (f->doc.version != c->root.version + 1)
         return err_set(e, ERR_MISMATCH, "its version is %s, and the trusted root's %s: refused",
                        trust_number(f->doc.version).z, trust_number(c->root.version).z);
@@ -97,23 +94,19 @@ static int follow(struct tuf_client *c, struct client_file *f, bool *next, struc
 int client_update_root(struct tuf_client *c, struct err *e)
 {
     char name[32];
-    bool next = true;
     int rc = load_root(c, e);
-    for (int i = 0; rc == 0 && next && i < TUF_ROOTS_MAX && c->root.version < INT64_MAX; i++) {
+    for (int i = 0; rc == 0 && i < TUF_ROOTS_MAX && c->root.version < INT64_MAX; i++) {
         struct client_file f;
         snprintf(name, sizeof name, "%s.root.json", trust_number(c->root.version + 1).z);
-        size_t mark = space_mark(&c->space);
         rc = client_fetch(c, name, c->config.limits.root, &f, e);
         if (rc == ERR_NOT_FOUND) {
             rc = 0;
             break;
         }
         if (rc == 0)
-            rc = follow(c, &f, &next, e);
+            rc = follow(c, &f, e);
         if (rc != 0)
             return client_fail(c, name, rc, e);
-        if (!next)
-            space_release(&c->space, mark);
     }
     if (rc != 0)
         return rc;

@@ -1,5 +1,5 @@
-"""What TUF's public conformance suite asks of a client: nothing goes back, recovery from fast-forward, and what
-has expired."""
+"""What TUF's public conformance suite asks of a client: nothing goes back, recovery from fast-forward, and
+what has expired."""
 
 import pytest
 import tufkeys
