@@ -20,7 +20,7 @@
 #include "tuf/target.h"
 
 #define TARGETS_MOST 1024       /* that one command downloads */
-#define MEMORY_SIZE (96U << 20) /* bytes; what no file needs is never touched */
+#define MEMORY_SIZE (64U << 20) /* bytes; what no file needs is never touched */
 #define PATIENCE_S 60
 #define PATIENCE_MOST_S 86400
 #define ROOT_MAX 512000

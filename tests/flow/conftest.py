@@ -128,7 +128,7 @@ def tuf(tmp_path):
         client = Client(tmp_path / f"tuf{len(made)}", repo or Repository())
         made.append(client)
         if init:
-            client.init()
+            client.begin()
         return client
 
     yield make

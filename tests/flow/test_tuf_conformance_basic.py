@@ -1,4 +1,4 @@
-"""What TUF's public conformance suite asks of a client: what is requested, what is stored, what is refused."""
+"""What TUF's public conformance suite asks of a client: what is requested, what stored, what refused."""
 
 import json
 
@@ -13,7 +13,8 @@ WORKFLOW = ("root", "timestamp", "snapshot", "targets")  # in the order of the r
 
 
 def test_init_stores_the_root_and_requests_nothing(tuf):
-    client = tuf()
+    client = tuf(init=False)
+    client.init()
     assert client.repo.requests == []
     assert client.trusted() == {"root": 1}
     assert client.stored("root") == client.repo.file("root")

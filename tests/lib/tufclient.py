@@ -36,6 +36,10 @@ class Client:
         file.write_bytes(self.repo.file("root", 1) if root is None else root)
         return self.run("--metadata-dir", self.metadata, "init", file, check=check)
 
+    def begin(self):
+        """What init does, without a process."""
+        (self.metadata / "root.json").write_bytes(self.repo.file("root", 1))
+
     def refresh(self, check=0, later=None, more=()):
         url = self.server.metadata_url
         return self.run(
