@@ -25,25 +25,29 @@ static int add_file(struct trust_accept *t, const char *dir, const char *reposit
     return request_add(&t->request, repository, role, (struct str){.p = kept, .n = text.n}, e);
 }
 
-/* What the database lacks. Without a file of it, there is nothing to do for that repository. */
+/* The root of a repository that has none; *found: there is a file of it. */
+static int add_root(struct trust_accept *t, struct db *db, const char *dir, enum repository r, bool *found,
+                    bool *none, struct err *e)
+{
+    struct metadata now;
+    *found = *none = false;
+    int rc = store_metadata_current(db, &t->arena, r, "root", false, &now, e);
+    if (rc != 0 || now.version != 0)
+        return rc;
+    rc = add_file(t, dir, repository_word(r), "root", e);
+    *found = rc == 0;
+    *none = rc == ERR_NOT_FOUND;
+    return *none ? 0 : rc;
+}
+
+/* What the database lacks, as far as there are files of it; roots come first. */
 static int gather(struct trust_accept *t, struct db *db, const char *dir, bool *none, struct err *e)
 {
-    struct metadata image, director;
-    int rc = store_metadata_current(db, &t->arena, REPOSITORY_IMAGE, "root", false, &image, e);
+    bool image, director, no_director;
+    int rc = add_root(t, db, dir, REPOSITORY_IMAGE, &image, none, e);
     if (rc == 0)
-        rc = store_metadata_current(db, &t->arena, REPOSITORY_DIRECTOR, "root", false, &director, e);
-    if (rc == 0 && image.version == 0) {
-        rc = add_file(t, dir, "image", "root", e);
-        if (rc == 0)
-            rc = add_file(t, dir, "image", "targets", e);
-        *none = rc == ERR_NOT_FOUND && t->request.document_count == 0;
-        rc = *none ? 0 : rc;
-    }
-    if (rc == 0 && director.version == 0) {
-        rc = add_file(t, dir, "director", "root", e);
-        rc = rc == ERR_NOT_FOUND ? 0 : rc;
-    }
-    return rc;
+        rc = add_root(t, db, dir, REPOSITORY_DIRECTOR, &director, &no_director, e);
+    return rc == 0 && image ? add_file(t, dir, "image", "targets", e) : rc;
 }
 
 struct import {
