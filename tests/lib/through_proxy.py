@@ -44,6 +44,7 @@ THROUGH_ALONE = {
         "test_http_1_0",
         "test_keep_alive_and_pipelining",
     ],
+    "test_director": ["test_one_signature_a_decision", "test_who_may", "test_manifest"],
     "test_tls": ["test_without_a_certificate_only_the_public_parts_answer", "test_each_post_quantum_group"],
 }
 

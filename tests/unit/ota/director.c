@@ -219,6 +219,21 @@ static void after_a_failure_what_ran(void **state)
     assert_named(fetch(f), "m/gw/3/image.bin", true);
     cancel(f, called_off);
     assert_named(fetch(f), "m/gw/1/image.bin", true);
+
+    /* Called off, and not closed yet: over, unless the device is at it. */
+    static char close_later[] = "UPDATE deployment SET state = 'cancelled'";
+    struct release four = publish_signed(f, "4"), five = publish_signed(f, "5");
+    deploy(f, four.pk, TARGET_ALL, "");
+    assert_offered(f, "d1", "1", four.pk);
+    assert_named(fetch(f), "m/gw/4/image.bin", true);
+    sql(f, close_later);
+    assert_named(fetch(f), "m/gw/1/image.bin", true);
+    deploy(f, five.pk, TARGET_ALL, "");
+    action = assert_offered(f, "d1", "1", five.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_INSTALLING, NULL), f->e);
+    assert_named(fetch(f), "m/gw/5/image.bin", true);
+    sql(f, close_later);
+    assert_named(fetch(f), "m/gw/5/image.bin", false);
 }
 
 static void only_what_is_vouched_for(void **state)
@@ -228,8 +243,9 @@ static void only_what_is_vouched_for(void **state)
                 another[] =
                     "INSERT INTO module_artifact SELECT module, 'more.bin', sha256 FROM module_artifact",
                 one_again[] = "DELETE FROM module_artifact WHERE filename = 'more.bin'",
-                drop[] = "UPDATE release SET deleted_at = 1", mark[] = "UPDATE release_model SET signed = 1",
-                move[] = "UPDATE device SET model = 'other'";
+                drop[] = "UPDATE release SET deleted_at = 1",
+                restore[] = "UPDATE release SET deleted_at = NULL",
+                mark[] = "UPDATE release_model SET signed = 1", move[] = "UPDATE device SET model = 'other'";
     struct release one = publish_signed(f, "1");
     install(f, &one, "0");
     assert_named(fetch(f), "m/gw/1/image.bin", true);
@@ -240,10 +256,12 @@ static void only_what_is_vouched_for(void **state)
     assert_named(fetch(f), "", false);
     sql(f, one_again);
     assert_named(fetch(f), "m/gw/1/image.bin", true);
+    sql(f, drop);
+    assert_named(fetch(f), "", true);
+    sql(f, restore);
+    assert_named(fetch(f), "m/gw/1/image.bin", true);
     sql(f, move); /* the release is not for that model */
     assert_named(fetch(f), "", true);
-    sql(f, drop);
-    assert_named(fetch(f), "", false);
 }
 
 /* --- time and keys -------------------------------------------------------------------------------------- */
@@ -344,6 +362,24 @@ static void an_old_decision_is_not_stored(void **state)
     assert_true(str_eq(slow.text, n.text));
 }
 
+static void nor_one_below_what_was_stored(void **state)
+{
+    struct fixture *f = *state;
+    struct director_work slow = {.kind = DIRECTOR_TARGETS, .device = "d1"};
+    struct release one = publish_signed(f, "1");
+    assert_ok(look(f, &slow), f->e);
+    assert_ok(ota_director_sign(&f->ota, &f->arena, &slow, &f->e), f->e);
+    int64_t deployment = deploy(f, one.pk, TARGET_ALL, "");
+    assert_offered(f, "d1", "0", one.pk);
+    struct named between = fetch(f);
+    assert_named(between, "m/gw/1/image.bin", true);
+    cancel(f, deployment); /* nothing to run again, as the slow one says */
+    assert_int_equal(fixture_write(f, run_store, &slow), ERR_BUSY);
+    struct named n = fetch(f);
+    assert_named(n, "", true);
+    assert_true(n.version > between.version);
+}
+
 /* --- manifests ------------------------------------------------------------------------------------------ */
 
 static int run_entry(struct fixture *f, struct db *db, void *arg, struct err *e)
@@ -431,12 +467,15 @@ static void damaged_rows(void **state)
     struct fixture *f = *state;
     struct director_work w;
     static char cut[] = "UPDATE director SET signatures = substr(signatures, 1, length(signatures) - 1)",
+                longer[] = "UPDATE director SET signatures = CAST(signatures || x'00' AS BLOB)",
                 body[] = "UPDATE director SET body = x'7b7d'";
     struct named first = fetch(f);
     sql(f, cut);
     struct named second = fetch(f); /* not by our keys as far as one can tell: made anew */
     assert_named(second, "", true);
     assert_true(second.version > first.version);
+    sql(f, longer);
+    assert_named(fetch(f), "", true);
     sql(f, body);
     assert_named(fetch(f), "", true);
     use_keys(f, NULL, NULL);
@@ -489,6 +528,7 @@ int main(void)
         TEST(anew_after_a_restore),
         TEST(whoever_comes_second_takes_the_first),
         TEST(an_old_decision_is_not_stored),
+        TEST(nor_one_below_what_was_stored),
         TEST(manifests),
         TEST(a_manifest_needs_its_key),
         TEST(no_such_device),
