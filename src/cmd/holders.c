@@ -2,6 +2,7 @@
 #include "cmd/holders.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     enum trust_scheme scheme[2];
@@ -83,11 +84,15 @@ int holders_load(struct holders *h, const char *uri, struct passphrase *passphra
 
 int holders_save(const struct holders *h, const char *passphrase, struct err *e)
 {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < h->own_count; i++)
-        if (h->file[i] != NULL)
-            rc = keys_save(&h->own[i], h->file[i], passphrase, e);
-    return rc;
+    for (size_t i = 0; i < h->own_count; i++) {
+        int rc = h->file[i] != NULL ? keys_save(&h->own[i], h->file[i], passphrase, e) : 0;
+        for (size_t k = 0; rc != 0 && k < i; k++)
+            if (h->file[k] != NULL)
+                (void)unlink(h->file[k]);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
 }
 
 int holders_seal(yyjson_mut_doc *body, const struct holders *const *by, struct arena *a, struct str *out,

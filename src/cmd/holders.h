@@ -35,7 +35,7 @@ int holders_load(struct holders *h, const char *uri, struct passphrase *passphra
                  struct err *e) MUST_CHECK;
 /* A public key alone. ERR_CONFLICT: it is there. */
 int holders_add(struct holders *h, const struct make_key *key, struct err *e) MUST_CHECK;
-/* Saves the new ones; passphrase NULL: as they are. */
+/* Saves the new ones, all or none; passphrase NULL: as they are. */
 int holders_save(const struct holders *h, const char *passphrase, struct err *e) MUST_CHECK;
 
 /* The canonical form of a body, signed by everybody in the list (NULL-ended): a metadata file. */

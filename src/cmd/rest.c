@@ -109,7 +109,7 @@ static size_t on_answer(char *p, size_t one, size_t n, void *ctx)
     (void)one;
     if (buf_add(&x->answer, p, n) == 0)
         return n;
-    (void)err_set(&x->err, ERR_TOO_LARGE, "the server's answer is larger than %u MiB", REST_ANSWER_MAX >> 20);
+    (void)err_set(&x->err, ERR_TOO_LARGE, "the server's answer is larger than %zu bytes", x->answer.max);
     return CURL_WRITEFUNC_ERROR;
 }
 
@@ -305,6 +305,29 @@ int rest_call(struct rest *r, const char *method, const char *path, const char *
     rc = cc == CURLE_OK ? perform(&x, e) : set_failed(cc, e);
     if (rc == 0)
         rc = parse_answer(&x, doc, e);
+    buf_fini(&x.answer);
+    return rc;
+}
+
+int rest_get(struct rest *r, const char *path, void *data, size_t size, size_t *n, struct err *e)
+{
+    auto_buf struct buf url = {0};
+    struct exchange x = {.rest = r};
+    int rc = make_url(r, path, &url, e);
+    if (rc != 0)
+        return rc;
+    buf_init(&x.answer, size);
+    CURLcode cc = set_common(r, url.p);
+#define SET(option, value) cc = cc == CURLE_OK ? curl_easy_setopt(r->curl, option, value) : cc
+    SET(CURLOPT_TIMEOUT, REST_CALL_S);
+    SET(CURLOPT_WRITEFUNCTION, on_answer);
+    SET(CURLOPT_WRITEDATA, &x);
+#undef SET
+    rc = cc == CURLE_OK ? perform(&x, e) : set_failed(cc, e);
+    if (rc == 0 && x.answer.n > 0)
+        memcpy(data, x.answer.p, x.answer.n);
+    if (rc == 0)
+        *n = x.answer.n;
     buf_fini(&x.answer);
     return rc;
 }

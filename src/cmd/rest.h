@@ -38,6 +38,9 @@ long rest_status(const struct rest *r);
 int rest_call(struct rest *r, const char *method, const char *path, const char *body, yyjson_doc **doc,
               struct err *e) MUST_CHECK;
 
+/* GETs a file as it is: at most `size` bytes, more is ERR_TOO_LARGE and ends the transfer. */
+int rest_get(struct rest *r, const char *path, void *buf, size_t size, size_t *n, struct err *e) MUST_CHECK;
+
 struct rest_file {
     int fd;                    /* borrowed; read or written by offset */
     const char *name;          /* for messages */

@@ -99,18 +99,14 @@ static int each_in(struct signing *s, const struct tuf_doc *doc, const struct tu
     return rc;
 }
 
-/* Calls fn for each target that wants an entry: new and changed ones; all, also of files that stay as they
-   are, when the key is another. entry NULL: no manifest can name it. */
+/* Calls fn for each target that wants an entry: new and changed ones; all, when the key is another. entry
+   NULL: no manifest can name it. */
 static int each_wanted(struct signing *s, entry_fn *fn, void *ctx, struct err *e)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < s->count; i++)
         if (s->items[i].doc.type == TUF_TARGETS)
             rc = each_in(s, &s->items[i].doc, s->items[i].base, fn, ctx, e);
-    for (size_t i = 0; rc == 0 && vendor_changes(s) && i < s->request.base_count; i++)
-        if (s->base[i].type == TUF_TARGETS &&
-            request_find(&s->request, s->request.base[i].repository, s->request.base[i].role) == NULL)
-            rc = each_in(s, &s->base[i], NULL, fn, ctx, e);
     return rc;
 }
 

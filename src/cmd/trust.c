@@ -29,6 +29,35 @@ static const struct line_option sign_options[] = {
     PASSPHRASE_FILE,
     {.name = NULL},
 };
+static const struct line_option show_options[] = {
+    {.name = "root",
+     .value = "FILE",
+     .help = "the root by which a single metadata file's signatures are checked"},
+    {.name = NULL},
+};
+#define OUTPUT {.name = "output", .letter = 'o', .value = "FILE", .help = "the request to write"}
+static const struct line_option rotate_options[] = {
+    OUTPUT,
+    {.name = "new", .value = "NUMBER", .help = "holders to make keys for (as many as are replaced)"},
+    {.name = "key",
+     .letter = 'k',
+     .repeats = true,
+     .value = "KEY",
+     .help = "a new holder's keys that are there: a file, or a URI such as pkcs11:"},
+    {.name = "keep",
+     .repeats = true,
+     .value = "KEYID",
+     .help = "a present key that stays: the beginning of its id"},
+    {.name = "threshold", .value = "NUMBER", .help = "how many holders must sign (as many as now)"},
+    {.name = "keys-dir", .value = "DIR", .help = "where new keys go (.)"},
+    PASSPHRASE_FILE,
+    {.name = NULL},
+};
+static const struct line_option renew_options[] = {
+    OUTPUT,
+    {.name = "no-root", .help = "leave the roots, which live for years, as they are"},
+    {.name = NULL},
+};
 
 static const struct line_sub subs[] = {
     {"init", "DIR", 1, 1, 0, init_options, trust_verb_init,
@@ -42,6 +71,23 @@ static const struct line_sub subs[] = {
      "Needs no network, server or profile. Shows what would be signed and what it changes, asks, and adds "
      "the\n"
      "signatures to FILE; several holders sign one after another."},
+    {"show", "[FILE]", 0, 1, LINE_SERVER | LINE_JSON, show_options, trust_verb_show,
+     "show who signed what, who has to, and until when",
+     "FILE is a signing request or a metadata file; that needs no server. Without it the server is asked."},
+    {"rotate", "ROLE", 1, 1, LINE_SERVER, rotate_options, trust_verb_rotate,
+     "prepare a request that gives a role other keys",
+     "ROLE is root, targets, timestamp, snapshot, director, manifest (the vendor's key for microcontrollers) "
+     "or\n"
+     "manifest-online (the server's). Keys that are neither kept nor given are replaced by new ones, which "
+     "are\n"
+     "written to files. The request is signed like any other: a root by its old and its new holders."},
+    {"renew", "", 0, 0, LINE_SERVER, renew_options, trust_verb_renew,
+     "prepare a request that gives everything signed offline a new life", NULL},
+    {"upload", "FILE", 1, 1, LINE_SERVER | LINE_JSON, NULL, trust_verb_upload,
+     "bring a signed request to the server",
+     "The server checks every signature itself; releases that are signed for are published. A request with a "
+     "root\n"
+     "needs an administrator."},
     {.name = NULL},
 };
 

@@ -3,68 +3,16 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "cmd/signing.h"
+#include "cmd/sign_with.h"
 #include "cmd/trust.h"
-
-#define KEY_FILES_MAX 16
 
 struct work {
     struct line_args *args;
     struct arena arena;
-    struct passphrase passphrase;
-    struct sign_keys keys[KEY_FILES_MAX];
-    const char *uri[KEY_FILES_MAX]; /* where each is from */
-    size_t key_files;
+    struct sign_with with;
     struct signing signing;
-    size_t signatures, entries;
     struct err err;
 };
-
-static int load_keys(struct work *w)
-{
-    struct keys_passphrase asker = passphrase_asker(&w->passphrase);
-    size_t i = 0;
-    int rc = 0;
-    for (const char *uri; rc == 0 && (uri = line_each(w->args, "key", &i)) != NULL;) {
-        if (w->key_files == KEY_FILES_MAX)
-            return err_set(&w->err, ERR_TOO_LARGE, "more than %d keys at once", KEY_FILES_MAX);
-        w->uri[w->key_files] = uri;
-        rc = keys_load(uri, &asker, &w->arena, &w->keys[w->key_files], &w->err);
-        w->key_files += rc == 0;
-    }
-    return rc;
-}
-
-static bool may_sign(const struct signing_item *item, const char *keyid)
-{
-    for (size_t i = 0; i < item->role_count; i++)
-        if (signing_role_has(&item->roles[i].role, keyid))
-            return true;
-    return false;
-}
-
-static bool is_wanted(const struct work *w, const char *keyid)
-{
-    for (size_t i = 0; i < w->signing.count; i++)
-        if (may_sign(&w->signing.items[i], keyid))
-            return true;
-    return signing_is_vendor_key(&w->signing, keyid);
-}
-
-/* A key that is none of the roles' is a mistake, and is told before anything is signed. */
-static int check_keys(struct work *w)
-{
-    for (size_t i = 0; i < w->key_files; i++) {
-        bool any = false;
-        for (size_t k = 0; k < w->keys[i].count; k++)
-            any = any || is_wanted(w, w->keys[i].key[k].keyid);
-        if (!any)
-            return err_set(&w->err, ERR_INVALID,
-                           "the keys in %s belong to no role that signs these documents; nothing was signed",
-                           w->uri[i]);
-    }
-    return 0;
-}
 
 /* What a holder signed before is shown by the base that carries this very signature. A base without it may
    have been put there to hide what changes. */
@@ -73,13 +21,13 @@ static void warn_of_base(struct work *w)
     for (size_t i = 0; i < w->signing.count; i++) {
         const struct signing_item *item = &w->signing.items[i];
         bool known = item->base == NULL || item->base->version == 0;
-        for (size_t f = 0; !known && f < w->key_files; f++)
-            for (size_t k = 0; !known && k < w->keys[f].count; k++) {
+        for (size_t f = 0; !known && f < w->with.count; f++)
+            for (size_t k = 0; !known && k < w->with.keys[f].count; k++) {
                 size_t at, max;
                 yyjson_val *sig;
                 yyjson_arr_foreach(item->base->signatures, at, max, sig)
                 {
-                    known = known || yyjson_equals_str(yyjson_obj_get(sig, "keyid"), w->keys[f].key[k].keyid);
+                    known = known || yyjson_equals_str(yyjson_obj_get(sig, "keyid"), w->with.keys[f].key[k].keyid);
                 }
             }
         if (!known)
@@ -87,33 +35,6 @@ static void warn_of_base(struct work *w)
                    (long long)item->base->version,
                    signing_escape(str_of(item->document->role), w->signing.arena));
     }
-}
-
-static int sign_one(struct work *w, struct signing_item *item, const struct sign_key *key)
-{
-    struct str sig;
-    int rc = keys_sign(key, item->doc.canon, &w->arena, &sig, &w->err);
-    if (rc == 0)
-        rc = request_put_signature(item->document, key->keyid, sig, &w->arena, &w->err);
-    w->signatures += rc == 0;
-    return rc;
-}
-
-static int sign_all(struct work *w)
-{
-    int rc = 0;
-    for (size_t f = 0; f < w->key_files; f++)
-        for (size_t k = 0; rc == 0 && k < w->keys[f].count; k++) {
-            const struct sign_key *key = &w->keys[f].key[k];
-            for (size_t i = 0; rc == 0 && i < w->signing.count; i++)
-                if (may_sign(&w->signing.items[i], key->keyid))
-                    rc = sign_one(w, &w->signing.items[i], key);
-            size_t made = 0;
-            if (rc == 0 && signing_is_vendor_key(&w->signing, key->keyid))
-                rc = signing_entries_make(&w->signing, key, &made, &w->err);
-            w->entries += made;
-        }
-    return rc;
 }
 
 static int save(struct work *w, const char *path, struct str *text)
@@ -129,9 +50,10 @@ static int say_rest(struct work *w, struct str text)
 {
     auto_signing struct signing now;
     bool complete = false;
-    printf("Signed: %zu signature%s", w->signatures, w->signatures == 1 ? "" : "s");
-    if (w->entries > 0)
-        printf(", %zu entr%s for microcontrollers", w->entries, w->entries == 1 ? "y" : "ies");
+    const struct sign_with *with = &w->with;
+    printf("Signed: %zu signature%s", with->signatures, with->signatures == 1 ? "" : "s");
+    if (with->entries > 0)
+        printf(", %zu entr%s for microcontrollers", with->entries, with->entries == 1 ? "y" : "ies");
     printf(".\n");
     int rc = signing_open(&now, text, &w->arena, &w->err);
     if (rc == 0)
@@ -164,14 +86,15 @@ static int run(struct work *w)
 {
     const char *path = w->args->operands[0];
     struct str text;
-    if (read_request(w, path) != 0 || load_keys(w) != 0 || check_keys(w) != 0 ||
+    if (read_request(w, path) != 0 || sign_with_open(&w->with, w->args, "key", &w->arena, &w->err) != 0 ||
+        sign_with_check(&w->with, &w->signing, &w->err) != 0 ||
         signing_print(&w->signing, stdout, &w->err) != 0)
         return cmd_fail(w->args->name, &w->err);
     warn_of_base(w);
     int code = confirm(w);
     if (code != 0)
         return code;
-    if (sign_all(w) != 0 || save(w, path, &text) != 0 || say_rest(w, text) != 0)
+    if (sign_with_sign(&w->with, &w->signing, &w->err) != 0 || save(w, path, &text) != 0 || say_rest(w, text) != 0)
         return cmd_fail(w->args->name, &w->err);
     return CMD_OK;
 }
@@ -180,12 +103,9 @@ int trust_verb_sign(struct line_args *args)
 {
     struct work w = {.args = args};
     arena_init(&w.arena, TRUST_ARENA_MAX);
-    passphrase_init(&w.passphrase, line_get(args, "passphrase-file"));
     int code = run(&w);
-    for (size_t i = 0; i < w.key_files; i++)
-        keys_fini(&w.keys[i]);
+    sign_with_close(&w.with);
     signing_close(&w.signing);
-    passphrase_fini(&w.passphrase);
     arena_fini(&w.arena);
     return code;
 }

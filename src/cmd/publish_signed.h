@@ -1,0 +1,20 @@
+/* From a draft to a published release: what is to be signed, and its signatures where the keys are at hand. */
+#ifndef PQOTA_CMD_PUBLISH_SIGNED_H
+#define PQOTA_CMD_PUBLISH_SIGNED_H
+
+#include "cmd/line.h"
+
+struct publish_file { /* what was uploaded */
+    const char *filename, *sha256;
+    int64_t size; /* bytes */
+};
+
+/*
+ * Makes the signing request for a release that the server has just told of, from the file itself and from
+ * metadata that were verified. With --sign-with it is signed and uploaded, else written to a file. Answers an
+ * exit code; *release is then what the server tells of the release (NULL: as before).
+ */
+int publish_signed(struct line_args *args, yyjson_val *draft, const struct publish_file *file,
+                   yyjson_doc **release);
+
+#endif

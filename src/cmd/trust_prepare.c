@@ -1,0 +1,123 @@
+#include "cmd/trust_prepare.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "cmd/signing.h"
+
+#define DAY_S INT64_C(86400)
+
+static int no_memory(struct prepare *p)
+{
+    return err_set(&p->op.err, ERR_NOMEM, "no memory for a signing request");
+}
+
+int prepare_open(struct prepare *p, const struct line_args *args, bool targets)
+{
+    *p = (struct prepare){.now_s = (int64_t)time(NULL)};
+    int rc = operate_init(&p->op, args);
+    if (rc == 0)
+        rc = trust_repo_open(&p->op, "image", &p->image);
+    if (rc == 0)
+        rc = trust_repo_open(&p->op, "director", &p->director);
+    if (rc == 0)
+        rc = targets ? trust_repo_refresh(&p->image) : trust_repo_root(&p->image);
+    if (rc == 0)
+        rc = trust_repo_root(&p->director);
+    if (rc == 0)
+        rc = trust_repo_text(&p->image, STR("root"), &p->request.image_root);
+    if (rc == 0)
+        rc = trust_repo_text(&p->director, STR("root"), &p->request.director_root);
+    /* Who signs delegated roles stands in the targets, also when those stay as they are. */
+    struct str text;
+    if (rc == 0 && targets)
+        rc = trust_repo_text(&p->image, STR("targets"), &text);
+    return rc == 0 && targets ? request_add_base(&p->request, "image", "targets", text, &p->op.err) : rc;
+}
+
+void prepare_close(struct prepare *p)
+{
+    trust_repo_close(&p->image);
+    trust_repo_close(&p->director);
+    operate_fini(&p->op);
+}
+
+struct trust_repo *prepare_repo(struct prepare *p, const char *repository)
+{
+    return strcmp(repository, "image") == 0 ? &p->image : &p->director;
+}
+
+int prepare_root(struct prepare *p, const char *repository, yyjson_mut_doc **out)
+{
+    const struct tuf_doc *now = &prepare_repo(p, repository)->client.root;
+    return make_next(now, p->now_s + TRUST_ROOT_DAYS * DAY_S, out, &p->op.err);
+}
+
+int prepare_targets(struct prepare *p, const struct tuf_doc *now, yyjson_mut_doc **out)
+{
+    return make_next(now, p->now_s + TRUST_TARGETS_DAYS * DAY_S, out, &p->op.err);
+}
+
+int prepare_add(struct prepare *p, const char *repository, struct str role, yyjson_mut_doc *body)
+{
+    struct str file, base;
+    const char *name = arena_dup_str(&p->op.arena, role);
+    int rc = name != NULL ? holders_seal(body, NULL, &p->op.arena, &file, &p->op.err) : no_memory(p);
+    if (rc == 0)
+        rc = request_add(&p->request, repository, name, file, &p->op.err);
+    if (rc != 0 || str_is(role, "root") || str_is(role, "targets"))
+        return rc; /* those to compare with are there */
+    rc = trust_repo_text(prepare_repo(p, repository), role, &base);
+    return rc == 0 ? request_add_base(&p->request, repository, name, base, &p->op.err) : rc;
+}
+
+static int add_role(struct prepare *p, struct str role)
+{
+    struct tuf_doc now;
+    auto_json_mut yyjson_mut_doc *body = NULL;
+    int rc = trust_repo_role(&p->image, role, &now);
+    if (rc == ERR_NOT_FOUND)
+        return 0; /* nothing was ever signed for it */
+    if (rc == 0)
+        rc = prepare_targets(p, &now, &body);
+    return rc == 0 ? prepare_add(p, "image", role, body) : rc;
+}
+
+int prepare_add_roles(struct prepare *p, bool (*wanted)(void *ctx, const struct tuf_delegation *d), void *ctx)
+{
+    const struct tuf_doc *targets = &p->image.client.targets;
+    size_t count = tuf_delegation_count(targets);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct tuf_delegation d;
+        rc = tuf_delegation_at(targets, i, &d, &p->op.err);
+        if (rc == 0 && (wanted == NULL || wanted(ctx, &d)))
+            rc = add_role(p, d.role.name);
+    }
+    return rc;
+}
+
+int prepare_write(struct prepare *p, const char *path)
+{
+    struct str text;
+    bool complete;
+    auto_signing struct signing now = {0};
+    int rc = request_write(&p->request, &p->op.arena, &text, &p->op.err);
+    if (rc == 0)
+        rc = signing_open(&now, text, &p->op.arena, &p->op.err);
+    if (rc == 0)
+        rc = file_create_atomic(path, text.p, text.n, 0644, &p->op.err);
+    if (rc != 0)
+        return rc;
+    printf("%s is to be signed:\n", path);
+    rc = signing_print(&now, stdout, &p->op.err);
+    if (rc == 0)
+        rc = signing_print_wanted(&now, stdout, &complete, &p->op.err);
+    if (rc == 0)
+        printf(
+            "Next: take it to the keys, there `pqota trust sign %s --key KEY`; back here `pqota trust upload "
+            "%s`.\n",
+            path, path);
+    return rc;
+}
