@@ -34,7 +34,7 @@ class Device:
         for source, target in ((server.roots, "ca.pem"), (who.cert, "device.crt"), (who.key, "device.key")):
             shutil.copy(source, self.dir / target)
         self.log = folder / "log"
-        self.process = None
+        self.process, self.port = None, None  # port: of who stands before the server
         self.trust = ["--insecure-unsigned"]  # whom it believes; test_port_manifest.py is about that
 
     def argv(self, *options, port=None):
@@ -46,7 +46,7 @@ class Device:
             *options,
             str(self.dir),
             "localhost",
-            str(port or self.server.port),
+            str(port or self.port or self.server.port),
         ]
 
     def boot(self, port=None, **env):

@@ -21,13 +21,17 @@ NAMES = ("vendor-1", "vendor-2", "director-1", "director-2")
 MANIFEST = "/tuf/director/p-1/manifest.cbor"
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory):
-    made = manifests.Keys(tmp_path_factory.mktemp("keys"))
+def make_keys(folder):
+    made = manifests.Keys(folder)
     for name in NAMES:
         made.make(name)
-        (made.folder / f"{name}.pub").write_bytes(made.public(name))
+        (folder / f"{name}.pub").write_bytes(made.public(name))
     return made
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    return make_keys(tmp_path_factory.mktemp("keys"))
 
 
 class Scene:
@@ -40,6 +44,7 @@ class Scene:
         self.believe()
         who = harness.Credential(self.device.dir / "device.crt", self.device.dir / "device.key")
         self.relay = Relay(server, who, answer=self.answer)
+        self.device.port = self.relay.port
         self.manifest = None  # what is served; None: nothing is, bytes
         self.image = {}  # by version
         self.file = None  # what is served as the file instead of the published one
@@ -60,8 +65,8 @@ class Scene:
             return status, headers, self.file
         return status, headers, body
 
-    def publish(self, version):
-        self.image[version] = os.urandom(50_000)
+    def publish(self, version, data=None):
+        self.image[version] = data or os.urandom(50_000)
         self.server.publish("p", version, self.image[version])
 
     def entry(self, version, sequence, *, model="p", upgrade_from=0, counter=0, image=None, **how):
@@ -87,7 +92,7 @@ class Scene:
     def update(self):
         """Boots until there is nothing to do; the texts of the last boot."""
         for _ in range(4):
-            done = self.device.boot(self.relay.port)
+            done = self.device.boot()
             if done.code == 0:
                 return done
         raise AssertionError(done)
@@ -122,7 +127,7 @@ class Scene:
         """It may be a moment behind: the device asks again, and nothing is written meanwhile."""
         running, slots = self.device.running(), self.slots()
         deploy(self.server, "p", version)
-        self.device.start(self.relay.port)
+        self.device.start()
         wait_for(lambda: why in self.device.log.read_text(), 30, f"it says: {why}")
         self.device.kill()
         assert self.device.running() == running and self.slots() == slots

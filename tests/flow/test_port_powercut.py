@@ -11,7 +11,8 @@ import pytest
 import harness
 import powercut
 from test_agent import deploy
-from test_port import REBOOT, Device, same
+from test_port import REBOOT, same
+from test_port_manifest import Scene, make_keys
 
 SHIM = harness.BUILD / "tests" / "lib" / "powercut" / "powercut.so"
 SEED = 20261122
@@ -28,9 +29,14 @@ class Recorded:
     def __init__(self, folder):
         (folder / "server").mkdir()
         self.server = harness.Server(folder / "server", build=harness.RELEASE).start()
-        self.device = Device(self.server, folder / "device")
+        (folder / "keys").mkdir()
+        self.scene = Scene(self.server, folder / "device", make_keys(folder / "keys"))
+        self.device = self.scene.device
         for version, data in WHOLE.items():
-            self.server.publish("p", version, data)
+            self.scene.publish(version, data)
+            self.scene.manifest = self.scene.sign(
+                self.scene.entry(version, int(version)), version=int(version)
+            )
             if version == "1":
                 deploy(self.server, "p", version)
                 assert self.device.update() == 2
@@ -70,6 +76,7 @@ class Recorded:
 def recorded(tmp_path_factory):
     made = Recorded(tmp_path_factory.mktemp("powercut"))
     yield made
+    made.scene.relay.close()
     made.server.stop()
 
 
