@@ -12,10 +12,12 @@ def test_installed_files_and_a_program_built_against_them(tmp_path):
     wanted = {
         "bin/pqota",
         "bin/pqota-agent",
+        "bin/pqota-tuf",
         "include/pqc_tls.h",
         "include/pqota_client.h",
         "share/man/man1/pqota.1",
         "share/man/man1/pqota-agent.1",
+        "share/man/man1/pqota-tuf.1",
         "share/man/man3/pqc_tls.3",
         "share/man/man3/pqota_client.3",
         "share/man/man5/pqota.conf.5",
