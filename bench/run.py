@@ -4,11 +4,13 @@
     bench/run.py                     everything: about seven minutes
     bench/run.py --quick             three short rounds of everything: about four
     bench/run.py --rows full,keep --configs pqota,nginx
+    bench/run.py --rows trust        signed update metadata alone: about twenty seconds
     bench/run.py --readme            prints the last run's table as Markdown
     BENCH_OPTIONS=--quick make bench the same options
 
 Writes build/bench/bench.json (an object for each configuration and row), machine.json (where and how it was
-measured, and what is doubtful) and bench.svg. docs/bench.md says how to read it.
+measured, and what is doubtful), bench.svg and trust.json (signed update metadata). docs/bench.md says how to
+read it.
 Exit code 0: measured; 1: something could not be measured; 2: wrong usage.
 """
 
@@ -30,6 +32,7 @@ import measure  # noqa: E402
 import priority  # noqa: E402
 import report  # noqa: E402
 import table as tables  # noqa: E402
+import trust  # noqa: E402
 from configs import Bench  # noqa: E402
 from parts import LOAD_CORE, SERVER_CORE, TREE  # noqa: E402
 from rows import ROWS  # noqa: E402
@@ -37,13 +40,13 @@ from rows import ROWS  # noqa: E402
 PLACE = TREE / "build" / "bench"
 SECONDS, QUICK_SECONDS = 1.2, 0.5
 FIRMWARE_MIB = 64
+TRUST = "trust"  # a row beside those of ROWS: no server takes part
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--rows", type=lambda t: t.split(","), help="a part of: " + ",".join(r.name for r in ROWS)
-    )
+    names = [r.name for r in ROWS] + [TRUST]
+    parser.add_argument("--rows", type=lambda t: t.split(","), help="a part of: " + ",".join(names))
     parser.add_argument(
         "--configs", type=lambda t: t.split(","), help="a part of: " + ",".join(Bench.NAMES)
     )
@@ -55,7 +58,7 @@ def options():
     parser.add_argument("--readme", action="store_true", help="only print the last run's table as Markdown")
     given = parser.parse_args()
     given.place = given.place.resolve()
-    known = {"rows": [r.name for r in ROWS], "configs": list(Bench.NAMES)}
+    known = {"rows": names, "configs": list(Bench.NAMES)}
     for what, names in known.items():
         for name in getattr(given, what) or []:
             if name not in names:
@@ -159,6 +162,21 @@ def run(given, rows):
     return 1 if table.failed else 0
 
 
+def run_trust(given):
+    """The row that needs no server."""
+    say("bench: trust")
+    try:
+        found = trust.measure(given.rounds, given.quick)
+    except measure.Failed as error:
+        say(f"bench: trust: {error}")
+        return 1
+    found |= {"machine": machine(given), "doubts": trust.doubts(found)}
+    (given.place / "trust.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    print(trust.text(found))
+    print(f"\n{given.place / 'trust.json'}")
+    return 0
+
+
 def save(place, rows, names, lines, head):
     (place / "bench.json").write_text(json.dumps(list(lines.values()), indent=1) + "\n")
     (place / "machine.json").write_text(json.dumps(head, indent=1, ensure_ascii=False) + "\n")
@@ -166,20 +184,30 @@ def save(place, rows, names, lines, head):
 
 
 def print_markdown(given, rows):
-    try:
-        lines = json.loads((given.place / "bench.json").read_text())
-        head = json.loads((given.place / "machine.json").read_text())
-    except OSError as error:
-        say(f"bench: {error.filename}: {error.strerror}; run make bench first")
+    """Of what was measured last, servers and metadata."""
+    printed = []
+    if rows and (given.place / "bench.json").exists():
+        printed.append(servers_markdown(given, rows))
+    if wants_trust(given) and (given.place / "trust.json").exists():
+        printed.append(trust.markdown(json.loads((given.place / "trust.json").read_text())))
+    if not printed:
+        say(f"bench: there is nothing in {given.place}; run make bench first")
         return 1
+    print("\n\n".join(printed))
+    return 0
+
+
+def servers_markdown(given, rows):
+    lines = json.loads((given.place / "bench.json").read_text())
+    head = json.loads((given.place / "machine.json").read_text())
     doubts = {(d["row"], d["config"]): d["doubts"] for d in head["doubts"]}
     by_key = {(line["row"], line["config"]): line for line in lines}
-    print(
-        report.markdown(
-            [r for r in rows if any(k[0] == r.name for k in by_key)], Bench.NAMES, by_key, doubts, head
-        )
-    )
-    return 0
+    shown = [r for r in rows if any(k[0] == r.name for k in by_key)]
+    return report.markdown(shown, Bench.NAMES, by_key, doubts, head)
+
+
+def wants_trust(given):
+    return given.rows is None or TRUST in given.rows
 
 
 def main():
@@ -197,7 +225,8 @@ def main():
         return 1
     given.place.mkdir(parents=True, exist_ok=True)
     with priority.raised(say):
-        return run(given, rows)
+        code = run(given, rows) if rows else 0
+        return (run_trust(given) if wants_trust(given) else 0) or code
 
 
 if __name__ == "__main__":

@@ -11,14 +11,16 @@ import threading
 import xml.etree.ElementTree
 
 import pytest
-from harness import ANYONE, BUILD, TREE, environment, free_port, run, wait_for
+from harness import ANYONE, BUILD, RELEASE, TREE, environment, free_port, run, wait_for
 
 sys.path.insert(0, str(TREE / "bench"))
 
 import rows as bench_rows  # noqa: E402
 import table as bench_table  # noqa: E402
+import trust as bench_trust  # noqa: E402
 
 PQLOAD = BUILD / "bench" / "pqload"
+PQTRUST = BUILD / "bench" / "pqtrust"
 KEYS = {
     "config",
     "row",
@@ -277,3 +279,110 @@ def test_the_table_is_written(tmp_path):
     assert head == "| | pqota | pqota-nginx | nginx |" and rule == "|---|---|---|---|"
     assert len([line for line in body if line.startswith("|")]) == len(ROWS_RUN)
     assert run([*bench, "--rows", "fast"]).code == 2
+
+
+# --- signed update metadata -----------------------------------------------------------------------------
+
+REFRESH = {"cpu_ms", "cpu_ms_least", "requests", "bytes", "ml_dsa_verified", "classical_verified"}
+REFRESH |= {"ml_dsa_ms", "classical_ms", "hash_ms", "json_ms", "canon_ms", "rest_ms"}
+TRUST_KEYS = {
+    "first": REFRESH,
+    "steady": REFRESH,
+    "first_87": REFRESH,
+    "steady_87": REFRESH,
+    "memory": {"delegations", "targets", "client_bytes", "client_bytes_least", "stack_bytes", "heap_bytes"}
+    | {"resident_bytes", "process_bytes"},
+    "signing": {"targets", "roles", "signatures", "bytes", "make_ms", "canon_ms", "sign_ms", "write_ms"}
+    | {"cpu_ms"},
+    "director": {"devices", "polls", "decisions", "signatures", "decision_cpu_us", "fetch_cpu_us"}
+    | {"stored_bytes_per_device", "million_cpu_minutes", "million_stored_gb"},
+    "sizes": {"root", "timestamp", "snapshot", "snapshot_each_role", "targets", "targets_each_role"}
+    | {"delegated", "delegated_each_target", "director", "manifest", "manifest_entry"},
+}
+
+
+def pqtrust(**options):
+    argv = [PQTRUST, *(a for name, value in options.items() for a in (f"--{name}", str(value)))]
+    return run(argv, timeout=120).json()
+
+
+def test_what_signed_metadata_cost():
+    result = pqtrust(repeat=2, delegations=3, targets=4, sign=30, devices=5)
+    assert {part: set(fields) for part, fields in result.items()} == TRUST_KEYS
+    first, memory = result["first"], result["memory"]
+    # Roots 2, timestamp, snapshot, targets, a delegated role, the director's file; and two roots 3 that are not.
+    assert first["requests"] == 9 and result["steady"]["requests"] == 4
+    assert 0 < first["cpu_ms_least"] <= first["cpu_ms"] and first["ml_dsa_ms"] > 0
+    assert first["ml_dsa_verified"] == first["classical_verified"] >= 9
+    assert result["steady"]["bytes"] < first["bytes"] < result["first_87"]["bytes"]
+    assert memory["targets"] == 12 and 0 < memory["client_bytes"] < 4_000_000
+    # Where it is found out how little will do, that is what was used, to a page.
+    assert abs(memory["client_bytes_least"] - memory["client_bytes"]) < 8192
+    # A pair for each role, for each decision: not for each target, not for each poll.
+    assert (result["signing"]["roles"], result["signing"]["signatures"]) == (3, 6)
+    director = result["director"]
+    assert (director["devices"], director["polls"], director["decisions"]) == (5, 50, 5)
+    assert director["signatures"] == 10
+    assert 7_000 < result["sizes"]["timestamp"] < 8_000 and result["sizes"]["manifest"] < 5_000
+
+
+def test_more_targets_take_more_memory_and_no_more_signatures():
+    few, many = (pqtrust(repeat=1, delegations=1, targets=n, sign=n, devices=1) for n in (10, 300))
+    assert many["memory"]["client_bytes"] > few["memory"]["client_bytes"]
+    assert many["signing"]["bytes"] > few["signing"]["bytes"]
+    assert many["signing"]["signatures"] == few["signing"]["signatures"]
+
+
+def test_pqtrust_says_what_is_wrong():
+    assert run([PQTRUST, "--devices", "none"], check=2).err.startswith("pqtrust: --devices")
+    assert "see --help" in run([PQTRUST, "--fast"], check=2).err
+    assert "too much" in run([PQTRUST, "more"], check=2).err
+    assert "Exit code" in run([PQTRUST, "--help"], check=0).out
+
+
+def trust_rounds(*changes):
+    """Rounds as pqtrust prints them, every figure 1 but what is changed."""
+    reached = {"director": {"devices": 4, "decisions": 4, "signatures": 8, "polls": 40}}
+    reached["signing"] = {"roles": 3, "signatures": 6}
+    rounds = []
+    for change in changes:
+        one = {part: dict.fromkeys(fields, 1.0) for part, fields in TRUST_KEYS.items()}
+        for part, fields in [*reached.items(), *change.items()]:
+            one[part] |= fields
+        rounds.append(one)
+    return rounds
+
+
+def test_medians_and_doubts_of_metadata():
+    good = bench_trust.summary(trust_rounds(*({"first": {"cpu_ms": ms}} for ms in (5.0, 5.2, 5.1))))
+    assert good["figures"]["first"]["cpu_ms"] == 5.1
+    assert good["spread"] == {"first": {"cpu_ms": round(0.2 / 5.1, 3)}}
+    assert bench_trust.doubts(good) == []
+    assert "5.1 ms" in bench_trust.text(good) and "| 5.1 ms |" in bench_trust.markdown(good)
+    noisy = bench_trust.summary(trust_rounds(*({"first": {"cpu_ms": ms}} for ms in (5.0, 9.0, 5.1))))
+    assert bench_trust.doubts(noisy) == ["first: rounds differ by 78%"]
+    for change in (
+        {"first": {"cpu_ms": 10.1}},
+        {"memory": {"client_bytes": 3_999_999}},
+        {"signing": {"signatures": 2000}},
+        {"director": {"signatures": 80}},
+        {"director": {"decisions": 40, "signatures": 80}},
+    ):
+        missed = bench_trust.doubts(bench_trust.summary(trust_rounds(change)))
+        assert len(missed) == 1 and missed[0].startswith("not reached: ")
+
+
+def test_the_table_of_metadata_is_written(tmp_path):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("the measurement needs two processor cores")
+    bench = [sys.executable, TREE / "bench" / "run.py", "--place", tmp_path, "--rows", "trust"]
+    assert "nothing in" in run([*bench, "--readme"], check=1).err
+    env = environment(PQOTA_RELEASE=str(RELEASE))
+    done = run([*bench, "--rounds", "1", "--quick"], check=0, timeout=120, env=env)
+    assert "trust: Signed update metadata" in done.out
+    found = json.loads((tmp_path / "trust.json").read_text())
+    assert {part: set(fields) for part, fields in found["figures"].items()} == TRUST_KEYS
+    assert {"machine", "doubts", "spread"} <= set(found)
+    assert not (tmp_path / "bench.json").exists()
+    readme = run([*bench, "--readme"], check=0).out.splitlines()
+    assert readme[0] == "| Signed update metadata | | |" and len(readme) > 10
