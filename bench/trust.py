@@ -1,4 +1,4 @@
-"""The row "trust": what signed update metadata cost. pqtrust measures; here are rounds, doubts and the table."""
+"""The row "trust": what signed update metadata cost. pqtrust measures; here are rounds, doubts, the table."""
 
 import json
 import statistics

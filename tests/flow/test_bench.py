@@ -310,7 +310,7 @@ def test_what_signed_metadata_cost():
     result = pqtrust(repeat=2, delegations=3, targets=4, sign=30, devices=5)
     assert {part: set(fields) for part, fields in result.items()} == TRUST_KEYS
     first, memory = result["first"], result["memory"]
-    # Roots 2, timestamp, snapshot, targets, a delegated role, the director's file; and two roots 3 that are not.
+    # Roots 2, timestamp, snapshot, targets, a delegated role, the director's file; two roots 3 are not there.
     assert first["requests"] == 9 and result["steady"]["requests"] == 4
     assert 0 < first["cpu_ms_least"] <= first["cpu_ms"] and first["ml_dsa_ms"] > 0
     assert first["ml_dsa_verified"] == first["classical_verified"] >= 9
