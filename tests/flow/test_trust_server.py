@@ -1,0 +1,331 @@
+"""The image repository as the server keeps it: what it takes, what it refuses, what it signs itself."""
+
+import hashlib
+import json
+import re
+import signal
+import time
+
+import pytest
+
+from harness import ANYONE, Credential, Server, program, run, wait_for
+from vendor import Vendor, later
+
+SIGNED = {"trust.insecure_unsigned": "no"}
+
+
+@pytest.fixture
+def make_vendor(make_server):
+    def make(settings=None, args=(), start=True):
+        server = make_server({**SIGNED, **(settings or {})}, start=False)
+        vendor = Vendor(server, *args)
+        if start:
+            server.start()
+            signs(server)
+        return vendor
+
+    return make
+
+
+def signs(server):
+    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="the server has signed")
+
+
+@pytest.fixture(scope="module")
+def vendor(tmp_path_factory):
+    """One for tests that publish models of their own."""
+    server = Server(tmp_path_factory.mktemp("vendor"), SIGNED)
+    made = Vendor(server)
+    server.start()
+    signs(server)
+    yield made
+    server.close()
+
+
+def offered(server, device):
+    return server.curl("/api/update", who=device).status == 200
+
+
+def test_a_draft_waits_for_its_signature(vendor):
+    server, data = vendor.server, b"firmware of dra" * 1000
+    release = server.publish("dra", "1.0", data)
+    assert release["state"] == "draft" and release["sequence"] == 0 and release["published"] is None
+    assert server.publish("dra", "1.0", data, expect=200)["state"] == "draft"
+    device = server.enrol("dra-1", "dra")
+    assert server.api("GET", "/api/firmware/latest?model=dra").status == 404
+    assert server.curl(f"/api/firmware/{release['id']}/file", who=device).status == 404
+    assert server.curl(f"/api/firmware/{release['id']}/file").body == data
+    deploy = {"release": release["id"], "target": {"kind": "model", "value": "dra"}}
+    refused = server.api("POST", "/api/deployments", deploy)
+    assert refused.status == 409 and "sign it" in refused.json()["detail"], refused
+    assert [
+        d["version"] for d in server.api("GET", "/api/trust").json()["drafts"] if d["name"] == "dra"
+    ] == ["1.0"]
+
+    answer = vendor.publish(release, 7, security=True, advisory="mends it", counter=3)
+    assert [(d["name"], d["version"], d["models"]) for d in answer["published"]] == [
+        ("dra", "1.0", ["dra"])
+    ]
+    assert [d["role"] for d in answer["documents"]] == ["targets", "model-dra", "snapshot", "timestamp"]
+    now = server.api("GET", "/api/firmware/latest?model=dra", expect=200).json()
+    assert (now["id"], now["state"], now["sequence"]) == (release["id"], "published", 7)
+    assert server.api("POST", "/api/deployments", deploy).status == 201
+    assert offered(server, device)
+    assert not [d for d in server.api("GET", "/api/trust").json()["drafts"] if d["name"] == "dra"]
+    kinds = [e["kind"] for e in server.api("GET", "/api/events?subject=dra/1.0").json()["items"]]
+    assert kinds == ["release.published", "release.uploaded"]
+    assert server.api("GET", "/api/events?kind=trust.updated&subject=image/model-dra").json()["items"]
+
+
+def test_files_under_their_names(vendor):
+    server, data = vendor.server, b"0123456789" * 500
+    release = server.publish("fil", "1.0", data)
+    vendor.publish(release, 1)
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = f"/tuf/image/targets/fil/fil/1.0/{sha256}.firmware.bin"
+    device, other = server.enrol("fil-1", "fil"), server.enrol("fil-2", "other")
+    whole = server.curl(path, who=device)
+    assert whole.status == 200 and whole.body == data and whole.headers["etag"] == f'"{sha256}"'
+    part = server.curl(path, "-H", "Range: bytes=10-19", who=device)
+    assert part.status == 206 and part.body == data[10:20]
+    assert server.curl(path, who=other).status == 404
+    assert server.curl(path, who=ANYONE).status == 401
+    assert server.curl(path.replace(sha256, "0" * 64), who=device).status == 404
+    draft = server.publish("fil", "1.1", b"not signed yet")
+    draft_path = f"/tuf/image/targets/fil/fil/1.1/{draft['sha256']}.firmware.bin"
+    assert server.curl(draft_path, who=device).status == 404 and server.curl(draft_path).status == 200
+
+
+def test_metadata_are_served_for_caches(vendor):
+    server = vendor.server
+    root = server.curl("/tuf/image/1.root.json", who=ANYONE)
+    assert root.status == 200 and root.body == (vendor.dir / "image" / "1.root.json").read_bytes()
+    assert root.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert root.headers["etag"] == f'"{hashlib.sha256(root.body).hexdigest()}"'
+    assert (
+        server.curl("/tuf/image/1.root.json", "-H", f"If-None-Match: {root.headers['etag']}").status == 304
+    )
+    director = server.curl("/tuf/director/1.root.json", who=ANYONE)
+    assert director.body == (vendor.dir / "director" / "1.root.json").read_bytes()
+    stamp = server.curl("/tuf/image/timestamp.json", who=ANYONE)
+    assert stamp.headers["cache-control"] == "no-cache"
+    for name in (
+        "2.root.json",
+        "root.json",
+        "01.root.json",
+        "0.root.json",
+        "1.root",
+        "-1.root.json",
+        "1.json",
+        ".json",
+        "snapshot.json",
+        "1.timestamp.json.json",
+        "99999999999999999999.root.json",
+        "1.model-%2e.json",
+    ):
+        assert server.curl(f"/tuf/image/{name}", who=ANYONE).status == 404, name
+    assert server.curl("/tuf/director/timestamp.json", who=ANYONE).status == 404
+    assert server.curl("/tuf/director/1.targets.json", who=ANYONE).status == 404
+
+
+def test_who_signed_what_until_when(vendor):
+    roles = {
+        r["role"]: r for r in vendor.server.api("GET", "/api/trust", expect=200).json()["image"]["roles"]
+    }
+    assert roles["root"]["threshold"] == roles["root"]["ml_dsa"] == roles["root"]["classical"] == 2
+    schemes = sorted(s["scheme"] for s in roles["timestamp"]["signed_by"])
+    assert schemes == ["ed25519", "ml-dsa-65/1"]
+    assert {s["scheme"] for s in roles["root"]["signed_by"]} == {"ed25519", "ml-dsa-87/1"}
+    assert roles["root"]["expires"] == vendor.fetch("1.root.json")["signed"]["expires"]
+    metrics = vendor.server.curl("/metrics").body.decode()
+    left = int(
+        re.search(r'pqota_trust_seconds_left\{repository="image",role="timestamp"\} (\d+)', metrics)[1]
+    )
+    assert 47 * 3600 < left <= 48 * 3600
+    assert int(re.search(r'pqota_trust_signatures_total\{key="timestamp"\} (\d+)', metrics)[1]) >= 2
+
+
+# --- refusals ----------------------------------------------------------------------------------------------
+
+
+def state(vendor):
+    """All that could have changed."""
+    trust = vendor.server.api("GET", "/api/trust", expect=200).json()
+    trust["image"]["roles"] = [
+        r for r in trust["image"]["roles"] if r["role"] not in ("timestamp", "snapshot")
+    ]
+    return trust, vendor.versions(), vendor.server.api("GET", "/api/firmware?limit=500").json()
+
+
+def refused(vendor, request, status, *words, sign=True, who=None):
+    if sign:
+        vendor.sign(request)
+    before = state(vendor)
+    detail = vendor.upload(request, expect=status, who=who)["detail"]
+    for word in words:
+        assert word in detail, detail
+    assert state(vendor) == before
+    return detail
+
+
+def test_signatures_that_are_missing(vendor):
+    release = vendor.server.publish("sig", "1.0", b"sig")
+    request = vendor.prepare(release, 1)
+    refused(vendor, request, 422, "targets", sign=False)
+    vendor.sign(request)
+    whole = json.loads(request.read_text())
+    keys = vendor.current("root")["keys"]
+    for family in ("ml-dsa", "ed25519"):  # neither alone is enough
+        less = json.loads(request.read_text())
+        for document in less["documents"]:
+            document["document"]["signatures"] = [
+                s for s in document["document"]["signatures"] if keys[s["keyid"]]["keytype"] == family
+            ]
+        request.write_text(json.dumps(less))
+        refused(vendor, request, 422, "image targets version", sign=False)
+        request.write_text(json.dumps(whole))
+    forged = json.loads(request.read_text())
+    forged["documents"][1]["document"]["signed"]["targets"].popitem()
+    request.write_text(json.dumps(forged))
+    refused(vendor, request, 422, "image model-sig version 1", sign=False)
+    request.write_text(json.dumps(whole))
+    assert vendor.upload(request)["published"]
+
+
+def test_what_was_signed_is_what_was_uploaded(vendor):
+    server = vendor.server
+    release = server.publish("was", "1.0", b"these bytes")
+    refused(vendor, vendor.prepare({**release, "sha256": "0" * 64}, 1), 422, "was/was/1.0", "other bytes")
+    refused(vendor, vendor.prepare({**release, "size": 5}, 1), 422, "other bytes")
+    refused(vendor, vendor.prepare({**release, "filename": "other.bin"}, 1), 422, "another file")
+    refused(vendor, vendor.prepare(release, 1, models=["was2"]), 422, "not uploaded for the model was2")
+    refused(vendor, vendor.prepare({**release, "version": "9"}, 1), 409, "was 9", "upload its file first")
+    refused(vendor, vendor.prepare(release, 1, type="application"), 422, "type os")
+    refused(vendor, vendor.prepare(release, 1, version="2.0"), 422, "different releases")
+    server.api("DELETE", f"/api/firmware/{release['id']}", expect=204)
+    refused(vendor, vendor.prepare(release, 1), 409, "deleted")
+
+
+def test_both_halves_of_a_release_together(vendor):
+    release = vendor.server.publish("half", "1.0", b"half", model="half-a,half-b")
+    refused(vendor, vendor.prepare(release, 1, models=["half-a"]), 409, "half-b too")
+    assert vendor.publish(release, 1)["published"][0]["models"] == ["half-a", "half-b"]
+
+
+def test_sequences_rise(vendor):
+    server = vendor.server
+    vendor.publish(server.publish("seq", "1", b"1"), 10)
+    second = server.publish("seq", "2", b"2")
+    detail = refused(vendor, vendor.prepare(second, 10), 409, "sequence 10")
+    assert "11 or more" in detail
+    vendor.publish(second, 12)
+    assert server.api("GET", "/api/firmware/latest?model=seq").json()["version"] == "2"
+
+
+def test_versions_follow_one_another(vendor):
+    release = vendor.server.publish("ver", "1", b"1")
+    vendor.publish(release, 1)
+    for step in (-1, 1):
+        body = vendor.next("model-ver")
+        body["version"] += step
+        refused(vendor, vendor.request([("image", "model-ver", body)]), 409, "next version is 2")
+    refused(
+        vendor, vendor.request([("image", "model-ver", vendor.next("model-ver", days=-1))]), 400, "expired"
+    )
+    again = vendor.request([("image", "model-ver", vendor.next("model-ver"))])
+    vendor.sign(again)
+    vendor.upload(again)
+    refused(vendor, again, 409, "next version is 3", sign=False)
+
+
+def test_published_targets_stay(vendor):
+    server = vendor.server
+    release = server.publish("stay", "1", b"1")
+    vendor.publish(release, 1)
+    path, entry = vendor.target(release, "stay", 1)
+    body = vendor.next("model-stay")
+    body["targets"][path]["custom"]["counter"] = 5
+    refused(vendor, vendor.request([("image", "model-stay", body)]), 409, path, "something else")
+    body = vendor.next("model-stay")
+    del body["targets"][path]
+    request = vendor.request([("image", "model-stay", body)])
+    refused(vendor, request, 409, path, "left out")
+    server.api("DELETE", f"/api/firmware/{release['id']}", expect=204)
+    vendor.upload(request)
+    assert vendor.current("model-stay")["targets"] == {}
+
+
+def test_roles_stay_within_their_model(vendor):
+    mine = vendor.server.publish("mine", "1", b"1")
+    theirs = vendor.server.publish("theirs", "1", b"1")
+    vendor.publish(mine, 1)
+    path, entry = vendor.target(theirs, "theirs", 1)
+    body = vendor.next("model-mine")
+    body["targets"][path] = entry
+    refused(
+        vendor, vendor.request([("image", "model-mine", body)]), 422, "may not sign for the model theirs"
+    )
+    stray = vendor.request([("image", "model-mine", vendor.next("model-mine"))])
+    vendor.sign(stray)
+    stray.write_text(stray.read_text().replace('"role":"model-mine"', '"role":"model-theirs"', 1))
+    refused(vendor, stray, 409, "image model-theirs", sign=False)
+    body = vendor.next("model-mine")
+    body["targets"]["../etc/passwd/x"] = entry
+    refused(vendor, vendor.request([("image", "model-mine", body)]), 400, "MODEL/NAME/VERSION/FILENAME")
+    for repository, role in (
+        ("image", "timestamp"),
+        ("image", "snapshot"),
+        ("director", "targets"),
+        ("image", "x"),
+        ("else", "targets"),
+        ("image", "model-../x"),
+    ):
+        request = vendor.request([("image", "targets", vendor.next("targets"))])
+        request.write_text(
+            request.read_text().replace(
+                '"repository": "image", "role": "targets"',
+                f'"repository": "{repository}", "role": "{role}"',
+            )
+        )
+        refused(vendor, request, 400, sign=False)
+
+
+def test_what_is_no_signed_file(vendor):
+    path = vendor.server.folder / "bad.json"
+    for text in (
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"pqota-trust": 2, "documents": []}',
+        '{"pqota-trust": 1, "documents": []}',
+        '{"pqota-trust": 1, "documents": [1]}',
+        '{"pqota-trust": 1, "documents": 1}',
+        '{"pqota-trust": 1, "documents": [{"repository": "image", "role": "targets", "document": {}}]}',
+    ):
+        path.write_text(text)
+        refused(vendor, path, 400, sign=False)
+    path.write_bytes(b" " * (16 * 2**20 + 1))
+    reply = vendor.server.curl(
+        "/api/trust", "-H", "Content-Type: application/json", "--data-binary", f"@{path}"
+    )
+    assert reply.status == 413 or reply.curl in (55, 56), reply
+
+
+def test_who_may(vendor):
+    server = vendor.server
+    device = server.enrol("who-1", "who")
+    request = vendor.prepare(server.publish("who", "1", b"1"), 1)
+    vendor.sign(request)
+    vendor.upload(request, expect=403, who=device)
+    vendor.upload(request, expect=401, who=ANYONE)
+    assert server.curl("/api/trust", who=device).status == 403
+    operator = server.folder / "who"
+    server.pqota("operator", "add", "who-op", "--role", "operator", "-o", operator)
+    key = next(operator.glob("*.key"))
+    ben = Credential(key.with_suffix(".pem"), key)
+    root = vendor.request([("image", "root", vendor.next("root", days=1000))])
+    vendor.sign(root, vendor.key("root-1"), vendor.key("root-2"))
+    refused(vendor, root, 403, "admin", sign=False, who=ben)
+    vendor.upload(request, who=ben)
+    assert vendor.upload(root)["documents"][0]["version"] == 2

@@ -1,0 +1,194 @@
+"""A vendor: the offline keys of `pqota trust init`, and requests prepared by hand and signed by `pqota trust
+sign`. What a request says is up to the test, so that it may also say what it must not."""
+
+import copy
+import datetime
+import json
+
+from harness import program, run
+
+PASSPHRASE = "correct horse\n"
+
+
+def later(days):
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    return end.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Vendor:
+    """Of a server that was set up and not started yet."""
+
+    def __init__(self, server, *args):
+        self.server = server
+        self.dir = server.dir / "trust"
+        self.passphrase = server.folder / "passphrase"
+        self.passphrase.write_text(PASSPHRASE)
+        self.count = 0
+        run(
+            [
+                program("pqota", server.build),
+                "trust",
+                "init",
+                server.dir,
+                "--passphrase-file",
+                self.passphrase,
+                *args,
+            ],
+            check=0,
+        )
+
+    def key(self, name):
+        return self.dir / "offline" / f"{name}.key"
+
+    # --- what is in force ---
+
+    def fetch(self, name, repository="image", status=200):
+        reply = self.server.curl(f"/tuf/{repository}/{name}")
+        assert reply.status == status, repr(reply)
+        return reply.json()
+
+    def versions(self):
+        """Of the image repository's roles, as its snapshot says."""
+        at = self.fetch("timestamp.json")["signed"]["meta"]["snapshot.json"]["version"]
+        meta = self.fetch(f"{at}.snapshot.json")["signed"]["meta"]
+        return {name.removesuffix(".json"): m["version"] for name, m in meta.items()}
+
+    def current(self, role, repository="image"):
+        """The body in force; None when there is none."""
+        if role != "root" and repository != "image":
+            return None
+        if role == "root":
+            roles = self.server.api("GET", "/api/trust", expect=200).json()[repository]["roles"]
+            version = next(r["version"] for r in roles if r["role"] == "root")
+        else:
+            version = self.versions().get(role)
+        return self.fetch(f"{version}.{role}.json", repository)["signed"] if version else None
+
+    def next(self, role, repository="image", days=90):
+        """A body that follows on it."""
+        body = copy.deepcopy(self.current(role, repository))
+        if body is None:
+            body = {"_type": "targets", "spec_version": "1.0.34", "version": 0, "targets": {}}
+        body["version"] += 1
+        body["expires"] = later(days)
+        return body
+
+    # --- what is to be signed ---
+
+    def delegate(self, targets, model):
+        """Adds the model's role to a targets body, with the keys of targets itself."""
+        root = self.current("root")
+        role = root["roles"]["targets"]
+        made = targets.setdefault("delegations", {"keys": {}, "roles": []})
+        made["keys"].update({k: root["keys"][k] for k in role["keyids"]})
+        made["roles"].append(
+            {
+                "name": f"model-{model}",
+                "keyids": role["keyids"],
+                "threshold": role["threshold"],
+                "pqota": role["pqota"],
+                "terminating": True,
+                "paths": [f"{model}/*/*/*"],
+            }
+        )
+
+    def request(self, documents, entries=()):
+        """documents: (repository, role, body)."""
+        request = {
+            "pqota-trust": 1,
+            "documents": [
+                {"repository": repository, "role": role, "document": {"signatures": [], "signed": body}}
+                for repository, role, body in documents
+            ],
+            "entries": list(entries),
+            "context": {
+                "image": self.root("image"),
+                "director": self.root("director"),
+                "base": self.base({("image", "targets"), *((r, role) for r, role, _ in documents)}),
+            },
+        }
+        self.count += 1
+        path = self.server.folder / f"request-{self.count}.json"
+        path.write_text(json.dumps(request))
+        return path
+
+    def base(self, roles):
+        """What the documents follow on, and who signs for models."""
+        order = ["root", "targets"]
+        made = []
+        for repository, role in sorted(
+            roles, key=lambda r: (order.index(r[1]) if r[1] in order else 2, r[1], r[0])
+        ):
+            now = self.current(role, repository)
+            if now:
+                document = self.fetch(f"{now['version']}.{role}.json", repository)
+                made.append({"repository": repository, "role": role, "document": document})
+        return made
+
+    def root(self, repository):
+        version = self.current("root", repository)["version"]
+        return self.fetch(f"{version}.root.json", repository)
+
+    def sign(self, request, *keys):
+        keys = keys or (self.key("targets"), self.key("manifest"))
+        args = [a for key in keys for a in ("--key", key)]
+        return run(
+            [
+                program("pqota", self.server.build),
+                "trust",
+                "sign",
+                request,
+                *args,
+                "--passphrase-file",
+                self.passphrase,
+                "--yes",
+            ],
+            check=0,
+        )
+
+    def upload(self, request, expect=200, who=None):
+        """What `pqota trust sign` left in the file."""
+        reply = self.server.curl(
+            "/api/trust", "-H", "Content-Type: application/json", "--data-binary", f"@{request}", who=who
+        )
+        assert reply.status == expect, repr(reply)
+        return reply.json()
+
+    # --- the usual ---
+
+    def target(self, release, model, sequence, **custom):
+        """A release that was uploaded, as (path, entry)."""
+        path = f"{model}/{release['name']}/{release['version']}/{release['filename']}"
+        return path, {
+            "length": release["size"],
+            "hashes": {"sha256": release["sha256"]},
+            "custom": {
+                "name": release["name"],
+                "version": release["version"],
+                "model": model,
+                "type": "os",
+                "sequence": sequence,
+                **custom,
+            },
+        }
+
+    def prepare(self, release, sequence, models=None, **custom):
+        """A request that vouches for it; the models' roles are made when there are none yet."""
+        documents, targets = [], None
+        delegated = {r["name"] for r in self.current("targets").get("delegations", {"roles": []})["roles"]}
+        for model in models or release["models"]:
+            if f"model-{model}" not in delegated:
+                targets = targets or self.next("targets")
+                self.delegate(targets, model)
+            body = self.next(f"model-{model}")
+            path, entry = self.target(release, model, sequence, **custom)
+            body["targets"][path] = entry
+            documents.append(("image", f"model-{model}", body))
+        if targets:
+            documents.insert(0, ("image", "targets", targets))
+        return self.request(documents)
+
+    def publish(self, release, sequence, models=None, **custom):
+        request = self.prepare(release, sequence, models, **custom)
+        self.sign(request)
+        return self.upload(request)
