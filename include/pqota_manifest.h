@@ -39,10 +39,13 @@ struct pqota_manifest_trust { /* what the device knows without the server; texts
     const unsigned char *director[PQOTA_MANIFEST_KEYS];
 };
 
-struct pqota_manifest_standing { /* what the device remembers, all 0 at first */
-    uint32_t version;            /* of the last manifest that was taken: none older is */
-    uint32_t sequence;           /* of the release that runs and was confirmed */
-    uint32_t counter;            /* of it: no release with a lower one is taken */
+/* What the device remembers, all 0 at first. The version is stored as soon as a manifest is taken, before it
+   is acted on; sequence and counter when the new release has confirmed itself, not before. A firmware that
+   drops the director's key begins again with version 0. */
+struct pqota_manifest_standing {
+    uint32_t version;  /* of the last manifest that was taken: none older is */
+    uint32_t sequence; /* of the release that runs and was confirmed; 0: none was yet, any may come */
+    uint32_t counter;  /* the highest that was ever confirmed: no release with a lower one is taken */
 };
 
 struct pqota_manifest {
@@ -71,7 +74,8 @@ enum pqota_manifest_result {
 
 /*
  * Checks a manifest whole. now_s: Unix seconds; 0: the device has no clock, expiry is then not checked (the
- * version is). scratch: PQOTA_MANIFEST_TBS bytes. *out is untouched unless the answer is PQOTA_MANIFEST_OK.
+ * version is). scratch: PQOTA_MANIFEST_TBS bytes. Signatures come first: what is not signed decides nothing.
+ * *out is untouched unless the answer is PQOTA_MANIFEST_OK.
  */
 int pqota_manifest_check(const void *manifest, size_t n, const struct pqota_manifest_trust *trust,
                          const struct pqota_manifest_standing *standing,
