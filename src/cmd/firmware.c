@@ -220,6 +220,21 @@ static const struct line_option publish_options[] = {
     {.name = "notes", .value = "TEXT", .help = "what is new"},
     {.name = "notes-file", .value = "FILE", .help = "what is new, from a file"},
     {.name = "type", .value = "TYPE", .help = "kind of module (os)"},
+    {.name = "security", .help = "signed with it: it mends a weakness"},
+    {.name = "advisory", .value = "TEXT", .help = "signed with it: what a person should know"},
+    {.name = "counter",
+     .value = "NUMBER",
+     .help = "signed with it: once it runs, nothing with a lower one is installed (0)"},
+    {.name = "upgrade-from",
+     .value = "SEQUENCE",
+     .help = "signed with it: the lowest sequence that goes to it in one step (0)"},
+    {.name = "unpacked-size", .value = "BYTES", .help = "signed with it: its size after decompression"},
+    {.name = "sign-with",
+     .repeats = true,
+     .value = "KEY",
+     .help = "sign and publish at once: a holder's keys, a file or a URI such as pkcs11:"},
+    {.name = "passphrase-file", .value = "FILE", .help = "its first line is the passphrase of the keys"},
+    {.name = "output", .value = "FILE", .help = "where the signing request goes (NAME-VERSION.sign.json)"},
     {.name = NULL},
 };
 static const struct line_option list_options[] = {
@@ -245,7 +260,9 @@ static const struct line_sub subs[] = {
      "publish a file as a version of a firmware",
      "The file's SHA-256 is computed first and checked by the server. Publishing the same file again is "
      "fine; another\n"
-     "file under the same version is refused."},
+     "file under the same version is refused. Without --sign-with it stays a draft, and a signing request is "
+     "written:\n"
+     "see `pqota trust sign` and `pqota trust upload`."},
     {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, list_options, list,
      "list what is published, newest first", NULL},
     {"show", "RELEASE", 1, 2, LINE_SERVER | LINE_JSON, NULL, show, "show one release",

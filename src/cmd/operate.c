@@ -132,11 +132,8 @@ static int64_t add_items(yyjson_mut_doc *all, yyjson_mut_val *items, yyjson_val 
     return n;
 }
 
-int operate_list(struct operate *op, yyjson_mut_doc **out)
+int operate_collect(struct operate *op, int64_t left, yyjson_mut_doc **out)
 {
-    int64_t left;
-    if (line_number(op->args, "limit", 1, OPERATE_LIST_MAX, OPERATE_LIST_DEFAULT, &left) != 0)
-        return err_set(&op->err, ERR_INVALID, "nothing was asked");
     auto_json_mut yyjson_mut_doc *all = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = all != NULL ? yyjson_mut_obj(all) : NULL,
                    *items = root != NULL ? yyjson_mut_arr(all) : NULL;
@@ -170,6 +167,14 @@ int operate_list(struct operate *op, yyjson_mut_doc **out)
     *out = all;
     all = NULL;
     return 0;
+}
+
+int operate_list(struct operate *op, yyjson_mut_doc **out)
+{
+    int64_t limit;
+    if (line_number(op->args, "limit", 1, OPERATE_LIST_MAX, OPERATE_LIST_DEFAULT, &limit) != 0)
+        return err_set(&op->err, ERR_INVALID, "nothing was asked");
+    return operate_collect(op, limit, out);
 }
 
 static int write_json(struct operate *op, char *text)

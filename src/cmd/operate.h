@@ -51,7 +51,9 @@ int operate_query_options(struct operate *op, const char *const *names) MUST_CHE
 
 /* Sends op->path. *doc may be given as NULL when nothing of the answer is needed. */
 int operate_call(struct operate *op, const char *method, yyjson_mut_doc *body, yyjson_doc **doc) MUST_CHECK;
-/* GETs op->path and the pages after it, up to --limit items: {"items":[...],"next":...}. */
+/* GETs op->path and the pages after it, up to that many items: {"items":[...],"next":...}. */
+int operate_collect(struct operate *op, int64_t limit, yyjson_mut_doc **out) MUST_CHECK;
+/* The same up to --limit. */
 int operate_list(struct operate *op, yyjson_mut_doc **out) MUST_CHECK;
 
 /* Prints the answer as JSON on standard output. */

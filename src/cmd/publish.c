@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "cmd/digest.h"
 #include "cmd/firmware.h"
+#include "cmd/publish_signed.h"
 #include "cmd/text.h"
 
 #define NOTES_MAX 4096 /* bytes: they travel in the request's address */
@@ -123,6 +124,28 @@ static void say_published(const struct line_args *args, long long id, int64_t si
         fprintf(stderr, "%s %s was there already with the same bytes, as release %lld.\n", name, version, id);
 }
 
+/* A draft wants signatures; what a server publishes without them may get some. */
+static bool wants_signing(const struct line_args *args, yyjson_val *release)
+{
+    return line_has(args, "sign-with") || str_is(operate_str(release, "state"), "draft");
+}
+
+static int finish(struct operate *op, struct line_args *args, const struct publish_file *file,
+                  yyjson_val *release, bool fresh)
+{
+    auto_json yyjson_doc *signed_doc = NULL;
+    if (wants_signing(args, release)) {
+        int code = publish_signed(args, release, file, &signed_doc);
+        if (code != CMD_OK || signed_doc == NULL)
+            return code;
+        release = yyjson_doc_get_root(signed_doc);
+        fresh = true;
+    }
+    if (!op->json)
+        say_published(args, (long long)operate_int(release, "id"), file->size, fresh);
+    return firmware_show(op, release);
+}
+
 int firmware_publish(struct line_args *args)
 {
     const char *path = args->operands[0], *filename = line_get(args, "filename");
@@ -146,11 +169,8 @@ int firmware_publish(struct line_args *args)
     progress_end(&bar);
     if (rc != 0)
         return operate_fail(&op);
-    yyjson_val *release = yyjson_doc_get_root(doc);
-    if (!op.json)
-        say_published(args, (long long)operate_int(release, "id"), size,
-                      rest_status(op.rest) == HTTP_CREATED);
-    return firmware_show(&op, release);
+    const struct publish_file what = {.filename = filename, .sha256 = sha, .size = size};
+    return finish(&op, args, &what, yyjson_doc_get_root(doc), rest_status(op.rest) == HTTP_CREATED);
 }
 
 /* --- download ------------------------------------------------------------------------------------------- */

@@ -216,3 +216,19 @@ struct str signing_manifest_key(const struct tuf_doc *root, const char *whose)
     yyjson_val *id = yyjson_obj_get(yyjson_obj_get(own, "manifest"), whose);
     return (struct str){.p = yyjson_get_str(id), .n = yyjson_get_len(id)};
 }
+
+int signing_is_complete(struct str text, struct arena *a, bool *complete, struct err *e)
+{
+    auto_signing struct signing s = {0};
+    int rc = signing_open(&s, text, a, e);
+    bool all = true;
+    for (size_t i = 0; rc == 0 && i < s.count; i++)
+        for (size_t r = 0; rc == 0 && r < s.items[i].role_count; r++) {
+            struct signing_tally t;
+            rc = signing_count(&s.items[i].doc, &s.items[i].roles[r].role, &s.space, &t, e);
+            all = all && rc == 0 && t.complete;
+        }
+    if (rc == 0)
+        *complete = all;
+    return rc;
+}

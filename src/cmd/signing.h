@@ -63,6 +63,9 @@ bool signing_role_has(const struct tuf_role *role, const char *keyid);
 /* The key of manifests that a root names ("vendor", "director"); .p NULL: none. */
 struct str signing_manifest_key(const struct tuf_doc *root, const char *whose);
 
+/* Whether every document of a request has all its signatures. */
+int signing_is_complete(struct str text, struct arena *a, bool *complete, struct err *e) MUST_CHECK;
+
 /* --- entries for manifests (signing_entries.c) ------------------------------------------------------ */
 
 /* How many targets of the request want an entry by the vendor's key and have none; and how many targets no

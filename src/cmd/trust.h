@@ -11,6 +11,9 @@
 #define TRUST_ARENA_MAX (256u << 20)
 #define TRUST_SPACE_SIZE (96u << 20) /* for documents that are read: touched as far as it is used */
 
+/* Sends a signed file, and looks at what the server then serves. answer: its JSON. */
+int trust_upload(struct operate *op, struct str text, yyjson_doc **answer) MUST_CHECK;
+
 int trust_verb_init(struct line_args *args);
 int trust_verb_sign(struct line_args *args);
 int trust_verb_show(struct line_args *args);

@@ -59,6 +59,36 @@ int prepare_targets(struct prepare *p, const struct tuf_doc *now, yyjson_mut_doc
     return make_next(now, p->now_s + TRUST_TARGETS_DAYS * DAY_S, out, &p->op.err);
 }
 
+int prepare_first(struct prepare *p, yyjson_mut_doc **out)
+{
+    return make_body(TUF_TARGETS, 1, p->now_s + TRUST_TARGETS_DAYS * DAY_S, out, &p->op.err);
+}
+
+struct str prepare_text(yyjson_val *v)
+{
+    return (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
+}
+
+int prepare_key(struct prepare *p, yyjson_val *keys, struct str keyid, struct make_key *out)
+{
+    struct arena *a = &p->op.arena;
+    yyjson_val *key = yyjson_obj_getn(keys, keyid.p, keyid.n);
+    struct str text = prepare_text(yyjson_obj_get(yyjson_obj_get(key, "keyval"), "public"));
+    struct make_key k = {.keyid = arena_dup_str(a, keyid),
+                         .scheme = trust_scheme_find(prepare_text(yyjson_obj_get(key, "keytype")),
+                                                     prepare_text(yyjson_obj_get(key, "scheme"))),
+                         .public_text = arena_dup_str(a, text)};
+    if (k.keyid == NULL || k.public_text == NULL)
+        return no_memory(p);
+    if (k.scheme == NULL)
+        return err_set(&p->op.err, ERR_UNSUPPORTED,
+                       "the present metadata have a key of a kind that is not known here");
+    *out = k;
+    return 0;
+}
+
+/* --- documents --------------------------------------------------------------------------------------- */
+
 int prepare_add(struct prepare *p, const char *repository, struct str role, yyjson_mut_doc *body)
 {
     struct str file, base;
@@ -72,15 +102,67 @@ int prepare_add(struct prepare *p, const char *repository, struct str role, yyjs
     return rc == 0 ? request_add_base(&p->request, repository, name, base, &p->op.err) : rc;
 }
 
+/* --- releases that are no more ----------------------------------------------------------------------- */
+
+static int list_releases(struct prepare *p, struct str model, yyjson_mut_doc **out)
+{
+    const char *name = arena_dup_str(&p->op.arena, model);
+    int rc = name != NULL ? operate_path(&p->op, "/api/firmware", NULL) : no_memory(p);
+    if (rc == 0)
+        rc = operate_query(&p->op, "model", name);
+    return rc == 0 ? operate_collect(&p->op, OPERATE_LIST_MAX, out) : rc;
+}
+
+static bool is_listed(yyjson_mut_doc *list, const struct trust_custom *c)
+{
+    size_t i, max;
+    yyjson_mut_val *one;
+    yyjson_mut_arr_foreach(yyjson_mut_obj_get(yyjson_mut_doc_get_root(list), "items"), i, max, one)
+    {
+        if (yyjson_mut_equals_strn(yyjson_mut_obj_get(one, "name"), c->name.p, c->name.n) &&
+            yyjson_mut_equals_strn(yyjson_mut_obj_get(one, "version"), c->version.p, c->version.n))
+            return true;
+    }
+    return false;
+}
+
+int prepare_withdraw(struct prepare *p, struct str model, const struct tuf_doc *now, yyjson_mut_doc *body)
+{
+    auto_json_mut yyjson_mut_doc *list = NULL;
+    yyjson_mut_val *targets = yyjson_mut_obj_get(yyjson_mut_doc_get_root(body), "targets");
+    size_t count = tuf_target_count(now);
+    int rc = list_releases(p, model, &list);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct tuf_target t;
+        struct trust_custom c;
+        rc = tuf_target_at(now, i, &t, &p->op.err);
+        if (rc == 0 && t.custom != NULL && trust_custom_read(t.custom, &c, NULL) == 0 && !is_listed(list, &c))
+            yyjson_mut_obj_remove_keyn(targets, t.name.p, t.name.n);
+    }
+    return rc;
+}
+
+/* The model that a delegated role signs for; .p NULL: it is none that pqota made. */
+static struct str model_of(struct str role)
+{
+    static const struct str lead = {.p = "model-", .n = 6};
+    if (role.n <= lead.n || memcmp(role.p, lead.p, lead.n) != 0)
+        return (struct str){.p = NULL, .n = 0};
+    return (struct str){.p = role.p + lead.n, .n = role.n - lead.n};
+}
+
 static int add_role(struct prepare *p, struct str role)
 {
     struct tuf_doc now;
+    struct str model = model_of(role);
     auto_json_mut yyjson_mut_doc *body = NULL;
     int rc = trust_repo_role(&p->image, role, &now);
     if (rc == ERR_NOT_FOUND)
         return 0; /* nothing was ever signed for it */
     if (rc == 0)
         rc = prepare_targets(p, &now, &body);
+    if (rc == 0 && model.p != NULL)
+        rc = prepare_withdraw(p, model, &now, body);
     return rc == 0 ? prepare_add(p, "image", role, body) : rc;
 }
 

@@ -24,6 +24,15 @@ struct trust_repo *prepare_repo(struct prepare *p, const char *repository);
 int prepare_root(struct prepare *p, const char *repository, yyjson_mut_doc **out) MUST_CHECK;
 /* A new body that follows on a targets document. */
 int prepare_targets(struct prepare *p, const struct tuf_doc *now, yyjson_mut_doc **out) MUST_CHECK;
+/* The first body of a delegated role. */
+int prepare_first(struct prepare *p, yyjson_mut_doc **out) MUST_CHECK;
+/* Takes those targets of a model out of the body that follows on `now` whose release the server has deleted:
+   nobody can be sent to them any more. */
+int prepare_withdraw(struct prepare *p, struct str model, const struct tuf_doc *now,
+                     yyjson_mut_doc *body) MUST_CHECK;
+struct str prepare_text(yyjson_val *v);
+/* A key of a file's "keys", as it is made again. ERR_UNSUPPORTED: of a kind that is not known. */
+int prepare_key(struct prepare *p, yyjson_val *keys, struct str keyid, struct make_key *out) MUST_CHECK;
 /* Adds a document that is not signed yet, and beside it the present one. */
 int prepare_add(struct prepare *p, const char *repository, struct str role, yyjson_mut_doc *body) MUST_CHECK;
 /* Adds every delegated role's document with its next version, or those alone that `wanted` (NULL: all). */

@@ -54,29 +54,6 @@ static int no_memory(struct rotation *r)
 
 /* --- the keys ---------------------------------------------------------------------------------------- */
 
-static struct str text_of(yyjson_val *v)
-{
-    return (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
-}
-
-/* A key of a file's "keys", as it is made again. ERR_UNSUPPORTED: of a kind that is not known. */
-static int public_key(struct rotation *r, yyjson_val *keys, struct str id, struct make_key *out)
-{
-    yyjson_val *key = yyjson_obj_getn(keys, id.p, id.n);
-    struct str text = text_of(yyjson_obj_get(yyjson_obj_get(key, "keyval"), "public"));
-    struct make_key k = {.keyid = arena_dup_str(&r->p.op.arena, id),
-                         .scheme = trust_scheme_find(text_of(yyjson_obj_get(key, "keytype")),
-                                                     text_of(yyjson_obj_get(key, "scheme"))),
-                         .public_text = arena_dup_str(&r->p.op.arena, text)};
-    if (k.keyid == NULL || k.public_text == NULL)
-        return no_memory(r);
-    if (k.scheme == NULL)
-        return err_set(&r->p.op.err, ERR_UNSUPPORTED,
-                       "the present root has a key of a kind that is not known here");
-    *out = k;
-    return 0;
-}
-
 /* --keep: present keys that stay, by the beginning of their ids. */
 static int keep_keys(struct rotation *r)
 {
@@ -99,7 +76,7 @@ static int keep_keys(struct rotation *r)
                 "`pqota trust show` has it",
                 keep, found, KEEP_LEAST);
         struct make_key k;
-        rc = public_key(r, r->present.keys, text_of(match), &k);
+        rc = prepare_key(&r->p, r->present.keys, prepare_text(match), &k);
         if (rc == 0)
             rc = holders_add(&r->next, &k, &r->p.op.err);
     }
@@ -173,7 +150,7 @@ static int put_manifest(struct rotation *r, const struct tuf_doc *root, yyjson_m
         if (new)
             key[i] = r->next.key[0];
         else if (there[i])
-            rc = public_key(r, yyjson_obj_get(root->body, "keys"), id, &key[i]);
+            rc = prepare_key(&r->p, yyjson_obj_get(root->body, "keys"), id, &key[i]);
         if (rc != 0)
             return rc;
     }
@@ -265,7 +242,7 @@ static int look(struct rotation *r)
     yyjson_arr_foreach(r->present.keyids, i, max, id)
     {
         struct make_key key;
-        rc = public_key(r, r->present.keys, text_of(id), &key);
+        rc = prepare_key(&r->p, r->present.keys, prepare_text(id), &key);
         if (rc != 0)
             return rc;
         pairs += key.scheme->family == TRUST_POST_QUANTUM;

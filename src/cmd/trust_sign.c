@@ -27,7 +27,8 @@ static void warn_of_base(struct work *w)
                 yyjson_val *sig;
                 yyjson_arr_foreach(item->base->signatures, at, max, sig)
                 {
-                    known = known || yyjson_equals_str(yyjson_obj_get(sig, "keyid"), w->with.keys[f].key[k].keyid);
+                    known = known ||
+                            yyjson_equals_str(yyjson_obj_get(sig, "keyid"), w->with.keys[f].key[k].keyid);
                 }
             }
         if (!known)
@@ -94,7 +95,8 @@ static int run(struct work *w)
     int code = confirm(w);
     if (code != 0)
         return code;
-    if (sign_with_sign(&w->with, &w->signing, &w->err) != 0 || save(w, path, &text) != 0 || say_rest(w, text) != 0)
+    if (sign_with_sign(&w->with, &w->signing, &w->err) != 0 || save(w, path, &text) != 0 ||
+        say_rest(w, text) != 0)
         return cmd_fail(w->args->name, &w->err);
     return CMD_OK;
 }
