@@ -46,7 +46,7 @@ static int read_line(struct work *w)
     return code;
 }
 
-/* --- whom a model that is new is entrusted to ------------------------------------------------------------ */
+/* --- whom a model that is new is entrusted to ---------------------------------------------------------- */
 
 /* The holders of "targets", as the present root has them. */
 static int read_holders(struct work *w)
@@ -84,7 +84,7 @@ static int delegate(struct work *w, struct str model)
     return rc == 0 ? make_delegation(w->targets, model, &role, &p->op.err) : rc;
 }
 
-/* --- a model's document ---------------------------------------------------------------------------------- */
+/* --- a model's document -------------------------------------------------------------------------------- */
 
 /* What the release is, or would be, among those of the model. */
 static int ask_sequence(struct work *w, struct str model, int64_t *out)
@@ -186,7 +186,7 @@ static int add_models(struct work *w)
     return w->targets != NULL ? prepare_add(&w->p, "image", STR("targets"), w->targets) : 0;
 }
 
-/* --- signatures ------------------------------------------------------------------------------------------ */
+/* --- signatures ---------------------------------------------------------------------------------------- */
 
 static int write_request(struct work *w)
 {

@@ -1,6 +1,8 @@
-/* From a draft to a published release: what is to be signed, and its signatures where the keys are at hand. */
+/* From a draft to a published release: what is to be signed, and its signatures where the keys are. */
 #ifndef PQOTA_CMD_PUBLISH_SIGNED_H
 #define PQOTA_CMD_PUBLISH_SIGNED_H
+
+#include <yyjson.h>
 
 #include "cmd/line.h"
 
