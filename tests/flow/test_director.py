@@ -7,9 +7,10 @@ import signal
 import time
 
 import pytest
-from director import Director
+from director import Checker, Director
+from vendor import Vendor
 
-from harness import ANYONE, program, run, wait_for
+from harness import ANYONE, Credential, program, run, wait_for
 
 IMAGE = b"an image of some firmware" * 100
 DAY = 86400
@@ -205,7 +206,6 @@ def test_a_shorter_life_and_other_keys_count_at_once(director):
     wait_for(lambda: fetch(director).headers["etag"] != f'"{first["version"]}"', what="the shorter life")
     second = body_of(director)
     assert seconds(second["expires"]) - seconds(first["expires"]) < -3 * DAY
-    director.keys.clear()
     director.make_pair()
     server.process.send_signal(signal.SIGHUP)
     wait_for(lambda: fetch(director).headers["etag"] != f'"{second["version"]}"', what="the new keys")
@@ -269,3 +269,43 @@ def test_a_server_without_keys_says_so(make_server):
     for name, key in (("targets.json", "director_key"), ("manifest.cbor", "manifest_key")):
         reply = server.curl(f"/tuf/director/gw-1/{name}", who=device)
         assert reply.status == 404 and f"[trust] {key}" in reply.json()["detail"]
+
+
+def test_a_real_vendor_and_the_real_agent(make_server, make_agent):
+    """Everything by its own tools: pqota trust init and sign, the server, the agent with nothing but two roots."""
+    server = make_server({"trust.insecure_unsigned": "no"}, start=False)
+    vendor = Vendor(server)
+    server.start()
+    roots = {
+        f"trust.{name}_root": vendor.dir / "device" / f"{name}.root.json" for name in ("image", "director")
+    }
+    agent = make_agent(server, "gw-1", "gw", settings={**roots, "installer.health_command": "/bin/true"})
+    agent.enrol()
+    device = Credential(agent.state / "device.crt", agent.state / "device.key")
+    checker = Checker.by_root(
+        server.folder / "checker", (vendor.dir / "director" / "1.root.json").read_bytes()
+    )
+
+    def get(name):
+        reply = server.curl(f"/tuf/director/gw-1/{name}", who=device)
+        assert reply.status == 200, repr(reply)
+        return reply.body
+
+    assert checker.signed(get("targets.json"))["targets"] == {}
+    for sequence, version in ((1, "1.0"), (2, "2.0")):
+        data = IMAGE + version.encode()
+        release = server.publish("fw", version, data, model="gw")
+        vendor.publish(release, sequence, counter=sequence)
+        body = {"release": release["id"], "target": {"kind": "model", "value": "gw"}}
+        server.api("POST", "/api/deployments", body, expect=201)
+        done = agent.once()
+        assert done.code == 0, done
+        assert (agent.slots / "current" / "firmware.bin").read_bytes() == data
+        action = server.api("GET", "/api/devices/gw-1", expect=200).json()["action"]
+        assert action["state"] == "succeeded"
+        targets = checker.signed(get("targets.json"))["targets"]
+        assert list(targets) == [f"gw/fw/{version}/firmware.bin"]
+        image = checker.manifest(get("manifest.cbor"))[3]
+        sha256 = bytes.fromhex(release["artifacts"][0]["sha256"])
+        assert image == [1, "gw", "fw", version, sequence, sha256, len(data), 0, sequence]
+    assert signatures(server) == 6 and signatures(server, "manifest") == 2

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pathlib
 import sqlite3
 import subprocess
 
@@ -9,54 +10,48 @@ import cbor2
 import manifests
 import tufkeys
 
-SCHEMES = {"ML-DSA-65": ("ml-dsa", "ml-dsa-65/1"), "ED25519": ("ed25519", "ed25519")}
-
 
 def openssl(*argv):
     return subprocess.run(["openssl", *map(str, argv)], capture_output=True, check=True).stdout
 
 
-class Director:
-    """Makes director.key and manifest.key where the server looks for them; it must be started or told."""
+ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")  # DER before the key (RFC 8410)
 
-    def __init__(self, server):
-        self.server = server
-        self.work = server.folder / "director"
-        self.work.mkdir()
-        online = server.dir / "trust" / "online"
-        online.mkdir(parents=True, exist_ok=True)
-        self.keys = {}  # keyid: (object as a root has it, file of the public key)
-        self.director_key, self.manifest_key = online / "director.key", online / "manifest.key"
-        self.make_pair()
-        self.vendor = manifests.Keys(self.work)
-        self.vendor.make("vendor-1")
-        openssl("genpkey", "-algorithm", "ML-DSA-44", "-out", self.manifest_key)
-        self.manifest_public = self.work / "manifest.pub"
-        openssl("pkey", "-in", self.manifest_key, "-pubout", "-out", self.manifest_public)
 
-    def make_pair(self):
-        """Of the director's role, as its root would name them."""
-        text = b""
-        for algorithm, (keytype, scheme) in SCHEMES.items():
-            file = self.work / f"{algorithm}-{len(self.keys)}"
-            openssl("genpkey", "-algorithm", algorithm, "-out", file)
-            openssl("pkey", "-in", file, "-pubout", "-out", f"{file}.pub")
-            text += file.read_bytes()
-            if keytype == "ed25519":
-                public = openssl("pkey", "-in", file, "-pubout", "-outform", "DER")[-32:].hex()
-            else:
-                public = open(f"{file}.pub", encoding="ascii").read()
-            entry = {"keytype": keytype, "scheme": scheme, "keyval": {"public": public}}
-            keyid = hashlib.sha256(tufkeys.canonical(entry)).hexdigest()
-            self.keys[keyid] = (entry, f"{file}.pub")
-        self.director_key.write_bytes(text)
-        self.director_key.chmod(0o600)
+class Checker:
+    """Checks what a director signed by the public keys of its root (objects as the root has them)."""
 
-    def verify(self, public, message, signature):
-        (self.work / "message").write_bytes(message)
-        (self.work / "signature").write_bytes(signature)
-        argv = ["-in", self.work / "message", "-sigfile", self.work / "signature"]
-        openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", public, *argv)
+    def __init__(self, work, role=(), manifest=None, vendor=None):
+        self.work = pathlib.Path(work)
+        self.work.mkdir(exist_ok=True)
+        self.role = {self.keyid(entry): entry for entry in role}
+        self.manifest_key, self.vendor_key = manifest, vendor
+
+    @classmethod
+    def by_root(cls, work, root):
+        body = json.loads(root)["signed"]
+        keys, small = body["keys"], body["pqota"]["manifest"]
+        it = cls(work, [keys[k] for k in body["roles"]["targets"]["keyids"]])
+        assert sorted(it.role) == sorted(body["roles"]["targets"]["keyids"])
+        it.manifest_key, it.vendor_key = keys[small["director"]], keys[small["vendor"]]
+        return it
+
+    @staticmethod
+    def keyid(entry):
+        return hashlib.sha256(tufkeys.canonical(entry)).hexdigest()
+
+    def verify(self, entry, message, signature):
+        text = entry["keyval"]["public"]
+        if entry["keytype"] == "ed25519":
+            form, data = "DER", ED25519_SPKI + bytes.fromhex(text)
+        else:
+            form, data = "PEM", text.encode()
+        names = {"key": data, "message": message, "signature": signature}
+        for name, content in names.items():
+            (self.work / name).write_bytes(content)
+        key, message, signature = (self.work / name for name in names)
+        argv = ["-inkey", key, "-keyform", form, "-in", message, "-sigfile", signature]
+        openssl("pkeyutl", "-verify", "-rawin", "-pubin", *argv)
 
     def signed(self, text):
         """The body of targets.json, signed by one of each family of the director's keys."""
@@ -64,11 +59,11 @@ class Director:
         body = tufkeys.canonical(envelope["signed"])
         families = []
         for s in envelope["signatures"]:
-            entry, public = self.keys[s["keyid"]]
+            entry = self.role[s["keyid"]]
             message = body
             if entry["keytype"] == "ml-dsa":
                 message = tufkeys.TAP21_PREFIX + hashlib.sha512(body).digest()
-            self.verify(public, message, bytes.fromhex(s["sig"]))
+            self.verify(entry, message, bytes.fromhex(s["sig"]))
             families.append(entry["keytype"])
         assert sorted(families) == ["ed25519", "ml-dsa"]
         return envelope["signed"]
@@ -76,33 +71,68 @@ class Director:
     def manifest(self, data):
         """[version, expires, device, image or None] of a manifest whose signatures both hold."""
         assert len(data) <= 5120
-        form, version, expires, device, inner = self._payload(data, b"pqota-director", self.manifest_public)
+        form, version, expires, device, inner = self._payload(data, b"pqota-director", self.manifest_key)
         assert form == 1
-        if inner is None:
-            return version, expires, device, None
-        public = self.work / "vendor-1.pub"
-        openssl("pkey", "-in", self.work / "vendor-1", "-pubout", "-out", public)
-        return version, expires, device, self._payload(inner, b"pqota-vendor", public)
+        image = self._payload(inner, b"pqota-vendor", self.vendor_key) if inner is not None else None
+        return version, expires, device, image
 
-    def _payload(self, data, aad, public):
+    def _payload(self, data, aad, entry):
+        assert entry["scheme"] == "ml-dsa-44/1"
         whole = cbor2.loads(data)
         assert whole.tag == 18
         protected, unprotected, payload, signature = whole.value
         assert cbor2.loads(protected) == manifests.ALGORITHM and unprotected == {}
         assert cbor2.dumps(whole, canonical=True) == data
-        self.verify(public, manifests.encode(["Signature1", protected, aad, payload]), signature)
+        self.verify(entry, manifests.encode(["Signature1", protected, aad, payload]), signature)
         return cbor2.loads(payload)
 
-    # --- what signing a release leaves in the database ---
+
+class Director(Checker):
+    """Makes director.key and manifest.key where the server looks for them; it must be started or told."""
+
+    def __init__(self, server):
+        super().__init__(server.folder / "director")
+        self.server = server
+        self.online = server.dir / "trust" / "online"
+        self.online.mkdir(parents=True, exist_ok=True)
+        self.make_pair()
+        self.manifest_key = self.make_key("manifest", "ML-DSA-44", "ml-dsa", "ml-dsa-44/1")
+        self.write("manifest.key", "manifest")
+        self.vendor_key = self.make_key("vendor-1", "ML-DSA-44", "ml-dsa", "ml-dsa-44/1")
+
+    def make_key(self, name, algorithm, keytype, scheme):
+        """A private key in a file of ours; answers its object."""
+        file = self.work / name
+        openssl("genpkey", "-algorithm", algorithm, "-out", file)
+        if keytype == "ed25519":
+            public = openssl("pkey", "-in", file, "-pubout", "-outform", "DER")[-32:].hex()
+        else:
+            public = openssl("pkey", "-in", file, "-pubout").decode()
+        return {"keytype": keytype, "scheme": scheme, "keyval": {"public": public}}
+
+    def write(self, name, *keys):
+        path = self.online / name
+        path.write_bytes(b"".join((self.work / key).read_bytes() for key in keys))
+        path.chmod(0o600)
+
+    def make_pair(self):
+        """A new one for the role."""
+        pair = [
+            self.make_key("ml-dsa", "ML-DSA-65", "ml-dsa", "ml-dsa-65/1"),
+            self.make_key("ed25519", "ED25519", "ed25519", "ed25519"),
+        ]
+        self.role = {self.keyid(entry): entry for entry in pair}
+        self.write("director.key", "ml-dsa", "ed25519")
 
     def vouch(self, release=None, image=None):
-        """As after the vendor signed: for TUF, and with an image (a manifest's) for manifests too."""
+        """What signing leaves in the database, without a vendor: for TUF, and with an image (a manifest's) for
+        manifests too."""
         with sqlite3.connect(self.server.dir / "data" / "pqota.db", timeout=30) as db:
             if release is None:
                 db.execute("UPDATE release_model SET signed = 1")
             else:
                 db.execute("UPDATE release_model SET signed = 1 WHERE release = ?", (release,))
             if image is not None:
-                cose = manifests.entry(self.vendor, image)
+                cose = manifests.entry(manifests.Keys(self.work), image)
                 db.execute("INSERT INTO release_entry VALUES (?, ?, ?)", (release, image[1], cose))
         db.close()
