@@ -36,13 +36,18 @@ def run_once(more=()):
     return json.loads(done.stdout)
 
 
+def exact_or_rounded(value):
+    """Bytes and counts as they are, times to four digits."""
+    return int(value) if float(value).is_integer() else rounded(value)
+
+
 def summary(rounds):
     """Medians of the rounds, and how far they differ where that is more than nothing."""
     found = {"figures": {}, "spread": {}}
     for part, fields in rounds[0].items():
         for field in fields:
             values = [r[part][field] for r in rounds]
-            found["figures"].setdefault(part, {})[field] = rounded(statistics.median(values))
+            found["figures"].setdefault(part, {})[field] = exact_or_rounded(statistics.median(values))
             if wide := spread(values):
                 found["spread"].setdefault(part, {})[field] = round(wide, 3)
     return found
