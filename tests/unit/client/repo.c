@@ -135,6 +135,26 @@ static void add_target(struct repo *r, yyjson_mut_doc *doc)
     }
 }
 
+/* Before ours, so that a search goes past them. */
+static int add_models(struct repo *r, yyjson_mut_doc *top, yyjson_mut_doc *snapshot)
+{
+    struct err e = {0};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < r->models; i++) {
+        char model[20], file[40];
+        struct sign_keys keys;
+        pair(r, TRUST_ML_DSA_87, &keys);
+        const struct make_role role = role_of(r, "", &keys);
+        snprintf(model, sizeof model, "m%zu", i);
+        snprintf(file, sizeof file, "model-m%zu.json", i);
+        rc = make_delegation(top, str_of(model), &role, &e);
+        if (rc == 0)
+            rc = make_meta(snapshot, file, 1, str_of(model), &keys_crypto, &e);
+        keys_fini(&keys);
+    }
+    return rc;
+}
+
 static void sign_image(struct repo *r)
 {
     struct err e = {0};
@@ -146,7 +166,9 @@ static void sign_image(struct repo *r)
     yyjson_mut_doc *timestamp = body(TUF_TIMESTAMP, r->timestamp_version, r->expires);
     const struct make_role role = role_of(r, "", &r->targets);
     add_target(r, gw);
-    int rc = make_delegation(top, STR("gw"), &role, &e);
+    int rc = add_models(r, top, snapshot);
+    if (rc == 0)
+        rc = make_delegation(top, STR("gw"), &role, &e);
     name_of(name, sizeof name, "image/", r->targets_version, "model-gw");
     struct str text = serve(r, gw, &r->targets, name);
     if (rc == 0)

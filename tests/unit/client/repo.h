@@ -46,6 +46,7 @@ struct repo {
     int64_t says_length;
     bool says_nothing;
     size_t others; /* more targets in the image's file */
+    size_t models; /* more delegations, each with a key pair of its own */
     /* --- the server --- */
     struct repo_files served;
     const char *refused; /* this file is answered with `status` */

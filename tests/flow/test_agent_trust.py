@@ -1,0 +1,262 @@
+"""The real agent installs what vendor and director signed, and nothing else: each refusal leaves the old version
+running and tells the operator why."""
+
+import json
+
+import pytest
+import tufserver
+from tuffront import Front, bytes_of, trusting
+
+OLD, NEW = b"the first firmware" * 500, b"the second firmware" * 700
+
+
+@pytest.fixture
+def front(server):
+    it = Front(server)
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def agent(server, make_agent, front):
+    """It runs 1.0, which vouched for itself: sequence 1, counter 1."""
+    it = trusting(make_agent, server, front)
+    install(it, front, "1.0", OLD, sequence=1, counter=1)
+    return it
+
+
+def running(agent):
+    return (agent.slots / "current" / "version").read_text().strip()
+
+
+def install(agent, front, version, data, **custom):
+    front.deploy(version, data)
+    front.direct(front.sign(version, data, **custom))
+    done = agent.once()
+    assert done.code == 0, done
+    assert running(agent) == version
+
+
+def action(agent):
+    return agent.server.api("GET", f"/api/devices/{agent.device}", expect=200).json()["action"]
+
+
+def message(agent):
+    """What the operator reads of the update that failed."""
+    deployments = agent.server.api("GET", "/api/deployments", expect=200).json()["items"]
+    newest = max(deployments, key=lambda it: it["id"])["id"]
+    devices = agent.server.api("GET", f"/api/deployments/{newest}/actions", expect=200).json()["items"]
+    assert devices[0]["state"] == "failed", devices
+    return devices[0]["message"]
+
+
+def standing(agent):
+    out = agent.run("status", "--config", agent.conf, check=0).out
+    line = next((line for line in out.splitlines() if line.startswith("confirmed")), "")
+    return line.split(None, 1)[1] if line else ""
+
+
+def refused(agent, word, tries=1, runs="1.0"):
+    """After so many tries it says why, and nothing has changed."""
+    for i in range(tries):
+        done = agent.once()
+        assert done.code == (3 if i == tries - 1 else 4), (i, done)
+        assert running(agent) == runs
+    assert word in message(agent)
+    assert done.code == 3
+
+
+# --- the way it should be ---
+
+
+def test_what_both_signed_is_installed(agent, front):
+    assert standing(agent) == "sequence 1, anti-rollback counter 1"
+    install(agent, front, "2.0", NEW, sequence=2, counter=3)
+    assert (agent.slots / "current" / "firmware.bin").read_bytes() == NEW
+    assert action(agent)["state"] == "succeeded"
+    assert standing(agent) == "sequence 2, anti-rollback counter 3"
+    kept = agent.state / "trust"
+    for name in ("timestamp", "snapshot", "targets"):
+        assert (kept / "image" / f"{name}.json").read_bytes() == front.image.file(name)
+    assert (kept / "image" / "model-gw.json").read_bytes() == front.image.file("model-gw")
+    assert (kept / "director" / "targets.json").read_bytes() == front.director.files["gw-1/targets.json"]
+    out = agent.run("status", "--config", agent.conf, check=0).out
+    assert "model        gw" in out and "EXPIRED" not in out
+    image = next(line for line in out.splitlines() if line.startswith("image "))
+    for word in ("root 1 until", "timestamp 4 until", "snapshot 4 until", "model-gw 3 until"):
+        assert word in image, image
+
+
+def test_a_poll_without_an_offer_asks_for_no_metadata(agent, front):
+    front.image.asked(), front.director.asked()
+    assert agent.once().code == 0
+    assert front.image.asked() == [] and front.director.asked() == []
+
+
+def test_roots_are_followed(agent, front):
+    keys = front.image.new_keys("root")
+    front.image.publish_root_rotation(keys)
+    front.image.rotate("timestamp")
+    front.image.publish("root")
+    install(agent, front, "2.0", NEW, sequence=2)
+    kept = json.loads((agent.state / "trust" / "image" / "root.json").read_bytes())
+    assert kept["signed"]["version"] == 3
+
+
+def test_the_offer_is_only_a_hint(agent, front):
+    """Size and hash of an offer may be anything: what was signed is what is fetched and installed."""
+    front.deploy("2.0", NEW)
+    front.direct(front.sign("2.0", NEW, sequence=2))
+
+    def lie(method, path, status, headers, body):
+        if method == "GET" and path.startswith("/api/update") and status == 200:
+            offer = json.loads(body)
+            offer["artifacts"][0].update(sha256="0" * 64, size=7, filename="lie.bin")
+            body = json.dumps(offer).encode()
+        return status, headers, body
+
+    front.answer = lie
+    done = agent.once()
+    assert done.code == 0, done
+    assert (agent.slots / "current" / "firmware.bin").read_bytes() == NEW
+
+
+def test_a_version_that_fails_leaves_the_counter(server, make_agent, front, tmp_path):
+    health = tmp_path / "health"
+    health.write_text('#!/bin/sh\n[ "$PQOTA_VERSION" != 2.0 ]\n')
+    health.chmod(0o755)
+    agent = trusting(make_agent, server, front, {"installer.health_command": health})
+    install(agent, front, "1.0", OLD, sequence=1, counter=1)
+    front.deploy("2.0", NEW)
+    front.direct(front.sign("2.0", NEW, sequence=2, counter=9))
+    assert agent.once().code == 3
+    assert running(agent) == "1.0" and standing(agent) == "sequence 1, anti-rollback counter 1"
+    install(agent, front, "3.0", NEW, sequence=3)
+
+
+# --- the way it should not be ---
+
+
+def test_without_roots_it_does_not_start(server, make_agent):
+    agent = make_agent(server, "gw-1", "gw", settings={"trust.insecure_unsigned": "no"})
+    agent.enrol()
+    for verb in ("once", "run", "check-config"):
+        done = agent.run(verb, "--config", agent.conf, check=1)
+        assert "pqota trust init wrote under trust/device" in done.err, done
+
+
+def test_a_root_that_is_none(server, make_agent, front):
+    agent = trusting(make_agent, server, front)
+    root = server.folder / "director.root.json"
+    root.write_bytes(front.image.files["1.root.json"])
+    assert (
+        'the director root that the device begins with: it says that it is of "image"' in agent.once(1).err
+    )
+    root.unlink()
+    done = agent.once(check=1)
+    assert "[trust] director_root: " in done.err and "pqota trust init" in done.err
+
+
+def test_software_that_the_vendor_did_not_sign(agent, front):
+    """Who has the server and its online keys can name it, and no more."""
+    front.deploy("6.6.6", NEW)
+    front.direct("gw/fw/6.6.6/firmware.bin", bytes_of(NEW))
+    refused(agent, "gw/fw/6.6.6/firmware.bin, which the vendor has not signed", tries=4)
+
+
+def test_other_bytes_than_were_signed(agent, front):
+    front.deploy("2.0", b"evil" * 1000)
+    front.direct(front.sign("2.0", b"good" * 1000, sequence=2))
+    refused(agent, "SHA-256")
+
+
+def test_director_and_vendor_disagree(agent, front):
+    front.deploy("2.0", NEW)
+    front.direct(front.sign("2.0", NEW, sequence=2), bytes_of(NEW[:-1]))
+    refused(agent, f"the director says {len(NEW) - 1} bytes, the vendor signed {len(NEW)}")
+
+
+def test_another_release_than_the_one_that_is_offered(agent, front):
+    front.sign("3.0", OLD, sequence=3)
+    front.deploy("2.0", NEW)
+    front.direct("gw/fw/3.0/firmware.bin")
+    refused(agent, "fw 3.0 is vouched for, the server offers fw 2.0", tries=4)
+
+
+def test_the_director_names_nothing(agent, front):
+    front.deploy("2.0", NEW)
+    front.sign("2.0", NEW, sequence=2)
+    front.direct(None)
+    refused(agent, "names nothing", tries=4)
+
+
+def test_below_the_counter(agent, front):
+    front.deploy("0.9", NEW)
+    front.direct(front.sign("0.9", NEW, sequence=1, counter=0))
+    refused(agent, "anti-rollback counter 0, this device has confirmed 1")
+
+
+def test_a_step_too_far(agent, front):
+    front.deploy("3.0", NEW)
+    front.direct(front.sign("3.0", NEW, sequence=3, counter=1, upgrade_from=2))
+    refused(agent, "installed from sequence 2 on, this device runs 1")
+
+
+def test_expired_metadata(agent, front):
+    front.deploy("2.0", NEW)
+    front.sign("2.0", NEW, sequence=2)
+    front.direct("gw/fw/2.0/firmware.bin", days=-1)
+    refused(agent, "expired", tries=4)
+
+
+def test_what_was_expired_and_is_renewed(agent, front):
+    front.deploy("2.0", NEW)
+    path = front.sign("2.0", NEW, sequence=2)
+    front.direct(path, days=-1)
+    assert agent.once().code == 4
+    status = agent.run("status", "--config", agent.conf, check=0).out
+    assert "state        idle" in status and "message      director: gw-1/targets.json" in status
+    front.direct(path)
+    assert agent.once().code == 0
+    assert running(agent) == "2.0"
+
+
+def test_half_of_a_pair(agent, front):
+    """Every Ed25519 key forged, or ML-DSA stripped: one family is not enough."""
+    front.deploy("2.0", NEW)
+    path = front.sign("2.0", NEW, sequence=2)
+    pair = front.director.signers["targets"]
+    front.direct(path, signers=[key for key in pair if "ml-dsa" not in key.object["scheme"]])
+    refused(agent, "ML-DSA: 0 of 1, classical: 1 of 1")
+
+
+def test_a_server_without_the_metadata(agent, front):
+    front.deploy("2.0", NEW)
+    front.direct(front.sign("2.0", NEW, sequence=2))
+    front.image.tricks["timestamp.json"] = tufserver.status(404)
+    refused(agent, "image: timestamp.json: the server has no such file", tries=4)
+
+
+def test_endless_metadata(agent, front):
+    front.deploy("2.0", NEW)
+    front.direct(front.sign("2.0", NEW, sequence=2))
+    front.image.tricks["timestamp.json"] = tufserver.endless()
+    refused(agent, "image: timestamp.json: it is longer than the 65536 bytes that it may have")
+
+
+def test_metadata_that_trickle(server, make_agent, front):
+    agent = trusting(make_agent, server, front, {"agent.request_seconds": 4})
+    front.deploy("2.0", NEW)
+    front.direct(front.sign("2.0", NEW, sequence=2))
+    front.director.tricks["gw-1/targets.json"] = tufserver.drip
+    assert agent.once().code == 4
+    assert "does not finish it" in agent.run("status", "--config", agent.conf, check=0).out
+    assert not (agent.slots / "current").exists()
+
+
+def test_metadata_damaged_on_the_device(agent, front):
+    for file in (agent.state / "trust").rglob("*.json"):
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+    install(agent, front, "2.0", NEW, sequence=2, counter=1)
