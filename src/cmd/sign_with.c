@@ -26,18 +26,10 @@ void sign_with_close(struct sign_with *w)
     passphrase_fini(&w->passphrase);
 }
 
-static bool may_sign(const struct signing_item *item, const char *keyid)
-{
-    for (size_t i = 0; i < item->role_count; i++)
-        if (signing_role_has(&item->roles[i].role, keyid))
-            return true;
-    return false;
-}
-
 static bool is_wanted(const struct signing *s, const char *keyid)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (may_sign(&s->items[i], keyid))
+        if (signing_may(&s->items[i], keyid))
             return true;
     return signing_is_vendor_key(s, keyid);
 }
@@ -72,7 +64,7 @@ static int sign_by(struct sign_with *w, struct signing *s, const struct sign_key
     size_t made = 0;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < s->count; i++)
-        if (may_sign(&s->items[i], key->keyid))
+        if (signing_may(&s->items[i], key->keyid))
             rc = sign_one(w, s, &s->items[i], key, e);
     if (rc == 0 && signing_is_vendor_key(s, key->keyid))
         rc = signing_entries_make(s, key, &made, e);

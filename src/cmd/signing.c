@@ -177,14 +177,16 @@ void signing_close(struct signing *s)
 
 /* --- who did ---------------------------------------------------------------------------------------- */
 
-bool signing_role_has(const struct tuf_role *role, const char *keyid)
+bool signing_may(const struct signing_item *item, const char *keyid)
 {
-    size_t i, max;
-    yyjson_val *id;
-    yyjson_arr_foreach(role->keyids, i, max, id)
-    {
-        if (yyjson_equals_str(id, keyid))
-            return true;
+    for (size_t r = 0; r < item->role_count; r++) {
+        size_t i, max;
+        yyjson_val *id;
+        yyjson_arr_foreach(item->roles[r].role.keyids, i, max, id)
+        {
+            if (yyjson_equals_str(id, keyid))
+                return true;
+        }
     }
     return false;
 }

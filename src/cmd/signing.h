@@ -59,7 +59,8 @@ struct signing_tally {
 int signing_count(const struct tuf_doc *doc, const struct tuf_role *role, struct trust_space *space,
                   struct signing_tally *out, struct err *e) MUST_CHECK;
 
-bool signing_role_has(const struct tuf_role *role, const char *keyid);
+/* Whether the key is one of those that sign the document. */
+bool signing_may(const struct signing_item *item, const char *keyid);
 /* The key of manifests that a root names ("vendor", "director"); .p NULL: none. */
 struct str signing_manifest_key(const struct tuf_doc *root, const char *whose);
 

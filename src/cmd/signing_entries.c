@@ -72,10 +72,9 @@ typedef int entry_fn(struct signing *s, const struct tuf_target *t, const struct
 static int entry_of(const struct tuf_target *t, struct manifest_entry *out, struct err *e)
 {
     struct trust_custom custom;
-    if (t->custom == NULL)
-        return err_set(e, ERR_UNSUPPORTED, "a target without model");
-    int rc = trust_custom_read(t->custom, &custom, e);
-    return rc == 0 ? manifest_entry_of(t, &custom, out, e) : rc;
+    if (t->custom == NULL || trust_custom_read(t->custom, &custom, NULL) != 0)
+        return err_set(e, ERR_UNSUPPORTED, "a target that does not say what it is");
+    return manifest_entry_of(t, &custom, out, e);
 }
 
 static int each_in(struct signing *s, const struct tuf_doc *doc, const struct tuf_doc *base, entry_fn *fn,

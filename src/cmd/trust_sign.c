@@ -14,24 +14,32 @@ struct work {
     struct err err;
 };
 
+static bool has_signature(const struct tuf_doc *doc, const char *keyid)
+{
+    size_t i, max;
+    yyjson_val *sig;
+    yyjson_arr_foreach(doc->signatures, i, max, sig)
+    {
+        if (yyjson_equals_str(yyjson_obj_get(sig, "keyid"), keyid))
+            return true;
+    }
+    return false;
+}
+
 /* What a holder signed before is shown by the base that carries this very signature. A base without it may
    have been put there to hide what changes. */
 static void warn_of_base(struct work *w)
 {
     for (size_t i = 0; i < w->signing.count; i++) {
         const struct signing_item *item = &w->signing.items[i];
-        bool known = item->base == NULL || item->base->version == 0;
-        for (size_t f = 0; !known && f < w->with.count; f++)
-            for (size_t k = 0; !known && k < w->with.keys[f].count; k++) {
-                size_t at, max;
-                yyjson_val *sig;
-                yyjson_arr_foreach(item->base->signatures, at, max, sig)
-                {
-                    known = known ||
-                            yyjson_equals_str(yyjson_obj_get(sig, "keyid"), w->with.keys[f].key[k].keyid);
-                }
+        bool mine = false, known = item->base == NULL;
+        for (size_t f = 0; f < w->with.count; f++)
+            for (size_t k = 0; k < w->with.keys[f].count; k++) {
+                const char *keyid = w->with.keys[f].key[k].keyid;
+                mine = mine || signing_may(item, keyid);
+                known = known || has_signature(item->base, keyid);
             }
-        if (!known)
+        if (mine && !known)
             printf("Note: none of your keys signed version %lld of %s, with which it is compared here.\n",
                    (long long)item->base->version,
                    signing_escape(str_of(item->document->role), w->signing.arena));
