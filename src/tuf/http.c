@@ -27,7 +27,7 @@ static size_t on_body(char *data, size_t one, size_t n, void *arg)
     return t->code == 0 ? n : CURL_WRITEFUNC_ERROR;
 }
 
-int http_open(struct http *h, long patience_s, struct err *e)
+int http_open(struct http *h, long patience_s, const char *ca_file, struct err *e)
 {
     *h = (struct http){.curl = curl_easy_init(), .patience_s = patience_s};
     CURL *c = h->curl;
@@ -44,6 +44,10 @@ int http_open(struct http *h, long patience_s, struct err *e)
     SET(CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_SPEED_LEAST);
     SET(CURLOPT_LOW_SPEED_TIME, patience_s);
     SET(CURLOPT_WRITEFUNCTION, on_body);
+    if (ca_file != NULL) {
+        SET(CURLOPT_CAINFO, ca_file);
+        SET(CURLOPT_CAPATH, NULL);
+    }
 #undef SET
     if (rc == CURLE_OK)
         return 0;

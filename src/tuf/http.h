@@ -1,5 +1,5 @@
 /*
- * Bounded GETs over libcurl: http and https (by the system's roots), few redirects, never from https to http,
+ * Bounded GETs over libcurl: http and https, few redirects, never from https to http,
  * and nothing that goes on for ever: not in bytes, not in time, not byte by byte.
  */
 #ifndef PQOTA_TUF_HTTP_H
@@ -21,7 +21,8 @@ struct http {
     char trouble[CURL_ERROR_SIZE];
 };
 
-int http_open(struct http *h, long patience_s, struct err *e) MUST_CHECK;
+/* ca_file: who may vouch for an https server, PEM; NULL: the system's roots. */
+int http_open(struct http *h, long patience_s, const char *ca_file, struct err *e) MUST_CHECK;
 void http_close(struct http *h);
 
 struct http_sink {

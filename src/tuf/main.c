@@ -26,7 +26,7 @@
 #define ROOT_MAX 512000
 
 struct options {
-    const char *metadata_dir, *metadata_url, *target_dir, *target_base_url;
+    const char *metadata_dir, *metadata_url, *target_dir, *target_base_url, *ca_file;
     const char *targets[TARGETS_MOST];
     size_t target_count;
     long patience_s;
@@ -145,7 +145,7 @@ static int run(const struct verb *verb, const struct options *o, struct err *e)
     auto_free void *memory = malloc(MEMORY_SIZE);
     if (memory == NULL)
         return err_set(e, ERR_NOMEM, "there are no %u MB of memory", MEMORY_SIZE >> 20);
-    int rc = http_open(&source.http, o->patience_s, e);
+    int rc = http_open(&source.http, o->patience_s, o->ca_file, e);
     if (rc != 0)
         return rc;
     tuf_client_init(&client, memory, MEMORY_SIZE, &config);
@@ -175,7 +175,17 @@ static int usage(FILE *to)
     return to == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-enum { OPT_META_DIR = 256, OPT_META_URL, OPT_NAME, OPT_DIR, OPT_URL, OPT_PATIENCE, OPT_HELP, OPT_VERSION };
+enum {
+    OPT_META_DIR = 256,
+    OPT_META_URL,
+    OPT_NAME,
+    OPT_DIR,
+    OPT_URL,
+    OPT_CA,
+    OPT_PATIENCE,
+    OPT_HELP,
+    OPT_VERSION
+};
 
 static int take_option(struct options *o, int ch, const char *value, struct err *e)
 {
@@ -192,6 +202,9 @@ static int take_option(struct options *o, int ch, const char *value, struct err 
         return 0;
     case OPT_URL:
         o->target_base_url = value;
+        return 0;
+    case OPT_CA:
+        o->ca_file = value;
         return 0;
     case OPT_NAME:
         if (o->target_count == TARGETS_MOST)
@@ -256,6 +269,7 @@ int main(int argc, char **argv)
                                           {"target-name", required_argument, NULL, OPT_NAME},
                                           {"target-dir", required_argument, NULL, OPT_DIR},
                                           {"target-base-url", required_argument, NULL, OPT_URL},
+                                          {"ca", required_argument, NULL, OPT_CA},
                                           {"patience", required_argument, NULL, OPT_PATIENCE},
                                           {"help", no_argument, NULL, OPT_HELP},
                                           {"version", no_argument, NULL, OPT_VERSION},
