@@ -1,7 +1,7 @@
 /*
- * pqota_trust: who has the server does not have the device. The vouch callback of pqota_client.h that asks TUF
- * (specification 1.0.34), whole, with ML-DSA: before anything is fetched, the director's signed decision for
- * this device and the vendor's signed metadata of the image are fetched and verified, and must agree.
+ * pqota_trust: who has the server does not have the device. The vouch callback of pqota_client.h that asks
+ * TUF (specification 1.0.34), whole, with ML-DSA: before anything is fetched, the director's signed decision
+ * for this device and the vendor's signed metadata of the image are fetched and verified, and must agree.
  *
  * It makes no system call, takes no memory but what it is given, and keeps no time: network, storage, clock
  * and cryptography are callbacks.
@@ -33,7 +33,7 @@ enum pqota_scheme {
     PQOTA_ML_DSA_65,
     PQOTA_ML_DSA_87,
     PQOTA_ED25519,    /* RFC 8032; the key is raw */
-    PQOTA_ECDSA_P256, /* FIPS 186-5 over SHA-256, signature in DER; the key is DER of a SubjectPublicKeyInfo */
+    PQOTA_ECDSA_P256, /* FIPS 186-5, SHA-256, signature in DER; the key is DER of a SubjectPublicKeyInfo */
     PQOTA_RSA_PSS,    /* RFC 8017 over SHA-256, MGF1 with it, salt of any length; the key likewise */
 };
 
@@ -71,8 +71,8 @@ struct pqota_trust_settings { /* copied; what it points to must stay */
     struct pqota_crypto crypto;
     int64_t (*now)(void *ctx); /* Unix seconds */
     void *now_ctx;
-    /* The roots that this device begins with (root.json): made by pqota trust init. One that is newer than the
-       stored one takes its place. */
+    /* The roots that this device begins with (root.json): made by pqota trust init. One that is newer than
+       the stored one takes its place. */
     const void *image_root, *director_root;
     size_t image_root_size, director_root_size; /* bytes */
     uint32_t slow_s; /* an unfinished file that took so long is held against the server; 0: 60 */

@@ -1,5 +1,5 @@
-"""The real agent installs what vendor and director signed, and nothing else: each refusal leaves the old version
-running and tells the operator why."""
+"""The real agent installs what vendor and director signed, and nothing else: each refusal leaves the old
+version running and tells the operator why."""
 
 import json
 
