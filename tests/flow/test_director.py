@@ -272,7 +272,7 @@ def test_a_server_without_keys_says_so(make_server):
 
 
 def test_a_real_vendor_and_the_real_agent(make_server, make_agent):
-    """Everything by its own tools: pqota trust init and sign, the server, the agent with nothing but two roots."""
+    """pqota trust init and sign, the server, and the agent with nothing but two roots."""
     server = make_server({"trust.insecure_unsigned": "no"}, start=False)
     vendor = Vendor(server)
     server.start()
@@ -295,7 +295,9 @@ def test_a_real_vendor_and_the_real_agent(make_server, make_agent):
     for sequence, version in ((1, "1.0"), (2, "2.0")):
         data = IMAGE + version.encode()
         release = server.publish("fw", version, data, model="gw")
-        vendor.publish(release, sequence, counter=sequence)
+        request = vendor.prepare(release, sequence, counter=sequence)
+        vendor.sign(request, vendor.key("targets"), vendor.key("manifest"))
+        vendor.upload(request)
         body = {"release": release["id"], "target": {"kind": "model", "value": "gw"}}
         server.api("POST", "/api/deployments", body, expect=201)
         done = agent.once()

@@ -125,8 +125,7 @@ class Director(Checker):
         self.write("director.key", "ml-dsa", "ed25519")
 
     def vouch(self, release=None, image=None):
-        """What signing leaves in the database, without a vendor: for TUF, and with an image (a manifest's) for
-        manifests too."""
+        """What signing leaves in the database, without a vendor; an image (of a manifest) makes an entry."""
         with sqlite3.connect(self.server.dir / "data" / "pqota.db", timeout=30) as db:
             if release is None:
                 db.execute("UPDATE release_model SET signed = 1")
