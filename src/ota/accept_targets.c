@@ -209,7 +209,7 @@ static int find_target(const struct trust_accept *t, struct str name, struct tuf
     for (size_t i = 0; i < t->doc_count; i++)
         if (t->docs[i].type == TUF_TARGETS && tuf_target_find(&t->docs[i].doc, name, out, NULL) == 0)
             return 0;
-    return err_set(e, ERR_NOT_FOUND, "no document of the file has that target");
+    return err_set(e, ERR_CONFLICT, "no document of the file has that target");
 }
 
 static int check_entry(struct trust_accept *t, const struct request_entry *r, const unsigned char *key,

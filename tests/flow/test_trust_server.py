@@ -1,15 +1,21 @@
 """The image repository as the server keeps it: what it takes, what it refuses, what it signs itself."""
 
+import base64
+import contextlib
 import hashlib
 import json
 import re
 import signal
+import sqlite3
 import time
 
 import pytest
+import tuf.ngclient
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import KEY_FOR_TYPE_AND_SCHEME, SSlibKey
+from vendor import Vendor
 
-from harness import ANYONE, Credential, Server, program, run, wait_for
-from vendor import Vendor, later
+from harness import ANYONE, Credential, Server, free_port, program, run, wait_for
 
 SIGNED = {"trust.insecure_unsigned": "no"}
 
@@ -151,10 +157,9 @@ def test_who_signed_what_until_when(vendor):
 def state(vendor):
     """All that could have changed."""
     trust = vendor.server.api("GET", "/api/trust", expect=200).json()
-    trust["image"]["roles"] = [
-        r for r in trust["image"]["roles"] if r["role"] not in ("timestamp", "snapshot")
-    ]
-    return trust, vendor.versions(), vendor.server.api("GET", "/api/firmware?limit=500").json()
+    own = ("timestamp", "snapshot")  # which the server renews by itself
+    trust["image"]["roles"] = [r for r in trust["image"]["roles"] if r["role"] not in own]
+    return trust
 
 
 def refused(vendor, request, status, *words, sign=True, who=None):
@@ -329,3 +334,200 @@ def test_who_may(vendor):
     refused(vendor, root, 403, "admin", sign=False, who=ben)
     vendor.upload(request, who=ben)
     assert vendor.upload(root)["documents"][0]["version"] == 2
+
+
+# --- changes of keys, restarts, what is missing ------------------------------------------------------------
+
+
+def online_version(server):
+    return server.curl("/tuf/image/timestamp.json").json()["signed"]["version"]
+
+
+def reload(server):
+    seen = server.logs().count("configuration and certificates read again")
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: server.logs().count("configuration and certificates read again") > seen, what="SIGHUP")
+
+
+def test_roots_follow_roots(make_vendor, tmp_path_factory):
+    vendor = make_vendor()
+    server, both = vendor.server, (vendor.key("root-1"), vendor.key("root-3"))
+    other = Vendor(Server(tmp_path_factory.mktemp("other"), SIGNED))
+    new = json.loads((other.dir / "image" / "1.root.json").read_text())["signed"]
+
+    def give(body, role):
+        body["roles"][role]["keyids"] = new["roles"][role]["keyids"]
+        body["keys"].update({k: new["keys"][k] for k in new["roles"][role]["keyids"]})
+
+    body = vendor.next("root", days=1800)
+    give(body, "timestamp")
+    request = vendor.request([("image", "root", body)])
+    vendor.sign(request, both[0])
+    refused(vendor, request, 422, "by the root before it", sign=False)
+    vendor.sign(request, both[1])
+    refused(vendor, request, 422, "role timestamp", "timestamp_key", sign=False)
+    (server.dir / "trust/online/timestamp.key").write_bytes(
+        (other.dir / "online/timestamp.key").read_bytes()
+    )
+    reload(server)
+    assert [d["role"] for d in vendor.upload(request)["documents"]] == ["root", "snapshot", "timestamp"]
+    stamp = vendor.fetch("timestamp.json")
+    assert {s["keyid"] for s in stamp["signatures"]} == set(new["roles"]["timestamp"]["keyids"])
+
+    body = vendor.next("root", days=1800)
+    give(body, "targets")
+    documents = [("image", "root", body), ("image", "targets", vendor.next("targets"))]
+    alone = vendor.request(documents[:1])
+    vendor.sign(alone, *both)
+    refused(vendor, alone, 422, "role targets", "same file", sign=False)
+    request = vendor.request(documents)
+    vendor.sign(request, *both)
+    refused(vendor, request, 422, "image targets version 2", sign=False)
+    vendor.sign(request, other.key("targets"))
+    vendor.upload(request)
+    for version in (1, 2, 3):
+        vendor.fetch(f"{version}.root.json")
+
+    director = vendor.next("root", "director", days=1800)
+    request = vendor.request([("director", "root", director)])
+    vendor.sign(request, *both)
+    assert [d["role"] for d in vendor.upload(request)["documents"]] == ["root"]
+    assert vendor.fetch("2.root.json", "director")["signed"] == director
+
+
+def test_versions_never_go_back(make_vendor):
+    vendor = make_vendor()
+    server = vendor.server
+    vendor.publish(server.publish("back", "1", b"1"), 1)
+    backup = server.folder / "backup"
+    run([program("pqota", server.build), "backup", "-c", server.conf, backup], check=0)
+    vendor.publish(server.publish("back", "2", b"2"), 2)
+    before = online_version(server)
+    server.stop()
+    server.start()
+    wait_for(lambda: online_version(server) > before, what="signed anew after the start")
+    assert vendor.versions()["model-back"] == 2
+    before = online_version(server)
+    wait_for(lambda: time.time() > before + 1, what="another second")
+    run([program("pqota", server.build), "restore", "-c", server.conf, backup], check=0)
+    wait_for(lambda: vendor.versions()["model-back"] == 1, what="the backup is back")
+    wait_for(lambda: online_version(server) > before, what="signed anew after the restore")
+    assert server.api("GET", "/api/firmware/latest?model=back").json()["version"] == "1"
+
+
+def test_without_online_keys(make_vendor):
+    vendor = make_vendor(start=False)
+    server = vendor.server
+    online = vendor.dir / "online"
+    online.rename(vendor.dir / "away")
+    server.start()
+    for role in ("timestamp", "snapshot", "director", "manifest"):
+        assert re.search(rf"cannot be used.*role={role} ", server.logs()), role
+    assert "took over the first update metadata" in server.logs()
+    vendor.fetch("timestamp.json", status=404)
+    release = server.publish("none", "1", b"1")
+    targets = vendor.fetch("1.targets.json")["signed"]
+    vendor.current = lambda role, repository="image": (
+        vendor.fetch("1.root.json", repository)["signed"]
+        if role == "root"
+        else targets if role == "targets" else None
+    )
+    request = vendor.prepare(release, 1)
+    del vendor.current
+    vendor.sign(request)
+    assert "snapshot_key" in vendor.upload(request, expect=409)["detail"]
+    (vendor.dir / "away").rename(online)
+    (online / "timestamp.key").chmod(0o600)
+    good = (online / "timestamp.key").read_bytes()
+    (online / "timestamp.key").write_bytes(b"nonsense")
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "the old one stays in force" in server.logs(), what="a bad key is refused")
+    (online / "timestamp.key").write_bytes(good)
+    reload(server)
+    signs(server)
+    vendor.upload(request)
+    for secret in ("PRIVATE", good.decode().splitlines()[1]):
+        assert secret not in server.logs()
+
+
+def test_without_any_metadata(make_server):
+    server = make_server(SIGNED)
+    assert "there are no update metadata" in server.logs()
+    assert server.curl("/tuf/image/1.root.json").status == 404
+    release = server.publish("un", "1", b"1")
+    assert release["state"] == "draft"
+    trust = server.api("GET", "/api/trust", expect=200).json()
+    assert trust["image"]["roles"] == [] and not trust["unsigned_allowed"]
+    server.set("trust.insecure_unsigned", "yes")
+    reload(server)
+    again = server.publish("un", "1", b"1", expect=200)
+    assert (again["id"], again["state"], again["sequence"]) == (release["id"], "published", 1)
+    server.api("DELETE", f"/api/firmware/{release['id']}", expect=204)
+
+
+def test_signed_later(make_vendor):
+    """What was published before anybody signed is signed as what it is."""
+    vendor = make_vendor({"trust.insecure_unsigned": "yes"})
+    server = vendor.server
+    release = server.publish("late", "1", b"1")
+    assert release["state"] == "published" and release["sequence"] == 1
+    server.set("trust.insecure_unsigned", "no")
+    reload(server)
+    refused(vendor, vendor.prepare(release, 2), 422, "sequence 1, not 2")
+    assert vendor.publish(release, 1)["published"] == []
+    assert server.publish("late", "2", b"2")["state"] == "draft"
+
+
+def test_entries_of_manifests(vendor):
+    server = vendor.server
+    release = server.publish("mcu", "1", b"image")
+    request = vendor.prepare(release, 5, counter=2)
+    vendor.sign(request, vendor.key("targets"), vendor.key("manifest"))
+    good = json.loads(request.read_text())
+    assert [e["target"] for e in good["entries"]] == ["mcu/mcu/1/firmware.bin"]
+    bad = json.loads(request.read_text())
+    cose = bytearray(base64.b64decode(bad["entries"][0]["cose"]))
+    cose[-1] ^= 1
+    bad["entries"][0]["cose"] = base64.b64encode(cose).decode()
+    request.write_text(json.dumps(bad))
+    refused(vendor, request, 422, "entry of mcu/mcu/1/firmware.bin", sign=False)
+    bad["entries"][0] = {**good["entries"][0], "target": "mcu/mcu/2/firmware.bin"}
+    request.write_text(json.dumps(bad))
+    refused(vendor, request, 409, "mcu/mcu/2/firmware.bin", sign=False)
+    request.write_text(json.dumps(good))
+    vendor.upload(request)
+    with contextlib.closing(sqlite3.connect(f"file:{server.dir}/data/pqota.db?mode=ro", uri=True)) as db:
+        rows = db.execute("SELECT cose FROM release_entry WHERE release = ?", (release["id"],)).fetchall()
+        terms = db.execute("SELECT counter, signed FROM release_model WHERE model = 'mcu'").fetchall()
+    assert [base64.b64encode(r[0]).decode() for r in rows] == [good["entries"][0]["cose"]]
+    assert terms == [(2, 1)]
+
+
+class UnknownKey(SSlibKey):
+    """python-tuf takes no root with a kind of key that it has never heard of: it is told of one by which it
+    believes nothing."""
+
+    def verify_signature(self, signature, data):
+        raise UnverifiedSignatureError("not a kind that this client knows")
+
+
+def test_other_clients_read_it(make_vendor, tmp_path, monkeypatch):
+    """python-tuf, which goes by Ed25519 alone, and pqota's own conformance client."""
+    for level in (44, 65, 87):
+        monkeypatch.setitem(KEY_FOR_TYPE_AND_SCHEME, ("ml-dsa", f"ml-dsa-{level}/1"), UnknownKey)
+    port = free_port()
+    vendor = make_vendor({"plain.enabled": "yes", "plain.listen": f"127.0.0.1:{port}"})
+    release = vendor.server.publish("read", "1", b"for everybody")
+    vendor.publish(release, 1)
+    url, root = f"http://127.0.0.1:{port}/tuf/image", vendor.dir / "device" / "image.root.json"
+    (tmp_path / "py").mkdir()
+    (tmp_path / "py" / "root.json").write_bytes(root.read_bytes())
+    updater = tuf.ngclient.Updater(str(tmp_path / "py"), f"{url}/")
+    updater.refresh()
+    info = updater.get_targetinfo("read/read/1/firmware.bin")
+    assert info.hashes["sha256"] == release["sha256"] and info.custom["sequence"] == 1
+    client = vendor.server.build / "src" / "tuf" / "pqota-tuf"
+    run([client, "--metadata-dir", tmp_path / "own", "init", root], check=0)
+    run([client, "--metadata-url", url, "--metadata-dir", tmp_path / "own", "refresh"], check=0)
+    for name in ("timestamp", "snapshot", "targets"):
+        assert (tmp_path / "own" / f"{name}.json").exists()
