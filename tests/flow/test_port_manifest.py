@@ -8,6 +8,7 @@ import struct
 import time
 import zlib
 
+import cbor2
 import pytest
 
 import harness
@@ -15,7 +16,8 @@ import manifests
 from harness import run, wait_for
 from relay import Relay
 from test_agent import action_of, deploy
-from test_port import PAGE, Device, same
+from test_port import PAGE, REBOOT, Device, same
+from vendor import Vendor
 
 NAMES = ("vendor-1", "vendor-2", "director-1", "director-2")
 MANIFEST = "/tuf/director/p-1/manifest.cbor"
@@ -266,3 +268,42 @@ def test_options(server, tmp_path, keys):
         assert not (device.dir / "slot.0").exists()
     device.trust = good + 2 * director
     assert device.boot().code == 0
+
+
+def raw_key(pem, path):
+    """As docs/devices.md has it: the end of the SubjectPublicKeyInfo."""
+    path.write_bytes(manifests.openssl("pkey", "-pubin", "-in", pem, "-outform", "DER")[-1312:])
+    return str(path)
+
+
+def test_the_whole_way(make_server, tmp_path):
+    """Keys by trust init, the vendor's entry by trust sign, the manifest by the server."""
+    server = make_server({"trust.insecure_unsigned": "no"}, start=False)
+    vendor = Vendor(server)
+    server.start()
+    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, 30, "the server has signed")
+    device = Device(server, tmp_path / "device")
+    device.trust = ["--device", "p-1", "--model", "p"]
+    for who in ("vendor", "director"):
+        key = raw_key(vendor.dir / "device" / f"manifest-{who}.pem", tmp_path / who)
+        device.trust += [f"--{who}-key", key]
+    who = harness.Credential(device.dir / "device.crt", device.dir / "device.key")
+    for sequence, custom in ((1, {}), (2, {"upgrade_from": 1, "counter": 1})):
+        version, data = str(sequence), os.urandom(50_000)
+        release = server.publish("p", version, data)
+        request = vendor.prepare(release, sequence, **custom)
+        vendor.sign(request, vendor.key("targets"), vendor.key("manifest"))
+        vendor.upload(request)
+        deploy(server, "p", version)
+        first = device.boot()
+        assert first.code == REBOOT, first
+        assert device.update() == 1
+        assert device.running() == version and same(device.image(), data)
+        assert action_of(server, "p-1")["state"] == "succeeded"
+        manifest = server.curl(MANIFEST, who=who)
+        assert manifest.status == 200 and len(manifest.body) < 5000
+        form, made, expires, name, entry = cbor2.loads(cbor2.loads(manifest.body).value[2])
+        assert (form, name) == (1, "p-1") and made <= time.time() + 1 < expires
+        said = cbor2.loads(cbor2.loads(entry).value[2])
+        assert said[1:5] == ["p", "p", version, sequence] and said[5] == hashlib.sha256(data).digest()
+        assert said[6:] == [len(data), custom.get("upgrade_from", 0), custom.get("counter", 0)]
