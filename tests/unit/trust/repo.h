@@ -92,6 +92,10 @@ struct repo {
     size_t files_n;
 };
 
+void repo_files_put(struct repo_file **files, size_t *n, const char *name, const char *text);
+const char *repo_files_get(const struct repo_file *files, size_t n, const char *name);
+void repo_files_free(struct repo_file *files, size_t n);
+
 /* One Ed25519 key for each role, version 1 of all published. */
 void repo_init(struct repo *r);
 void repo_fini(struct repo *r);
