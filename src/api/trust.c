@@ -150,6 +150,32 @@ static int show(struct call *c)
     return CALL_NEXT;
 }
 
+/* --- GET /api/trust/releases/{id} ----------------------------------------------------------------------- */
+
+static int show_release(struct call *c)
+{
+    struct release r;
+    int64_t id, *sequences;
+    int rc = api_param_id(c, 0, &id);
+    if (rc == 0)
+        rc = ota_trust_sequences(c->db, c->arena, id, &r, &sequences, &c->err);
+    if (rc != 0)
+        return rc;
+    auto_json_mut yyjson_mut_doc *doc = api_doc(c);
+    if (doc == NULL)
+        return c->err.code;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    yyjson_mut_obj_add_sint(doc, root, "id", r.pk);
+    yyjson_mut_val *models = yyjson_mut_obj_add_arr(doc, root, "models");
+    for (size_t i = 0; i < r.model_count; i++) {
+        yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, models);
+        yyjson_mut_obj_add_str(doc, row, "model", r.models[i]);
+        yyjson_mut_obj_add_sint(doc, row, "sequence", sequences[i]);
+    }
+    http_reply_json(c->res, c->arena, 200, doc);
+    return CALL_NEXT;
+}
+
 /* --- POST /api/trust ------------------------------------------------------------------------------------ */
 
 static void free_accept(void *carry)
@@ -223,6 +249,7 @@ static const struct route rows[] = {
      0,
      {{LANE_READ, look_target}, {LANE_FILE, send_target}}},
     {HTTP_GET, "/api/trust", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, show}}},
+    {HTTP_GET, "/api/trust/releases/{}", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, show_release}}},
     {HTTP_POST,
      "/api/trust",
      WHO_WRITERS,

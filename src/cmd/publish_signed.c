@@ -11,6 +11,7 @@
 struct work {
     struct line_args *args;
     yyjson_val *draft;
+    yyjson_doc *terms; /* what the server would have signed: models and sequences */
     const struct publish_file *file;
     struct prepare p;
     struct trust_custom custom; /* but model and sequence */
@@ -76,7 +77,14 @@ static int read_holders(struct work *w)
 static int delegate(struct work *w, struct str model)
 {
     struct prepare *p = &w->p;
-    int rc = read_holders(w);
+    struct tuf_delegation d;
+    char name[TUF_ROLE_NAME_MAX];
+    if (!trust_model_role(model, name, sizeof name))
+        return err_set(&p->op.err, ERR_INVALID, "the model's name cannot be a role's");
+    int rc = tuf_delegation_find(&p->image.client.targets, str_of(name), &d, &p->op.err);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    rc = read_holders(w);
     if (rc == 0 && w->targets == NULL)
         rc = prepare_targets(p, &p->image.client.targets, &w->targets);
     const struct make_role role = {
@@ -86,23 +94,14 @@ static int delegate(struct work *w, struct str model)
 
 /* --- a model's document -------------------------------------------------------------------------------- */
 
-/* What the release is, or would be, among those of the model. */
-static int ask_sequence(struct work *w, struct str model, int64_t *out)
+/* What the release is, or would be, among those of each model. */
+static int ask_sequences(struct work *w)
 {
     struct operate *op = &w->p.op;
-    auto_json yyjson_doc *answer = NULL;
     char id[24];
     snprintf(id, sizeof id, "%lld", (long long)operate_int(w->draft, "id"));
-    const char *name = arena_dup_str(&op->arena, model);
-    int rc = name != NULL ? operate_path(op, "/api/trust/sequence", name, NULL) : no_memory(w);
-    if (rc == 0)
-        rc = operate_query(op, "release", id);
-    if (rc == 0)
-        rc = operate_call(op, "GET", NULL, &answer);
-    if (rc != 0)
-        return rc;
-    *out = operate_int(yyjson_doc_get_root(answer), "sequence");
-    return *out > 0 ? 0 : err_set(&op->err, ERR_INVALID, "the server tells no sequence for the release");
+    int rc = operate_path(op, "/api/trust/releases", id, NULL);
+    return rc == 0 ? operate_call(op, "GET", NULL, &w->terms) : rc;
 }
 
 /* The server is not believed: the number is above all that were signed for the model. */
@@ -128,62 +127,105 @@ static int check_sequence(struct work *w, const struct tuf_doc *now, const char 
     return 0;
 }
 
-static int add_target(struct work *w, struct str model, const struct tuf_doc *now, yyjson_mut_doc *body)
+static int add_target(struct work *w, struct str model, int64_t sequence, const struct tuf_doc *now,
+                      yyjson_mut_doc *body)
 {
     struct operate *op = &w->p.op;
     struct trust_custom c = w->custom;
     char path[PATH_SIZE];
     c.model = model;
+    c.sequence = sequence;
+    if (sequence < 1)
+        return err_set(&op->err, ERR_INVALID, "the server tells no sequence for the release");
     if (!trust_target_path(model, c.name, c.version, str_of(w->file->filename), path, sizeof path))
         return err_set(&op->err, ERR_TOO_LARGE, "the names of model, release and file are too long together");
-    int rc = ask_sequence(w, model, &c.sequence);
-    if (rc == 0 && now != NULL)
-        rc = check_sequence(w, now, path, c.sequence);
+    int rc = now != NULL ? check_sequence(w, now, path, sequence) : 0;
     return rc == 0 ? make_target(body, path, w->file->size, w->file->sha256, &c, &op->err) : rc;
 }
 
-static int add_model(struct work *w, struct str model)
+/* Its targets as they were signed last; *there false: none were. */
+static int find_signed(struct work *w, const char *role, struct tuf_doc *now, bool *there)
 {
     struct prepare *p = &w->p;
     struct tuf_delegation d;
+    int rc = tuf_delegation_find(&p->image.client.targets, str_of(role), &d, &p->op.err);
+    if (rc == 0)
+        rc = trust_repo_role(&p->image, str_of(role), now);
+    *there = rc == 0;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static int add_model(struct work *w, struct str model, int64_t sequence)
+{
+    struct prepare *p = &w->p;
     struct tuf_doc now;
     char role[TUF_ROLE_NAME_MAX];
+    bool there;
     auto_json_mut yyjson_mut_doc *body = NULL;
     if (!trust_model_role(model, role, sizeof role))
         return err_set(&p->op.err, ERR_INVALID, "the model's name cannot be a role's");
-    int rc = tuf_delegation_find(&p->image.client.targets, str_of(role), &d, &p->op.err);
-    bool known = rc == 0, there = false;
-    if (rc == ERR_NOT_FOUND)
-        rc = delegate(w, model);
-    if (rc == 0 && known) {
-        rc = trust_repo_role(&p->image, str_of(role), &now);
-        there = rc == 0;
-        if (rc == ERR_NOT_FOUND)
-            rc = 0; /* nothing was signed for it yet */
-    }
+    int rc = find_signed(w, role, &now, &there);
     if (rc == 0)
         rc = there ? prepare_targets(p, &now, &body) : prepare_first(p, &body);
     if (rc == 0 && there)
         rc = prepare_withdraw(p, model, &now, body);
     if (rc == 0)
-        rc = add_target(w, model, there ? &now : NULL, body);
+        rc = add_target(w, model, sequence, there ? &now : NULL, body);
     return rc == 0 ? prepare_add(p, "image", str_of(role), body) : rc;
 }
 
+/* The operator's words decide which models the release is for, not the server's. */
+static bool is_meant(const struct work *w, struct str model)
+{
+    struct str given, one;
+    size_t at = 0;
+    if (!line_has(w->args, "model"))
+        return str_eq(model, w->custom.name);
+    for (const char *m; (m = line_each(w->args, "model", &at)) != NULL;)
+        for (given = str_of(m); str_split(&given, ',', &one);)
+            if (str_eq(model, one))
+                return true;
+    return false;
+}
+
+/* The models that the server tells, each of which was meant. */
+static int check_models(struct work *w, yyjson_val *list)
+{
+    size_t i, max;
+    yyjson_val *row;
+    yyjson_arr_foreach(list, i, max, row)
+    {
+        struct str model = operate_str(row, "model");
+        if (!is_meant(w, model))
+            return err_set(&w->p.op.err, ERR_CONFLICT,
+                           "the server has the release for the model " STR_FMT ", which was not asked for",
+                           (int)(model.n < 128 ? model.n : 128), model.p != NULL ? model.p : "");
+    }
+    return 0;
+}
+
+/* Targets first: who signs for a model stands there. */
 static int add_models(struct work *w)
 {
     size_t i, max;
-    yyjson_val *model;
-    int rc = 0;
-    yyjson_arr_foreach(yyjson_obj_get(w->draft, "models"), i, max, model)
+    yyjson_val *row;
+    int rc = ask_sequences(w);
+    yyjson_val *list = rc == 0 ? yyjson_obj_get(yyjson_doc_get_root(w->terms), "models") : NULL;
+    if (rc == 0)
+        rc = check_models(w, list);
+    yyjson_arr_foreach(list, i, max, row)
     {
-        struct str name = {.p = yyjson_get_str(model), .n = yyjson_get_len(model)};
-        const char *copy = arena_dup_str(&w->p.op.arena, name);
-        rc = copy == NULL ? no_memory(w) : add_model(w, str_of(copy));
-        if (rc != 0)
-            return rc;
+        if (rc == 0)
+            rc = delegate(w, operate_str(row, "model"));
     }
-    return w->targets != NULL ? prepare_add(&w->p, "image", STR("targets"), w->targets) : 0;
+    if (rc == 0 && w->targets != NULL)
+        rc = prepare_add(&w->p, "image", STR("targets"), w->targets);
+    yyjson_arr_foreach(list, i, max, row)
+    {
+        if (rc == 0)
+            rc = add_model(w, operate_str(row, "model"), operate_int(row, "sequence"));
+    }
+    return rc;
 }
 
 /* --- signatures ---------------------------------------------------------------------------------------- */
@@ -255,6 +297,7 @@ int publish_signed(struct line_args *args, yyjson_val *draft, const struct publi
         return code;
     code = run(&w, release) == 0 ? CMD_OK : operate_fail(&w.p.op);
     yyjson_mut_doc_free(w.targets);
+    yyjson_doc_free(w.terms);
     prepare_close(&w.p);
     return code;
 }

@@ -99,6 +99,8 @@ int prepare_add(struct prepare *p, const char *repository, struct str role, yyjs
     if (rc != 0 || str_is(role, "root") || str_is(role, "targets"))
         return rc; /* those to compare with are there */
     rc = trust_repo_text(prepare_repo(p, repository), role, &base);
+    if (rc == ERR_NOT_FOUND)
+        return 0; /* it is the first of its role */
     return rc == 0 ? request_add_base(&p->request, repository, name, base, &p->op.err) : rc;
 }
 

@@ -41,6 +41,11 @@ struct trust_overview {
 int ota_trust_show(struct ota *ota, struct db *db, struct arena *a, struct trust_overview *out,
                    struct err *e) MUST_CHECK;
 
+/* For each model of a release: the sequence that it has there, or would be given next. The release has its
+   details; *sequences has one for each of its models. ERR_NOT_FOUND. */
+int ota_trust_sequences(struct db *db, struct arena *a, int64_t release, struct release *out,
+                        int64_t **sequences, struct err *e) MUST_CHECK;
+
 /* An uploaded file under the name that the image repository has for it. model NULL: an operator asks, who sees
    drafts too; else a device's. ERR_NOT_FOUND. */
 int ota_trust_target(struct db *db, struct arena *a, const struct str path[4], const char *model,

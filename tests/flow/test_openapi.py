@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 import yaml
 from director import Director
+from vendor import Vendor
 
 from harness import ANYONE, TREE, Credential, run, wait_for
 
@@ -303,6 +304,46 @@ def test_director(call, shared):
     call("directorManifest", 200, id="oa-d", who=device)
     call("directorManifest", 404, id="oa-d-2", who=device)
     call("directorManifest", 401, id="oa-d", who=ANYONE)
+
+
+def test_trust(call, make_server):
+    """On a server where firmware has to be signed."""
+    server = make_server({"trust.insecure_unsigned": "no"}, start=False)
+    vendor = Vendor(server)
+    server.start()
+    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="the server has signed")
+    there = Caller(server)
+    device = server.enrol("oa-t", "oa-tm")
+    there("imageMetadata", 404, file="7.root.json", who=ANYONE)
+    there("imageMetadata", 200, file="1.root.json", who=ANYONE)
+    etag = there("imageMetadata", 200, file="timestamp.json", who=device).headers["etag"]
+    there("imageMetadata", 304, file="timestamp.json", args=["-H", f"If-None-Match: {etag}"])
+    there("imageMetadata", 412, file="timestamp.json", args=["-H", 'If-Match: "x"'])
+    there("directorRoot", 200, file="1.root.json", who=ANYONE)
+    there("directorRoot", 404, file="timestamp.json", who=ANYONE)
+    release = server.publish("oa-t", "1", b"oa", model="oa-tm")
+    assert there("showTrust", 200).json()["drafts"][0]["id"] == release["id"]
+    there("showTrust", 403, who=device)
+    asked = there("releaseSequences", 200, id=release["id"]).json()
+    assert asked["models"] == [{"model": "oa-tm", "sequence": 1}]
+    there("releaseSequences", 404, id=99)
+    there("releaseSequences", 403, id=release["id"], who=device)
+    request = vendor.prepare(release, 1)
+    body = json.loads(request.read_text())
+    there("acceptSigned", 422, body=body)
+    there("acceptSigned", 400, body={})
+    there("acceptSigned", 403, body=body, who=device)
+    vendor.sign(request)
+    there("acceptSigned", 200, body=json.loads(request.read_text()))
+    there("acceptSigned", 409, body=json.loads(request.read_text()))
+    name = {"model": "oa-tm", "name": "oa-t", "version": "1", "file": f"{release['sha256']}.firmware.bin"}
+    there("imageTarget", 200, **name, who=device)
+    there("imageTarget", 206, **name, args=["-H", "Range: bytes=0-0"])
+    there("imageTarget", 416, **name, args=["-H", "Range: bytes=9-"])
+    there("imageTarget", 404, **{**name, "model": "other"})
+    there("imageTarget", 401, **name, who=ANYONE)
+    assert there("status", 200).json()["trust"]["ends_first"]["role"] == "timestamp"
+    call.succeeded |= there.succeeded
 
 
 def test_operators(call, shared, tmp_path):
