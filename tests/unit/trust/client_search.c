@@ -105,9 +105,14 @@ static void test_graphs(void **state)
         world_expect(&w, 0, "", TOP);
         if (world_target(&w, "missingpath", &t) != ERR_NOT_FOUND || strcmp(w.log, graphs[i].visited) != 0)
             fail_msg("%s: %s; visited %s", graphs[i].name, w.e.text, w.log);
-        /* What it learned is stored; nothing is asked for twice. */
+        /* What it learned is stored; nothing is asked for twice, and each role is looked at once. */
+        size_t roles = 1;
+        for (const char *p = graphs[i].visited; *p != '\0'; p++)
+            roles += *p == ' ';
+        w.calls = 0;
         assert_int_equal(world_target(&w, "missingpath", &t), ERR_NOT_FOUND);
         assert_string_equal(w.log, "");
+        assert_int_equal(w.calls, roles);
         world_restart(&w, WORLD_MEMORY);
         world_expect(&w, 0, "", "2.root.json timestamp.json");
         assert_int_equal(world_target(&w, "missingpath", &t), ERR_NOT_FOUND);
@@ -325,7 +330,7 @@ static void test_chain_is_bounded(void **state)
 {
     struct world *w = *state;
     struct tuf_target t;
-    static char names[DELEGATIONS][8];
+    static char names[TUF_DEPTH_MAX][8];
     const char *parent = "targets";
     for (int i = 0; i < TUF_DEPTH_MAX; i++) {
         snprintf(names[i], sizeof names[i], "r%d", i);
@@ -340,6 +345,71 @@ static void test_chain_is_bounded(void **state)
     assert_int_equal(world_target(w, "y", &t), ERR_NOT_FOUND);
     assert_non_null(strstr(w->e.text, "a chain of delegations as long as one may be"));
     assert_int_equal(w->client.space.size % 16, 0);
+}
+
+/* One more role than a search looks at: 1 023 of the targets role, the last of which has two more. */
+static void test_visits_are_bounded(void **state)
+{
+    struct world *w = *state;
+    struct tuf_target t;
+    static char names[TUF_VISITS_MAX + 1][8];
+    for (int i = 0; i <= TUF_VISITS_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "r%d", i);
+        repo_delegate(&w->repo, i < TUF_VISITS_MAX - 1 ? "targets" : names[TUF_VISITS_MAX - 2], names[i],
+                      "[\"*\"]");
+    }
+    w->repo.d[TUF_VISITS_MAX - 1].targets = TARGET("x");
+    w->repo.d[TUF_VISITS_MAX].targets = TARGET("y");
+    repo_bump_all(&w->repo);
+    world_expect(w, 0, "", NULL);
+    assert_int_equal(world_target(w, "x", &t), 0);
+    w->calls = 0;
+    assert_int_equal(world_target(w, "y", &t), ERR_NOT_FOUND);
+    assert_non_null(strstr(w->e.text, "as many roles as one search looks at"));
+    assert_int_equal(w->calls, TUF_VISITS_MAX);
+    assert_null(world_stored(w, names[TUF_VISITS_MAX]));
+}
+
+static int cannot_hash(void *ctx, enum trust_hash which, const void *data, size_t n, unsigned char *out)
+{
+    (void)ctx, (void)which, (void)data, (void)n, (void)out;
+    return ERR_IO;
+}
+
+static void test_search_that_fails(void **state)
+{
+    struct world *w = *state;
+    struct tuf_target t;
+    struct repo_delegation *d = repo_delegate(&w->repo, "targets", "A", "[\"*\"]");
+    d->targets = TARGET("foo");
+    repo_bump_all(&w->repo);
+    world_expect(w, 0, "", NULL);
+    w->client.config.crypto.hash = cannot_hash;
+    assert_int_equal(world_target(w, "foo", &t), ERR_CRYPTO);
+    assert_non_null(strstr(w->e.text, "role's name"));
+    w->client.config.crypto.hash = keys_crypto.hash;
+    assert_int_equal(world_target(w, "foo", &t), 0);
+    /* No room for as much as the role's name, or for its file. */
+    size_t size = w->client.space.size;
+    for (size_t room = 0; room < 512; room += 16) {
+        w->client.space.size = w->client.top_mark + room;
+        assert_int_equal(world_target(w, "foo", &t), ERR_NOMEM);
+        assert_non_null(strstr(w->e.text, "too small"));
+        assert_int_equal(w->client.space.size, w->client.top_mark + room);
+    }
+    w->client.space.size = size;
+    assert_int_equal(world_target(w, "foo", &t), 0);
+    d->prefixes = true;
+    d->paths = "[\"2c\"]";
+    repo_bump(&w->repo, "targets");
+    world_expect(w, 0, "", NULL);
+    w->client.config.crypto.hash = cannot_hash;
+    assert_int_equal(world_target(w, "foo", &t), ERR_CRYPTO);
+    assert_non_null(strstr(w->e.text, "target's name"));
+    w->client.config.crypto.hash = keys_crypto.hash;
+    w->client.config.repository = "image";
+    assert_int_equal(world_target(w, "goo", &t), ERR_NOT_FOUND);
+    assert_string_equal(w->e.text, "image: there is no target goo");
 }
 
 static void test_names(void **state)
@@ -373,6 +443,8 @@ int main(void)
         WORLD_TEST(test_cached_role_of_another_key),
         WORLD_TEST(test_role_of_two_delegators),
         WORLD_TEST(test_chain_is_bounded),
+        WORLD_TEST(test_visits_are_bounded),
+        WORLD_TEST(test_search_that_fails),
         WORLD_TEST(test_names),
     };
     return cmocka_run_group_tests(tests, repo_group_up, repo_group_down);

@@ -71,7 +71,7 @@ struct repo_delegation {
     bool prefixes, terminating;
     const char *targets; /* members of "targets", JSON; NULL: none */
 };
-#define DELEGATIONS 64
+#define DELEGATIONS 1100
 
 struct repo_file {
     char *name, *text;
