@@ -51,6 +51,20 @@ static void put_broker(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct o
     api_put_time(doc, mqtt, "waiting_since", s->waiting_since_ms);
 }
 
+static void put_trust(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct ota_status *s)
+{
+    yyjson_mut_val *trust = yyjson_mut_obj_add_obj(doc, root, "trust");
+    yyjson_mut_obj_add_bool(doc, trust, "unsigned_allowed", s->unsigned_allowed);
+    if (s->ends.version == 0) {
+        yyjson_mut_obj_add_null(doc, trust, "ends_first");
+        return;
+    }
+    yyjson_mut_val *ends = yyjson_mut_obj_add_obj(doc, trust, "ends_first");
+    yyjson_mut_obj_add_str(doc, ends, "repository", s->ends.repository);
+    yyjson_mut_obj_add_strcpy(doc, ends, "role", s->ends.role);
+    api_put_time(doc, ends, "expires", s->ends.expires_ms);
+}
+
 static int status(struct call *c)
 {
     struct ota_status s;
@@ -67,6 +81,7 @@ static int status(struct call *c)
     put_fleet(doc, root, &s.fleet);
     put_store(doc, root, &s.store);
     put_broker(doc, root, &s);
+    put_trust(doc, root, &s);
     http_reply_json(c->res, c->arena, 200, doc);
     return 0;
 }

@@ -50,6 +50,20 @@ static void add_broker(struct grid *t, yyjson_val *mqtt)
                    (long long)announcements, (long long)events);
 }
 
+/* Nothing from a server that has none. */
+static void add_trust(struct operate *op, struct grid *t, yyjson_val *trust)
+{
+    yyjson_val *ends = yyjson_obj_get(trust, "ends_first");
+    if (yyjson_is_true(yyjson_obj_get(trust, "unsigned_allowed")))
+        operate_property(t, "firmware", STR("is published without a signature"));
+    if (!yyjson_is_obj(ends))
+        return;
+    struct str role = operate_str(ends, "role"), repository = operate_str(ends, "repository");
+    grid_cell_z(t, "signatures");
+    grid_cellf(t, STR_FMT " " STR_FMT " expires first, %s", STR_ARG(repository), STR_ARG(role),
+               operate_when(op, ends, "expires"));
+}
+
 static int print_status(struct operate *op, yyjson_val *s)
 {
     struct grid t, versions;
@@ -75,6 +89,7 @@ static int print_status(struct operate *op, yyjson_val *s)
     add_store(op, &t, yyjson_obj_get(s, "store"));
     if (yyjson_is_obj(yyjson_obj_get(s, "mqtt")))
         add_broker(&t, yyjson_obj_get(s, "mqtt"));
+    add_trust(op, &t, yyjson_obj_get(s, "trust"));
     int rc = operate_print_grid(op, &t);
     grid_init(&versions, &op->arena, version_columns, 3);
     yyjson_arr_iter vi = yyjson_arr_iter_with(yyjson_obj_get(s, "versions"));

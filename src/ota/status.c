@@ -1,6 +1,7 @@
 #include "ota/status.h"
 
 #include "ota/ota.h"
+#include "ota/trust.h"
 #include "store/outbox.h"
 
 #define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
@@ -18,6 +19,10 @@ int ota_status(struct ota *ota, struct db *db, struct arena *a, struct ota_statu
         return rc;
     s.broker = ota->broker != NULL ? ota->broker(ota->broker_ctx) : OTA_BROKER_OFF;
     store_health(ota->store, &s.store);
+    struct trust_row rows[TRUST_VIEW_MAX];
+    if (trust_view_get(trust_view_of(ota), rows) > 0)
+        s.ends = rows[0];
+    s.unsigned_allowed = trust_unsigned_allowed(ota);
     *out = s;
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "ota/ota.h"
+#include "ota/trust_view.h"
 #include "store/store.h"
 #include "store/summary.h"
 
@@ -14,6 +15,8 @@ struct ota_status {
     enum ota_broker broker;
     int64_t announcements, events; /* that wait for it; counting stops at OUTBOX_COUNT_MAX */
     int64_t waiting_since_ms;      /* the oldest announcement, 0 for none */
+    bool unsigned_allowed;
+    struct trust_row ends; /* the update metadata that expire first; version 0: there are none */
 };
 
 /* For the QUERY lane. */
