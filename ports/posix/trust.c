@@ -64,8 +64,18 @@ static enum pqota_vouch fetch(struct trust *t, char why[PQOTA_TEXT_SIZE])
     }
     if (rc == PQOTA_OK && response.status == 200)
         return PQOTA_VOUCHED;
-    snprintf(why, PQOTA_TEXT_SIZE, "there is no manifest: the server answered %d", response.status);
+    if (rc != PQOTA_OK)
+        snprintf(why, PQOTA_TEXT_SIZE, "the manifest could not be fetched");
+    else
+        snprintf(why, PQOTA_TEXT_SIZE, "there is no manifest: the server answered %d", response.status);
     return rc == PQOTA_OK && response.status == 404 ? PQOTA_VOUCH_STALE : PQOTA_VOUCH_LATER;
+}
+
+/* Unix seconds; 0 when there is no telling. A clock past all manifests' ends finds them expired. */
+static uint32_t now_s(void)
+{
+    time_t now = time(NULL);
+    return now <= 0 ? 0 : now > UINT32_MAX ? UINT32_MAX : (uint32_t)now;
 }
 
 /* A manifest that was taken is remembered before it is acted on: none older is taken from then on. */
@@ -74,7 +84,6 @@ static int check(struct trust *t, const struct pqota_standing *confirmed, struct
     struct pqota_manifest_trust trust = {.device = t->device, .model = t->model};
     const struct pqota_manifest_crypto crypto = {.verify = verify};
     struct manifest_record seen;
-    time_t now = time(NULL);
     for (size_t i = 0; i < t->vendors; i++)
         trust.vendor[i] = t->vendor[i];
     for (size_t i = 0; i < t->directors; i++)
@@ -82,8 +91,7 @@ static int check(struct trust *t, const struct pqota_standing *confirmed, struct
     flash_load_manifest(t->flash, t->director[0], &seen);
     const struct pqota_manifest_standing standing = {
         .version = seen.version, .sequence = confirmed->sequence, .counter = confirmed->counter};
-    int rc = pqota_manifest_check(t->manifest, t->n, &trust, &standing, &crypto,
-                                  now > 0 && now < UINT32_MAX ? (uint32_t)now : 0, t->scratch, out);
+    int rc = pqota_manifest_check(t->manifest, t->n, &trust, &standing, &crypto, now_s(), t->scratch, out);
     if (rc != PQOTA_MANIFEST_OK)
         return rc;
     if (out->update && confirmed->confirmed && confirmed->sequence == 0 && out->upgrade_from > 0)

@@ -270,6 +270,17 @@ def test_options(server, tmp_path, keys):
     assert device.boot().code == 0
 
 
+def test_the_vectors_are_made_again_as_they_are(tmp_path):
+    """tests/kat/make_manifest.py gives what is kept in the tree, to the byte."""
+    kept = harness.TREE / "tests"
+    (tmp_path / "kat").mkdir()
+    run(["python3", kept / "kat" / "make_manifest.py", tmp_path / "kat"], check=0)
+    made = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
+    assert len(made) == 21, made
+    for name in made:
+        assert (tmp_path / name).read_bytes() == (kept / name).read_bytes(), name
+
+
 def raw_key(pem, path):
     """As docs/devices.md has it: the end of the SubjectPublicKeyInfo."""
     path.write_bytes(manifests.openssl("pkey", "-pubin", "-in", pem, "-outform", "DER")[-1312:])
