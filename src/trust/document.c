@@ -18,22 +18,19 @@ static void *pool_malloc(void *ctx, size_t n)
     return space_take(ctx, n);
 }
 
-/* What was taken last grows where it is; yyjson has one piece at a time. */
+/* It has one piece at a time, so that it is the last one and grows where it is. NULL: it stays as it was. */
 static void *pool_realloc(void *ctx, void *p, size_t old, size_t n)
 {
     struct trust_space *s = ctx;
-    size_t at = (size_t)((unsigned char *)p - s->p), used = s->used;
+    size_t used = s->used;
     space_shrink(s, p, old);
     if (s->used == used) {
-        space_release(s, at);
+        space_release(s, (size_t)((unsigned char *)p - s->p));
         if (space_take(s, n) != NULL)
             return p;
     }
     s->used = used;
-    void *other = space_take(s, n);
-    if (other != NULL)
-        memcpy(other, p, old < n ? old : n);
-    return other;
+    return NULL;
 }
 
 /* All of it is given back together, with its document. */

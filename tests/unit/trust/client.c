@@ -143,6 +143,36 @@ static void test_snapshot_not_fetched_again(void **state)
     assert_int_equal(world_version(w, "snapshot"), 2);
 }
 
+/* What is stored is believed no more than what comes: by the keys of today, and as the timestamp has it. */
+static void test_stored_snapshot(void **state)
+{
+    struct world *w = *state;
+    w->repo.hashes = true;
+    repo_bump(&w->repo, "snapshot");
+    world_expect(w, 0, "", NULL);
+    char *good = strdup(world_stored(w, "snapshot"));
+    world_store(w, "snapshot", "{");
+    world_expect(w, 0, "", "2.root.json timestamp.json 2.snapshot.json");
+    assert_string_equal(world_stored(w, "snapshot"), good);
+    w->repo.snapshot.signers[0] = ED + 9;
+    w->repo.snapshot.signers_n = 1;
+    w->repo.metas = "\"targets.json\": {\"version\": 99}"; /* by which nothing may be measured */
+    repo_publish(&w->repo, "snapshot");
+    world_store(w, "snapshot", w->repo.snapshot.text);
+    repo_serve(&w->repo, "2.snapshot.json", good);
+    world_expect(w, 0, "", "2.root.json timestamp.json 2.snapshot.json");
+    assert_string_equal(world_stored(w, "snapshot"), good);
+    free(good);
+    /* The same version with other contents, as a newer timestamp says. */
+    w->repo.snapshot.signers_n = 0;
+    w->repo.metas = NULL;
+    w->repo.snapshot.expires = "2031-01-01T00:00:00Z";
+    repo_publish(&w->repo, "snapshot");
+    repo_bump(&w->repo, "timestamp");
+    world_expect(w, 0, "", "2.root.json timestamp.json 2.snapshot.json");
+    assert_string_equal(world_stored(w, "snapshot"), w->repo.snapshot.text);
+}
+
 static void test_snapshot_versions(void **state)
 {
     struct world *w = *state;
@@ -200,6 +230,7 @@ static void test_targets_rollback(void **state)
 {
     struct world *w = *state;
     repo_delegate(&w->repo, "targets", "A", "[\"a/*\"]");
+    repo_delegate(&w->repo, "targets", "z", "[\"z/*\"]");
     repo_bump_all(&w->repo);
     w->repo.hashes = true;
     repo_bump_all(&w->repo);
@@ -211,6 +242,9 @@ static void test_targets_rollback(void **state)
     w->repo.metas = "\"targets.json\": {\"version\": 4}, \"A.json\": {\"version\": 1}";
     repo_bump(&w->repo, "snapshot");
     world_expect(w, ERR_MISMATCH, "it lowers A.json from version 2 to 1: refused (rollback)", NULL);
+    w->repo.metas = "\"targets.json\": {\"version\": 3}, \"A.json\": {\"version\": 2}";
+    repo_bump(&w->repo, "snapshot");
+    world_expect(w, ERR_MISMATCH, "it names z.json no more: refused (rollback)", NULL);
     w->repo.metas = "\"targets.json\": {\"version\": 3}, \"B.json\": {\"version\": 9}";
     repo_bump(&w->repo, "snapshot");
     world_expect(w, ERR_MISMATCH, "it names A.json no more: refused (rollback)", NULL);
@@ -264,8 +298,7 @@ static void test_expired(void **state)
     world_expect(w, 0, "", NULL);
     static const char *const roles[] = {"timestamp", "snapshot", "targets"};
     static const char *const words[] = {
-        "timestamp.json: version 2 expired at 2020-01-01T00:00:00Z, and now it is "
-        "2029-12-26T17:20:00Z",
+        "version 2 expired at 2020-01-01T00:00:00Z, and now it is 2029-12-26T17:20:00Z",
         "2.snapshot.json: version 2 expired", "2.targets.json: version 2 expired"};
     for (size_t i = 0; i < COUNT(roles); i++) {
         struct repo_role *role = repo_role(&w->repo, roles[i]);
@@ -366,6 +399,7 @@ int main(void)
         WORLD_TEST(test_snapshot_rollback_hashes),
         WORLD_TEST(test_snapshot_rollback_without_timestamp),
         WORLD_TEST(test_snapshot_not_fetched_again),
+        WORLD_TEST(test_stored_snapshot),
         WORLD_TEST(test_snapshot_versions),
         WORLD_TEST(test_hash_and_length),
         WORLD_TEST(test_targets_rollback),

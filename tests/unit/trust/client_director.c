@@ -161,6 +161,26 @@ static void test_recovery(void **state)
     assert_int_equal(world_version(w, "targets"), 6);
 }
 
+/* Each call fails once; nothing is lost by it. */
+static void test_fails(void **state)
+{
+    struct world *w = *state;
+    expect(w, 0, "", NULL);
+    size_t at = 1;
+    for (bool done = false; !done; at++) {
+        decide(w, TARGET("a"));
+        w->calls = 0;
+        w->fail_at = at;
+        int rc = tuf_client_refresh_director(&w->client, FILE_NAME, STR("gw-1"), NULL);
+        done = rc == 0;
+        assert_true(done || (rc == ERR_IO && !w->client.fresh));
+        w->fail_at = 0;
+        expect(w, 0, "", NULL);
+        assert_int_equal(world_version(w, "targets"), w->repo.targets.version);
+    }
+    assert_true(at > 5);
+}
+
 static void test_both_families(void **state)
 {
     struct world *w = *state;
@@ -192,8 +212,8 @@ static void test_both_families(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_decision),          T(test_rollback), T(test_refuses),
-        T(test_stored_of_another), T(test_recovery), T(test_both_families),
+        T(test_decision), T(test_rollback), T(test_refuses),       T(test_stored_of_another),
+        T(test_recovery), T(test_fails),    T(test_both_families),
     };
     return cmocka_run_group_tests(tests, repo_group_up, repo_group_down);
 }

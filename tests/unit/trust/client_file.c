@@ -115,6 +115,71 @@ static void test_little_memory(void **state)
     assert_true(enough < 12 * largest);
 }
 
+/* A file that fits its limit but not the memory is no attack. */
+static void test_memory_or_limit(void **state)
+{
+    struct world *w = *state;
+    char *large = text_of("%s%150000s", repo_file(&w->repo, "timestamp.json"), " ");
+    repo_serve(&w->repo, "timestamp.json", large);
+    w->config.limits.timestamp = 200000;
+    world_restart(w, 5 * strlen(w->repo.root.text));
+    world_expect(w, ERR_NOMEM, "timestamp.json: the memory that the client was given is too small", NULL);
+    w->config.limits.timestamp = 150000;
+    world_restart(w, WORLD_MEMORY);
+    world_expect(w, ERR_TOO_LARGE, "timestamp.json: it is longer than the 150000 bytes that it may have",
+                 NULL);
+    w->config.limits.timestamp = 200000;
+    world_restart(w, WORLD_MEMORY);
+    world_expect(w, 0, "", NULL);
+    free(large);
+}
+
+static struct {
+    size_t calls, fail_at;
+} crypto;
+
+static int verify_or_fail(void *ctx, enum trust_scheme scheme, const void *key, size_t key_n, const void *msg,
+                          size_t msg_n, const void *sig, size_t sig_n)
+{
+    if (++crypto.calls == crypto.fail_at)
+        return ERR_NOMEM;
+    return keys_crypto.verify(ctx, scheme, key, key_n, msg, msg_n, sig, sig_n);
+}
+
+static int hash_or_fail(void *ctx, enum trust_hash which, const void *data, size_t n, unsigned char *out)
+{
+    return ++crypto.calls == crypto.fail_at ? ERR_NOMEM : keys_crypto.hash(ctx, which, data, n, out);
+}
+
+/* The nth signature or hash cannot be told: never taken for a wrong one, nor what is stored for nothing. */
+static void test_crypto_fails(void **state)
+{
+    struct world *w = *state;
+    w->repo.hashes = true;
+    fill(&w->repo);
+    w->config.crypto.verify = verify_or_fail;
+    w->config.crypto.hash = hash_or_fail;
+    world_restart(w, WORLD_MEMORY);
+    for (int stored = 0; stored < 2; stored++) {
+        size_t at = 1;
+        for (int rc = -1; rc != 0; at++) {
+            for (size_t i = 0; stored == 0 && i < w->stored_n; i++)
+                world_store(w, w->stored[i].name,
+                            strcmp(w->stored[i].name, "root") == 0 ? repo_file(&w->repo, "1.root.json")
+                                                                   : NULL);
+            crypto.calls = 0;
+            crypto.fail_at = at;
+            rc = everything(w);
+            assert_true(rc == 0 || rc == ERR_CRYPTO);
+            if (stored == 1)
+                assert_null(strstr(w->log, "1.snapshot")); /* nothing that is there is fetched again */
+        }
+        assert_true(at > 10);
+        crypto.fail_at = 0;
+        assert_int_equal(everything(w), 0);
+    }
+}
+
 #define ROLES 20
 #define EACH 500
 #define LITTLE (3000u << 10) /* bytes: "well under 3 MB" below */
@@ -189,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_io_fails),     cmocka_unit_test(test_times_out),
         WORLD_TEST(test_callbacks_that_lie), WORLD_TEST(test_little_memory),
+        WORLD_TEST(test_memory_or_limit),    WORLD_TEST(test_crypto_fails),
         WORLD_TEST(test_many_targets),
     };
     return cmocka_run_group_tests(tests, repo_group_up, repo_group_down);

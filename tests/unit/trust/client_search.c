@@ -194,13 +194,14 @@ static void test_hash_prefixes(void **state)
 static void test_odd_names(void **state)
 {
     static const char *const names[] = {
-        "?", "#", "/delegatedrole", "../delegatedrole", "..", "a b%20~-_.\xC3\xA4"};
+        "?", "#", "/delegatedrole", "../delegatedrole", "..", "a b%20~-_.\xC3\xA4", "AZaz09@[`{/:"};
     static const char *const requests[] = {"1.%3F.json",
                                            "1.%23.json",
                                            "1.%2Fdelegatedrole.json",
                                            "1...%2Fdelegatedrole.json",
                                            "1....json",
-                                           "1.a%20b%2520~-_.%C3%A4.json"};
+                                           "1.a%20b%2520~-_.%C3%A4.json",
+                                           "1.AZaz09%40%5B%60%7B%2F%3A.json"};
     struct world *w = *state;
     struct tuf_target t;
     char all[512] = "";
