@@ -151,6 +151,9 @@ static void test_meta_check(void **state)
     assert_int_equal(tuf_meta_check(&m, STR("foo"), &keys_crypto, &e), ERR_MISMATCH);
     m = (struct tuf_meta){.length = -1};
     assert_int_equal(tuf_meta_check(&m, STR("anything"), &keys_crypto, &e), 0);
+    m.length = 0;
+    assert_int_equal(tuf_meta_check(&m, STR("x"), &keys_crypto, &e), ERR_MISMATCH);
+    m.length = -1;
     m.has_sha256 = true;
     broken.hash = cannot_hash;
     assert_int_equal(tuf_meta_check(&m, STR("foo"), &broken, &e), ERR_CRYPTO);
