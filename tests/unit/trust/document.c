@@ -218,7 +218,50 @@ static void test_memory(void **state)
     assert_true(space_mark(&space) < 3 * sizeof text + 16 * 40 + 128);
 }
 
-/* A value like one that is read, at the end of nothing. */
+/* The same for a file with delegations, whose names are sorted in the space, and one that is no JSON. */
+static void test_memory_of_delegations(void **state)
+{
+    (void)state;
+    char *out = NULL;
+    size_t n;
+    struct err e;
+    struct tuf_doc d;
+    FILE *f = open_memstream(&out, &n);
+    fputs("{\"signatures\":[],\"signed\":{" HEAD(
+              "targets") ",\"targets\":{},\"delegations\":{\"keys\":{},\"roles\":[",
+          f);
+    for (int i = 0; i < 200; i++)
+        fprintf(f, "%s{\"name\":\"%d\",\"keyids\":[],\"threshold\":1,\"paths\":[]}", i > 0 ? "," : "",
+                i * 7 % 200);
+    fputs("]}}}", f);
+    fclose(f);
+    bool worked = false;
+    for (size_t size = 0; size < 8 * n; size += 16) {
+        space_init(&space, memory, size);
+        int rc = tuf_doc_read(str_of(out), TUF_TARGETS, &space, &d, &e);
+        assert_true(rc == ERR_NOMEM ? !worked : rc == 0);
+        worked = worked || rc == 0;
+        space_init(&space, memory, size);
+        rc = tuf_doc_read((struct str){.p = out, .n = n - 1}, TUF_TARGETS, &space, &d, &e);
+        assert_true(rc == ERR_NOMEM || rc == ERR_INVALID);
+    }
+    assert_true(worked);
+    free(out);
+}
+
+/* A role is asked of a root alone. */
+static void test_no_root(void **state)
+{
+    (void)state;
+    struct tuf_doc d;
+    struct tuf_role r;
+    struct err e;
+    assert_int_equal(read_text(ENVELOPE(STAMP ",\"roles\":{\"root\":{\"keyids\":[],\"threshold\":1}}"),
+                               TUF_TIMESTAMP, &d, &e),
+                     0);
+    assert_int_equal(tuf_root_role(&d, TUF_ROOT, &r, &e), ERR_INVALID);
+}
+
 static void test_read_again(void **state)
 {
     (void)state;
@@ -236,10 +279,16 @@ static void test_read_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads),          cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_common_members), cmocka_unit_test(test_signature_limit),
-        cmocka_unit_test(test_depth),          cmocka_unit_test(test_many_members),
-        cmocka_unit_test(test_memory),         cmocka_unit_test(test_read_again),
+        cmocka_unit_test(test_reads),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_common_members),
+        cmocka_unit_test(test_signature_limit),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_many_members),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_read_again),
+        cmocka_unit_test(test_memory_of_delegations),
+        cmocka_unit_test(test_no_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
