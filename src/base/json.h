@@ -27,6 +27,13 @@ int json_get_pem(yyjson_val *obj, const char *key, size_t max, struct str *out, 
 int json_get_i64(yyjson_val *obj, const char *key, int64_t min, int64_t max, int64_t missing, int64_t *out,
                  struct err *e) MUST_CHECK;
 
+/* What a text is; .p NULL: it is none. The view lives as long as the document. */
+static inline struct str json_text(yyjson_val *v)
+{
+    return yyjson_is_str(v) ? (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)}
+                            : (struct str){.p = NULL, .n = 0};
+}
+
 /* Serialises into the arena; NULL when it is exhausted. */
 struct str json_write(yyjson_mut_doc *doc, struct arena *a);
 

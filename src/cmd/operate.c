@@ -261,10 +261,7 @@ int operate_confirm(struct operate *op, const char *fmt, ...)
 
 struct str operate_str(yyjson_val *obj, const char *key)
 {
-    yyjson_val *v = yyjson_obj_get(obj, key);
-    if (!yyjson_is_str(v))
-        return (struct str){0};
-    return (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
+    return json_text(yyjson_obj_get(obj, key));
 }
 
 int64_t operate_int(yyjson_val *obj, const char *key)

@@ -63,15 +63,7 @@ static int read_holders(struct work *w)
     w->holder_threshold = role.threshold;
     if (w->holders == NULL)
         return no_memory(w);
-    size_t i, max;
-    yyjson_val *id;
-    yyjson_arr_foreach(role.keyids, i, max, id)
-    {
-        rc = prepare_key(&w->p, role.keys, prepare_text(id), &w->holders[w->holder_count++]);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    return prepare_role_keys(&w->p, &role, w->holders, &w->holder_count);
 }
 
 static int delegate(struct work *w, struct str model)

@@ -180,13 +180,9 @@ void signing_close(struct signing *s)
 bool signing_may(const struct signing_item *item, const char *keyid)
 {
     for (size_t r = 0; r < item->role_count; r++) {
-        size_t i, max;
-        yyjson_val *id;
-        yyjson_arr_foreach(item->roles[r].role.keyids, i, max, id)
-        {
-            if (yyjson_equals_str(id, keyid))
-                return true;
-        }
+        struct tuf_key key;
+        if (tuf_role_key_find(&item->roles[r].role, str_of(keyid), &key))
+            return true;
     }
     return false;
 }
@@ -214,9 +210,7 @@ int signing_count(const struct tuf_doc *doc, const struct tuf_role *role, struct
 
 struct str signing_manifest_key(const struct tuf_doc *root, const char *whose)
 {
-    yyjson_val *own = root != NULL ? yyjson_obj_get(root->body, "pqota") : NULL;
-    yyjson_val *id = yyjson_obj_get(yyjson_obj_get(own, "manifest"), whose);
-    return (struct str){.p = yyjson_get_str(id), .n = yyjson_get_len(id)};
+    return root != NULL ? tuf_manifest_keyid(root, whose) : (struct str){.p = NULL, .n = 0};
 }
 
 int signing_is_complete(struct str text, struct arena *a, bool *complete, struct err *e)

@@ -61,7 +61,7 @@ int signing_count(const struct tuf_doc *doc, const struct tuf_role *role, struct
 
 /* Whether the key is one of those that sign the document. */
 bool signing_may(const struct signing_item *item, const char *keyid);
-/* The key of manifests that a root names ("vendor", "director"); .p NULL: none. */
+/* The id of the key of manifests that a root (or NULL) names ("vendor", "director"); .p NULL: none. */
 struct str signing_manifest_key(const struct tuf_doc *root, const char *whose);
 
 /* Whether every document of a request has all its signatures. */

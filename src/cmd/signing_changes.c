@@ -2,6 +2,7 @@
    known here are named too. */
 #include <string.h>
 
+#include "base/json.h"
 #include "cmd/signing.h"
 #include "cmd/text.h"
 #include "trust/custom.h"
@@ -13,11 +14,6 @@ struct showing {
     FILE *to;
     size_t lines; /* changes that were shown */
 };
-
-static struct str text_of(yyjson_val *v)
-{
-    return (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
-}
 
 static const char *shown(struct showing *w, struct str text)
 {
@@ -49,11 +45,11 @@ static void print_target(struct showing *w, char mark, yyjson_val *name, yyjson_
 {
     char size[TEXT_SHORT_MAX];
     yyjson_val *length = yyjson_obj_get(t, "length"), *custom = yyjson_obj_get(t, "custom");
-    fprintf(w->to, "    %c target %s\n        %s (%lld bytes)", mark, shown(w, text_of(name)),
+    fprintf(w->to, "    %c target %s\n        %s (%lld bytes)", mark, shown(w, json_text(name)),
             text_size(yyjson_get_sint(length), size), (long long)yyjson_get_sint(length));
     yyjson_obj_iter it = yyjson_obj_iter_with(yyjson_obj_get(t, "hashes"));
     for (yyjson_val *k; (k = yyjson_obj_iter_next(&it)) != NULL;)
-        fprintf(w->to, ", %s %s", shown(w, text_of(k)), shown(w, text_of(yyjson_obj_iter_get_val(k))));
+        fprintf(w->to, ", %s %s", shown(w, json_text(k)), shown(w, json_text(yyjson_obj_iter_get_val(k))));
     if (custom != NULL)
         print_custom(w, custom);
     fputs("\n", w->to);
@@ -82,39 +78,30 @@ static void each_change(struct showing *w, yyjson_val *now, yyjson_val *then, me
 
 /* --- keys and roles --------------------------------------------------------------------------------- */
 
-static void print_keyids(struct showing *w, char mark, yyjson_val *now, yyjson_val *then, yyjson_val *keys)
+/* Those of a that b has not. NULL: none. */
+static void print_keys(struct showing *w, char mark, const struct tuf_role *a, const struct tuf_role *b)
 {
-    size_t i, k, max, other;
-    yyjson_val *id, *old;
-    yyjson_arr_foreach(now, i, max, id)
-    {
-        bool there = false;
-        yyjson_arr_foreach(then, k, other, old)
-        {
-            there = there || yyjson_equals(id, old);
-        }
-        if (there)
+    size_t count = a != NULL ? tuf_role_key_count(a) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct tuf_key key, other;
+        (void)tuf_role_key_at(a, i, &key);
+        if (b != NULL && tuf_role_key_find(b, key.id, &other) && yyjson_equals(key.object, other.object))
             continue;
-        struct str text = text_of(id);
-        yyjson_val *key = yyjson_obj_getn(keys, text.p, text.n);
-        struct str cut = {.p = text.p, .n = text.n < KEYID_SHOWN ? text.n : KEYID_SHOWN};
+        struct str cut = {.p = key.id.p, .n = key.id.n < KEYID_SHOWN ? key.id.n : KEYID_SHOWN};
         fprintf(w->to, "        %c key %s  %s\n", mark, shown(w, cut),
-                shown(w, text_of(yyjson_obj_get(key, "scheme"))));
+                shown(w, json_text(yyjson_obj_get(key.object, "scheme"))));
     }
 }
 
-static void print_counts(struct showing *w, yyjson_val *role, const char *lead)
+static void print_counts(struct showing *w, const struct tuf_role *r, const char *lead)
 {
-    yyjson_val *own = yyjson_obj_get(role, "pqota");
-    fprintf(w->to, "%s%lld (ML-DSA %lld, classical %lld)", lead,
-            (long long)yyjson_get_sint(yyjson_obj_get(role, "threshold")),
-            (long long)yyjson_get_sint(yyjson_obj_get(own, "ml-dsa")),
-            (long long)yyjson_get_sint(yyjson_obj_get(own, "classical")));
+    fprintf(w->to, "%s%lld (ML-DSA %lld, classical %lld)", lead, (long long)r->threshold,
+            (long long)r->counts.need[TRUST_POST_QUANTUM], (long long)r->counts.need[TRUST_CLASSICAL]);
 }
 
 /* One role, whichever file names it. now or then NULL: it is new, or gone. */
-static void print_role(struct showing *w, struct str name, yyjson_val *now, yyjson_val *then,
-                       yyjson_val *keys_now, yyjson_val *keys_then)
+static void print_role(struct showing *w, struct str name, const struct tuf_role *now,
+                       const struct tuf_role *then)
 {
     fprintf(w->to, "    %c role %s", then == NULL ? '+' : now == NULL ? '-' : '~', shown(w, name));
     if (now != NULL)
@@ -122,44 +109,44 @@ static void print_role(struct showing *w, struct str name, yyjson_val *now, yyjs
     if (now != NULL && then != NULL)
         print_counts(w, then, ", was ");
     fputs("\n", w->to);
-    print_keyids(w, '+', yyjson_obj_get(now, "keyids"), yyjson_obj_get(then, "keyids"), keys_now);
-    print_keyids(w, '-', yyjson_obj_get(then, "keyids"), yyjson_obj_get(now, "keyids"), keys_then);
+    print_keys(w, '+', now, then);
+    print_keys(w, '-', then, now);
     w->lines++;
 }
 
-/* The same key material under the same ids, too. */
-static bool same_role(yyjson_val *now, yyjson_val *then, yyjson_val *keys_now, yyjson_val *keys_then)
+/* All that it says is the same, and the key under each of its ids. */
+static bool same_role(yyjson_val *now, yyjson_val *then, const struct tuf_role *a, const struct tuf_role *b)
 {
-    if (then == NULL || now == NULL || !yyjson_equals(now, then))
+    if (!yyjson_equals(now, then))
         return false;
-    size_t i, max;
-    yyjson_val *id;
-    yyjson_arr_foreach(yyjson_obj_get(now, "keyids"), i, max, id)
-    {
-        struct str text = text_of(id);
-        yyjson_val *a = yyjson_obj_getn(keys_now, text.p, text.n),
-                   *b = yyjson_obj_getn(keys_then, text.p, text.n);
-        if ((a != NULL) != (b != NULL) || (a != NULL && !yyjson_equals(a, b)))
+    size_t count = tuf_role_key_count(a);
+    for (size_t i = 0; i < count; i++) {
+        struct tuf_key key, other;
+        bool there = tuf_role_key_at(a, i, &key);
+        if (tuf_role_key_at(b, i, &other) != there || (there && !yyjson_equals(key.object, other.object)))
             return false;
     }
     return true;
 }
 
-static void print_root_roles(struct showing *w, yyjson_val *now, yyjson_val *then)
+static void print_root_roles(struct showing *w, const struct tuf_doc *doc, const struct tuf_doc *base)
 {
-    yyjson_val *roles = yyjson_obj_get(now, "roles"), *old = yyjson_obj_get(then, "roles"), *k;
-    yyjson_val *keys = yyjson_obj_get(now, "keys"), *old_keys = yyjson_obj_get(then, "keys");
+    yyjson_val *roles = yyjson_obj_get(doc->body, "roles"), *k;
+    yyjson_val *old = base != NULL ? yyjson_obj_get(base->body, "roles") : NULL;
     yyjson_obj_iter it = yyjson_obj_iter_with(roles);
+    struct tuf_role now, then;
     while ((k = yyjson_obj_iter_next(&it)) != NULL) {
-        struct str name = text_of(k);
-        yyjson_val *role = yyjson_obj_iter_get_val(k), *before = yyjson_obj_getn(old, name.p, name.n);
-        if (!same_role(role, before, keys, old_keys))
-            print_role(w, name, role, before, keys, old_keys);
+        struct str name = json_text(k);
+        bool is = tuf_root_role_named(doc, name, &now);
+        bool was = base != NULL && tuf_root_role_named(base, name, &then);
+        if (!is || !was ||
+            !same_role(yyjson_obj_iter_get_val(k), yyjson_obj_getn(old, name.p, name.n), &now, &then))
+            print_role(w, name, is ? &now : NULL, was ? &then : NULL);
     }
     it = yyjson_obj_iter_with(old);
     while ((k = yyjson_obj_iter_next(&it)) != NULL)
         if (yyjson_obj_getn(roles, yyjson_get_str(k), yyjson_get_len(k)) == NULL)
-            print_role(w, text_of(k), NULL, yyjson_obj_iter_get_val(k), keys, old_keys);
+            print_role(w, json_text(k), NULL, tuf_root_role_named(base, json_text(k), &then) ? &then : NULL);
 }
 
 static yyjson_val *named(yyjson_val *roles, yyjson_val *name)
@@ -185,28 +172,36 @@ static void print_paths(struct showing *w, yyjson_val *role)
         yyjson_arr_foreach(yyjson_obj_get(role, members[m]), i, max, v)
         {
             fprintf(w->to, "        may sign for %s%s\n", m == 1 ? "names whose hash begins with " : "",
-                    shown(w, text_of(v)));
+                    shown(w, json_text(v)));
         }
     }
 }
 
-static void print_delegations(struct showing *w, yyjson_val *now, yyjson_val *then)
+static yyjson_val *delegated(const struct tuf_doc *doc)
 {
-    yyjson_val *roles = yyjson_obj_get(now, "roles"), *old = yyjson_obj_get(then, "roles"), *v;
-    yyjson_val *keys = yyjson_obj_get(now, "keys"), *old_keys = yyjson_obj_get(then, "keys");
+    return doc != NULL ? yyjson_obj_get(yyjson_obj_get(doc->body, "delegations"), "roles") : NULL;
+}
+
+static void print_delegations(struct showing *w, const struct tuf_doc *doc, const struct tuf_doc *base)
+{
+    yyjson_val *roles = delegated(doc), *old = delegated(base), *v;
+    struct tuf_delegation now, then;
     size_t i, max;
     yyjson_arr_foreach(roles, i, max, v)
     {
         yyjson_val *before = named(old, yyjson_obj_get(v, "name"));
-        if (same_role(v, before, keys, old_keys))
+        struct str name = json_text(yyjson_obj_get(v, "name"));
+        bool was = before != NULL && tuf_delegation_find(base, name, &then, NULL) == 0;
+        if (tuf_delegation_at(doc, i, &now, NULL) != 0 ||
+            (was && same_role(v, before, &now.role, &then.role)))
             continue;
-        print_role(w, text_of(yyjson_obj_get(v, "name")), v, before, keys, old_keys);
+        print_role(w, name, &now.role, was ? &then.role : NULL);
         print_paths(w, v);
     }
     yyjson_arr_foreach(old, i, max, v)
     {
-        if (named(roles, yyjson_obj_get(v, "name")) == NULL)
-            print_role(w, text_of(yyjson_obj_get(v, "name")), NULL, v, keys, old_keys);
+        if (named(roles, yyjson_obj_get(v, "name")) == NULL && tuf_delegation_at(base, i, &then, NULL) == 0)
+            print_role(w, then.role.name, NULL, &then.role);
     }
 }
 
@@ -214,10 +209,23 @@ static void print_delegations(struct showing *w, yyjson_val *now, yyjson_val *th
 
 static void print_manifest_key(struct showing *w, char mark, yyjson_val *name, yyjson_val *id)
 {
-    struct str text = text_of(id);
+    struct str text = json_text(id);
     text.n = text.n < KEYID_SHOWN ? text.n : KEYID_SHOWN;
-    fprintf(w->to, "    %c key of manifests, %s: %s\n", mark, shown(w, text_of(name)), shown(w, text));
+    fprintf(w->to, "    %c key of manifests, %s: %s\n", mark, shown(w, json_text(name)), shown(w, text));
     w->lines++;
+}
+
+/* Another key under the id that was there: ids need not be made from keys. */
+static void print_manifest_swapped(struct showing *w, const struct tuf_doc *doc, const struct tuf_doc *base)
+{
+    static const char *const whose[] = {"vendor", "director"};
+    struct tuf_key now, then;
+    for (size_t i = 0; base != NULL && i < sizeof whose / sizeof whose[0]; i++)
+        if (tuf_manifest_key(doc, whose[i], &now) && tuf_manifest_key(base, whose[i], &then) &&
+            str_eq(now.id, then.id) && !yyjson_equals(now.object, then.object)) {
+            fprintf(w->to, "    ~ key of manifests, %s: ANOTHER KEY under the same id\n", whose[i]);
+            w->lines++;
+        }
 }
 
 static void print_other(struct showing *w, char mark, yyjson_val *name, yyjson_val *value)
@@ -229,17 +237,17 @@ static void print_other(struct showing *w, char mark, yyjson_val *name, yyjson_v
         if (yyjson_equals_str(name, known[i]))
             return;
     bool small = yyjson_is_str(value);
-    fprintf(w->to, "    %c %s%s%s\n", mark, shown(w, text_of(name)), small ? ": " : "",
-            small ? shown(w, text_of(value)) : "");
+    fprintf(w->to, "    %c %s%s%s\n", mark, shown(w, json_text(name)), small ? ": " : "",
+            small ? shown(w, json_text(value)) : "");
     w->lines++;
 }
 
 static void print_own(struct showing *w, char mark, yyjson_val *name, yyjson_val *value)
 {
-    if (yyjson_equals_str(name, "manifest"))
-        return;
-    fprintf(w->to, "    %c pqota's own member %s: %s\n", mark, shown(w, text_of(name)),
-            shown(w, text_of(value)));
+    if (yyjson_equals_str(name, "manifest") || yyjson_equals_str(name, "keys"))
+        return; /* shown in detail */
+    fprintf(w->to, "    %c pqota's own member %s: %s\n", mark, shown(w, json_text(name)),
+            shown(w, json_text(value)));
     w->lines++;
 }
 
@@ -250,11 +258,12 @@ int signing_print_changes(const struct tuf_doc *doc, const struct tuf_doc *base,
     yyjson_val *now = doc->body, *then = base != NULL ? base->body : NULL;
     yyjson_val *own = yyjson_obj_get(now, "pqota"), *own_then = yyjson_obj_get(then, "pqota");
     if (doc->type == TUF_ROOT)
-        print_root_roles(&w, now, then);
+        print_root_roles(&w, doc, base);
     each_change(&w, yyjson_obj_get(own, "manifest"), yyjson_obj_get(own_then, "manifest"),
                 print_manifest_key);
+    print_manifest_swapped(&w, doc, base);
     each_change(&w, own, own_then, print_own);
-    print_delegations(&w, yyjson_obj_get(now, "delegations"), yyjson_obj_get(then, "delegations"));
+    print_delegations(&w, doc, base);
     each_change(&w, yyjson_obj_get(now, "targets"), yyjson_obj_get(then, "targets"), print_target);
     each_change(&w, now, then, print_other);
     if (w.lines == 0)

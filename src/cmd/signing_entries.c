@@ -4,11 +4,6 @@
 #include "cmd/signing.h"
 #include "trust/manifest_make.h"
 
-static struct str text_of(yyjson_val *v)
-{
-    return (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
-}
-
 static const struct tuf_doc *latest_root(const struct signing *s)
 {
     return s->image.next != NULL ? s->image.next : s->image.present;
@@ -37,20 +32,6 @@ static bool same_in_base(const struct tuf_doc *base, const struct tuf_doc *doc, 
         base != NULL ? yyjson_obj_getn(yyjson_obj_get(base->body, "targets"), t->name.p, t->name.n) : NULL;
     yyjson_val *now = yyjson_obj_getn(yyjson_obj_get(doc->body, "targets"), t->name.p, t->name.n);
     return then != NULL && yyjson_equals(then, now);
-}
-
-/* The raw ML-DSA-44 key of that name in a root. */
-static int raw_key(const struct tuf_doc *root, struct str id, unsigned char out[TRUST_SPKI_MAX],
-                   struct err *e)
-{
-    yyjson_val *key = yyjson_obj_getn(yyjson_obj_get(root->body, "keys"), id.p, id.n);
-    struct str type = text_of(yyjson_obj_get(key, "keytype")), name = text_of(yyjson_obj_get(key, "scheme"));
-    const struct trust_scheme_row *row = key != NULL ? trust_scheme_find(type, name) : NULL;
-    if (row == NULL || row->scheme != TRUST_ML_DSA_44)
-        return err_set(e, ERR_INVALID, "the root's key of manifests is no ml-dsa-44/1 key");
-    size_t n;
-    return trust_key_decode(row, text_of(yyjson_obj_get(yyjson_obj_get(key, "keyval"), "public")), out, &n,
-                            e);
 }
 
 /* Says the same, and is signed by the key that counts from now on. */
@@ -136,7 +117,7 @@ int signing_entries_count(struct signing *s, struct signing_entries *out, struct
         *out = c.n;
         return 0;
     }
-    int rc = raw_key(latest_root(s), vendor_key(s), key, e);
+    int rc = tuf_manifest_key_raw(latest_root(s), "vendor", key, e);
     if (rc == 0)
         rc = each_wanted(s, count_one, &c, e);
     if (rc == 0)
@@ -175,7 +156,7 @@ int signing_entries_make(struct signing *s, const struct sign_key *key, size_t *
 {
     unsigned char public[TRUST_SPKI_MAX];
     struct making m = {.key = key, .public = public};
-    int rc = raw_key(latest_root(s), vendor_key(s), public, e);
+    int rc = tuf_manifest_key_raw(latest_root(s), "vendor", public, e);
     if (rc == 0)
         rc = each_wanted(s, make_one, &m, e);
     if (rc == 0)

@@ -64,20 +64,12 @@ int prepare_first(struct prepare *p, yyjson_mut_doc **out)
     return make_body(TUF_TARGETS, 1, p->now_s + TRUST_TARGETS_DAYS * DAY_S, out, &p->op.err);
 }
 
-struct str prepare_text(yyjson_val *v)
-{
-    return (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
-}
-
-int prepare_key(struct prepare *p, yyjson_val *keys, struct str keyid, struct make_key *out)
+int prepare_key(struct prepare *p, const struct tuf_key *key, struct make_key *out)
 {
     struct arena *a = &p->op.arena;
-    yyjson_val *key = yyjson_obj_getn(keys, keyid.p, keyid.n);
-    struct str text = prepare_text(yyjson_obj_get(yyjson_obj_get(key, "keyval"), "public"));
-    struct make_key k = {.keyid = arena_dup_str(a, keyid),
-                         .scheme = trust_scheme_find(prepare_text(yyjson_obj_get(key, "keytype")),
-                                                     prepare_text(yyjson_obj_get(key, "scheme"))),
-                         .public_text = arena_dup_str(a, text)};
+    struct make_key k = {.keyid = arena_dup_str(a, key->id),
+                         .scheme = key->scheme,
+                         .public_text = arena_dup_str(a, key->public_text)};
     if (k.keyid == NULL || k.public_text == NULL)
         return no_memory(p);
     if (k.scheme == NULL)
@@ -85,6 +77,19 @@ int prepare_key(struct prepare *p, yyjson_val *keys, struct str keyid, struct ma
                        "the present metadata have a key of a kind that is not known here");
     *out = k;
     return 0;
+}
+
+int prepare_role_keys(struct prepare *p, const struct tuf_role *role, struct make_key *out, size_t *count)
+{
+    size_t n = tuf_role_key_count(role), most = n < TUF_ROLE_KEYS_MAX ? n : TUF_ROLE_KEYS_MAX;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < most; i++) {
+        struct tuf_key key;
+        (void)tuf_role_key_at(role, i, &key);
+        rc = prepare_key(p, &key, &out[i]);
+    }
+    *count = most;
+    return rc;
 }
 
 /* --- documents --------------------------------------------------------------------------------------- */

@@ -30,9 +30,11 @@ int prepare_first(struct prepare *p, yyjson_mut_doc **out) MUST_CHECK;
    nobody can be sent to them any more. */
 int prepare_withdraw(struct prepare *p, struct str model, const struct tuf_doc *now,
                      yyjson_mut_doc *body) MUST_CHECK;
-struct str prepare_text(yyjson_val *v);
-/* A key of a file's "keys", as it is made again. ERR_UNSUPPORTED: of a kind that is not known. */
-int prepare_key(struct prepare *p, yyjson_val *keys, struct str keyid, struct make_key *out) MUST_CHECK;
+/* A key of the present metadata, as it is made again. ERR_UNSUPPORTED: of a kind that is not known. */
+int prepare_key(struct prepare *p, const struct tuf_key *key, struct make_key *out) MUST_CHECK;
+/* All of a role's; ERR_UNSUPPORTED also where there is only the id of one. out has TUF_ROLE_KEYS_MAX. */
+int prepare_role_keys(struct prepare *p, const struct tuf_role *role, struct make_key *out,
+                      size_t *count) MUST_CHECK;
 /* Adds a document that is not signed yet, and beside it the present one. */
 int prepare_add(struct prepare *p, const char *repository, struct str role, yyjson_mut_doc *body) MUST_CHECK;
 /* Adds every delegated role's document with its next version, or those alone that `wanted` (NULL: all). */

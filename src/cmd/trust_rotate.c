@@ -1,5 +1,5 @@
 /*
- * `pqota trust rotate ROLE`: other keys for a role. The new root, and whatever the role signs offline, go
+ * `pqota trust rotate ROLE...`: other keys for roles. The new roots, and whatever the roles sign offline, go
  * into one signing request; the new keys into files.
  */
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "cmd/trust_prepare.h"
 
 #define KEEP_LEAST 8 /* characters of a key id */
+#define KINDS 7
 
 struct kind {
     const char *name; /* as the operand says */
@@ -20,7 +21,7 @@ struct kind {
     const char *manifest;    /* or the manifest key of both roots */
     bool targets;            /* what it signs is signed anew */
 };
-static const struct kind kinds[] = {
+static const struct kind kinds[KINDS] = {
     {"root", false, HOLDERS_OFFLINE, true, true, {{"root"}, {"root"}}, NULL, false},
     {"targets", false, HOLDERS_OFFLINE, true, false, {{"targets"}, {NULL}}, NULL, true},
     {"timestamp", true, HOLDERS_ONLINE, true, false, {{"timestamp"}, {NULL}}, NULL, false},
@@ -37,14 +38,21 @@ static const struct kind kinds[] = {
     {"manifest-online", true, HOLDERS_MANIFEST, true, true, {{NULL}, {NULL}}, "director", false},
 };
 
-struct rotation {
-    struct line_args *args;
+struct change { /* of one role */
     const struct kind *kind;
-    struct prepare p;
-    struct passphrase passphrase;
     struct holders next;
     struct tuf_role present; /* in the first root that changes; unused for manifests */
-    int64_t holders_now, threshold, fresh;
+    int64_t holders_now, threshold;
+};
+
+struct rotation {
+    struct line_args *args;
+    struct prepare p;
+    struct passphrase passphrase;
+    bool new_passphrase; /* was asked for, or read */
+    struct change change[KINDS];
+    size_t count;
+    int64_t threshold, fresh; /* as the line says; 0 and -1: it does not */
 };
 
 static int no_memory(struct rotation *r)
@@ -52,23 +60,35 @@ static int no_memory(struct rotation *r)
     return err_set(&r->p.op.err, ERR_NOMEM, "no memory for keys");
 }
 
+static const struct tuf_doc *first_root(struct rotation *r, const struct change *c)
+{
+    return &prepare_repo(&r->p, c->kind->image ? "image" : "director")->client.root;
+}
+
+/* The change of that kind; NULL: it is not asked for. */
+static struct change *find_change(struct rotation *r, const char *name)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(r->change[i].kind->name, name) == 0)
+            return &r->change[i];
+    return NULL;
+}
+
 /* --- the keys ---------------------------------------------------------------------------------------- */
 
 /* --keep: present keys that stay, by the beginning of their ids. */
-static int keep_keys(struct rotation *r)
+static int keep_keys(struct rotation *r, struct change *c)
 {
     size_t at = 0;
     int rc = 0;
     for (const char *keep; rc == 0 && (keep = line_each(r->args, "keep", &at)) != NULL;) {
-        size_t n = strlen(keep), i, max, found = 0;
-        yyjson_val *id, *match = NULL;
-        yyjson_arr_foreach(r->present.keyids, i, max, id)
-        {
-            if (yyjson_get_len(id) < n || memcmp(yyjson_get_str(id), keep, n) != 0)
-                continue;
-            match = id;
-            found++;
-        }
+        size_t n = strlen(keep), count = tuf_role_key_count(&c->present), found = 0;
+        struct tuf_key key, match;
+        for (size_t i = 0; i < count; i++)
+            if (tuf_role_key_at(&c->present, i, &key) && key.id.n >= n && memcmp(key.id.p, keep, n) == 0) {
+                match = key;
+                found++;
+            }
         if (n < KEEP_LEAST || found != 1)
             return err_set(
                 &r->p.op.err, ERR_INVALID,
@@ -76,9 +96,9 @@ static int keep_keys(struct rotation *r)
                 "`pqota trust show` has it",
                 keep, found, KEEP_LEAST);
         struct make_key k;
-        rc = prepare_key(&r->p, r->present.keys, prepare_text(match), &k);
+        rc = prepare_key(&r->p, &match, &k);
         if (rc == 0)
-            rc = holders_add(&r->next, &k, &r->p.op.err);
+            rc = holders_add(&c->next, &k, &r->p.op.err);
     }
     return rc;
 }
@@ -92,92 +112,116 @@ static int64_t holders_of(const struct holders *h)
     return n;
 }
 
-static int make_fresh(struct rotation *r, int64_t count)
+static int make_fresh(struct rotation *r, struct change *c, int64_t count)
 {
     const char *dir = line_get(r->args, "keys-dir");
-    const struct tuf_doc *root = &prepare_repo(&r->p, r->kind->image ? "image" : "director")->client.root;
     int rc = 0;
     for (int64_t i = 1; rc == 0 && i <= count; i++) {
         char number[24] = "";
         if (count > 1)
             snprintf(number, sizeof number, "-%lld", (long long)i);
         const char *file = arena_printf(&r->p.op.arena, "%s/%s-v%lld%s.key", dir != NULL ? dir : ".",
-                                        r->kind->name, (long long)root->version + 1, number);
-        rc = file != NULL ? holders_make(&r->next, r->kind->pair, file, &r->p.op.arena, &r->p.op.err)
+                                        c->kind->name, (long long)first_root(r, c)->version + 1, number);
+        rc = file != NULL ? holders_make(&c->next, c->kind->pair, file, &r->p.op.arena, &r->p.op.err)
                           : no_memory(r);
     }
     return rc;
 }
 
-static int collect_keys(struct rotation *r)
+static int need_passphrase(struct rotation *r)
 {
-    size_t at = 0;
-    int rc = keep_keys(r);
-    for (const char *uri; rc == 0 && (uri = line_each(r->args, "key", &at)) != NULL;)
-        rc = holders_load(&r->next, uri, &r->passphrase, &r->p.op.arena, &r->p.op.err);
-    if (rc != 0)
-        return rc;
-    int64_t have = holders_of(&r->next), missing = have < r->holders_now ? r->holders_now - have : 0;
-    int64_t count = r->fresh >= 0 ? r->fresh : missing;
-    if (count > 0 && !r->kind->online)
-        rc = passphrase_make(&r->passphrase, "the new keys", &r->p.op.err);
-    return rc == 0 ? make_fresh(r, count) : rc;
+    if (r->new_passphrase)
+        return 0;
+    int rc = passphrase_make(&r->passphrase, "the new keys", &r->p.op.err);
+    r->new_passphrase = rc == 0;
+    return rc;
 }
 
 /* Manifests have one key at a time, which is no role's. */
-static int check_manifest_key(struct rotation *r)
+static int check_manifest_key(struct rotation *r, const struct change *c)
 {
-    if (r->kind->manifest == NULL)
+    if (c->kind->manifest == NULL)
         return 0;
-    if (r->next.count == 1 && r->next.key[0].scheme->scheme == TRUST_ML_DSA_44)
+    if (c->next.count == 1 && c->next.key[0].scheme->scheme == TRUST_ML_DSA_44)
         return 0;
     return err_set(&r->p.op.err, ERR_INVALID, "manifests are signed by exactly one key, of ML-DSA-44");
 }
 
+static int collect_keys(struct rotation *r, struct change *c)
+{
+    size_t at = 0;
+    int rc = keep_keys(r, c);
+    for (const char *uri; rc == 0 && (uri = line_each(r->args, "key", &at)) != NULL;)
+        rc = holders_load(&c->next, uri, &r->passphrase, &r->p.op.arena, &r->p.op.err);
+    if (rc != 0)
+        return rc;
+    int64_t have = holders_of(&c->next), missing = have < c->holders_now ? c->holders_now - have : 0;
+    int64_t count = r->fresh >= 0 ? r->fresh : missing;
+    if (count > 0 && !c->kind->online)
+        rc = need_passphrase(r);
+    if (rc == 0)
+        rc = make_fresh(r, c, count);
+    return rc == 0 ? check_manifest_key(r, c) : rc;
+}
+
 /* --- the documents ----------------------------------------------------------------------------------- */
 
-/* Both manifest keys of a root, one of them the new one. */
+/* Both manifest keys of a root, at least one of them a new one. */
 static int put_manifest(struct rotation *r, const struct tuf_doc *root, yyjson_mut_doc *body)
 {
     static const char *const whose[2] = {"vendor", "director"};
     struct make_key key[2];
     bool there[2] = {false, false};
     for (size_t i = 0; i < 2; i++) {
-        struct str id = signing_manifest_key(root, whose[i]);
-        bool new = strcmp(whose[i], r->kind->manifest) == 0;
-        there[i] = new || id.p != NULL;
+        const struct change *new = find_change(r, i == 0 ? "manifest" : "manifest-online");
+        struct tuf_key present;
+        there[i] = tuf_manifest_key(root, whose[i], &present) || new != NULL;
         int rc = 0;
-        if (new)
-            key[i] = r->next.key[0];
+        if (new != NULL)
+            key[i] = new->next.key[0];
         else if (there[i])
-            rc = prepare_key(&r->p, yyjson_obj_get(root->body, "keys"), id, &key[i]);
+            rc = prepare_key(&r->p, &present, &key[i]);
         if (rc != 0)
             return rc;
     }
     return make_root_manifest(body, there[0] ? &key[0] : NULL, there[1] ? &key[1] : NULL, &r->p.op.err);
 }
 
-static int rotate_root(struct rotation *r, const char *repository, const char *const roles[3])
+static int put_roles(struct rotation *r, const struct change *c, bool image, yyjson_mut_doc *body)
 {
-    auto_json_mut yyjson_mut_doc *body = NULL;
-    int rc = prepare_root(&r->p, repository, &body);
+    const char *const *roles = c->kind->roles[image ? 0 : 1];
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < 3 && roles[i] != NULL; i++) {
-        struct make_role role = holders_role(roles[i], &r->next, r->threshold);
+        struct make_role role = holders_role(roles[i], &c->next, c->threshold);
         rc = make_root_role(body, &role, &r->p.op.err);
     }
-    if (rc == 0 && r->kind->manifest != NULL)
+    return rc;
+}
+
+static int rotate_root(struct rotation *r, const char *repository, bool image)
+{
+    auto_json_mut yyjson_mut_doc *body = NULL;
+    bool manifest = false;
+    int rc = prepare_root(&r->p, repository, &body);
+    for (size_t i = 0; rc == 0 && i < r->count; i++) {
+        rc = put_roles(r, &r->change[i], image, body);
+        manifest = manifest || r->change[i].kind->manifest != NULL;
+    }
+    if (rc == 0 && manifest)
         rc = put_manifest(r, &prepare_repo(&r->p, repository)->client.root, body);
     return rc == 0 ? prepare_add(&r->p, repository, STR("root"), body) : rc;
 }
 
-/* A model's role that the targets holders sign for. */
+/* A model's role that the targets holders sign for; with another key of manifests, every one. */
 static bool is_theirs(void *ctx, const struct tuf_delegation *d)
 {
     struct rotation *r = ctx;
-    return r->kind->manifest != NULL || tuf_same_keys(&d->role, &r->present);
+    const struct change *targets = find_change(r, "targets");
+    return find_change(r, "manifest") != NULL ||
+           (targets != NULL && tuf_same_keys(&d->role, &targets->present));
 }
 
-static int put_delegations(struct rotation *r, yyjson_mut_doc *body)
+static int put_delegations(struct rotation *r, const struct change *c, yyjson_mut_doc *body)
 {
     static const struct str lead = {.p = "model-", .n = 6};
     const struct tuf_doc *targets = &r->p.image.client.targets;
@@ -187,9 +231,9 @@ static int put_delegations(struct rotation *r, yyjson_mut_doc *body)
         struct tuf_delegation d;
         rc = tuf_delegation_at(targets, i, &d, &r->p.op.err);
         bool model = rc == 0 && d.role.name.n > lead.n && memcmp(d.role.name.p, lead.p, lead.n) == 0;
-        if (!model || !is_theirs(r, &d))
+        if (!model || !tuf_same_keys(&d.role, &c->present))
             continue;
-        struct make_role role = holders_role("", &r->next, r->threshold);
+        struct make_role role = holders_role("", &c->next, c->threshold);
         rc = make_delegation(body, (struct str){.p = d.role.name.p + lead.n, .n = d.role.name.n - lead.n},
                              &role, &r->p.op.err);
     }
@@ -199,9 +243,10 @@ static int put_delegations(struct rotation *r, yyjson_mut_doc *body)
 static int rotate_targets(struct rotation *r)
 {
     auto_json_mut yyjson_mut_doc *body = NULL;
+    const struct change *c = find_change(r, "targets");
     int rc = prepare_targets(&r->p, &r->p.image.client.targets, &body);
-    if (rc == 0 && r->kind->manifest == NULL)
-        rc = put_delegations(r, body);
+    if (rc == 0 && c != NULL)
+        rc = put_delegations(r, c, body);
     if (rc == 0)
         rc = prepare_add(&r->p, "image", STR("targets"), body);
     return rc == 0 ? prepare_add_roles(&r->p, is_theirs, r) : rc;
@@ -209,21 +254,26 @@ static int rotate_targets(struct rotation *r)
 
 static int make_documents(struct rotation *r)
 {
-    int rc = r->kind->image ? rotate_root(r, "image", r->kind->roles[0]) : 0;
-    if (rc == 0 && r->kind->director)
-        rc = rotate_root(r, "director", r->kind->roles[1]);
-    return rc == 0 && r->kind->targets ? rotate_targets(r) : rc;
+    bool image = false, director = false, targets = false;
+    for (size_t i = 0; i < r->count; i++) {
+        image = image || r->change[i].kind->image;
+        director = director || r->change[i].kind->director;
+        targets = targets || r->change[i].kind->targets;
+    }
+    int rc = image ? rotate_root(r, "image", true) : 0;
+    if (rc == 0 && director)
+        rc = rotate_root(r, "director", false);
+    return rc == 0 && targets ? rotate_targets(r) : rc;
 }
 
 /* --- the verb ---------------------------------------------------------------------------------------- */
 
 /* What the role is now, and from it what is usual. */
-static int look(struct rotation *r)
+static int look(struct rotation *r, struct change *c)
 {
-    const struct kind *k = r->kind;
-    const struct tuf_doc *root = &prepare_repo(&r->p, k->image ? "image" : "director")->client.root;
+    const struct kind *k = c->kind;
     const char *name = k->roles[k->image ? 0 : 1][0];
-    r->holders_now = 1;
+    c->holders_now = 1;
     if (k->manifest != NULL) {
         if (line_has(r->args, "keep"))
             return err_set(&r->p.op.err, ERR_INVALID, "there is one key of manifests: nothing to --keep");
@@ -233,90 +283,140 @@ static int look(struct rotation *r)
                          : strcmp(name, "targets") == 0  ? TUF_TARGETS
                          : strcmp(name, "snapshot") == 0 ? TUF_SNAPSHOT
                                                          : TUF_TIMESTAMP;
-    int rc = tuf_root_role(root, type, &r->present, &r->p.op.err);
+    int rc = tuf_root_role(first_root(r, c), type, &c->present, &r->p.op.err);
     if (rc != 0)
         return rc;
-    size_t i, max;
-    yyjson_val *id;
-    int64_t pairs = 0;
-    yyjson_arr_foreach(r->present.keyids, i, max, id)
-    {
-        struct make_key key;
-        rc = prepare_key(&r->p, r->present.keys, prepare_text(id), &key);
-        if (rc != 0)
-            return rc;
-        pairs += key.scheme->family == TRUST_POST_QUANTUM;
+    size_t count = tuf_role_key_count(&c->present);
+    c->holders_now = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct tuf_key key;
+        if (tuf_role_key_at(&c->present, i, &key) && key.scheme != NULL)
+            c->holders_now += key.scheme->family == TRUST_POST_QUANTUM;
     }
-    r->holders_now = pairs;
-    if (r->threshold == 0)
-        r->threshold = r->present.threshold;
+    c->threshold = r->threshold != 0 ? r->threshold : c->present.threshold;
     return 0;
+}
+
+static void remove_keys(const struct holders *h)
+{
+    for (size_t i = 0; i < h->own_count; i++)
+        if (h->file[i] != NULL)
+            (void)unlink(h->file[i]);
 }
 
 /* The keys are there before the request that names them; without it they are nobody's. */
 static int finish(struct rotation *r, const char *output)
 {
-    int rc = holders_save(&r->next, r->kind->online ? NULL : r->passphrase.text, &r->p.op.err);
-    if (rc != 0)
-        return rc;
-    rc = prepare_write(&r->p, output);
+    size_t saved = 0;
+    int rc = 0;
+    while (rc == 0 && saved < r->count) {
+        const struct change *c = &r->change[saved];
+        rc = holders_save(&c->next, c->kind->online ? NULL : r->passphrase.text, &r->p.op.err);
+        saved += rc == 0;
+    }
+    if (rc == 0)
+        rc = prepare_write(&r->p, output);
     if (rc == 0 || file_exists(output))
         return rc;
-    for (size_t i = 0; i < r->next.own_count; i++)
-        if (r->next.file[i] != NULL)
-            (void)unlink(r->next.file[i]);
+    for (size_t i = 0; i < saved; i++)
+        remove_keys(&r->change[i].next);
     return rc;
 }
 
-static void say_keys(const struct rotation *r)
+static void say_keys(const struct change *c)
 {
-    for (size_t i = 0; i < r->next.own_count; i++)
-        if (r->next.file[i] != NULL)
-            printf("New key: %s\n", r->next.file[i]);
-    if (!r->kind->online)
-        return;
-    const char *key = strcmp(r->kind->name, "manifest-online") == 0 ? "manifest" : r->kind->name;
-    printf("When the request is signed: on the server put the new key where [trust] %s_key says\n"
-           "(trust/online/%s.key), send the server SIGHUP, and upload the request at once: until then nobody "
-           "believes what the new key signs.\n",
-           key, key);
-    if (r->kind->manifest != NULL)
-        printf("A microcontroller has to have the new key in its firmware beside the old one before that.\n");
+    const char *setting = strcmp(c->kind->name, "manifest-online") == 0 ? "manifest" : c->kind->name;
+    for (size_t i = 0; i < c->next.own_count; i++) {
+        if (c->next.file[i] == NULL)
+            continue;
+        printf("New key: %s", c->next.file[i]);
+        if (c->kind->online)
+            printf(", for the server: where [trust] %s_key says (trust/online/%s.key)", setting, setting);
+        printf("\n");
+    }
+}
+
+static void say_next(const struct rotation *r)
+{
+    bool online = false, manifest = false;
+    for (size_t i = 0; i < r->count; i++) {
+        say_keys(&r->change[i]);
+        online = online || r->change[i].kind->online;
+        manifest = manifest || r->change[i].kind->manifest != NULL;
+    }
+    if (online)
+        printf("When the request is signed: put what is for the server in its place, send the server SIGHUP, "
+               "then upload.\nThe server signs with a new key once the root that names it is uploaded, and "
+               "with nothing until then.\n");
+    if (manifest)
+        printf("Microcontrollers know one key of manifests, that of their firmware: they must have firmware "
+               "with the new\none before they believe it.\n");
 }
 
 static int run(struct rotation *r, const char *output)
 {
-    if (prepare_open(&r->p, r->args, r->kind->targets) != 0 || look(r) != 0 || collect_keys(r) != 0 ||
-        check_manifest_key(r) != 0 || make_documents(r) != 0 || finish(r, output) != 0)
+    bool targets = false;
+    for (size_t i = 0; i < r->count; i++)
+        targets = targets || r->change[i].kind->targets;
+    int rc = prepare_open(&r->p, r->args, targets);
+    for (size_t i = 0; rc == 0 && i < r->count; i++) {
+        rc = look(r, &r->change[i]);
+        if (rc == 0)
+            rc = collect_keys(r, &r->change[i]);
+    }
+    if (rc != 0 || make_documents(r) != 0 || finish(r, output) != 0)
         return operate_fail(&r->p.op);
-    say_keys(r);
+    say_next(r);
     return CMD_OK;
+}
+
+/* "online": each key that the server holds. */
+static int read_roles(struct rotation *r)
+{
+    for (int n = 0; n < r->args->operand_count; n++) {
+        const char *word = r->args->operands[n];
+        bool online = strcmp(word, "online") == 0, known = online;
+        for (size_t i = 0; i < KINDS; i++) {
+            if (online ? !kinds[i].online : strcmp(kinds[i].name, word) != 0)
+                continue;
+            known = true;
+            if (find_change(r, kinds[i].name) == NULL)
+                r->change[r->count++].kind = &kinds[i];
+        }
+        if (!known)
+            return line_wrong(r->args,
+                              "\"%s\" is no role; there are root, targets, timestamp, snapshot, director, "
+                              "manifest and manifest-online, and online for all that the server holds",
+                              word);
+    }
+    static const char *const one[] = {"new", "key", "keep", "threshold"};
+    for (size_t i = 0; r->count > 1 && i < sizeof one / sizeof one[0]; i++)
+        if (line_has(r->args, one[i]))
+            return line_wrong(r->args, "--%s is for one role at a time", one[i]);
+    return 0;
 }
 
 int trust_verb_rotate(struct line_args *args)
 {
     struct rotation r = {.args = args};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strcmp(kinds[i].name, args->operands[0]) == 0)
-            r.kind = &kinds[i];
-    if (r.kind == NULL)
-        return line_wrong(args,
-                          "\"%s\" is no role; there are root, targets, timestamp, snapshot, director, "
-                          "manifest and manifest-online",
-                          args->operands[0]);
-    if (line_number(args, "threshold", 1, HOLDERS_MAX, 0, &r.threshold) != 0 ||
-        line_number(args, "new", 0, HOLDERS_MAX, -1, &r.fresh) != 0)
-        return CMD_USAGE;
+    int code = read_roles(&r);
+    if (code == 0)
+        code = line_number(args, "threshold", 1, HOLDERS_MAX, 0, &r.threshold);
+    if (code == 0)
+        code = line_number(args, "new", 0, HOLDERS_MAX, -1, &r.fresh);
+    if (code != 0)
+        return code;
     char usual[64];
-    snprintf(usual, sizeof usual, "trust-rotate-%s.json", r.kind->name);
+    snprintf(usual, sizeof usual, "trust-rotate-%s.json", args->operands[0]);
     const char *output = line_get(args, "output");
     if (output == NULL)
         output = usual;
     if (file_exists(output))
         return line_wrong(args, "%s is there already; name another file by --output", output);
     passphrase_init(&r.passphrase, line_get(args, "passphrase-file"));
-    int code = run(&r, output);
-    holders_fini(&r.next);
+    code = run(&r, output);
+    for (size_t i = 0; i < r.count; i++)
+        holders_fini(&r.change[i].next);
     passphrase_fini(&r.passphrase);
     prepare_close(&r.p);
     return code;

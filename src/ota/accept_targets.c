@@ -1,5 +1,6 @@
 /* What targets a file brings beside those that were there, and which of those it leaves out. */
 #include "base/hex.h"
+#include "base/json.h"
 #include "ota/accept_impl.h"
 #include "trust/manifest_make.h"
 
@@ -123,11 +124,6 @@ static yyjson_val *list_of(const struct tuf_doc *doc)
     return doc->body != NULL ? yyjson_obj_get(doc->body, "targets") : NULL;
 }
 
-static struct str text_of(yyjson_val *v)
-{
-    return (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
-}
-
 /* Both are mostly in the same order, and the second one's place is remembered: so this is one walk. */
 static int find_gone(struct trust_accept *t, const struct accept_doc *d, struct err *e)
 {
@@ -136,7 +132,7 @@ static int find_gone(struct trust_accept *t, const struct accept_doc *d, struct 
     yyjson_val *key;
     int rc = 0;
     while (rc == 0 && (key = yyjson_obj_iter_next(&old)) != NULL) {
-        struct str name = text_of(key);
+        struct str name = json_text(key);
         yyjson_val *there = yyjson_obj_iter_getn(&new, name.p, name.n);
         if (there == NULL && t->gone_count == ACCEPT_RELEASES_MAX)
             rc = err_set(e, ERR_TOO_LARGE, DOC_FMT ": more than %d targets are left out", DOC_ARG(d),
@@ -159,7 +155,7 @@ static int find_fresh(struct trust_accept *t, const struct accept_doc *d, struct
     yyjson_val *key;
     int rc = 0;
     while (rc == 0 && (key = yyjson_obj_iter_next(&new)) != NULL) {
-        struct str name = text_of(key);
+        struct str name = json_text(key);
         if (list_of(&d->old) == NULL || yyjson_obj_iter_getn(&old, name.p, name.n) == NULL)
             rc = add_fresh(t, d, name, e);
     }
@@ -185,23 +181,13 @@ int accept_targets(struct trust_accept *t, struct err *e)
 
 /* --- the vendor's entries for manifests ----------------------------------------------------------------- */
 
-/* root.pqota.manifest.vendor names a key of root.keys. */
 static int vendor_key(struct trust_accept *t, unsigned char *out, struct err *e)
 {
-    yyjson_val *body = t->root[REPOSITORY_IMAGE].body;
-    yyjson_val *manifest = yyjson_obj_get(yyjson_obj_get(body, "pqota"), "manifest");
-    const char *keyid = yyjson_get_str(yyjson_obj_get(manifest, "vendor"));
-    yyjson_val *key = keyid != NULL ? yyjson_obj_get(yyjson_obj_get(body, "keys"), keyid) : NULL;
-    if (key == NULL)
+    int rc = tuf_manifest_key_raw(&t->root[REPOSITORY_IMAGE], "vendor", out, e);
+    if (rc == ERR_NOT_FOUND)
         return err_set(e, ERR_UNSUPPORTED,
                        "the file has entries for manifests, and the image root names no key that signs them");
-    const struct trust_scheme_row *row =
-        trust_scheme_find(text_of(yyjson_obj_get(key, "keytype")), text_of(yyjson_obj_get(key, "scheme")));
-    if (row == NULL || row->scheme != TRUST_ML_DSA_44)
-        return err_set(e, ERR_UNSUPPORTED, "the image root's key of manifests is no ml-dsa-44/1 key");
-    size_t n;
-    return trust_key_decode(row, text_of(yyjson_obj_get(yyjson_obj_get(key, "keyval"), "public")), out, &n,
-                            e);
+    return rc;
 }
 
 static int find_target(const struct trust_accept *t, struct str name, struct tuf_target *out, struct err *e)

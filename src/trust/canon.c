@@ -13,7 +13,7 @@ int canon_compare(struct str a, struct str b)
 
 static int compare(yyjson_val *a, yyjson_val *b)
 {
-    return canon_compare(trust_text_of(a), trust_text_of(b));
+    return canon_compare(json_text(a), json_text(b));
 }
 
 /* The child that is larger goes up until v has its place. */
@@ -73,7 +73,7 @@ int canon_names(yyjson_val *obj, struct trust_space *space, yyjson_val ***names,
         size_t i = 1;
         while (compare(list[i - 1], list[i]) != 0)
             i++;
-        return err_set(e, ERR_INVALID, "the member %s is there twice", trust_show(trust_text_of(list[i])).z);
+        return err_set(e, ERR_INVALID, "the member %s is there twice", trust_show(json_text(list[i])).z);
     }
     *names = list;
     *count = n;
@@ -118,7 +118,7 @@ int canon_check(yyjson_val *v, struct trust_space *space, struct err *e)
 
 static size_t string_size(yyjson_val *v)
 {
-    struct str s = trust_text_of(v);
+    struct str s = json_text(v);
     size_t n = s.n + 2;
     for (size_t i = 0; i < s.n; i++)
         n += s.p[i] == '"' || s.p[i] == '\\';
@@ -194,7 +194,7 @@ static void put(struct writer *w, const char *p, size_t n)
 
 static void put_text(struct writer *w, yyjson_val *v)
 {
-    struct str s = trust_text_of(v);
+    struct str s = json_text(v);
     size_t from = 0;
     put(w, "\"", 1);
     for (size_t i = 0; i < s.n; i++) {

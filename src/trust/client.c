@@ -111,10 +111,10 @@ static int check_lists(yyjson_val **old, size_t old_n, yyjson_val **new, size_t 
 {
     size_t at = 0;
     for (size_t i = 0; i < old_n; i++) {
-        struct str name = trust_text_of(old[i]);
-        while (at < new_n && canon_compare(trust_text_of(new[at]), name) < 0)
+        struct str name = json_text(old[i]);
+        while (at < new_n && canon_compare(json_text(new[at]), name) < 0)
             at++;
-        if (at == new_n || !str_eq(trust_text_of(new[at]), name))
+        if (at == new_n || !str_eq(json_text(new[at]), name))
             return err_set(e, ERR_MISMATCH, "it names %s no more: refused (rollback)", trust_show(name).z);
         if (version_of(new[at]) < version_of(old[i]))
             return err_set(e, ERR_MISMATCH, "it lowers %s from version %s to %s: refused (rollback)",

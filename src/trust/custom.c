@@ -12,7 +12,7 @@ static int take_name(yyjson_val *custom, const char *key, bool needed, struct st
     yyjson_val *v = yyjson_obj_get(custom, key);
     if (v == NULL && !needed)
         return 0;
-    struct str s = trust_text_of(v);
+    struct str s = json_text(v);
     if (!yyjson_is_str(v) || !str_is_name(s))
         return err_set(e, ERR_INVALID, "\"custom\": \"%s\" is missing or no name", key);
     *out = s;
@@ -38,7 +38,7 @@ static int take_texts(yyjson_val *custom, struct trust_custom *c, struct err *e)
     c->security = yyjson_get_bool(security);
     if (advisory == NULL)
         return 0;
-    struct str s = trust_text_of(advisory);
+    struct str s = json_text(advisory);
     if (!yyjson_is_str(advisory) || s.n > TRUST_ADVISORY_MAX || !str_is_text(s))
         return err_set(e, ERR_INVALID, "\"custom\": \"advisory\" is no text of at most %d bytes",
                        TRUST_ADVISORY_MAX);

@@ -52,20 +52,59 @@ struct tuf_counts {
     bool given;
 };
 
+/*
+ * A role's keys stand in two places. In the specification's members ("keys" of the file, "keyids" of the role)
+ * pqota has classical keys alone, because ordinary clients (python-tuf, for one) refuse a whole file that has
+ * a key of a kind which they do not know. ML-DSA keys are in the members "pqota" beside these: "pqota": {"keys"}
+ * of the file's body, "pqota": {"keyids"} of the role. TAP 21 has them in the specification's members: they
+ * count there, too. The threshold is of the specification's members alone. Ordinary rules do not look at the
+ * others.
+ */
+enum tuf_place { TUF_STANDARD, TUF_OWN };
+#define TUF_PLACES 2
+
 struct tuf_role { /* views into the file that names it */
     struct str name;
-    yyjson_val *keys;   /* of the naming file: keyid -> key */
-    yyjson_val *keyids; /* of the role */
+    struct {
+        yyjson_val *keys;   /* of the naming file: keyid -> key */
+        yyjson_val *keyids; /* of the role */
+    } place[TUF_PLACES];    /* TUF_OWN: NULL or whatever stands there; ask tuf_role_key_at */
     int64_t threshold;
     struct tuf_counts counts;
 };
 
+struct tuf_key { /* views into the file that has it */
+    struct str id;
+    const struct trust_scheme_row *scheme; /* NULL: not one we know */
+    struct str public_text;                /* for trust_key_decode; .p NULL: none */
+    yyjson_val *object;                    /* all of it; NULL: there is only the id */
+};
+
+/* How many keys a role names, in both places; first those of the specification's. */
+size_t tuf_role_key_count(const struct tuf_role *role);
+/* i below the count. false: the file has no key of that id, which is all that *out has then. */
+bool tuf_role_key_at(const struct tuf_role *role, size_t i, struct tuf_key *out);
+/* The role's key of that id. */
+bool tuf_role_key_find(const struct tuf_role *role, struct str keyid, struct tuf_key *out);
+
 /* A top-level role of a root. */
 int tuf_root_role(const struct tuf_doc *root, enum tuf_type role, struct tuf_role *out,
                   struct err *e) MUST_CHECK;
+/* Whatever role of that name the root has, also one that the specification does not know and that nobody
+   looked at. false: none. */
+bool tuf_root_role_named(const struct tuf_doc *root, struct str name, struct tuf_role *out);
 /* "image" or "director" as the root's member "pqota" says it; .p NULL when it says nothing. */
 struct str tuf_root_repository(const struct tuf_doc *root);
 bool tuf_root_consistent(const struct tuf_doc *root); /* consistent_snapshot */
+
+/* The id of the key that signs manifests for microcontrollers, of "vendor" or "director"; .p NULL: none. */
+struct str tuf_manifest_keyid(const struct tuf_doc *root, const char *whose);
+/* That key. false: there is none. */
+bool tuf_manifest_key(const struct tuf_doc *root, const char *whose, struct tuf_key *out);
+/* The same in the form that signatures are checked with. ERR_NOT_FOUND; ERR_UNSUPPORTED: it is of another kind
+   than ml-dsa-44/1. */
+int tuf_manifest_key_raw(const struct tuf_doc *root, const char *whose, unsigned char out[TRUST_SPKI_MAX],
+                         struct err *e) MUST_CHECK;
 
 /* What a client demands beyond the specification. */
 struct tuf_rules {
@@ -73,14 +112,16 @@ struct tuf_rules {
 };
 
 /*
- * Enough of the role's keys signed the document (section 5.3.4 and the like). A key counts once, however many
+ * Enough of the role's keys signed the document (section 5.3.4 and the like): the threshold by those in the
+ * specification's members, and by pqota's rules each family's count by all. A key counts once, however many
  * ids it has; a signature by an unknown key, of an unknown scheme, or a wrong one counts for nothing.
- * ERR_MISMATCH says how many of how many there were, in each family. `space` is scratch.
+ * ERR_MISMATCH says how many of how many there were, in each family; ERR_INVALID: pqota's own members are not
+ * as they must be, which its rules alone ask. `space` is scratch.
  */
 int tuf_verify(const struct tuf_doc *doc, const struct tuf_role *role, const struct tuf_rules *rules,
                const struct trust_crypto *crypto, struct trust_space *space, struct err *e) MUST_CHECK;
 
-/* Which of a role's keys signed it: for people, for a signer, for the server's answer. */
+/* Which of a role's keys, in both places, signed it: for people, for a signer, for the server's answer. */
 struct tuf_signer {
     struct str keyid;
     const struct trust_scheme_row *scheme; /* NULL: not one we know */
@@ -90,7 +131,8 @@ int tuf_signers(const struct tuf_doc *doc, const struct tuf_role *role, const st
                 struct trust_space *space, struct tuf_signer *out, size_t most, size_t *count,
                 struct err *e) MUST_CHECK;
 
-/* The same key material for both roles: section 5.3.11's question after a root's rotation. */
+/* The same key material for both roles, wherever it stands: section 5.3.11's question after a root's
+   rotation. */
 bool tuf_same_keys(const struct tuf_role *a, const struct tuf_role *b);
 
 /* --- what it says --------------------------------------------------------------------------------------- */

@@ -28,7 +28,7 @@ static int take_hash(yyjson_val *hashes, const char *kind, size_t size, unsigned
 {
     yyjson_val *v = yyjson_obj_get(hashes, kind);
     *has = v != NULL;
-    if (v == NULL || hex_decode(trust_text_of(v), out, size) == 0)
+    if (v == NULL || hex_decode(json_text(v), out, size) == 0)
         return 0;
     return err_set(e, ERR_INVALID, "%s: its %s is not %d hexadecimal digits", trust_show(name).z, kind,
                    (int)(2 * size));
@@ -70,7 +70,7 @@ int doc_check_metas(const struct tuf_doc *doc, struct err *e)
         return check_meta(yyjson_obj_get(metas, "snapshot.json"), STR("snapshot.json"), e);
     yyjson_obj_iter it = yyjson_obj_iter_with(metas);
     while ((key = yyjson_obj_iter_next(&it)) != NULL) {
-        int rc = check_meta(yyjson_obj_iter_get_val(key), trust_text_of(key), e);
+        int rc = check_meta(yyjson_obj_iter_get_val(key), json_text(key), e);
         if (rc != 0)
             return rc;
     }
@@ -129,7 +129,7 @@ static int read_target(yyjson_val *key, struct tuf_target *out, struct err *e)
 {
     yyjson_val *entry = yyjson_obj_iter_get_val(key), *custom = yyjson_obj_get(entry, "custom");
     struct doc_sums s;
-    struct tuf_target t = {.name = trust_text_of(key), .custom = yyjson_is_obj(custom) ? custom : NULL};
+    struct tuf_target t = {.name = json_text(key), .custom = yyjson_is_obj(custom) ? custom : NULL};
     int rc = doc_read_sums(entry, t.name, &s, e);
     if (rc != 0)
         return rc;
@@ -152,7 +152,7 @@ int tuf_target_find(const struct tuf_doc *targets, struct str name, struct tuf_t
     yyjson_obj_iter it = yyjson_obj_iter_with(targets_of(targets));
     yyjson_val *key;
     while ((key = yyjson_obj_iter_next(&it)) != NULL)
-        if (str_eq(trust_text_of(key), name))
+        if (str_eq(json_text(key), name))
             return read_target(key, out, e);
     return err_set(e, ERR_NOT_FOUND, "there is no target %s", trust_show(name).z);
 }

@@ -2,6 +2,7 @@
 #ifndef PQOTA_TRUST_INTERNAL_H
 #define PQOTA_TRUST_INTERNAL_H
 
+#include "base/json.h"
 #include "trust/document.h"
 
 /* Texts for errors: a device's printf may know no 64-bit numbers, and names come from hostile files. */
@@ -15,7 +16,6 @@ struct shown trust_show(struct str name);
 
 /* The string that a member is; .p NULL: none there, or something else. */
 struct str trust_text_at(yyjson_val *obj, const char *key);
-struct str trust_text_of(yyjson_val *v);
 /* A number from min to INT64_MAX. */
 bool trust_is_count(yyjson_val *v, int64_t min, int64_t *out);
 
@@ -47,6 +47,16 @@ int doc_read_again(char *text, size_t n, enum tuf_type type, struct trust_space 
 int doc_check_root(yyjson_val *body, struct trust_space *space, struct err *e) MUST_CHECK;
 int doc_check_metas(const struct tuf_doc *doc, struct err *e) MUST_CHECK;
 int doc_check_targets(yyjson_val *body, struct trust_space *space, struct err *e) MUST_CHECK;
+
+/* The keys of a file, and the key ids of one of its roles. */
+int doc_check_keys(yyjson_val *keys, struct err *e) MUST_CHECK;
+int doc_check_ids(yyjson_val *role, struct str name, struct err *e) MUST_CHECK;
+/* What a role has in pqota's own members, which reading a file does not look at. */
+int doc_check_own(const struct tuf_role *role, struct err *e) MUST_CHECK;
+/* The role as these rules see it: without pqota's own members where they do not demand them. */
+struct tuf_role trust_role_under(const struct tuf_role *role, const struct tuf_rules *rules);
+/* What enough of `is` signed is signed by enough of `was`, too: nothing has to be checked for that. */
+bool trust_role_implies(const struct tuf_role *is, const struct tuf_role *was, const struct tuf_rules *rules);
 
 /* Length and hashes of an entry, both of which may be left out where `optional`. */
 struct doc_sums {

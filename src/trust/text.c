@@ -28,15 +28,9 @@ struct shown trust_show(struct str name)
     return s;
 }
 
-struct str trust_text_of(yyjson_val *v)
-{
-    return (struct str){.p = yyjson_get_str(v), .n = yyjson_get_len(v)};
-}
-
 struct str trust_text_at(yyjson_val *obj, const char *key)
 {
-    yyjson_val *v = yyjson_obj_get(obj, key);
-    return yyjson_is_str(v) ? trust_text_of(v) : (struct str){.p = NULL, .n = 0};
+    return json_text(yyjson_obj_get(obj, key));
 }
 
 bool trust_is_count(yyjson_val *v, int64_t min, int64_t *out)

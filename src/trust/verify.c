@@ -35,14 +35,6 @@ static int make_tbs(struct check *c)
     return 0;
 }
 
-static const struct trust_scheme_row *scheme_of(const struct check *c, struct str keyid, yyjson_val **key)
-{
-    *key = yyjson_obj_getn(c->role->keys, keyid.p, keyid.n);
-    if (*key == NULL)
-        return NULL;
-    return trust_scheme_find(trust_text_at(*key, "keytype"), trust_text_at(*key, "scheme"));
-}
-
 /* Decodes the one signature by that key id; false: there is none that could be one of the scheme. */
 static bool take_signature(struct check *c, const struct trust_scheme_row *row, struct str keyid, size_t *n)
 {
@@ -60,12 +52,13 @@ static bool take_signature(struct check *c, const struct trust_scheme_row *row, 
 }
 
 /* Whether that key of the role signed the document. What it is about stays in c->key. */
-static bool signed_by(struct check *c, struct str keyid, const struct trust_scheme_row *row, yyjson_val *key)
+static bool signed_by(struct check *c, const struct tuf_key *key)
 {
     size_t sig_n;
-    struct str text = trust_text_at(yyjson_obj_get(key, "keyval"), "public"), msg = c->doc->canon;
-    if (!take_signature(c, row, keyid, &sig_n) || text.p == NULL ||
-        trust_key_decode(row, text, c->key, &c->key_n, NULL) != 0)
+    struct str msg = c->doc->canon;
+    const struct trust_scheme_row *row = key->scheme;
+    if (row == NULL || !take_signature(c, row, key->id, &sig_n) || key->public_text.p == NULL ||
+        trust_key_decode(row, key->public_text, c->key, &c->key_n, NULL) != 0)
         return false;
     int rc = row->hashed ? make_tbs(c) : 0;
     if (row->hashed)
@@ -81,12 +74,13 @@ static bool signed_by(struct check *c, struct str keyid, const struct trust_sche
 
 struct tally {
     int64_t of[TRUST_FAMILIES];
+    int64_t standard; /* of both families, in the specification's members: what the threshold is about */
     unsigned char (*seen)[TRUST_SHA256_SIZE]; /* hashes of the keys that were counted */
     size_t seen_n;
 };
 
 /* Counts a key that signed, unless the same one was counted under another id. */
-static int count(struct check *c, const struct trust_scheme_row *row, struct tally *t)
+static int count(struct check *c, const struct trust_scheme_row *row, bool standard, struct tally *t)
 {
     struct str core = trust_key_core(row, c->key, c->key_n);
     unsigned char *hash = t->seen[t->seen_n];
@@ -97,25 +91,26 @@ static int count(struct check *c, const struct trust_scheme_row *row, struct tal
             return 0;
     t->seen_n++;
     t->of[row->family]++;
+    t->standard += standard;
     return 0;
 }
 
 static int count_all(struct check *c, bool old_too, struct tally *t)
 {
-    yyjson_arr_iter it = yyjson_arr_iter_with(c->role->keyids);
-    yyjson_val *id, *key;
+    size_t n = tuf_role_key_count(c->role), standard = yyjson_arr_size(c->role->place[TUF_STANDARD].keyids);
     int rc = 0;
-    while (rc == 0 && t->seen_n < TUF_ROLE_KEYS_MAX && (id = yyjson_arr_iter_next(&it)) != NULL) {
-        const struct trust_scheme_row *row = scheme_of(c, trust_text_of(id), &key);
-        if (row != NULL && (old_too || !row->old) && signed_by(c, trust_text_of(id), row, key))
-            rc = count(c, row, t);
+    for (size_t i = 0; rc == 0 && t->seen_n < TUF_ROLE_KEYS_MAX && i < n; i++) {
+        struct tuf_key key;
+        if (tuf_role_key_at(c->role, i, &key) && key.scheme != NULL && (old_too || !key.scheme->old) &&
+            signed_by(c, &key))
+            rc = count(c, key.scheme, i < standard, t);
     }
     return rc;
 }
 
 static bool is_enough(const struct tally *t, const struct tuf_role *role, bool both)
 {
-    if (t->of[TRUST_POST_QUANTUM] + t->of[TRUST_CLASSICAL] < role->threshold)
+    if (t->standard < role->threshold)
         return false;
     for (int f = 0; both && f < TRUST_FAMILIES; f++)
         if (t->of[f] < role->counts.need[f])
@@ -126,13 +121,12 @@ static bool is_enough(const struct tally *t, const struct tuf_role *role, bool b
 static int too_few(const struct check *c, const struct tally *t, bool both, struct err *e)
 {
     const struct tuf_role *r = c->role;
-    int64_t all = t->of[TRUST_POST_QUANTUM] + t->of[TRUST_CLASSICAL];
     struct shown pq = trust_number(r->counts.need[TRUST_POST_QUANTUM]);
     struct shown classical = trust_number(r->counts.need[TRUST_CLASSICAL]);
     int rc = c->untold != 0 ? ERR_CRYPTO : ERR_MISMATCH;
     return err_set(
         e, rc, "signed by %d of the %s keys that the role %s needs (ML-DSA: %d%s%s, classical: %d%s%s)%s",
-        (int)all, trust_number(r->threshold).z, trust_show(r->name).z, (int)t->of[TRUST_POST_QUANTUM],
+        (int)t->standard, trust_number(r->threshold).z, trust_show(r->name).z, (int)t->of[TRUST_POST_QUANTUM],
         both ? " of " : "", both ? pq.z : "", (int)t->of[TRUST_CLASSICAL], both ? " of " : "",
         both ? classical.z : "", c->untold != 0 ? "; some signatures could not be checked" : "");
 }
@@ -141,7 +135,8 @@ int tuf_verify(const struct tuf_doc *doc, const struct tuf_role *role, const str
                const struct trust_crypto *crypto, struct trust_space *space, struct err *e)
 {
     size_t mark = space_mark(space);
-    struct check c = {.doc = doc, .role = role, .crypto = crypto};
+    const struct tuf_role by = trust_role_under(role, rules);
+    struct check c = {.doc = doc, .role = &by, .crypto = crypto};
     struct tally t = {.seen_n = 0};
     bool both = rules->both_families;
     if (both && (!role->counts.given || role->counts.need[TRUST_POST_QUANTUM] < 1 ||
@@ -150,7 +145,9 @@ int tuf_verify(const struct tuf_doc *doc, const struct tuf_role *role, const str
                        "the role %s does not demand at least one ML-DSA and one classical signature "
                        "(member \"pqota\")",
                        trust_show(role->name).z);
-    int rc = begin(&c, space, e);
+    int rc = doc_check_own(&by, e);
+    if (rc == 0)
+        rc = begin(&c, space, e);
     if (rc == 0) {
         /* One more than can be counted: the last place is where the next one is compared. */
         t.seen = space_take(space, (TUF_ROLE_KEYS_MAX + 1) * sizeof *t.seen);
@@ -171,16 +168,16 @@ int tuf_signers(const struct tuf_doc *doc, const struct tuf_role *role, const st
 {
     size_t mark = space_mark(space), n = 0;
     struct check c = {.doc = doc, .role = role, .crypto = crypto};
-    int rc = begin(&c, space, e);
+    int rc = doc_check_own(role, e);
+    if (rc == 0)
+        rc = begin(&c, space, e);
     if (rc == 0) {
-        yyjson_arr_iter it = yyjson_arr_iter_with(role->keyids);
-        yyjson_val *id, *key;
-        while (n < most && (id = yyjson_arr_iter_next(&it)) != NULL) {
-            const struct trust_scheme_row *row = scheme_of(&c, trust_text_of(id), &key);
-            out[n++] =
-                (struct tuf_signer){.keyid = trust_text_of(id),
-                                    .scheme = row,
-                                    .signed_it = row != NULL && signed_by(&c, trust_text_of(id), row, key)};
+        size_t all = tuf_role_key_count(role);
+        for (; n < most && n < all; n++) {
+            struct tuf_key key;
+            bool there = tuf_role_key_at(role, n, &key);
+            out[n] = (struct tuf_signer){
+                .keyid = key.id, .scheme = key.scheme, .signed_it = there && signed_by(&c, &key)};
         }
         *count_out = n;
     }

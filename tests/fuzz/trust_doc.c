@@ -41,11 +41,11 @@ static void ask_role(const struct tuf_doc *doc, const struct tuf_role *role, str
     for (int both = 0; both < 2; both++) {
         struct tuf_rules rules = {.both_families = both != 0};
         int rc = tuf_verify(doc, role, &rules, &crypto, space, NULL);
-        if (rc != 0 && rc != ERR_MISMATCH && rc != ERR_NOMEM)
+        if (rc != 0 && rc != ERR_MISMATCH && rc != ERR_NOMEM && (rc != ERR_INVALID || both == 0))
             abort();
     }
     if (tuf_signers(doc, role, &crypto, space, signers, TUF_ROLE_KEYS_MAX, &n, NULL) == 0 &&
-        n != yyjson_arr_size(role->keyids))
+        n != tuf_role_key_count(role))
         abort();
     if (!tuf_same_keys(role, role) || role->threshold < 1 || space_mark(space) != mark)
         abort();
@@ -80,7 +80,7 @@ static void ask_targets(const struct tuf_doc *doc, struct trust_space *space)
         struct tuf_delegation d, again;
         bool fits;
         if (tuf_delegation_at(doc, i, &d, NULL) != 0 ||
-            tuf_delegation_find(doc, d.role.name, &again, NULL) != 0 || again.role.keyids != d.role.keyids)
+            tuf_delegation_find(doc, d.role.name, &again, NULL) != 0 || !tuf_same_keys(&again.role, &d.role))
             abort();
         if (tuf_delegation_fits(&d, STR("a/b"), &crypto, &fits, NULL) != 0)
             abort();
