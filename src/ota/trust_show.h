@@ -46,8 +46,8 @@ int ota_trust_show(struct ota *ota, struct db *db, struct arena *a, struct trust
 int ota_trust_sequences(struct db *db, struct arena *a, int64_t release, struct release *out,
                         int64_t **sequences, struct err *e) MUST_CHECK;
 
-/* An uploaded file under the name that the image repository has for it. model NULL: an operator asks, who sees
-   drafts too; else a device's. ERR_NOT_FOUND. */
+/* An uploaded file under the name that the image repository has for it. model NULL: an operator asks, who
+   sees drafts too; else a device's. ERR_NOT_FOUND. */
 int ota_trust_target(struct db *db, struct arena *a, const struct str path[4], const char *model,
                      struct release *out, struct err *e) MUST_CHECK;
 
