@@ -20,6 +20,7 @@ sys.path.insert(0, str(TREE / "tests" / "lib"))
 
 from harness import RELEASE, Agent, Server, environment, program, wait_for  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
+from vendor import Vendor  # noqa: E402
 
 PLACE = TREE / "build" / "demo"
 POLL_SECONDS = 3600  # so what comes sooner was pushed
@@ -65,9 +66,14 @@ def at():
 
 def make_server():
     title("1. A server of your own")
-    server = Server(PLACE, {"devices.poll_seconds": POLL_SECONDS}, build=RELEASE)
+    server = Server(
+        PLACE, {"devices.poll_seconds": POLL_SECONDS, "trust.insecure_unsigned": "no"}, build=RELEASE
+    )
     say("pqota init made three authorities (server, devices, operators), a server certificate, the first")
     say(f"operator's credential, a database and a configuration in {server.dir.relative_to(TREE)}")
+    vendor = Vendor(server)
+    say("pqota trust init made the vendor's keys, three root holders and one who signs releases, each an")
+    say("ML-DSA-87 and an Ed25519 key, encrypted with scrypt; the server can do without all of them")
     broker = Mosquitto(server, PLACE)
     server.set("mqtt.enabled", "yes")
     server.set("mqtt.broker", broker.broker)
@@ -108,10 +114,10 @@ def make_server():
         lambda: server.api("GET", "/api/status").json()["mqtt"]["broker"] == "up", 20, "the broker is up"
     )
     say(f"pqota mosquitto-conf set up a broker: mosquitto on {broker.broker}, with the same algorithms")
-    return server, broker
+    return server, vendor, broker
 
 
-def publish(server, model, step):
+def publish(server, vendor, model, step):
     name, what, versions = model
     version, path = versions[step]
     began = time.monotonic()
@@ -127,15 +133,29 @@ def publish(server, model, step):
         name,
         "--notes",
         f"{what}, {pathlib.Path(path).parent.name}",
+        "--sign-with",
+        vendor.key("targets"),
+        "--passphrase-file",
+        vendor.passphrase,
     )
     size = pathlib.Path(path).stat().st_size
     say(
         f"{name} {version}: {what}, {size / 1024:.0f} KiB, "
-        f"published in {(time.monotonic() - began) * 1000:.0f} ms"
+        f"signed and published in {(time.monotonic() - began) * 1000:.0f} ms"
     )
 
 
-def make_device(server, broker, name, model, healthy):
+def show_refusal(server):
+    """What an upload is that nobody signed."""
+    path = GATEWAY[2][1][1]
+    server.curl("/api/firmware/gateway/0-backdoor/u-boot.bin", "-T", path)
+    done = server.pqota("deploy", "gateway@0-backdoor", "--model", "gateway", check=None)
+    assert done.code != 0, done
+    say("an upload that nobody signed is a draft, which cannot be deployed:")
+    say(paint("2", done.err.strip()))
+
+
+def make_device(server, vendor, broker, name, model, healthy):
     model_name, _, versions = model
     agent = Agent(
         server,
@@ -146,6 +166,9 @@ def make_device(server, broker, name, model, healthy):
         settings={
             "agent.broker": broker.broker,
             "agent.poll_seconds": POLL_SECONDS,
+            "agent.model": model_name,
+            "trust.image_root": str(vendor.dir / "device" / "image.root.json"),
+            "trust.director_root": str(vendor.dir / "device" / "director.root.json"),
             "installer.health_command": str(PLACE / "devices" / name / "self-test"),
             "installer.health_seconds": "10",
             "installer.confirm_seconds": "20",
@@ -231,11 +254,14 @@ def follow(server, want):
 
 
 def table(server):
-    title("6. Where the fleet stands")
+    title("6. Who vouched for it (pqota trust show)")
+    for line in server.pqota("trust", "show").out.splitlines():
+        say(line)
+    title("7. Where the fleet stands")
     done = server.pqota("device", "list")
     for line in done.out.splitlines():
         say(line)
-    title("7. What gateway-2 told on its way (pqota device history gateway-2)")
+    title("8. What gateway-2 told on its way (pqota device history gateway-2)")
     for line in server.pqota("device", "history", "gateway-2").out.splitlines():
         say(line)
 
@@ -263,6 +289,7 @@ def tell_next(server, broker):
         "firmware list",
         "events --limit 10",
         "token new --model gateway",
+        "trust show",
     ]:
         say(f"{enter}env PQOTA_PROFILE={profile} {pqota} {args}")
     say(f"{enter}curl --cacert {server.roots.relative_to(TREE)} {server.url}/healthz")
@@ -280,19 +307,21 @@ def main():
     print(paint("1", "pqota: post-quantum updates, from publisher to device"))
     server, broker, agents = None, None, []
     try:
-        server, broker = make_server()
+        server, vendor, broker = make_server()
         title("2. Firmware, as it left the factory")
         for model in (GATEWAY, SENSOR):
-            publish(server, model, 0)
+            publish(server, vendor, model, 0)
+        show_refusal(server)
         title("3. Three devices of two models")
-        agents = [make_device(server, broker, *row) for row in DEVICES]
+        agents = [make_device(server, vendor, broker, *row) for row in DEVICES]
         start(agents)
         title("4. New firmware for everybody")
         for model in (GATEWAY, SENSOR):
-            publish(server, model, 1)
+            publish(server, vendor, model, 1)
         deployments = [deploy(server, model) for model in (GATEWAY, SENSOR)]
-        say("deployed; the broker tells the devices, each fetches over mutual TLS, checks size and hash,")
-        say("writes the other slot, switches, and tests itself (gateway-2 will not like what it finds)")
+        say("deployed; the broker tells the devices, each demands the director's and vendor's signatures")
+        say("(TUF, ML-DSA and Ed25519), fetches over mutual TLS, checks size and hash, writes the other slot,")
+        say("switches, and tests itself (gateway-2 will not like what it finds)")
         follow(server, len(DEVICES))
         wait_for(
             lambda: server.api("GET", "/api/devices/gateway-2").json()["version"] == GATEWAY[2][0][0],

@@ -59,8 +59,8 @@ static int find_file(struct db *db, struct arena *a, enum repository r, const ch
 int ota_trust_file(struct db *db, struct arena *a, enum repository r, struct str name, int64_t most,
                    struct metadata *out, struct err *e)
 {
-    const char *role;
-    int64_t version;
+    const char *role = "";
+    int64_t version = 0;
     struct metadata m;
     int rc = read_name(name, a, &role, &version, e);
     /* The director's other files are each device's own, and its unversioned ones do not exist. */
