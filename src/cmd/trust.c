@@ -74,13 +74,15 @@ static const struct line_sub subs[] = {
     {"show", "[FILE]", 0, 1, LINE_SERVER | LINE_JSON, show_options, trust_verb_show,
      "show who signed what, who has to, and until when",
      "FILE is a signing request or a metadata file; that needs no server. Without it the server is asked."},
-    {"rotate", "ROLE", 1, 1, LINE_SERVER, rotate_options, trust_verb_rotate,
-     "prepare a request that gives a role other keys",
-     "ROLE is root, targets, timestamp, snapshot, director, manifest (the vendor's key for microcontrollers) "
-     "or\n"
-     "manifest-online (the server's). Keys that are neither kept nor given are replaced by new ones, which "
-     "are\n"
-     "written to files. The request is signed like any other: a root by its old and its new holders."},
+    {"rotate", "ROLE...", 1, LINE_OPERANDS_MAX, LINE_SERVER, rotate_options, trust_verb_rotate,
+     "prepare a request that gives roles other keys",
+     "ROLE is root, targets, timestamp, snapshot, director, manifest (the vendor's key for "
+     "microcontrollers),\n"
+     "manifest-online (the server's), or online for all four that the server holds. Keys that are neither "
+     "kept nor\n"
+     "given are replaced by new ones, which are written to files. The request is signed like any other: a "
+     "root by its\n"
+     "old and its new holders."},
     {"renew", "", 0, 0, LINE_SERVER, renew_options, trust_verb_renew,
      "prepare a request that gives everything signed offline a new life", NULL},
     {"upload", "FILE", 1, 1, LINE_SERVER | LINE_JSON, NULL, trust_verb_upload,

@@ -25,7 +25,8 @@ struct scene {
     struct device device;
     struct release release; /* the one that was decided on, with its files */
     struct director_decision decision;
-    struct director_row row; /* signed last */
+    struct director_row row;  /* signed last */
+    struct trust_named named; /* the keys that the root in force names */
     struct director_order order;
 };
 
@@ -131,10 +132,32 @@ static int read_scene(struct scene *s, const char *device_id, struct err *e)
         rc = store_restored_at(s->db, &s->unsure, e);
     if (rc == 0 && s->unsure != 0)
         s->unsure += DIRECTOR_AHEAD_S;
+    if (rc == 0)
+        rc = trust_named_read(s->ota, s->db, s->arena, &s->named, e);
     return rc == 0 ? store_director_get(s->db, s->arena, s->kind, s->device.pk, &s->row, e) : rc;
 }
 
 /* --- does what there is say that ------------------------------------------------------------------------ */
+
+/* Whom devices would believe; NULL: nobody here. */
+static const struct sign_keys *signer(const struct scene *s, const struct trust_keys *keys)
+{
+    enum trust_online role = director_role(s->kind);
+    const struct sign_keys *own = trust_keys_of(keys, role);
+    return trust_named_all(&s->named, role, own) ? own : NULL;
+}
+
+static int no_signer(const struct scene *s, const struct trust_keys *keys, struct err *e)
+{
+    enum trust_online role = director_role(s->kind);
+    if (trust_keys_of(keys, role) == NULL)
+        return err_set(e, ERR_NOT_FOUND, "this server signs nothing for devices: it has no [trust] %s_key",
+                       trust_online_word(role));
+    return err_set(e, ERR_BUSY,
+                   "the director's root in force, version %" PRId64 ", does not name this server's [trust] "
+                   "%s_key: nothing is signed with it until a root that does is uploaded",
+                   s->named.root, trust_online_word(role));
+}
 
 /* Old enough to be made anew? A server that has lost its key hands out what it has to the end. */
 static bool lives(const struct scene *s, const struct trust_keys *keys, const struct sign_keys *role)
@@ -149,12 +172,13 @@ static bool lives(const struct scene *s, const struct trust_keys *keys, const st
 /* Signed now, at its version and with its end, it would be the same bytes by the same keys. */
 static int is_fresh(struct scene *s, const struct trust_keys *keys, bool *out, struct err *e)
 {
-    const struct sign_keys *role = trust_keys_of(keys, director_role(s->kind));
+    const struct sign_keys *role = signer(s, keys);
     const struct director_row *row = &s->row;
     struct manifest_draft draft;
     *out = false;
     if (row->version == 0 || row->version <= s->unsure || !lives(s, keys, role) ||
-        (role != NULL && !director_signed_by(row->signatures, role)))
+        (role != NULL && !director_signed_by(row->signatures, role)) ||
+        !director_signed_by_named(s->kind, row->signatures, &s->named))
         return 0;
     int rc = director_draft(s->kind, &s->order, row->version, row->expires_at / 1000, s->arena, &draft, e);
     if (rc == 0)
@@ -203,14 +227,12 @@ static int look(struct scene *s, bool writing, struct director_work *w, struct e
     int rc = read_scene(s, w->device, e);
     if (rc != 0)
         return rc;
-    enum trust_online role = director_role(s->kind);
     if (keys != NULL)
         rc = is_fresh(s, keys, &fresh, e);
     if (rc != 0 || fresh)
         return rc != 0 ? rc : serve(s, w, e);
-    if (trust_keys_of(keys, role) == NULL)
-        return err_set(e, ERR_NOT_FOUND, "this server signs nothing for devices: it has no [trust] %s_key",
-                       trust_online_word(role));
+    if (signer(s, keys) == NULL)
+        return no_signer(s, keys, e);
     return writing ? prepare(s, keys, w, e) : DIRECTOR_UPGRADE;
 }
 
@@ -252,7 +274,8 @@ static int store(struct scene *s, struct director_work *w, struct err *e)
     if (rc != 0)
         return rc;
     if (s->device.pk != w->device_pk || s->row.version >= w->version ||
-        !str_eq(now.payload, w->draft.payload))
+        !str_eq(now.payload, w->draft.payload) ||
+        !director_signed_by_named(s->kind, w->signatures, &s->named))
         return err_set(e, ERR_BUSY, "what device \"%s\" should run has changed just now", w->device);
     s->row = (struct director_row){
         .version = w->version,

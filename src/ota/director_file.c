@@ -89,6 +89,16 @@ bool director_signed_by(struct str signatures, const struct sign_keys *keys)
     return signatures.n == 0;
 }
 
+bool director_signed_by_named(enum director_kind kind, struct str signatures, const struct trust_named *named)
+{
+    char keyid[SHA256_HEX_SIZE];
+    struct str sig;
+    while (signatures.n > 0)
+        if (!unpack(&signatures, keyid, &sig) || !trust_named_has(named, director_role(kind), keyid))
+            return false;
+    return true;
+}
+
 static int check_keys(enum director_kind kind, const struct sign_keys *keys, struct err *e)
 {
     if (kind == DIRECTOR_MANIFEST && (keys->count != 1 || keys->key[0].scheme->scheme != TRUST_ML_DSA_44))

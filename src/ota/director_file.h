@@ -6,7 +6,7 @@
 #define PQOTA_OTA_DIRECTOR_FILE_H
 
 #include "keys/keys.h"
-#include "ota/trust.h"
+#include "ota/trust_named.h"
 #include "store/director.h"
 #include "trust/manifest_make.h"
 
@@ -30,6 +30,9 @@ int director_signatures(enum director_kind kind, const struct sign_keys *keys, s
                         struct arena *a, struct str *out, struct err *e) MUST_CHECK;
 /* They are by exactly these keys. */
 bool director_signed_by(struct str signatures, const struct sign_keys *keys);
+/* They are by keys that the root named. */
+bool director_signed_by_named(enum director_kind kind, struct str signatures,
+                              const struct trust_named *named);
 /* The file. ERR_CORRUPT: the signatures are not what was stored. */
 int director_file(enum director_kind kind, struct str body, struct str signatures, struct arena *a,
                   struct str *out, struct err *e) MUST_CHECK;

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "ota/ota.h"
+#include "ota/trust_named.h"
 #include "ota/trust_view.h"
 
 #define KEYS_BYTES (1u << 18) /* of the public halves of one generation */
@@ -23,6 +24,7 @@ struct trust {
     atomic_bool insecure_unsigned;
     _Atomic uint64_t counted[TRUST_ONLINE];
     struct trust_view view;
+    struct trust_named_kept named;
 };
 
 const char *trust_online_word(enum trust_online role)
@@ -48,6 +50,12 @@ int trust_new(struct trust **out, struct err *e)
         free(t);
         return err_set(e, ERR_NOMEM, "no memory for the state of update metadata");
     }
+    if (trust_named_init(&t->named) != 0) {
+        trust_view_fini(&t->view);
+        pthread_mutex_destroy(&t->lock);
+        free(t);
+        return err_set(e, ERR_NOMEM, "no memory for the keys that the director's root names");
+    }
     *out = t;
     return 0;
 }
@@ -57,6 +65,7 @@ void trust_free(struct trust *t)
     if (t == NULL)
         return;
     trust_keys_unref(t->keys);
+    trust_named_fini(&t->named);
     trust_view_fini(&t->view);
     pthread_mutex_destroy(&t->lock);
     free(t);
@@ -65,6 +74,11 @@ void trust_free(struct trust *t)
 struct trust_view *trust_view_of(const struct ota *ota)
 {
     return &ota->trust->view;
+}
+
+struct trust_named_kept *trust_named_of(const struct ota *ota)
+{
+    return &ota->trust->named;
 }
 
 /* --- loading -------------------------------------------------------------------------------------------- */

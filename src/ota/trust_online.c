@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "ota/trust_named.h"
 #include "ota/trust_view.h"
 #include "store/db.h"
 
@@ -154,6 +155,8 @@ static int look(struct ota *ota, struct db *db, struct online_work *w, struct er
 {
     int64_t now = clock_unix_ms(ota->clock);
     int rc = note(ota, db, w, now, e);
+    if (rc == 0)
+        rc = trust_named_warn(ota, db, &w->arena, e);
     if (rc == 0)
         rc = online_read(db, &w->arena, &w->set, e);
     if (rc != 0 || w->set.root.version == 0 || w->set.count == 0)
