@@ -145,6 +145,27 @@ def test_without_roots_it_does_not_start(server, make_agent):
         assert "pqota trust init wrote under trust/device" in done.err, done
 
 
+def test_a_device_that_does_not_know_its_model(server, make_agent, front):
+    """Enrolled by an agent that did not keep what the server said."""
+    agent = trusting(make_agent, server, front)
+    assert (agent.state / "model").read_text() == "gw"
+    (agent.state / "model").unlink()
+    assert "set [agent] model" in agent.once(check=1).err
+    agent.conf.write_text(agent.conf.read_text().replace("[agent]\n", "[agent]\nmodel = gw\n"))
+    install(agent, front, "1.0", OLD)
+
+
+def test_another_model_s_software(server, make_agent):
+    front = Front(server, models=("gw", "pump"))
+    agent = trusting(make_agent, server, front)
+    install(agent, front, "1.0", OLD)
+    front.deploy("2.0", NEW)
+    path = front.sign("2.0", NEW, model="pump")
+    front.direct(path, front.entry(path, "pump"))
+    refused(agent, "pump/fw/2.0/firmware.bin is for model pump, this device is a gw")
+    front.close()
+
+
 def test_a_root_that_is_none(server, make_agent, front):
     agent = trusting(make_agent, server, front)
     root = server.folder / "director.root.json"

@@ -1,5 +1,6 @@
-"""A server in front of the real one whose /tuf/ comes from two simulated repositories, with all of their keys:
-what a vendor, a director, or a thief of some of the keys would put there. The rest is the real server's."""
+"""A server in front of the real one whose /tuf/ comes from two simulated repositories, with all of
+their keys: what a vendor, a director, or a thief of some of the keys would put there. The rest is the real server's.
+"""
 
 import hashlib
 import threading
@@ -7,7 +8,7 @@ import types
 
 import tufrepo
 import tufserver
-from harness import Agent, Credential
+from harness import Credential
 from relay import Relay
 
 
@@ -27,9 +28,14 @@ class Front(Relay):
                 return self._metadata(handler, repo, handler.path[len(prefix) :])
         return super()._handle(handler)
 
-    def _metadata(self, handler, repo, name):
-        for method in ("begin", "send", "reply"):  # what tricks call
+    @staticmethod
+    def _lend(handler):
+        """What tricks call."""
+        for method in ("begin", "send", "reply"):
             setattr(handler, method, types.MethodType(getattr(tufserver.Handler, method), handler))
+
+    def _metadata(self, handler, repo, name):
+        self._lend(handler)
         repo.requests.append(name)
         held, trick = repo.files.get(name), repo.tricks.get(name)
         if trick is not None:
@@ -89,6 +95,3 @@ def trusting(make_agent, server, front, settings=None, **kw):
     front.who = Credential(agent.state / "device.crt", agent.state / "device.key")
     agent.conf.write_text(agent.conf.read_text().replace(server.url, front.url))
     return agent
-
-
-__all__ = ["Agent", "Front", "bytes_of", "trusting"]
