@@ -9,6 +9,7 @@
 #include "cmd/trust.h"
 
 #define KEYID_SHOWN 16
+#define KEYID_IN_TABLE 8 /* what `rotate --keep` takes */
 
 /* --- a file ------------------------------------------------------------------------------------------- */
 
@@ -146,10 +147,15 @@ static const struct grid_column columns[] = {
     {"ML-DSA", GRID_RIGHT},    {"CLASSICAL", GRID_RIGHT}, {"SIGNED BY", GRID_LEFT},
 };
 
-/* How many of the signers have a scheme of that family. */
-static int64_t signed_in(yyjson_val *signers, enum trust_family family)
+/* "2 of 2": how many of the signers have a scheme of that family. The server does not say who signed when it
+   has too many roles to look at each. */
+static void cell_signed(struct grid *t, yyjson_val *signers, enum trust_family family, int64_t need)
 {
     int64_t n = 0;
+    if (!yyjson_is_arr(signers)) {
+        grid_cellf(t, "? of %lld", (long long)need);
+        return;
+    }
     size_t i, max;
     yyjson_val *v;
     yyjson_arr_foreach(signers, i, max, v)
@@ -157,7 +163,7 @@ static int64_t signed_in(yyjson_val *signers, enum trust_family family)
         bool pq = operate_str(v, "scheme").n > 7 && memcmp(operate_str(v, "scheme").p, "ml-dsa-", 7) == 0;
         n += pq == (family == TRUST_POST_QUANTUM);
     }
-    return n;
+    grid_cellf(t, "%lld of %lld", (long long)n, (long long)need);
 }
 
 static void add_role(struct operate *op, struct grid *t, const char *repository, yyjson_val *role)
@@ -168,7 +174,7 @@ static void add_role(struct operate *op, struct grid *t, const char *repository,
     yyjson_arr_foreach(signers, i, max, v)
     {
         struct str id = operate_str(v, "keyid");
-        id.n = id.n < KEYID_SHOWN ? id.n : KEYID_SHOWN;
+        id.n = id.n < KEYID_IN_TABLE ? id.n : KEYID_IN_TABLE;
         const char *more =
             arena_printf(&op->arena, "%s%s" STR_FMT, ids, *ids != '\0' ? ", " : "", STR_ARG(id));
         ids = more != NULL ? more : ids;
@@ -177,10 +183,8 @@ static void add_role(struct operate *op, struct grid *t, const char *repository,
     grid_cell(t, operate_str(role, "role"));
     grid_cellf(t, "%lld", (long long)operate_int(role, "version"));
     grid_cell_z(t, operate_ago(op, role, "expires"));
-    grid_cellf(t, "%lld of %lld", (long long)signed_in(signers, TRUST_POST_QUANTUM),
-               (long long)operate_int(role, "ml_dsa"));
-    grid_cellf(t, "%lld of %lld", (long long)signed_in(signers, TRUST_CLASSICAL),
-               (long long)operate_int(role, "classical"));
+    cell_signed(t, signers, TRUST_POST_QUANTUM, operate_int(role, "ml_dsa"));
+    cell_signed(t, signers, TRUST_CLASSICAL, operate_int(role, "classical"));
     grid_cell_z(t, ids);
 }
 

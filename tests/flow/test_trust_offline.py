@@ -106,7 +106,7 @@ def ml_dsa_holds(folder, key, body, signature):
     return run([*argv, "-in", folder / "tbs", "-sigfile", folder / "sig"]).code == 0
 
 
-# --- init -----------------------------------------------------------------------------------------------------
+# --- init --------------------------------------------------------------------------------------------------
 
 
 def test_what_init_makes(vendor):
@@ -225,7 +225,7 @@ def test_operator_is_told(tmp_path, make_server):
         assert told.read_bytes() == (server.dir / "trust" / "device" / f"{name}.root.json").read_bytes()
 
 
-# --- sign -----------------------------------------------------------------------------------------------------
+# --- sign --------------------------------------------------------------------------------------------------
 
 
 def test_sign_a_release(vendor, tmp_path):
@@ -369,7 +369,7 @@ def test_entries_for_microcontrollers(vendor, tmp_path):
     assert "missing" not in pqota("show", path).out and len(load(path)["entries"]) == 1
 
 
-# --- what a person is shown -----------------------------------------------------------------------------------
+# --- what a person is shown --------------------------------------------------------------------------------
 
 
 def test_nothing_changes_unseen(vendor, tmp_path):
