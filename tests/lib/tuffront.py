@@ -1,5 +1,6 @@
 """A server in front of the real one whose /tuf/ comes from two simulated repositories, with all
-of their keys: what a vendor, a director, or a thief of some of the keys would put there. The rest is the real server's."""
+of their keys: what a vendor, a director, or a thief of some of the keys would put there.
+The rest is the real server's."""
 
 import hashlib
 import threading
