@@ -43,7 +43,7 @@ struct trust_accept {
     struct arena arena;
     void *memory; /* of space */
     struct trust_space space;
-    bool first; /* read from this machine's files: an old root may have expired, others follow on it */
+    bool first; /* read from this machine's files */
 
     struct trust_request request;
     struct online_set was, set; /* in force; and with what the file brings. Those needed have bodies. */

@@ -78,8 +78,8 @@ static int check_version(struct trust_accept *t, const struct accept_doc *d, str
     if (d->doc.version != next)
         return err_set(e, ERR_CONFLICT, "the next version is %lld: prepare and sign it again",
                        (long long)next);
-    bool may_be_over = t->first && d->type == TUF_ROOT;
-    if (!may_be_over && d->doc.expires_s <= clock_unix_ms(t->ota->clock) / 1000)
+    /* The first ones may be older than this server: others can follow on them. */
+    if (!t->first && d->doc.expires_s <= clock_unix_ms(t->ota->clock) / 1000)
         return err_set(e, ERR_INVALID, "it has expired already: prepare and sign it again");
     size_t most = d->type == TUF_ROOT ? ACCEPT_ROOT_MAX : ACCEPT_TARGETS_MAX;
     if (d->doc.text.n > most)

@@ -1,7 +1,9 @@
 #include "ota/trust_online.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "ota/trust_named.h"
 #include "ota/trust_view.h"
@@ -12,6 +14,11 @@
 static bool is_online(const char *role)
 {
     return strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
+}
+
+static bool is_delegated(const struct trust_row *r)
+{
+    return strncmp(r->role, "model-", 6) == 0;
 }
 
 /* --- what is in force ----------------------------------------------------------------------------------- */
@@ -118,6 +125,38 @@ static bool is_late(const struct trust_row *r, int64_t now_ms)
     return (r->expires_ms - now_ms) * 4 < r->expires_ms - r->since_ms;
 }
 
+static bool is_delegated_by(const struct tuf_doc *targets, const char *role)
+{
+    struct tuf_delegation found;
+    return tuf_delegation_find(targets, str_of(role), &found, NULL) == 0;
+}
+
+/* Snapshots go on naming roles that the targets metadata delegate to no more; how long those are good does
+   not matter. Looked at when one of them ends. */
+static int drop_undelegated(struct db *db, struct trust_row *rows, size_t *count, struct err *e)
+{
+    auto_arena struct arena a;
+    auto_free void *memory = malloc(TRUST_SPACE_BYTES);
+    struct trust_space space;
+    struct metadata m;
+    struct tuf_doc targets;
+    arena_init(&a, WORK_BYTES);
+    if (memory == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to look at the delegations");
+    space_init(&space, memory, TRUST_SPACE_BYTES);
+    int rc = store_metadata_current(db, &a, REPOSITORY_IMAGE, "targets", true, &m, e);
+    if (rc != 0 || m.version == 0)
+        return rc;
+    rc = tuf_doc_read(m.body, TUF_TARGETS, &space, &targets, e);
+    size_t kept = 0;
+    for (size_t i = 0; rc == 0 && i < *count; i++)
+        if (!is_delegated(&rows[i]) || is_delegated_by(&targets, rows[i].role))
+            rows[kept++] = rows[i];
+    if (rc == 0)
+        *count = kept;
+    return rc;
+}
+
 static int note(struct ota *ota, struct db *db, struct online_work *w, int64_t now_ms, struct err *e)
 {
     struct trust_view *v = trust_view_of(ota);
@@ -134,8 +173,13 @@ static int note(struct ota *ota, struct db *db, struct online_work *w, int64_t n
         for (size_t i = 0; i < count; i++)
             rows[n++] = row_of(&list[i]);
     }
+    bool late = false, delegated = false;
+    for (size_t i = 0; i < n; i++)
+        delegated = delegated || (is_delegated(&rows[i]) && is_late(&rows[i], now_ms));
+    int rc = delegated ? drop_undelegated(db, rows, &n, e) : 0;
+    if (rc != 0)
+        return rc;
     trust_view_set(v, rows, n);
-    bool late = false;
     for (size_t i = 0; i < n; i++)
         late = late || is_late(&rows[i], now_ms);
     if (late && trust_view_may_warn(v, now_ms))

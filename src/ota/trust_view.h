@@ -8,11 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRUST_VIEW_MAX 64       /* roles that are kept: those that end first */
-#define TRUST_LOOK_MS 60000     /* between two looks */
-#define TRUST_RETRY_MS 60000    /* after a look that failed */
-#define TRUST_WARN_MS 86400000  /* between two warnings of the same */
-#define TRUST_VIEW_ROLE_SIZE 72 /* of a role's name, cut */
+#define TRUST_VIEW_MAX 64        /* roles that are kept: those that end first */
+#define TRUST_LOOK_MS 60000      /* between two looks */
+#define TRUST_RETRY_MS 60000     /* after a look that failed */
+#define TRUST_WARN_MS 86400000   /* between two warnings of the same */
+#define TRUST_VIEW_ROLE_SIZE 136 /* bytes of a role's name, with the NUL */
 
 struct ota;
 

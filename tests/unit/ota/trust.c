@@ -103,6 +103,45 @@ static void test_when_to_look(void **state)
     assert_true(trust_view_may_warn(v, f->now_ms + 24 * HOUR_MS));
 }
 
+static bool is_shown(struct fixture *f, const char *role)
+{
+    struct trust_row rows[TRUST_VIEW_MAX];
+    size_t n = trust_view_get(trust_view_of(&f->ota), rows);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].role, role) == 0)
+            return true;
+    return false;
+}
+
+/* A role that is delegated to no more stays in snapshots, and nobody has to sign it again. */
+static void test_what_is_not_delegated_may_end(void **state)
+{
+    struct fixture *f = *state;
+    const struct sign_keys *keys = &vendor_of(f)->keys[VENDOR_TARGETS];
+    const struct make_key pair[] = {{keys->key[0].keyid, keys->key[0].scheme, keys->key[0].public_text},
+                                    {keys->key[1].keyid, keys->key[1].scheme, keys->key[1].public_text}};
+    const struct make_role role = {.keys = pair, .key_count = 2, .threshold = 1};
+    vendor_import(f);
+    vendor_renew(f);
+    yyjson_mut_doc *body = vendor_targets(f, 2);
+    assert_ok(make_delegation(body, STR("x"), &role, &f->e), f->e);
+    assert_ok(make_delegation(body, STR("y"), &role, &f->e), f->e);
+    assert_ok(vendor_upload(f, vendor_sign(f, "targets", body, VENDOR_TARGETS)), f->e);
+    assert_ok(vendor_upload(f, vendor_sign(f, "model-x", vendor_targets(f, 1), VENDOR_TARGETS)), f->e);
+    assert_ok(vendor_upload(f, vendor_sign(f, "model-y", vendor_targets(f, 1), VENDOR_TARGETS)), f->e);
+    body = vendor_targets(f, 3);
+    assert_ok(make_delegation(body, STR("y"), &role, &f->e), f->e);
+    assert_ok(vendor_upload(f, vendor_sign(f, "targets", body, VENDOR_TARGETS)), f->e);
+    f->now_ms += 61 * 24 * HOUR_MS; /* of 90 */
+    assert_true(vendor_renew(f));
+    assert_true(is_shown(f, "model-y"));
+    assert_false(is_shown(f, "model-x"));
+    struct metadata m;
+    assert_ok(store_metadata_current(f->reader, &f->arena, REPOSITORY_IMAGE, "snapshot", true, &m, &f->e),
+              f->e);
+    assert_non_null(strstr(m.body.p, "model-x.json"));
+}
+
 static void test_nothing_half_done_when_another_was_faster(void **state)
 {
     struct fixture *f = *state;
@@ -271,6 +310,7 @@ int main(void)
         TEST(test_renewed_when_a_third_is_left),
         TEST(test_versions_rise_when_the_clock_does_not),
         TEST(test_when_to_look),
+        TEST(test_what_is_not_delegated_may_end),
         TEST(test_nothing_half_done_when_another_was_faster),
         TEST(test_a_draft_becomes_a_release),
         TEST(test_a_draft_is_deleted),
