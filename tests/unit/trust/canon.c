@@ -105,6 +105,12 @@ static void test_depth(void **state)
         space_init(&space, memory, sizeof memory);
         assert_int_equal(canon_check(yyjson_doc_get_root(doc), &space, &e), ERR_INVALID);
         yyjson_doc_free(doc);
+        char *const edge[] = {good, deep};
+        for (size_t i = 0; i < COUNT(edge); i++) {
+            doc = yyjson_read(edge[i], strlen(edge[i]), 0);
+            assert_int_equal(canon_check(yyjson_doc_get_root(doc), &space, &e), i == 0 ? 0 : ERR_INVALID);
+            yyjson_doc_free(doc);
+        }
         free(good);
         free(deep);
         free(abyss);

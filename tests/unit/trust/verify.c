@@ -269,6 +269,15 @@ static void test_same_key_under_many_ids(void **state)
     assert_true(signers[0].signed_it && signers[1].signed_it && signers[2].signed_it);
     assert_int_equal(verify_by_hand(root2, sigs, &keys_crypto, NULL, NULL, &e), ERR_MISMATCH);
     assert_non_null(strstr(e.text, "signed by 1 of the 2"));
+    struct tuf_doc doc;
+    struct tuf_role role;
+    struct tuf_signer *one = calloc(1, sizeof *one);
+    space_init(&space, memory, sizeof memory);
+    assert_int_equal(tuf_doc_read(str_of(root1), TUF_ROOT, &space, &doc, &e), 0);
+    assert_int_equal(tuf_root_role(&doc, TUF_ROOT, &role, &e), 0);
+    assert_int_equal(tuf_signers(&doc, &role, &keys_crypto, &space, one, 1, &n, &e), 0);
+    assert_true(n == 1 && str_is(one->keyid, "a") && !one->signed_it);
+    free(one);
     free(upper);
     free(sig);
     free(sigs);
@@ -445,7 +454,6 @@ static void test_memory(void **state)
     free(root_text);
 }
 
-/* What python-tuf signed. */
 static void test_known_answers(void **state)
 {
     (void)state;
