@@ -177,7 +177,8 @@ static void tables_are_sound(void **state)
             size_t n = line_options(s, rows);
             assert_true(n < LINE_OPTIONS_MAX);
             assert_true(s->most <= LINE_OPERANDS_MAX && s->least <= s->most);
-            assert_true((s->least > 0) == (*s->operands != '\0'));
+            assert_true((s->most > 0) == (*s->operands != '\0'));
+            assert_true((s->least == 0) == (*s->operands == '\0' || *s->operands == '['));
             for (size_t i = 0; i < n; i++) {
                 assert_non_null(rows[i]->help);
                 assert_true(rows[i]->choices == NULL || rows[i]->value != NULL);
