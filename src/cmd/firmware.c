@@ -233,6 +233,7 @@ static const struct line_option publish_options[] = {
      .repeats = true,
      .value = "KEY",
      .help = "sign and publish at once: a holder's keys, a file or a URI such as pkcs11:"},
+    {.name = "signed", .value = "FILE", .help = "publish with what holders signed already"},
     {.name = "passphrase-file", .value = "FILE", .help = "its first line is the passphrase of the keys"},
     {.name = "output", .value = "FILE", .help = "where the signing request goes (NAME-VERSION.sign.json)"},
     {.name = NULL},

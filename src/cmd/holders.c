@@ -119,3 +119,9 @@ struct make_role holders_role(const char *name, const struct holders *h, int64_t
 {
     return (struct make_role){.name = name, .keys = h->key, .key_count = h->count, .threshold = threshold};
 }
+
+void holders_print_ids(const struct sign_keys *keys, FILE *to)
+{
+    for (size_t i = 0; i < keys->count; i++)
+        fprintf(to, "    %.16s  %s\n", keys->key[i].keyid, keys->key[i].scheme->name);
+}

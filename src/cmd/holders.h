@@ -5,6 +5,8 @@
 #ifndef PQOTA_CMD_HOLDERS_H
 #define PQOTA_CMD_HOLDERS_H
 
+#include <stdio.h>
+
 #include "cmd/passphrase.h"
 #include "keys/keys.h"
 #include "trust/make.h"
@@ -43,5 +45,8 @@ int holders_seal(yyjson_mut_doc *body, const struct holders *const *by, struct a
                  struct err *e) MUST_CHECK;
 /* A role of a body that is being made, with those keys. */
 struct make_role holders_role(const char *name, const struct holders *h, int64_t threshold);
+
+/* The ids of a holder's keys, a line each, by which --keep and `trust show` know them. */
+void holders_print_ids(const struct sign_keys *keys, FILE *to);
 
 #endif

@@ -358,7 +358,12 @@ static void print_next(const struct init *in)
     print_offline(in, "server", "renew the server's certificate, every year", &first);
     print_offline(in, "operator", "make and renew operators' certificates", &first);
     printf("The server itself needs %s/pki/device-ca.key: it issues certificates to devices.\n", in->dir);
-    printf("\nNext:\n  pqota serve -c %s\n", in->config);
+    const char *trust = init_path(in, "trust");
+    bool signing = trust != NULL && file_exists(trust);
+    if (!signing)
+        printf("\nNext, the keys by whose signatures devices know firmware:\n  pqota trust init %s\n",
+               in->dir);
+    printf("\n%s:\n  pqota serve -c %s\n", signing ? "Next" : "then", in->config);
     printf("and then, in another terminal:\n  pqota status --profile %s/operator/profile\n", in->dir);
 }
 

@@ -101,6 +101,8 @@ static int publish_path(struct operate *op, const char *filename, const char *sh
 
 static int check_publish_line(const struct line_args *args, const char *filename)
 {
+    if (line_has(args, "signed") && line_has(args, "sign-with"))
+        return line_wrong(args, "--signed and --sign-with exclude each other");
     if (line_has(args, "notes") && line_has(args, "notes-file"))
         return line_wrong(args, "--notes and --notes-file exclude each other");
     if (!str_is_name(str_of(line_get(args, "name"))))

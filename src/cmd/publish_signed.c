@@ -280,6 +280,21 @@ static int run(struct work *w, yyjson_doc **release)
     return rc == 0 ? ask_again(w, release) : rc;
 }
 
+/* What the holders signed is there already. */
+static int upload_signed(struct work *w, const char *path, yyjson_doc **release)
+{
+    struct operate *op = &w->p.op;
+    auto_json yyjson_doc *answer = NULL;
+    auto_buf struct buf text;
+    buf_init(&text, REQUEST_MAX);
+    int rc = operate_init(op, w->args);
+    if (rc == 0)
+        rc = file_read(path, REQUEST_MAX, &text, &op->err);
+    if (rc == 0)
+        rc = trust_upload(op, buf_str(&text), &answer);
+    return rc == 0 ? ask_again(w, release) : rc;
+}
+
 int publish_signed(struct line_args *args, yyjson_val *draft, const struct publish_file *file,
                    yyjson_doc **release)
 {
@@ -287,7 +302,9 @@ int publish_signed(struct line_args *args, yyjson_val *draft, const struct publi
     int code = read_line(&w);
     if (code != 0)
         return code;
-    code = run(&w, release) == 0 ? CMD_OK : operate_fail(&w.p.op);
+    const char *made = line_get(args, "signed");
+    int rc = made != NULL ? upload_signed(&w, made, release) : run(&w, release);
+    code = rc == 0 ? CMD_OK : operate_fail(&w.p.op);
     yyjson_mut_doc_free(w.targets);
     yyjson_doc_free(w.terms);
     prepare_close(&w.p);

@@ -73,7 +73,9 @@ static const struct line_sub subs[] = {
      "signatures to FILE; several holders sign one after another."},
     {"show", "[FILE]", 0, 1, LINE_SERVER | LINE_JSON, show_options, trust_verb_show,
      "show who signed what, who has to, and until when",
-     "FILE is a signing request or a metadata file; that needs no server. Without it the server is asked."},
+     "FILE is a signing request or a metadata file; that needs no server. Without it the server is asked: "
+     "what\n"
+     "ends first stands first, and what has to be done about it below."},
     {"rotate", "ROLE...", 1, LINE_OPERANDS_MAX, LINE_SERVER, rotate_options, trust_verb_rotate,
      "prepare a request that gives roles other keys",
      "ROLE is root, targets, timestamp, snapshot, director, manifest (the vendor's key for "

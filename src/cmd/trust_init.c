@@ -167,6 +167,36 @@ static int put(struct making *m, const char *name, struct str text)
     return path != NULL ? file_create_atomic(path, text.p, text.n, 0644, &m->err) : no_memory(m);
 }
 
+/* Who is who among key ids, for --keep; nothing in it is secret. */
+static int save_ids(struct making *m)
+{
+    const struct {
+        const char *role;
+        const struct holders *h;
+    } all[] = {{"root", &m->root},
+               {"targets", &m->targets},
+               {"manifest (vendor)", &m->vendor},
+               {"timestamp", &m->online[TIMESTAMP]},
+               {"snapshot", &m->online[SNAPSHOT]},
+               {"director", &m->online[DIRECTOR]},
+               {"manifest (director)", &m->online[MANIFEST]}};
+    auto_free char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    if (to == NULL)
+        return no_memory(m);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        for (size_t n = 0; n < all[i].h->own_count; n++) {
+            const char *file = all[i].h->file[n];
+            fprintf(to, "%s: %s\n", all[i].role,
+                    file != NULL ? file + strlen(m->folder) + 1 : "a key that was there");
+            holders_print_ids(&all[i].h->own[n], to);
+        }
+    if (fclose(to) != 0)
+        return no_memory(m);
+    return put(m, "keys.txt", (struct str){.p = text, .n = size});
+}
+
 static int save_metadata(struct making *m)
 {
     struct str targets = {0};
@@ -187,7 +217,7 @@ static int save_metadata(struct making *m)
     };
     for (size_t i = 0; rc == 0 && i < sizeof files / sizeof files[0]; i++)
         rc = put(m, files[i].name, files[i].text);
-    return rc;
+    return rc == 0 ? save_ids(m) : rc;
 }
 
 /* --- folders ---------------------------------------------------------------------------------------- */
@@ -267,6 +297,7 @@ static void say(const struct making *m)
            "  online/    the server's keys\n"
            "  image/, director/   the first metadata; the server reads them when it starts\n"
            "  device/    what devices must be given\n"
+           "  keys.txt   which ids each key has; no secret: keep a copy\n"
            "\n"
            "Take the keys in %s/offline to where no network is, each holder's to another place,\n"
            "and then delete them here. The server needs none of them.\n"

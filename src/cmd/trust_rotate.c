@@ -329,10 +329,11 @@ static void say_keys(const struct change *c)
     for (size_t i = 0; i < c->next.own_count; i++) {
         if (c->next.file[i] == NULL)
             continue;
-        printf("New key: %s", c->next.file[i]);
+        printf("New key: %s\n", c->next.file[i]);
+        holders_print_ids(&c->next.own[i], stdout);
         if (c->kind->online)
-            printf(", for the server: where [trust] %s_key says (trust/online/%s.key)", setting, setting);
-        printf("\n");
+            printf("    on the server it goes where [trust] %s_key says (trust/online/%s.key)\n", setting,
+                   setting);
     }
 }
 

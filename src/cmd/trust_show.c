@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "cmd/signing.h"
 #include "cmd/text.h"
@@ -166,6 +167,76 @@ static void cell_signed(struct grid *t, yyjson_val *signers, enum trust_family f
     grid_cellf(t, "%lld of %lld", (long long)n, (long long)need);
 }
 
+/* --- what ends, and what to do about it --- */
+
+#define ROWS_MAX 2048
+#define HOUR_MS INT64_C(3600000)
+
+struct row {
+    const char *repository;
+    yyjson_val *role;
+    int64_t end_ms;
+};
+
+static int by_end(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    if (x->end_ms != y->end_ms)
+        return x->end_ms < y->end_ms ? -1 : 1;
+    return strcmp(x->repository, y->repository);
+}
+
+static bool is_online(const struct row *r)
+{
+    struct str role = operate_str(r->role, "role");
+    return str_is(role, "timestamp") || str_is(role, "snapshot");
+}
+
+/* When somebody has to do something: at a third of an offline role's life, as the server's log has it; of
+   the server's own long after it should have done it by itself. */
+static int64_t act_ms(const struct row *r)
+{
+    struct str role = operate_str(r->role, "role");
+    int64_t before = TRUST_TARGETS_DAYS / 3 * 24;
+    if (str_is(role, "root"))
+        before = TRUST_ROOT_DAYS / 3 * 24;
+    else if (str_is(role, "timestamp"))
+        before = 3;
+    else if (str_is(role, "snapshot"))
+        before = 24;
+    return r->end_ms - before * HOUR_MS;
+}
+
+static void advise(const struct operate *op, const struct row *rows, size_t n)
+{
+    bool online = false, offline = false, over = false;
+    int64_t next = INT64_MAX;
+    char when[CLOCK_TEXT_MAX];
+    for (size_t i = 0; i < n; i++) {
+        int64_t at = act_ms(&rows[i]);
+        over = over || rows[i].end_ms <= op->now_ms;
+        if (is_online(&rows[i]))
+            online = online || at <= op->now_ms;
+        else if (at <= op->now_ms)
+            offline = true;
+        else if (at < next)
+            next = at;
+    }
+    if (over)
+        printf("\nEXPIRED: devices install nothing until that is mended; what runs goes on running.\n");
+    if (online)
+        printf("\nThe server should have renewed its snapshot or timestamp by itself: its log says what "
+               "hinders it\n(journalctl -u pqota; lines with trust).\n");
+    if (offline)
+        printf("\nSomething that is signed offline has less than a third of its life left. Next:\n"
+               "  pqota trust renew                                  writes trust-renew.json (--no-root: "
+               "without the roots)\n"
+               "  pqota trust sign trust-renew.json --key KEY        where each key is\n"
+               "  pqota trust upload trust-renew.json\n");
+    if (!over && !online && !offline && n > 0)
+        printf("\nNothing has to be done before %.10s.\n", clock_format(next, when));
+}
+
 static void add_role(struct operate *op, struct grid *t, const char *repository, yyjson_val *role)
 {
     yyjson_val *signers = yyjson_obj_get(role, "signed_by"), *v;
@@ -217,19 +288,30 @@ static int show_server(struct operate *op)
         return operate_print_json(op, doc);
     struct grid t;
     yyjson_val *root = yyjson_doc_get_root(doc);
-    grid_init(&t, &op->arena, columns, sizeof columns / sizeof columns[0]);
+    struct row *rows = arena_array(&op->arena, struct row, ROWS_MAX);
+    size_t n = 0;
+    if (rows == NULL)
+        return err_set(&op->err, ERR_NOMEM, "no memory for the list of roles");
     for (size_t r = 0; r < 2; r++) {
         size_t i, max;
         yyjson_val *role;
         yyjson_arr_foreach(yyjson_obj_get(yyjson_obj_get(root, repositories[r]), "roles"), i, max, role)
         {
-            add_role(op, &t, repositories[r], role);
+            struct row made = {.repository = repositories[r], .role = role};
+            if (n < ROWS_MAX && text_parse_time(operate_str(role, "expires"), &made.end_ms) == 0)
+                rows[n++] = made;
         }
     }
-    if (t.rows == 0)
+    qsort(rows, n, sizeof *rows, by_end);
+    grid_init(&t, &op->arena, columns, sizeof columns / sizeof columns[0]);
+    for (size_t i = 0; i < n; i++)
+        add_role(op, &t, rows[i].repository, rows[i].role);
+    if (n == 0)
         printf("The server has no update metadata; `pqota trust init` makes the first.\n");
     else
         rc = operate_print_grid(op, &t);
+    if (rc == 0)
+        advise(op, rows, n);
     if (yyjson_is_true(yyjson_obj_get(root, "unsigned_allowed")))
         printf("\nWARNING: [trust] insecure_unsigned: the server publishes what nobody signed.\n");
     if (rc == 0)

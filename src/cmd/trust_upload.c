@@ -1,6 +1,32 @@
 /* `pqota trust upload`: what was signed goes to the server. */
+#include <string.h>
+
 #include "base/file.h"
 #include "cmd/trust_prepare.h"
+
+#define KEPT_NAME_SIZE 64
+
+/* After a backup was put back, the server wants again what was uploaded since: from these copies. */
+static int keep_copy(struct operate *op, struct str text)
+{
+    char name[KEPT_NAME_SIZE];
+    const char *dir = arena_printf(&op->arena, "%s/trust/uploaded", op->profile.dir);
+    snprintf(name, sizeof name, "%lld.sign.json", (long long)op->now_ms);
+    const char *path = dir != NULL ? arena_printf(&op->arena, "%s/%s", dir, name) : NULL;
+    if (path == NULL)
+        return err_set(&op->err, ERR_NOMEM, "no memory for a path");
+    int rc = file_mkdirs(dir, 0700, &op->err);
+    return rc == 0 ? file_write_atomic(path, text.p, text.n, 0600, &op->err) : rc;
+}
+
+/* The server is behind what this profile saw: it has more to be told before it can be trusted again. */
+static void say_behind(const struct operate *op)
+{
+    fprintf(stderr,
+            "Uploaded. What the server serves now is still older than what was seen of it before (%s): was a "
+            "backup put back? Upload the other files that it had since, too, in their order.\n",
+            op->err.text);
+}
 
 /* What the server took is what it has to serve from now on: kept as trusted. */
 static int keep(struct operate *op)
@@ -13,6 +39,11 @@ static int keep(struct operate *op)
         rc = trust_repo_refresh(&image);
     if (rc == 0)
         rc = trust_repo_root(&director);
+    if (rc == ERR_MISMATCH && strstr(op->err.text, "rollback") != NULL) {
+        say_behind(op);
+        op->err = (struct err){0};
+        return 0;
+    }
     if (rc != 0)
         return err_context(&op->err, "the server took the file, but what it serves now cannot be trusted");
     if (!op->json)
@@ -32,6 +63,10 @@ int trust_upload(struct operate *op, struct str text, yyjson_doc **answer)
     int rc = request_read(text, &op->arena, request, &op->err);
     if (rc == 0)
         rc = rest_call(op->rest, "POST", "/api/trust", body, answer, &op->err);
+    if (rc == 0 && keep_copy(op, text) != 0) {
+        fprintf(stderr, "No copy of the signed file could be kept: %s\n", op->err.text);
+        op->err = (struct err){0};
+    }
     return rc == 0 ? keep(op) : rc;
 }
 
