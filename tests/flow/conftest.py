@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness  # noqa: E402
 from announced import is_up  # noqa: E402
 from certificates import issue  # noqa: E402
+from hostile import Stage  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
 from through_proxy import goes_through  # noqa: E402
 from tufclient import Client  # noqa: E402
@@ -134,3 +135,19 @@ def tuf(tmp_path):
     yield make
     for client in made:
         client.close()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """A server in the wrong hands and a real device, for all of a module's attacks."""
+    made = Stage(tmp_path_factory.mktemp("stage"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def scene(stage):
+    """The device runs 1.0, and nothing is offered yet."""
+    made = stage.again()
+    yield made
+    made.close()
