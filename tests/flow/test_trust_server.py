@@ -10,12 +10,9 @@ import sqlite3
 import time
 
 import pytest
-import tuf.ngclient
-from securesystemslib.exceptions import UnverifiedSignatureError
-from securesystemslib.signer import KEY_FOR_TYPE_AND_SCHEME, SSlibKey
 from vendor import Vendor
 
-from harness import ANYONE, Credential, Server, free_port, program, run, wait_for
+from harness import ANYONE, Credential, Server, program, run, wait_for
 
 SIGNED = {"trust.insecure_unsigned": "no"}
 
@@ -149,9 +146,6 @@ def test_who_signed_what_until_when(vendor):
     )
     assert 47 * 3600 < left <= 48 * 3600
     assert int(re.search(r'pqota_trust_signatures_total\{key="timestamp"\} (\d+)', metrics)[1]) >= 2
-
-
-# --- refusals ----------------------------------------------------------------------------------------------
 
 
 def state(vendor):
@@ -336,9 +330,6 @@ def test_who_may(vendor):
     assert vendor.upload(root)["documents"][0]["version"] == 2
 
 
-# --- changes of keys, restarts, what is missing ------------------------------------------------------------
-
-
 def online_version(server):
     return server.curl("/tuf/image/timestamp.json").json()["signed"]["version"]
 
@@ -501,33 +492,3 @@ def test_entries_of_manifests(vendor):
         terms = db.execute("SELECT counter, signed FROM release_model WHERE model = 'mcu'").fetchall()
     assert [base64.b64encode(r[0]).decode() for r in rows] == [good["entries"][0]["cose"]]
     assert terms == [(2, 1)]
-
-
-class UnknownKey(SSlibKey):
-    """python-tuf takes no root with a kind of key that it has never heard of: it is told of one by which it
-    believes nothing."""
-
-    def verify_signature(self, signature, data):
-        raise UnverifiedSignatureError("not a kind that this client knows")
-
-
-def test_other_clients_read_it(make_vendor, tmp_path, monkeypatch):
-    """python-tuf, which goes by Ed25519 alone, and pqota's own conformance client."""
-    for level in (44, 65, 87):
-        monkeypatch.setitem(KEY_FOR_TYPE_AND_SCHEME, ("ml-dsa", f"ml-dsa-{level}/1"), UnknownKey)
-    port = free_port()
-    vendor = make_vendor({"plain.enabled": "yes", "plain.listen": f"127.0.0.1:{port}"})
-    release = vendor.server.publish("read", "1", b"for everybody")
-    vendor.publish(release, 1)
-    url, root = f"http://127.0.0.1:{port}/tuf/image", vendor.dir / "device" / "image.root.json"
-    (tmp_path / "py").mkdir()
-    (tmp_path / "py" / "root.json").write_bytes(root.read_bytes())
-    updater = tuf.ngclient.Updater(str(tmp_path / "py"), f"{url}/")
-    updater.refresh()
-    info = updater.get_targetinfo("read/read/1/firmware.bin")
-    assert info.hashes["sha256"] == release["sha256"] and info.custom["sequence"] == 1
-    client = vendor.server.build / "src" / "tuf" / "pqota-tuf"
-    run([client, "--metadata-dir", tmp_path / "own", "init", root], check=0)
-    run([client, "--metadata-url", url, "--metadata-dir", tmp_path / "own", "refresh"], check=0)
-    for name in ("timestamp", "snapshot", "targets"):
-        assert (tmp_path / "own" / f"{name}.json").exists()
