@@ -105,7 +105,7 @@ int agent_trust_open(struct agent_trust *t, const struct agent_config *c, const 
                                              .image_root_size = t->image_root.n,
                                              .director_root = t->director_root.p,
                                              .director_root_size = t->director_root.n,
-                                             .slow_s = (uint32_t)c->request_seconds / 2};
+                                             .slow_s = ((uint32_t)c->request_seconds + 1) / 2};
     char why[PQOTA_TEXT_SIZE] = "";
     t->memory = aligned_alloc(16, AGENT_TRUST_MEMORY); /* pages that are never used are never there */
     if (t->memory == NULL)

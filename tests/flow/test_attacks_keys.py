@@ -7,7 +7,7 @@ import pytest
 import tufkeys
 import tufrepo
 from certificates import issue
-from hostile import DATA, DEVICE, EVIL, ONLINE, THRESHOLD, TRIES, family, holders, path_of
+from hostile import DATA, DEVICE, EVIL, ONLINE, THRESHOLD, family, holders, path_of
 from tuffront import bytes_of
 
 FILE = f"{DEVICE}/targets.json"

@@ -7,8 +7,10 @@ import pytest
 import tufkeys
 import tufrepo
 import tufserver
-from hostile import DATA, DEVICE, EVIL, TRIES, family, path_of
+from hostile import DATA, DEVICE, EVIL, TRIES, path_of
 from tuffront import bytes_of
+
+from harness import wait_for
 
 
 def offer(name="fw", version="2.0", data=EVIL):
@@ -70,7 +72,9 @@ def test_software_that_only_the_director_names(scene):
     scene.front.direct(path_of("2.0"), bytes_of(EVIL))
     scene.deploy()
     scene.front.artifact = EVIL
-    scene.refused("names gw/fw/2.0/firmware.bin, which the vendor has not signed", tries=TRIES)
+    words = "names gw/fw/2.0/firmware.bin, which the vendor has not signed"
+    scene.refused(words, tries=TRIES)
+    assert words in scene.stage.server.pqota("device", "history", DEVICE).out
 
 
 def test_other_bytes_for_what_the_vendor_signed(scene):
@@ -251,22 +255,33 @@ def test_an_endless_file(scene, promised):
     scene.refused(word, downloads=2 if promised == "as signed" else 1)
 
 
-def drip_of(which, scene):
-    if which == "director":
-        scene.director.tricks["gw-1/targets.json"] = tufserver.drip
-    else:
-        scene.image.tricks["timestamp.json"] = tufserver.drip
-
-
-@pytest.mark.parametrize("which", ("director", "timestamp"))
+@pytest.mark.parametrize("which", ("director", "image"))
 def test_metadata_that_trickle(scene, which):
     """No key. Held for as long as the thief likes, and told."""
     conf = scene.agent.conf
-    conf.write_text(conf.read_text().replace("[agent]\n", "[agent]\nrequest_seconds = 2\n"))
     scene.offer()
     scene.image.tricks["timestamp.json"] = tufserver.status(404)
     for _ in range(TRIES - 1):
         assert scene.once().code == 4
     scene.image.tricks.clear()
-    drip_of(which, scene)
-    scene.refused("the server does not finish it")
+    name = f"{DEVICE}/targets.json" if which == "director" else "timestamp.json"
+    getattr(scene.front, which).tricks[name] = tufserver.drip
+    conf.write_text(conf.read_text().replace("[agent]\n", "[agent]\nrequest_seconds = 2\n"))
+    scene.refused(f"{which}: {name}: the server does not finish it")
+
+
+def test_a_file_that_trickles(scene):
+    """No key. A hold, which is what a server can always do: nothing is installed meanwhile, the device says
+    that it downloads, and goes on where it was when the file comes."""
+    scene.offer()
+    scene.front.artifact = lambda handler, _: tufserver.drip(handler, DATA["2.0"])
+    scene.agent.start()
+    try:
+        wait_for(lambda: scene.front.files, what="the download began")
+        wait_for(lambda: (scene.agent.state / "artifact").stat().st_size > 10, what="a part is there")
+        assert scene.look() == scene.before and not scene.stage.trace.exists()
+        assert scene.told()["state"] == "downloading"
+    finally:
+        scene.agent.stop()
+    scene.front.artifact = None
+    scene.installs()
