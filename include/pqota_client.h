@@ -185,7 +185,8 @@ enum pqota_vouch {
 
 struct pqota_trust {
     void *ctx;
-    /* The server's offer is no more than a hint. Gives in *out, which begins as the hint, what may really be
+    /* Asked before a download, and again before the installation: what it answers may change meanwhile.
+       The server's offer is no more than a hint. Gives in *out, which begins as the hint, what may really be
        installed; what follows goes by it alone. Unless vouched, `why` says for a person what is wrong, and is
        what the server gets to hear. See pqota_trust(3) and pqota_manifest.h for two that can be used. */
     enum pqota_vouch (*vouch)(void *ctx, const struct pqota_target *hint,

@@ -40,7 +40,7 @@ struct client_state {
     /* From here on since the second form of the stored state. */
     uint32_t vouched;           /* 1: name, version, file name, hash and size are what trust.vouch gave */
     uint32_t sequence, counter; /* of the update, then */
-    uint32_t stale, later;      /* how often it was not vouched for, in the action's present life */
+    uint32_t stale, later;      /* how often in a row it was not vouched for, for this action */
     uint32_t confirmed, confirmed_sequence, confirmed_counter; /* struct pqota_standing */
 };
 
@@ -118,6 +118,8 @@ enum pqota_next client_step_reporting(pqota_client_t *c, uint32_t *wait_s);
 
 /* offered.c */
 struct pqota_standing client_standing(const struct client_state *st);
+/* Whether what was downloaded may be installed now; otherwise *next is what the step answers. */
+bool client_still_vouched(pqota_client_t *c, uint32_t *wait_s, enum pqota_next *next);
 
 /* the other states */
 enum pqota_next client_step_idle(pqota_client_t *c, uint32_t *wait_s);

@@ -304,7 +304,10 @@ enum pqota_next client_step_verifying(pqota_client_t *c, uint32_t *wait_s)
     case ACK_DONE:
         break;
     }
+    enum pqota_next next;
     struct client_state was = c->st;
+    if (!client_still_vouched(c, wait_s, &next))
+        return next;
     c->st.acked = PQOTA_INSTALLING;
     c->st.installs++;
     if (client_move(c, PQOTA_INSTALLING) != PQOTA_OK) {

@@ -43,15 +43,19 @@ static bool is_sound(const struct pqota_target *t)
            terminated(t->sha256, sizeof t->sha256) && client_is_sha256(str_of(t->sha256)) && t->size > 0;
 }
 
+/* Counts an answer that is none yet; false: there were too many. */
+static bool count_answer(struct client_state *st, enum pqota_vouch answer)
+{
+    return answer == PQOTA_VOUCH_STALE ? ++st->stale < CLIENT_STALE_MAX : ++st->later < CLIENT_LATER_MAX;
+}
+
 /* Back to polling: the answer may be another one by then, or the action closed. Counted on the disk, so that
    a program that is started for each poll comes to an end too. */
 static enum pqota_next not_vouched(pqota_client_t *c, uint32_t *wait_s, enum pqota_vouch answer,
                                    const char *why)
 {
     struct client_state was = c->st;
-    uint32_t *count = answer == PQOTA_VOUCH_STALE ? &c->st.stale : &c->st.later;
-    uint32_t most = answer == PQOTA_VOUCH_STALE ? CLIENT_STALE_MAX : CLIENT_LATER_MAX;
-    if (++*count >= most) {
+    if (!count_answer(&c->st, answer)) {
         c->st = was;
         return client_failed(c, wait_s, "%s", why);
     }
@@ -72,33 +76,45 @@ static void take_target(struct client_state *st, const struct pqota_target *t)
     st->size = t->size;
     st->sequence = t->sequence;
     st->counter = t->counter;
+    st->stale = st->later = 0;
     st->vouched = 1;
+}
+
+static enum pqota_vouch ask(pqota_client_t *c, struct pqota_target *out, char why[PQOTA_TEXT_SIZE])
+{
+    struct pqota_target hint = hint_of(&c->st);
+    struct pqota_standing standing = client_standing(&c->st);
+    *out = hint;
+    why[0] = '\0';
+    enum pqota_vouch answer = c->ops.trust.vouch(c->ops.trust.ctx, &hint, &standing, out, why);
+    if (answer != PQOTA_VOUCHED) {
+        if (why[0] == '\0')
+            snprintf(why, PQOTA_TEXT_SIZE, "nobody who is trusted vouches for it");
+        return answer;
+    }
+    if (!is_sound(out)) {
+        snprintf(why, PQOTA_TEXT_SIZE, "what was vouched for has no usable name, hash or size");
+        return PQOTA_VOUCH_REFUSED;
+    }
+    /* A report on it would be one on the wrong action: the next poll tells the right one. */
+    if (strcmp(out->name, hint.name) != 0 || strcmp(out->version, hint.version) != 0) {
+        snprintf(why, PQOTA_TEXT_SIZE, "%s %s is vouched for, the server offers %s %s", out->name,
+                 out->version, hint.name, hint.version);
+        return PQOTA_VOUCH_STALE;
+    }
+    if (out->size > c->set.artifact_most) {
+        snprintf(why, PQOTA_TEXT_SIZE, "the artifact's %s bytes are more than this client takes",
+                 client_number(out->size).text);
+        return PQOTA_VOUCH_REFUSED;
+    }
+    return PQOTA_VOUCHED;
 }
 
 static enum pqota_next vouch(pqota_client_t *c, uint32_t *wait_s)
 {
-    char why[PQOTA_TEXT_SIZE] = "";
-    struct pqota_target hint = hint_of(&c->st), out = hint;
-    struct pqota_standing standing = client_standing(&c->st);
-    enum pqota_vouch answer = c->ops.trust.vouch(c->ops.trust.ctx, &hint, &standing, &out, why);
-    if (answer != PQOTA_VOUCHED && why[0] == '\0')
-        snprintf(why, sizeof why, "nobody who is trusted vouches for it");
-    if (answer == PQOTA_VOUCHED && !is_sound(&out)) {
-        answer = PQOTA_VOUCH_REFUSED;
-        snprintf(why, sizeof why, "what was vouched for has no usable name, hash or size");
-    }
-    /* A report on it would be one on the wrong action: the next poll tells the right one. */
-    if (answer == PQOTA_VOUCHED &&
-        (strcmp(out.name, hint.name) != 0 || strcmp(out.version, hint.version) != 0)) {
-        answer = PQOTA_VOUCH_STALE;
-        snprintf(why, sizeof why, "%s %s is vouched for, the server offers %s %s", out.name, out.version,
-                 hint.name, hint.version);
-    }
-    if (answer == PQOTA_VOUCHED && out.size > c->set.artifact_most) {
-        answer = PQOTA_VOUCH_REFUSED;
-        snprintf(why, sizeof why, "the artifact's %s bytes are more than this client takes",
-                 client_number(out.size).text);
-    }
+    char why[PQOTA_TEXT_SIZE];
+    struct pqota_target out;
+    enum pqota_vouch answer = ask(c, &out, why);
     switch (answer) {
     case PQOTA_VOUCHED:
         take_target(&c->st, &out);
@@ -112,6 +128,34 @@ static enum pqota_next vouch(pqota_client_t *c, uint32_t *wait_s)
         break;
     }
     return client_failed(c, wait_s, "%s", why);
+}
+
+/* What was vouched for once may be so no more: a server can draw a download out for as long as it likes, past
+   every end and every key that was taken away, and the program that began it may have asked nobody. */
+bool client_still_vouched(pqota_client_t *c, uint32_t *wait_s, enum pqota_next *next)
+{
+    char why[PQOTA_TEXT_SIZE];
+    struct pqota_target out;
+    struct client_state was = c->st;
+    enum pqota_vouch answer = ask(c, &out, why);
+    if (answer == PQOTA_VOUCHED && (strcmp(out.sha256, was.sha256) != 0 || out.size != was.size)) {
+        answer = PQOTA_VOUCH_REFUSED;
+        snprintf(why, sizeof why, "other bytes are vouched for than when the download began");
+    }
+    if (answer == PQOTA_VOUCHED) {
+        take_target(&c->st, &out);
+        return true;
+    }
+    if (answer == PQOTA_VOUCH_REFUSED || !count_answer(&c->st, answer)) {
+        c->st = was;
+        *next = client_failed(c, wait_s, "%s", why);
+        return false;
+    }
+    if (client_store(c) != PQOTA_OK)
+        c->st = was;
+    client_log(c, PQOTA_LOG_WARN, "%s %s is not vouched for any more: %s", c->st.name, c->st.version, why);
+    *next = client_retry(c, wait_s);
+    return false;
 }
 
 static bool runs_already(pqota_client_t *c)

@@ -281,3 +281,41 @@ def test_metadata_damaged_on_the_device(agent, front):
         data[len(data) // 2] ^= 1
         file.write_bytes(data)
     install(agent, front, "2.0", NEW, sequence=2, counter=1)
+
+
+# --- what was vouched for once ---
+
+
+def test_a_download_that_was_drawn_out_past_the_end(agent, front):
+    """What the director said was good when the download began. By its end it is not."""
+    front.deploy("2.0", NEW)
+    path = front.sign("2.0", NEW, sequence=2)
+    front.direct(path)
+
+    def expire(method, url, status, headers, body):
+        if body == NEW:
+            front.direct(path, days=-1)
+        return status, headers, body
+
+    front.answer = expire
+    refused(agent, "expired", tries=4)
+
+
+def test_a_download_begun_before_there_were_roots(agent, front):
+    """Whatever an agent without roots took from the server is not installed by one that has them."""
+    with_roots = agent.conf.read_text()
+    lines = [line for line in with_roots.splitlines() if "_root = " not in line]
+    at = lines.index("[trust]") + 1
+    agent.conf.write_text("\n".join([*lines[:at], "insecure_unsigned = yes", *lines[at:], ""]))
+    front.deploy("6.6.6", NEW)
+    front.answer = lambda method, url, status, headers, body: (
+        503 if body == NEW else status,
+        headers,
+        body,
+    )
+    assert agent.once().code == 4
+    assert "state        downloading" in agent.run("status", "--config", agent.conf, check=0).out
+    agent.conf.write_text(with_roots)
+    front.answer = None
+    front.direct("gw/fw/6.6.6/firmware.bin", bytes_of(NEW))
+    refused(agent, "gw/fw/6.6.6/firmware.bin, which the vendor has not signed", tries=4)

@@ -300,9 +300,82 @@ static void an_update_begun_without_trust(void **s)
         w.vouch_answer = refused ? PQOTA_VOUCH_REFUSED : PQOTA_VOUCHED;
         assert_int_equal(world_start(&w), PQOTA_OK);
         assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
-        assert_int_equal(w.vouches, 2);
+        /* Each time when it is offered and before it is installed. */
+        assert_int_equal(w.vouches, (rows[i % 3] == PQOTA_INSTALLING ? 3 : 2) + !refused);
         assert_int_equal(w.installs, refused ? 0 : 1);
         assert_string_equal(w.done, refused ? "failed" : "succeeded");
+        world_fini(&w);
+    }
+}
+
+/* Vouched for by who vouches for anything; then the settings name roots. Or: the download took so long that
+   the word does not hold any more. */
+static void what_is_not_vouched_for_any_more(void **s)
+{
+    static const enum pqota_state rows[] = {PQOTA_DOWNLOADING, PQOTA_VERIFYING, PQOTA_INSTALLING};
+    static const enum pqota_vouch answers[] = {PQOTA_VOUCH_REFUSED, PQOTA_VOUCH_STALE, PQOTA_VOUCH_LATER};
+    static const int asked[] = {1, CLIENT_STALE_MAX, CLIENT_LATER_MAX};
+    (void)s;
+    for (int i = 0; i < 18; i++) {
+        fresh();
+        assert_int_equal(world_start(&w), PQOTA_OK);
+        while (w.client->st.state != rows[i % 3])
+            assert_int_equal(world_run(&w, 1), PQOTA_AGAIN);
+        w.vouch_answer = answers[i / 3 % 3];
+        w.vouch_why = "it has expired meanwhile";
+        w.vouches = 0;
+        /* Started anew for each step, too: the tries are counted on the disk. */
+        for (int step = 0; w.done[0] == '\0' && step < STEPS; step++) {
+            if (i < 9 || step == 0)
+                assert_int_equal(world_start(&w), PQOTA_OK);
+            world_run(&w, i < 9 ? 1 : 5);
+        }
+        assert_string_equal(w.done, "failed");
+        assert_string_equal(world_last(&w)->message, "it has expired meanwhile");
+        assert_int_equal(w.installs, 0);
+        assert_int_equal(w.vouches, asked[i / 3 % 3]);
+        world_fini(&w);
+    }
+}
+
+static void what_is_vouched_for_again_is_installed(void **s)
+{
+    (void)s;
+    fresh();
+    assert_int_equal(world_start(&w), PQOTA_OK);
+    while (w.client->st.state != PQOTA_VERIFYING)
+        assert_int_equal(world_run(&w, 1), PQOTA_AGAIN);
+    w.vouch_answer = PQOTA_VOUCH_STALE;
+    assert_int_equal(world_run(&w, 2), PQOTA_WAIT_RETRY);
+    assert_int_equal(w.client->st.stale, 2);
+    w.vouch_answer = PQOTA_VOUCHED;
+    w.counter = 7; /* what was said last counts */
+    assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
+    assert_string_equal(w.done, "succeeded");
+    assert_int_equal(w.downloads, 3); /* three segments, once each */
+    struct pqota_status st;
+    pqota_client_status(w.client, &st);
+    assert_int_equal(st.standing.counter, 7);
+    world_fini(&w);
+}
+
+static void other_bytes_are_vouched_for_by_now(void **s)
+{
+    (void)s;
+    for (int i = 0; i < 2; i++) {
+        fresh();
+        assert_int_equal(world_start(&w), PQOTA_OK);
+        while (w.client->st.state != PQOTA_VERIFYING)
+            assert_int_equal(world_run(&w, 1), PQOTA_AGAIN);
+        w.vouch_as = w.vouched;
+        if (i == 0)
+            w.vouch_as.sha256[0] = w.vouch_as.sha256[0] == 'a' ? 'b' : 'a';
+        else
+            w.vouch_as.size++;
+        assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
+        assert_int_equal(w.installs, 0);
+        assert_string_equal(w.done, "failed");
+        assert_non_null(strstr(world_last(&w)->message, "other bytes are vouched for"));
         world_fini(&w);
     }
 }
@@ -359,6 +432,9 @@ int main(void)
         cmocka_unit_test(standing_is_raised_at_the_end),
         cmocka_unit_test(standing_outlives_updates),
         cmocka_unit_test(an_update_begun_without_trust),
+        cmocka_unit_test(what_is_not_vouched_for_any_more),
+        cmocka_unit_test(what_is_vouched_for_again_is_installed),
+        cmocka_unit_test(other_bytes_are_vouched_for_by_now),
         cmocka_unit_test(an_installation_done_without_trust),
         cmocka_unit_test(insecure_says_so),
     };
