@@ -90,9 +90,28 @@ static yyjson_mut_val *key_object(yyjson_mut_doc *doc, const struct trust_scheme
     return ok ? key : NULL;
 }
 
-static bool put_key(yyjson_mut_doc *doc, yyjson_mut_val *keys, const struct make_key *k)
+/* Where the keys of a file stand (see enum tuf_place). standard NULL: no memory, or it is no object. */
+struct keys {
+    yyjson_mut_val *standard, *own;
+};
+
+/* parent: the body of a root, or the delegations of a targets body. Members that are not there are made. */
+static struct keys keys_of(yyjson_mut_doc *doc, yyjson_mut_val *parent)
 {
-    return put(doc, keys, k->keyid, key_object(doc, k->scheme, k->public_text));
+    yyjson_mut_val *mine = object_at(doc, yyjson_mut_doc_get_root(doc), "pqota");
+    yyjson_mut_val *own = mine != NULL ? object_at(doc, mine, "keys") : NULL;
+    return (struct keys){.standard = own != NULL ? object_at(doc, parent, "keys") : NULL, .own = own};
+}
+
+static bool is_own(const struct make_key *k)
+{
+    return k->scheme->family == TRUST_POST_QUANTUM;
+}
+
+static bool put_key(yyjson_mut_doc *doc, struct keys keys, const struct make_key *k)
+{
+    return put(doc, is_own(k) ? keys.own : keys.standard, k->keyid,
+               key_object(doc, k->scheme, k->public_text));
 }
 
 /* A role that its keys can fill, each named once. */
@@ -121,17 +140,18 @@ static int check_role(const struct make_role *r, struct err *e)
     return 0;
 }
 
-/* keyids, threshold and both families' counts of a role's object; its keys into `keys`. */
-static bool fill_role(yyjson_mut_doc *doc, yyjson_mut_val *obj, yyjson_mut_val *keys,
-                      const struct make_role *r)
+/* Key ids, threshold and both families' counts of a role's object; its keys among the file's. */
+static bool fill_role(yyjson_mut_doc *doc, yyjson_mut_val *obj, struct keys keys, const struct make_role *r)
 {
-    yyjson_mut_val *ids = yyjson_mut_arr(doc), *counts = yyjson_mut_obj(doc);
-    bool ok = ids != NULL && counts != NULL;
+    yyjson_mut_val *ids = yyjson_mut_arr(doc), *own_ids = yyjson_mut_arr(doc), *own = yyjson_mut_obj(doc);
+    bool ok = ids != NULL && own_ids != NULL && own != NULL;
     for (size_t i = 0; ok && i < r->key_count; i++)
-        ok = put_key(doc, keys, &r->keys[i]) && yyjson_mut_arr_add_strcpy(doc, ids, r->keys[i].keyid);
-    return ok && yyjson_mut_obj_add_sint(doc, counts, "ml-dsa", r->threshold) &&
-           yyjson_mut_obj_add_sint(doc, counts, "classical", r->threshold) && put(doc, obj, "keyids", ids) &&
-           put(doc, obj, "threshold", yyjson_mut_sint(doc, r->threshold)) && put(doc, obj, "pqota", counts);
+        ok = put_key(doc, keys, &r->keys[i]) &&
+             yyjson_mut_arr_add_strcpy(doc, is_own(&r->keys[i]) ? own_ids : ids, r->keys[i].keyid);
+    return ok && yyjson_mut_obj_add_val(doc, own, "keyids", own_ids) &&
+           yyjson_mut_obj_add_sint(doc, own, "ml-dsa", r->threshold) &&
+           yyjson_mut_obj_add_sint(doc, own, "classical", r->threshold) && put(doc, obj, "keyids", ids) &&
+           put(doc, obj, "threshold", yyjson_mut_sint(doc, r->threshold)) && put(doc, obj, "pqota", own);
 }
 
 /* Copies the key of that id from `keys` into `kept`. */
@@ -144,41 +164,55 @@ static bool keep_key(yyjson_mut_doc *doc, yyjson_mut_val *id, yyjson_mut_val *ke
     return put(doc, kept, name, yyjson_mut_val_mut_copy(doc, key));
 }
 
-static bool keep_role(yyjson_mut_doc *doc, yyjson_mut_val *role, yyjson_mut_val *keys, yyjson_mut_val *kept)
+/* Those keys that a list of ids names. */
+static bool keep_keys(yyjson_mut_doc *doc, yyjson_mut_val *ids, yyjson_mut_val *keys, yyjson_mut_val *kept)
 {
     bool ok = true;
     size_t i, max;
     yyjson_mut_val *id;
-    yyjson_mut_arr_foreach(yyjson_mut_obj_get(role, "keyids"), i, max, id)
+    yyjson_mut_arr_foreach(ids, i, max, id)
     {
         ok = ok && keep_key(doc, id, keys, kept);
     }
     return ok;
 }
 
-/* Leaves in parent's "keys" only those that its roles (an object or an array) or a manifest name. */
-static int drop_keys(yyjson_mut_doc *doc, yyjson_mut_val *parent, yyjson_mut_val *manifest, struct err *e)
+struct keeping {
+    struct keys from, to;
+};
+
+static bool keep_role(yyjson_mut_doc *doc, yyjson_mut_val *role, const struct keeping *k)
 {
-    yyjson_mut_val *keys = yyjson_mut_obj_get(parent, "keys"), *roles = yyjson_mut_obj_get(parent, "roles");
-    yyjson_mut_val *kept = yyjson_mut_obj(doc), *name, *v;
-    bool ok = kept != NULL;
+    yyjson_mut_val *own = yyjson_mut_obj_get(role, "pqota");
+    return keep_keys(doc, yyjson_mut_obj_get(role, "keyids"), k->from.standard, k->to.standard) &&
+           keep_keys(doc, yyjson_mut_obj_get(own, "keyids"), k->from.own, k->to.own);
+}
+
+/* Leaves only those keys that the parent's roles (an object or an array) or the root's manifests name. */
+static int drop_keys(yyjson_mut_doc *doc, yyjson_mut_val *parent, struct err *e)
+{
+    yyjson_mut_val *mine = yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "pqota");
+    yyjson_mut_val *roles = yyjson_mut_obj_get(parent, "roles"), *name, *v;
+    struct keeping k = {.from = keys_of(doc, parent), .to = {yyjson_mut_obj(doc), yyjson_mut_obj(doc)}};
+    bool ok = k.from.standard != NULL && k.to.standard != NULL && k.to.own != NULL;
     size_t i, max;
     if (yyjson_mut_is_arr(roles)) {
         yyjson_mut_arr_foreach(roles, i, max, v)
         {
-            ok = ok && keep_role(doc, v, keys, kept);
+            ok = ok && keep_role(doc, v, &k);
         }
     } else {
         yyjson_mut_obj_foreach(roles, i, max, name, v)
         {
-            ok = ok && keep_role(doc, v, keys, kept);
+            ok = ok && keep_role(doc, v, &k);
         }
     }
-    yyjson_mut_obj_foreach(manifest, i, max, name, v)
+    yyjson_mut_obj_foreach(yyjson_mut_obj_get(mine, "manifest"), i, max, name, v)
     {
-        ok = ok && keep_key(doc, v, keys, kept);
+        ok = ok && keep_key(doc, v, k.from.own, k.to.own) && keep_key(doc, v, k.from.standard, k.to.standard);
     }
-    return ok && put(doc, parent, "keys", kept) ? 0 : no_memory(e);
+    return ok && put(doc, parent, "keys", k.to.standard) && put(doc, mine, "keys", k.to.own) ? 0
+                                                                                             : no_memory(e);
 }
 
 /* A root's role as it is from now on; its keys beside those that are there. */
@@ -188,8 +222,9 @@ static int put_role(yyjson_mut_doc *doc, const struct make_role *r, struct err *
     if (rc != 0)
         return rc;
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *obj = yyjson_mut_obj(doc);
-    yyjson_mut_val *keys = object_at(doc, root, "keys"), *roles = object_at(doc, root, "roles");
-    if (obj == NULL || keys == NULL || roles == NULL || !fill_role(doc, obj, keys, r) ||
+    yyjson_mut_val *roles = object_at(doc, root, "roles");
+    struct keys keys = keys_of(doc, root);
+    if (obj == NULL || keys.standard == NULL || roles == NULL || !fill_role(doc, obj, keys, r) ||
         !put(doc, roles, r->name, obj))
         return no_memory(e);
     return 0;
@@ -210,19 +245,17 @@ int make_root(yyjson_mut_doc *doc, const char *repository, const struct make_rol
 
 int make_root_role(yyjson_mut_doc *doc, const struct make_role *role, struct err *e)
 {
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     int rc = put_role(doc, role, e);
-    if (rc != 0)
-        return rc;
-    return drop_keys(doc, root, yyjson_mut_obj_get(yyjson_mut_obj_get(root, "pqota"), "manifest"), e);
+    return rc == 0 ? drop_keys(doc, yyjson_mut_doc_get_root(doc), e) : rc;
 }
 
 int make_root_manifest(yyjson_mut_doc *doc, const struct make_key *vendor, const struct make_key *director,
                        struct err *e)
 {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *own = object_at(doc, root, "pqota");
-    yyjson_mut_val *keys = object_at(doc, root, "keys"), *manifest = yyjson_mut_obj(doc);
-    bool ok = own != NULL && keys != NULL && manifest != NULL;
+    yyjson_mut_val *manifest = yyjson_mut_obj(doc);
+    struct keys keys = keys_of(doc, root);
+    bool ok = own != NULL && keys.standard != NULL && manifest != NULL;
     if (ok && vendor != NULL)
         ok =
             put_key(doc, keys, vendor) && put(doc, manifest, "vendor", yyjson_mut_strcpy(doc, vendor->keyid));
@@ -231,7 +264,7 @@ int make_root_manifest(yyjson_mut_doc *doc, const struct make_key *vendor, const
              put(doc, manifest, "director", yyjson_mut_strcpy(doc, director->keyid));
     if (!ok || !put(doc, own, "manifest", manifest))
         return no_memory(e);
-    return drop_keys(doc, root, manifest, e);
+    return drop_keys(doc, root, e);
 }
 
 /* --- targets and metadata files --------------------------------------------------------------------- */
@@ -262,18 +295,18 @@ int make_delegation(yyjson_mut_doc *doc, struct str model, const struct make_rol
     if (rc != 0)
         return rc;
     yyjson_mut_val *all = object_at(doc, yyjson_mut_doc_get_root(doc), "delegations");
-    yyjson_mut_val *keys = all != NULL ? object_at(doc, all, "keys") : NULL;
-    if (keys != NULL && yyjson_mut_obj_get(all, "roles") == NULL &&
+    struct keys keys = all != NULL ? keys_of(doc, all) : (struct keys){NULL, NULL};
+    if (keys.standard != NULL && yyjson_mut_obj_get(all, "roles") == NULL &&
         !put(doc, all, "roles", yyjson_mut_arr(doc)))
         return no_memory(e);
     yyjson_mut_val *roles = yyjson_mut_obj_get(all, "roles"), *obj = yyjson_mut_obj(doc);
     yyjson_mut_val *paths = yyjson_mut_arr(doc);
-    bool ok = keys != NULL && obj != NULL && paths != NULL &&
+    bool ok = keys.standard != NULL && obj != NULL && paths != NULL &&
               yyjson_mut_arr_add_strcpy(doc, paths, pattern) &&
               put(doc, obj, "name", yyjson_mut_strcpy(doc, name)) && put(doc, obj, "paths", paths) &&
               put(doc, obj, "terminating", yyjson_mut_bool(doc, true)) && fill_role(doc, obj, keys, &r) &&
               put_delegation(roles, obj, name);
-    return ok ? drop_keys(doc, all, NULL, e) : no_memory(e);
+    return ok ? drop_keys(doc, all, e) : no_memory(e);
 }
 
 static bool add_text(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, struct str text)

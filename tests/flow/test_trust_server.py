@@ -10,6 +10,7 @@ import sqlite3
 import time
 
 import pytest
+import tufrepo
 from vendor import Vendor
 
 from harness import ANYONE, Credential, Server, program, run, wait_for
@@ -173,7 +174,7 @@ def test_signatures_that_are_missing(vendor):
     refused(vendor, request, 422, "targets", sign=False)
     vendor.sign(request)
     whole = json.loads(request.read_text())
-    keys = vendor.current("root")["keys"]
+    keys = tufrepo.keys_of(vendor.current("root"))
     for family in ("ml-dsa", "ed25519"):  # neither alone is enough
         less = json.loads(request.read_text())
         for document in less["documents"]:
@@ -347,8 +348,9 @@ def test_roots_follow_roots(make_vendor, tmp_path_factory):
     new = json.loads((other.dir / "image" / "1.root.json").read_text())["signed"]
 
     def give(body, role):
-        body["roles"][role]["keyids"] = new["roles"][role]["keyids"]
-        body["keys"].update({k: new["keys"][k] for k in new["roles"][role]["keyids"]})
+        body["roles"][role] = new["roles"][role]
+        keys = tufrepo.keys_of(new)
+        tufrepo.put_keys(body, {k: keys[k] for k in tufrepo.keyids_of(new["roles"][role])})
 
     body = vendor.next("root", days=1800)
     give(body, "timestamp")
@@ -363,7 +365,7 @@ def test_roots_follow_roots(make_vendor, tmp_path_factory):
     reload(server)
     assert [d["role"] for d in vendor.upload(request)["documents"]] == ["root", "snapshot", "timestamp"]
     stamp = vendor.fetch("timestamp.json")
-    assert {s["keyid"] for s in stamp["signatures"]} == set(new["roles"]["timestamp"]["keyids"])
+    assert {s["keyid"] for s in stamp["signatures"]} == set(tufrepo.keyids_of(new["roles"]["timestamp"]))
 
     body = vendor.next("root", days=1800)
     give(body, "targets")

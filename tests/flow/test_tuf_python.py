@@ -9,7 +9,7 @@ import pytest
 import tufkeys
 import tufrepo
 import tufserver
-from securesystemslib.signer import KEY_FOR_TYPE_AND_SCHEME, CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import (
     DelegatedRole,
@@ -157,14 +157,6 @@ def test_both_sign_the_same_bytes():
 # --- python-tuf's client, and a repository as pqota makes them ---------------------------------------------
 
 
-@pytest.fixture
-def ordinary(monkeypatch):
-    """An application of python-tuf that wants to read pqota's metadata says once that keys of these kinds are
-    keys; it cannot verify their signatures, and does not count them."""
-    for scheme in tufkeys.ML_DSA:
-        monkeypatch.setitem(KEY_FOR_TYPE_AND_SCHEME, ("ml-dsa", scheme), SSlibKey)
-
-
 @contextlib.contextmanager
 def followed_by_python(repo, folder):
     for name in ("metadata", "targets"):
@@ -191,7 +183,7 @@ def without_post_quantum(document):
     document["signatures"] = [s for s in document["signatures"] if len(s["sig"]) == 128]
 
 
-def test_python_tuf_follows_it_by_the_ed25519_halves(ordinary, tmp_path):
+def test_python_tuf_follows_it_by_the_ed25519_halves(tmp_path):
     repo = image()
     with followed_by_python(repo, tmp_path) as updater:
         updater.refresh()
@@ -207,7 +199,7 @@ def test_python_tuf_follows_it_by_the_ed25519_halves(ordinary, tmp_path):
         assert updater.get_targetinfo(TARGET) is not None
 
 
-def test_python_tuf_refuses_it_without_the_ed25519_halves(ordinary, tmp_path):
+def test_python_tuf_refuses_it_without_the_ed25519_halves(tmp_path):
     """A signature that it cannot verify counts for nothing."""
     repo = image()
 
@@ -219,7 +211,7 @@ def test_python_tuf_refuses_it_without_the_ed25519_halves(ordinary, tmp_path):
         updater.refresh()
 
 
-def test_python_tuf_follows_two_of_three_holders_and_a_rotation(ordinary, tmp_path):
+def test_python_tuf_follows_two_of_three_holders_and_a_rotation(tmp_path):
     repo = image()
     holders = [tufkeys.pair(87) for _ in range(3)]
     keys = [key for pair in holders for key in pair]
@@ -237,11 +229,29 @@ def test_python_tuf_follows_two_of_three_holders_and_a_rotation(ordinary, tmp_pa
         updater.refresh()
 
 
-def test_python_tuf_as_it_comes_does_not_read_keys_of_a_kind_it_does_not_know(tmp_path):
-    """It refuses the file, not the key: hence `ordinary`. Should this fail, that is needed no more."""
-    with pytest.raises(DeserializationError) as caught, followed_by_python(image(), tmp_path):
-        pass
-    assert "Unsupported public key ml-dsa/ml-dsa-87/1" in str(caught.value.__cause__)
+def test_python_tuf_keeps_what_it_does_not_know(tmp_path):
+    """pqota's own members are read and written again by it as they were."""
+    repo = image()
+    for role in ("root", "targets", "model-gw"):
+        body = Metadata.from_bytes(repo.file(role)).signed.to_dict()
+        assert body == repo.body(role)
+    assert "ml-dsa" in repr(repo.body("root")["pqota"]) and "ml-dsa" in repr(repo.body("targets")["pqota"])
+
+
+@pytest.mark.parametrize("tap21", [False, True], ids=["own members", "TAP 21"])
+def test_pqota_tuf_follows_both_places_of_ml_dsa_keys(tuf, tap21):
+    """By the standard thresholds: TAP 21's keys count, those in pqota's own members are not looked at."""
+    repo = tufrepo.image_repository(tap21=tap21)
+    repo.add_target(TARGET, CONTENT, "model-gw")
+    repo.publish_all()
+    keys = repo.body("root")["keys"].values()
+    assert {key["keytype"] for key in keys} == ({"ed25519", "ml-dsa"} if tap21 else {"ed25519"})
+    client = tuf(repo)
+    client.download(TARGET)
+    assert list(client.downloads().values()) == [CONTENT]
+    repo.signers["timestamp"] = [key for key in repo.signers["timestamp"] if key.post_quantum]
+    repo.publish("timestamp")
+    client.refresh(check=0 if tap21 else 1)
 
 
 SPOILS = {

@@ -3,9 +3,7 @@
 import json
 
 import pytest
-import tufkeys
 from harness import Server, program, run, wait_for
-from securesystemslib.signer import KEY_FOR_TYPE_AND_SCHEME, SSlibKey
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
@@ -71,20 +69,45 @@ class Curl(FetcherInterface):
         return iter([reply.body])
 
 
-def test_python_tuf(published, tmp_path, monkeypatch):
-    for scheme in tufkeys.ML_DSA:
-        monkeypatch.setitem(KEY_FOR_TYPE_AND_SCHEME, ("ml-dsa", scheme), SSlibKey)
+def python_tuf(published, folder, device):
+    """As it comes; it begins with the first root where the folder has none."""
+    if not (folder / "root.json").exists():
+        (folder / "root.json").write_bytes(first_root(published).read_bytes())
     server = published.server
-    (tmp_path / "root.json").write_bytes(first_root(published).read_bytes())
-    updater = Updater(
-        str(tmp_path),
+    return Updater(
+        str(folder),
         server.url + "/tuf/image/",
-        str(tmp_path),
+        str(folder),
         server.url + "/tuf/image/targets/",
-        fetcher=Curl(server, server.enrol("ord-1", "ord")),
+        fetcher=Curl(server, server.enrol(device, "ord")),
     )
+
+
+def test_python_tuf(published, tmp_path):
+    updater = python_tuf(published, tmp_path, "ord-1")
     info = updater.get_targetinfo(TARGET)
     assert info.unrecognized_fields["custom"]["sequence"] == 3
     with open(updater.download_target(info), "rb") as file:
         assert file.read() == DATA
     assert json.loads((tmp_path / "model-ord.json").read_text())["signed"]["version"] == 1
+    assert json.loads((tmp_path / "root.json").read_text())["signed"]["version"] == 1
+
+
+def test_python_tuf_after_a_rotation(published, tmp_path):
+    """One of three root holders goes; the two others sign, and python-tuf follows and goes on."""
+    python_tuf(published, tmp_path, "ord-2").refresh()
+    body = published.next("root", days=1800)
+    holders = body["roles"]["root"]
+    gone = [holders["keyids"].pop(), holders["pqota"]["keyids"].pop()]
+    assert body["keys"].pop(gone[0])["keytype"] == "ed25519"
+    assert body["pqota"]["keys"].pop(gone[1])["keytype"] == "ml-dsa"
+    request = published.request([("image", "root", body)])
+    published.sign(request, published.key("root-1"), published.key("root-2"), published.key("root-3"))
+    published.upload(request)
+    for folder, device in ((tmp_path, "ord-3"), (tmp_path / "from the first root", "ord-4")):
+        folder.mkdir(exist_ok=True)
+        updater = python_tuf(published, folder, device)
+        updater.refresh()
+        assert json.loads((folder / "root.json").read_text())["signed"] == body
+        with open(updater.download_target(updater.get_targetinfo(TARGET)), "rb") as file:
+            assert file.read() == DATA

@@ -9,6 +9,7 @@ import subprocess
 import cbor2
 import manifests
 import tufkeys
+import tufrepo
 
 
 def openssl(*argv):
@@ -30,9 +31,10 @@ class Checker:
     @classmethod
     def by_root(cls, work, root):
         body = json.loads(root)["signed"]
-        keys, small = body["keys"], body["pqota"]["manifest"]
-        it = cls(work, [keys[k] for k in body["roles"]["targets"]["keyids"]])
-        assert sorted(it.role) == sorted(body["roles"]["targets"]["keyids"])
+        keys, small = tufrepo.keys_of(body), body["pqota"]["manifest"]
+        ids = tufrepo.keyids_of(body["roles"]["targets"])
+        it = cls(work, [keys[k] for k in ids])
+        assert sorted(it.role) == sorted(ids)
         it.manifest_key, it.vendor_key = keys[small["director"]], keys[small["vendor"]]
         return it
 

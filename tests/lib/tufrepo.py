@@ -8,7 +8,8 @@ tests/lib/tufserver.
     repo.requests                             what clients asked for, in order
 
 With pqota="image" or "director" every role has a pair of keys (ML-DSA and Ed25519) and the counts of pqota's
-own rules, and the root says which repository it is.
+own rules, and the root says which repository it is. ML-DSA keys are then in the members "pqota", where other
+clients do not look; with tap21=True they are where TAP 21 has them, among the specification's.
 """
 
 import datetime
@@ -36,12 +37,37 @@ def envelope(body, keys):
     return json.dumps({"signatures": signatures, "signed": body}, indent=1).encode()
 
 
-def role_object(keys, threshold=1, counts=None):
+def role_object(keys, threshold=1, counts=None, tap21=False):
     """Who may sign, as a root or a delegation has it. counts: pqota's (ml-dsa, classical)."""
     it = {"keyids": [key.keyid for key in keys], "threshold": threshold}
     if counts is not None:
         it["pqota"] = {"ml-dsa": counts[0], "classical": counts[1]}
+    if counts is not None and not tap21:
+        it["keyids"] = [key.keyid for key in keys if not key.post_quantum]
+        it["pqota"]["keyids"] = [key.keyid for key in keys if key.post_quantum]
     return it
+
+
+def keyids_of(role):
+    """All that a role names: the specification's, then pqota's own."""
+    return role["keyids"] + role.get("pqota", {}).get("keyids", [])
+
+
+def keys_of(body):
+    """All keys of a root, or of a targets body's delegations, by id."""
+    standard = body["keys"] if body["_type"] == "root" else body.get("delegations", {}).get("keys", {})
+    return {**standard, **body.get("pqota", {}).get("keys", {})}
+
+
+def put_keys(body, objects, tap21=False):
+    """Gives a body keys (objects by id), each in its place."""
+    standard = (
+        body if body["_type"] == "root" else body.setdefault("delegations", {"keys": {}, "roles": []})
+    )
+    for keyid, key in objects.items():
+        own = key["keytype"] == "ml-dsa" and not tap21
+        place = body.setdefault("pqota", {}).setdefault("keys", {}) if own else standard["keys"]
+        place[keyid] = key
 
 
 def target_entry(data, hashes=("sha256",), custom=None):
@@ -57,9 +83,10 @@ def file_name(role, version=None):
 
 
 class Repository:
-    def __init__(self, pqota=None, scheme="ed25519", consistent=True, roles=TOP, days=30):
+    def __init__(self, pqota=None, scheme="ed25519", consistent=True, roles=TOP, days=30, tap21=False):
         """pqota: None for a plain TUF repository whose keys are of `scheme`; "image"; "director"."""
         self.pqota, self.scheme, self.consistent = pqota, scheme, consistent
+        self.tap21 = tap21 or not pqota
         self.with_hashes = False  # whether snapshot and timestamp say lengths and hashes
         self.bodies, self.signers = {}, {}
         self.files = {}  # metadata: name -> bytes
@@ -109,17 +136,19 @@ class Repository:
         `signers` do. counts: pqota's, (threshold, threshold) where pqota's rules hold."""
         if counts is None and self.pqota:
             counts = (threshold, threshold)
-        self.body("root")["roles"][role] = role_object(keys, threshold, counts)
+        self.body("root")["roles"][role] = role_object(keys, threshold, counts, self.tap21)
         self.signers[role] = list(keys if signers is None else signers)
-        for key in keys:
-            self.body("root")["keys"][key.keyid] = key.object
+        self._put_keys("root", keys)
         self._forget_unused()
 
     def add_key(self, role, key=None, signs=True):
         """One more key for a top-level role. Answers the key."""
         key = key or self.new_keys(role)[0]
-        self.body("root")["keys"][key.keyid] = key.object
-        self.body("root")["roles"][role]["keyids"].append(key.keyid)
+        self._put_keys("root", [key])
+        named = self.body("root")["roles"][role]
+        if key.post_quantum and not self.tap21:
+            named = named["pqota"]
+        named["keyids"].append(key.keyid)
         if signs:
             self.signers[role].append(key)
         return key
@@ -128,7 +157,7 @@ class Repository:
         """As many new keys as it had; the old ones are gone from the root. For "root" the old ones still
         sign the next version: publish_root_rotation."""
         of_role = self.body("root")["roles"][role]
-        holders = len(of_role["keyids"]) // (2 if self.pqota else 1)
+        holders = len(keyids_of(of_role)) // (2 if self.pqota else 1)
         keys = self.new_keys(role, holders)
         self.set_role(role, keys, of_role["threshold"])
         return keys
@@ -140,11 +169,15 @@ class Repository:
         self.publish("root")
         self.signers["root"] = list(keys)
 
+    def _put_keys(self, role, keys):
+        put_keys(self.body(role), {key.keyid: key.object for key in keys}, self.tap21)
+
     def _forget_unused(self):
         root = self.body("root")
-        used = {keyid for role in root["roles"].values() for keyid in role["keyids"]}
-        for keyid in [k for k in root["keys"] if k not in used]:
-            del root["keys"][keyid]
+        used = {keyid for role in root["roles"].values() for keyid in keyids_of(role)}
+        for keys in (root["keys"], root.get("pqota", {}).get("keys", {})):
+            for keyid in [k for k in keys if k not in used]:
+                del keys[keyid]
 
     # --- targets ------------------------------------------------------------------------------------
 
@@ -153,14 +186,14 @@ class Repository:
         threshold = more.get("threshold", 1)
         keys = self.new_keys(name, threshold) if keys is None else keys
         counts = (threshold, threshold) if self.pqota else None
-        role = {"name": name, **role_object(keys, threshold, more.get("counts", counts))}
+        role = {"name": name, **role_object(keys, threshold, more.get("counts", counts), self.tap21)}
         role["terminating"] = more.get("terminating", False)
         if "prefixes" in more:
             role["path_hash_prefixes"] = list(more["prefixes"])
         else:
             role["paths"] = list(paths)
         delegations = self.body(delegator).setdefault("delegations", {"keys": {}, "roles": []})
-        delegations["keys"].update({key.keyid: key.object for key in keys})
+        self._put_keys(delegator, keys)
         delegations["roles"] = [r for r in delegations["roles"] if r["name"] != name] + [role]
         if name not in self.bodies:
             self._new_body(name)
@@ -262,9 +295,9 @@ class Repository:
         return self.files[name]
 
 
-def image_repository(models=("gw",)):
+def image_repository(models=("gw",), tap21=False):
     """As pqota's vendor has it: a terminating role for each model, signed by the targets holders."""
-    repo = Repository(pqota="image")
+    repo = Repository(pqota="image", tap21=tap21)
     for model in models:
         repo.delegate(
             f"model-{model}",
@@ -276,6 +309,6 @@ def image_repository(models=("gw",)):
     return repo
 
 
-def director_repository():
+def director_repository(tap21=False):
     """Its root alone; the files for devices come by direct()."""
-    return Repository(pqota="director", roles=("root",))
+    return Repository(pqota="director", roles=("root",), tap21=tap21)

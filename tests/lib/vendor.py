@@ -6,6 +6,7 @@ import datetime
 import json
 import socket
 
+import tufrepo
 from harness import program, run
 
 PASSPHRASE = "correct horse\n"
@@ -84,9 +85,9 @@ class Vendor:
         """Adds the model's role to a targets body, with the keys of targets itself."""
         root = self.current("root")
         role = root["roles"]["targets"]
-        made = targets.setdefault("delegations", {"keys": {}, "roles": []})
-        made["keys"].update({k: root["keys"][k] for k in role["keyids"]})
-        made["roles"].append(
+        keys = tufrepo.keys_of(root)
+        tufrepo.put_keys(targets, {k: keys[k] for k in tufrepo.keyids_of(role)})
+        targets["delegations"]["roles"].append(
             {
                 "name": f"model-{model}",
                 "keyids": role["keyids"],

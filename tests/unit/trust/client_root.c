@@ -334,6 +334,91 @@ static void test_repository(void **state)
     assert_int_equal(world_version(w, "root"), 1);
 }
 
+/* --- what is checked -----------------------------------------------------------------------------------*/
+
+static size_t checked; /* signatures */
+
+static int count_verify(void *ctx, enum trust_scheme scheme, const void *key, size_t key_n, const void *msg,
+                        size_t msg_n, const void *sig, size_t sig_n)
+{
+    checked++;
+    return keys_crypto.verify(ctx, scheme, key, key_n, msg, msg_n, sig, sig_n);
+}
+
+/* A root by the present one's holders is checked once; by others twice, for the old and for the new ones. */
+static void test_checked_once_or_twice(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        struct version v;
+        size_t more; /* signatures that are checked for following it */
+    } steps[] = {
+        {{{ED, -1}, 1, {ED, -1}}, 1},
+        {{{ED, ED + 1, -1}, 1, {ED, -1}}, 2},         /* one more holder */
+        {{{ED, ED + 1, -1}, 2, {ED, ED + 1, -1}}, 2}, /* more of the same must sign */
+        {{{ED, ED + 1, -1}, 2, {ED, ED + 1, -1}}, 2}, /* nothing changes */
+        {{{ED, ED + 1, -1}, 1, {ED, ED + 1, -1}}, 4}, /* fewer must */
+        {{{ED + 1, -1}, 1, {ED + 1, -1}}, 2},         /* one holder less */
+        {{{ED + 2, -1}, 1, {ED + 1, ED + 2, -1}}, 2}, /* another one */
+    };
+    w->config.crypto.verify = count_verify;
+    world_restart(w, WORLD_MEMORY);
+    publish(&w->repo, 1, &steps[0].v);
+    world_store(w, "root", repo_file(&w->repo, "1.root.json"));
+    world_expect(w, 0, "", NULL);
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        checked = 0;
+        world_expect(w, 0, "", NULL);
+        size_t usual = checked;
+        publish(&w->repo, (int)i + 2, &steps[i].v);
+        checked = 0;
+        world_expect(w, 0, "", NULL);
+        assert_int_equal(world_version(w, "root"), i + 2);
+        assert_int_equal(checked - usual, steps[i].more);
+    }
+}
+
+/* Who forges every Ed25519 signature writes no root, in whatever form. */
+static void test_every_ed25519_key_forged(void **state)
+{
+    struct world *w = *state;
+    struct repo_role *const roles[] = {&w->repo.root, &w->repo.timestamp, &w->repo.snapshot,
+                                       &w->repo.targets};
+    for (size_t own = 0; own < 2; own++) {
+        w->repo.own = own != 0;
+        w->config.rules.both_families = true;
+        world_restart(w, WORLD_MEMORY);
+        for (size_t i = 0; i < COUNT(roles); i++) {
+            roles[i]->keys[0] = ED + (int)i;
+            roles[i]->keys[1] = ML + (int)i;
+            roles[i]->n = 2;
+            roles[i]->signers_n = 0;
+            roles[i]->threshold = roles[i]->ml_dsa = roles[i]->classical = 1;
+        }
+        publish(&w->repo, 1, &(struct version){{ED, ML, -1}, 1, {ED, ML, -1}});
+        for (size_t i = 1; i < COUNT(roles); i++)
+            repo_publish(&w->repo, roles[i]->name);
+        repo_serve(&w->repo, "2.root.json", NULL);
+        world_store(w, "root", repo_file(&w->repo, "1.root.json"));
+        world_expect(w, 0, "", NULL);
+        publish(&w->repo, 2, &(struct version){{ED, ML, -1}, 1, {ED, -1}});
+        world_expect(w, ERR_MISMATCH, "(ML-DSA: 0 of 1, classical: 1 of 1)", NULL);
+        publish(&w->repo, 2, &(struct version){{ED, -1}, 1, {ED, -1}}); /* nothing of ML-DSA wanted */
+        world_expect(w, ERR_MISMATCH, "(ML-DSA: 0 of 1, classical: 1 of 1)", NULL);
+        w->repo.root.ml_dsa = w->repo.root.classical = 0;
+        publish(&w->repo, 2, &(struct version){{ED, -1}, 1, {ED, -1}});
+        world_expect(w, ERR_MISMATCH, "(member \"pqota\")", NULL);
+        w->repo.root.ml_dsa = w->repo.root.classical = 1;
+        publish(&w->repo, 2,
+                &(struct version){{ED, ML + 4, -1}, 1, {ED, ML + 4, -1}}); /* an ML-DSA key of his */
+        world_expect(w, ERR_MISMATCH, "(ML-DSA: 0 of 1, classical: 1 of 1)", NULL);
+        assert_int_equal(world_version(w, "root"), 1);
+        publish(&w->repo, 2,
+                &(struct version){{ED, ML + 4, -1}, 1, {ED, ML + 4, ML, -1}}); /* by the holder */
+        world_expect(w, 0, "", NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +436,8 @@ int main(void)
         WORLD_TEST(test_other_rotations_forget_nothing),
         cmocka_unit_test(test_recovery_cut_short),
         WORLD_TEST(test_repository),
+        WORLD_TEST(test_checked_once_or_twice),
+        WORLD_TEST(test_every_ed25519_key_forged),
     };
     return cmocka_run_group_tests(tests, repo_group_up, repo_group_down);
 }

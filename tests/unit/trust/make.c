@@ -100,6 +100,35 @@ static struct tuf_doc make_whole_root(struct fixture *f, yyjson_mut_doc **out)
     return seal(f, *out, TUF_ROOT, 0, 2);
 }
 
+static yyjson_val *standard_keys(const struct tuf_doc *doc)
+{
+    return yyjson_obj_get(doc->body, "keys");
+}
+
+static yyjson_val *own_keys(const struct tuf_doc *doc)
+{
+    return yyjson_obj_get(yyjson_obj_get(doc->body, "pqota"), "keys");
+}
+
+/* A key in its place, in the file's keys and in the role's ids, and not in the other's. */
+static void expect_role_key(const struct make_key *key, yyjson_val *role, yyjson_val *standard,
+                            yyjson_val *own)
+{
+    yyjson_val *const ids[] = {yyjson_obj_get(role, "keyids"),
+                               yyjson_obj_get(yyjson_obj_get(role, "pqota"), "keyids")};
+    yyjson_val *const keys[] = {standard, own}, *id;
+    enum tuf_place place = key->scheme->family == TRUST_POST_QUANTUM ? TUF_OWN : TUF_STANDARD;
+    for (enum tuf_place p = 0; p < TUF_PLACES; p++) {
+        size_t i, max, named = 0;
+        yyjson_arr_foreach(ids[p], i, max, id)
+        {
+            named += yyjson_equals_str(id, key->keyid);
+        }
+        assert_int_equal(named, p == place ? 1 : 0);
+        assert_true((yyjson_obj_get(keys[p], key->keyid) != NULL) == (p == place));
+    }
+}
+
 static void a_root(void **state)
 {
     struct fixture *f = *state;
@@ -120,7 +149,11 @@ static void a_root(void **state)
     assert_int_equal(tuf_verify(&root, &r, &both, &keys_crypto, &f->space, &e), 0);
     assert_string_equal(yyjson_get_str(yyjson_obj_get(root.body, "spec_version")), TUF_SPEC_VERSION);
     /* The key that two roles name is there once. */
-    assert_int_equal(yyjson_obj_size(yyjson_obj_get(root.body, "keys")), 8);
+    assert_int_equal(yyjson_obj_size(standard_keys(&root)), 4);
+    assert_int_equal(yyjson_obj_size(own_keys(&root)), 4);
+    for (size_t i = 0; i < 4; i++)
+        expect_role_key(&f->public[i], yyjson_obj_get(yyjson_obj_get(root.body, "roles"), "root"),
+                        standard_keys(&root), own_keys(&root));
     struct tuf_doc half = seal(f, doc, TUF_ROOT, 0, 1);
     assert_int_equal(tuf_verify(&half, &r, &both, &keys_crypto, &f->space, &e), ERR_MISMATCH);
 }
@@ -166,10 +199,15 @@ static void a_rotation(void **state)
     assert_int_equal(second.expires_s, EXPIRES + 9);
     assert_int_equal(tuf_root_role(&second, TUF_TARGETS, &r, &e), 0);
     struct tuf_key key;
-    assert_true(tuf_role_key_at(&r, 0, &key) && str_is(key.id, f->public[6].keyid));
-    yyjson_val *keys = yyjson_obj_get(second.body, "keys");
-    assert_null(yyjson_obj_get(keys, f->public[4].keyid));
-    assert_int_equal(yyjson_obj_size(keys), 6);
+    assert_int_equal(tuf_role_key_count(&r), 2);
+    assert_true(tuf_role_key_at(&r, 0, &key) && str_is(key.id, f->public[7].keyid));
+    assert_true(tuf_role_key_at(&r, 1, &key) && str_is(key.id, f->public[6].keyid));
+    for (size_t i = 4; i < 6; i++) {
+        assert_null(yyjson_obj_get(standard_keys(&second), f->public[i].keyid));
+        assert_null(yyjson_obj_get(own_keys(&second), f->public[i].keyid));
+    }
+    assert_int_equal(yyjson_obj_size(standard_keys(&second)), 3);
+    assert_int_equal(yyjson_obj_size(own_keys(&second)), 3);
     assert_true(yyjson_equals(yyjson_obj_get(yyjson_obj_get(first.body, "roles"), "root"),
                               yyjson_obj_get(yyjson_obj_get(second.body, "roles"), "root")));
     assert_true(str_is(tuf_root_repository(&second), "image"));
@@ -189,14 +227,19 @@ static void keys_of_manifests(void **state)
     struct make_role again = role(f, "targets", 3, 1, 1);
     assert_int_equal(make_root_role(next, &again, &e), 0); /* which clears away what nothing names */
     struct tuf_doc with = seal(f, next, TUF_ROOT, 0, 2);
-    yyjson_val *keys = yyjson_obj_get(with.body, "keys");
     yyjson_val *manifest = yyjson_obj_get(yyjson_obj_get(with.body, "pqota"), "manifest");
     assert_string_equal(yyjson_get_str(yyjson_obj_get(manifest, "vendor")), vendor.keyid);
     assert_string_equal(yyjson_get_str(yyjson_obj_get(manifest, "director")), f->public[0].keyid);
-    assert_non_null(yyjson_obj_get(keys, vendor.keyid));
+    assert_non_null(yyjson_obj_get(own_keys(&with), vendor.keyid));
+    assert_null(yyjson_obj_get(standard_keys(&with), vendor.keyid));
+    struct tuf_key key;
+    assert_true(tuf_manifest_key(&with, "vendor", &key) && str_is(key.id, vendor.keyid));
+    assert_true(key.scheme == vendor.scheme && str_is(key.public_text, vendor.public_text));
+    assert_false(tuf_manifest_key(&root, "vendor", &key));
     assert_int_equal(make_root_manifest(next, NULL, &f->public[0], &e), 0);
     struct tuf_doc without = seal(f, next, TUF_ROOT, 0, 2);
-    assert_null(yyjson_obj_get(yyjson_obj_get(without.body, "keys"), vendor.keyid));
+    assert_null(yyjson_obj_get(own_keys(&without), vendor.keyid));
+    assert_null(tuf_manifest_keyid(&without, "vendor").p);
     keys_fini(&extra);
 }
 
@@ -232,6 +275,13 @@ static void targets_and_delegations(void **state)
     assert_true(d.terminating);
     assert_int_equal(d.role.threshold, 2);
     assert_int_equal(d.role.counts.need[TRUST_POST_QUANTUM], 2);
+    yyjson_val *delegations = yyjson_obj_get(read.body, "delegations");
+    for (size_t i = 2; i < 6; i++)
+        expect_role_key(&f->public[i], yyjson_arr_get(yyjson_obj_get(delegations, "roles"), 0),
+                        yyjson_obj_get(delegations, "keys"), own_keys(&read));
+    assert_int_equal(yyjson_obj_size(yyjson_obj_get(delegations, "keys")), 3);
+    assert_int_equal(yyjson_obj_size(own_keys(&read)), 3);
+    assert_int_equal(tuf_role_key_count(&d.role), 4);
     assert_int_equal(tuf_delegation_fits(&d, STR("gw-1/gateway/1.3/fw.bin"), &keys_crypto, &fits, &e), 0);
     assert_true(fits);
     assert_int_equal(tuf_delegation_fits(&d, STR("gw-2/gateway/1.3/fw.bin"), &keys_crypto, &fits, &e), 0);

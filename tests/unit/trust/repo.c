@@ -167,40 +167,73 @@ static void write_escaped(FILE *f, const char *s)
             fputc(*s, f);
 }
 
-static void write_keys(FILE *f)
+static bool is_ml_dsa(int key)
 {
+    return repo_keys[key].row->family == TRUST_POST_QUANTUM;
+}
+
+/* Those that are of ML-DSA, or those that are not, or both. */
+static void write_keys(FILE *f, bool classical, bool ml_dsa)
+{
+    bool any = false;
     fputs("\"keys\": {", f);
     for (int i = 0; i < KEYS; i++) {
         const struct repo_key *k = &repo_keys[i];
+        if (is_ml_dsa(i) ? !ml_dsa : !classical)
+            continue;
         fprintf(f, "%s\"%s\": {\"keytype\": \"%s\", \"scheme\": \"%s\", \"keyval\": {\"public\": \"",
-                i > 0 ? ", " : "", k->id, k->row->keytype, k->row->name);
+                any ? ", " : "", k->id, k->row->keytype, k->row->name);
+        any = true;
         write_escaped(f, k->text);
         fputs("\"}}", f);
     }
     fputs("}", f);
 }
 
-static void write_role(FILE *f, const struct repo_role *r)
+static void write_ids(FILE *f, const struct repo_role *r, bool classical, bool ml_dsa)
 {
+    bool any = false;
     fputs("\"keyids\": [", f);
     for (size_t i = 0; i < r->n; i++)
-        fprintf(f, "%s\"%s\"", i > 0 ? ", " : "", repo_keys[r->keys[i]].id);
-    fprintf(f, "], \"threshold\": %d", r->threshold);
-    if (r->ml_dsa != 0 || r->classical != 0)
-        fprintf(f, ", \"pqota\": {\"ml-dsa\": %d, \"classical\": %d}", r->ml_dsa, r->classical);
+        if (is_ml_dsa(r->keys[i]) ? ml_dsa : classical) {
+            fprintf(f, "%s\"%s\"", any ? ", " : "", repo_keys[r->keys[i]].id);
+            any = true;
+        }
+    fputs("]", f);
+}
+
+static void write_role(FILE *f, const struct repo_role *r, bool own)
+{
+    write_ids(f, r, true, !own);
+    fprintf(f, ", \"threshold\": %d", r->threshold);
+    if (r->ml_dsa == 0 && r->classical == 0)
+        return;
+    fprintf(f, ", \"pqota\": {\"ml-dsa\": %d, \"classical\": %d", r->ml_dsa, r->classical);
+    if (own) {
+        fputs(", ", f);
+        write_ids(f, r, false, true);
+    }
+    fputs("}", f);
 }
 
 static void write_root(FILE *f, const struct repo *r)
 {
     const struct repo_role *const roles[] = {&r->root, &r->timestamp, &r->snapshot, &r->targets};
     fprintf(f, ", \"consistent_snapshot\": %s, ", r->consistent ? "true" : "false");
-    if (r->repository != NULL)
+    if (r->own) {
+        fputs("\"pqota\": {", f);
+        if (r->repository != NULL)
+            fprintf(f, "\"repository\": \"%s\", ", r->repository);
+        write_keys(f, false, true);
+        fputs("}, ", f);
+    } else if (r->repository != NULL) {
         fprintf(f, "\"pqota\": {\"repository\": \"%s\"}, ", r->repository);
-    write_keys(f);
+    }
+    write_keys(f, true, !r->own);
     fputs(", \"roles\": {", f);
     for (size_t i = 0; i < COUNT(roles); i++) {
         fprintf(f, "%s\"%s\": {", i > 0 ? ", " : "", roles[i]->name);
-        write_role(f, roles[i]);
+        write_role(f, roles[i], r->own);
         fputs("}", f);
     }
     fputs("}", f);
@@ -251,11 +284,16 @@ static void write_targets(FILE *f, const struct repo *r, const char *name, const
         if (strcmp(d->parent, name) != 0)
             continue;
         if (!any) {
+            if (r->own && r->device == NULL) {
+                fputs(", \"pqota\": {", f);
+                write_keys(f, false, true);
+                fputs("}", f);
+            }
             fputs(", \"delegations\": {", f);
-            write_keys(f);
+            write_keys(f, true, !r->own);
         }
         fprintf(f, "%s{\"name\": \"%s\", ", any ? ", " : ", \"roles\": [", d->role.name);
-        write_role(f, &d->role);
+        write_role(f, &d->role, r->own);
         fprintf(f, ", \"terminating\": %s, \"%s\": %s}", d->terminating ? "true" : "false",
                 d->prefixes ? "path_hash_prefixes" : "paths", d->paths);
         any = true;

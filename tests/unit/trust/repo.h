@@ -83,6 +83,7 @@ struct repo {
     size_t dn;
     const char *target_members; /* of the top-level targets, JSON; NULL: none */
     const char *repository;     /* the root's "pqota"; NULL: none */
+    bool own;                   /* ML-DSA keys in pqota's own members, not the specification's */
     const char *device;         /* the targets' "pqota"; NULL: none */
     const char *extra;          /* more members of every body, JSON with a comma before it; NULL: none */
     const char *metas;          /* instead of the snapshot's "meta" members; NULL: what is published */
