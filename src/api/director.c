@@ -4,6 +4,7 @@
 #include "http/condition.h"
 #include "ota/director.h"
 
+#define UNNAMED_RETRY_S "60"                                   /* people are about to upload a root */
 #define COSE_TYPE "application/cose; cose-type=\"cose-sign1\"" /* RFC 9052 section 2 */
 
 static int reply(struct call *c)
@@ -51,6 +52,11 @@ static int look(struct call *c, enum director_kind kind)
         rc = ota_director_look(c->ota, c->db, c->writing, c->arena, w, &c->err);
     if (rc == DIRECTOR_UPGRADE)
         return CALL_UPGRADE;
+    if (rc == ERR_BUSY && w->unnamed) { /* said in the log once, not at every poll */
+        http_set(c->res, "Retry-After", UNNAMED_RETRY_S);
+        http_reply_problem_status(c->res, c->arena, 503, c->err.text);
+        return CALL_REPLY;
+    }
     if (rc != 0)
         return rc;
     return w->text.p != NULL ? reply(c) : CALL_NEXT;

@@ -147,12 +147,14 @@ static const struct sign_keys *signer(const struct scene *s, const struct trust_
     return trust_named_all(&s->named, role, own) ? own : NULL;
 }
 
-static int no_signer(const struct scene *s, const struct trust_keys *keys, struct err *e)
+static int no_signer(const struct scene *s, const struct trust_keys *keys, struct director_work *w,
+                     struct err *e)
 {
     enum trust_online role = director_role(s->kind);
     if (trust_keys_of(keys, role) == NULL)
         return err_set(e, ERR_NOT_FOUND, "this server signs nothing for devices: it has no [trust] %s_key",
                        trust_online_word(role));
+    w->unnamed = true;
     return err_set(e, ERR_BUSY,
                    "the director's root in force, version %" PRId64 ", does not name this server's [trust] "
                    "%s_key: nothing is signed with it until a root that does is uploaded",
@@ -232,7 +234,7 @@ static int look(struct scene *s, bool writing, struct director_work *w, struct e
     if (rc != 0 || fresh)
         return rc != 0 ? rc : serve(s, w, e);
     if (signer(s, keys) == NULL)
-        return no_signer(s, keys, e);
+        return no_signer(s, keys, w, e);
     return writing ? prepare(s, keys, w, e) : DIRECTOR_UPGRADE;
 }
 

@@ -24,6 +24,7 @@ struct director_work {
     const char *device;      /* asked: an id */
     struct str text;         /* the file; p NULL: it must be signed first */
     int64_t version;         /* of it */
+    bool unnamed;            /* with ERR_BUSY: the root in force does not name this server's key */
 
     /* for the steps alone */
     int64_t device_pk, release, expires_s;
