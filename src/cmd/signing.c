@@ -19,6 +19,15 @@ static struct signing_root *root_of(struct signing *s, const char *repository)
     return strcmp(repository, "image") == 0 ? &s->image : &s->director;
 }
 
+/* Its body must say what it is put down as here: a holder may care less for one repository than the other. */
+static int check_repository(const struct tuf_doc *root, const char *repository, struct err *e)
+{
+    if (str_is(tuf_root_repository(root), repository))
+        return 0;
+    return err_set(e, ERR_INVALID,
+                   "a root in this file does not say that it is the root of the repository %s", repository);
+}
+
 static int read_root(struct signing *s, struct str text, const char *repository, struct tuf_doc *doc,
                      struct err *e)
 {
@@ -35,7 +44,7 @@ static int read_root(struct signing *s, struct str text, const char *repository,
         return err_set(e, rc, "the present root of the %s repository in this file is not one: %s", repository,
                        why.text);
     root_of(s, repository)->present = doc;
-    return 0;
+    return check_repository(doc, repository, e);
 }
 
 static int read_all(struct signing *s, struct err *e)
@@ -50,8 +59,10 @@ static int read_all(struct signing *s, struct err *e)
         struct signing_item *item = &s->items[i];
         item->document = &s->request.documents[i];
         rc = request_open(item->document, &s->space, &item->doc, e);
-        if (rc == 0 && item->doc.type == TUF_ROOT)
+        if (rc == 0 && item->doc.type == TUF_ROOT) {
             root_of(s, item->document->repository)->next = &item->doc;
+            rc = check_repository(&item->doc, item->document->repository, e);
+        }
         s->count += rc == 0;
     }
     return rc;

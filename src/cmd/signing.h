@@ -22,7 +22,8 @@ struct signing_item { /* a document that is to be signed */
     struct request_document *document;
     struct tuf_doc doc;
     const struct tuf_doc *base; /* NULL: the first of its role */
-    bool base_vouched;          /* enough of those who may had signed the base */
+    bool base_vouched;          /* enough of those who may had signed the base, as this file has them */
+    bool base_strange;          /* whoever is to sign now had not: all is shown, nothing compared */
     struct signing_role roles[SIGNING_ROLES_MAX];
     size_t role_count;
 };

@@ -51,7 +51,13 @@ static void print_head(struct signing *s, const struct signing_item *item, FILE 
     else if (doc->version != base->version + 1)
         fprintf(to, "    WARNING: it would follow on version %lld, which the server will not take\n",
                 (long long)base->version);
-    if (base != NULL && !item->base_vouched)
+    if (base != NULL && item->base_strange)
+        fprintf(
+            to,
+            "    WARNING: none of your keys signed version %lld, which this file says it follows on; so all "
+            "that it says is shown:\n",
+            (long long)base->version);
+    else if (base != NULL && !item->base_vouched)
         fprintf(to,
                 "    WARNING: version %lld, with which it is compared here, is not signed by who must have\n",
                 (long long)base->version);
@@ -60,7 +66,7 @@ static void print_head(struct signing *s, const struct signing_item *item, FILE 
 static int print_item(struct signing *s, struct signing_item *item, FILE *to, struct err *e)
 {
     print_head(s, item, to);
-    int rc = signing_print_changes(&item->doc, item->base, s->arena, to, e);
+    int rc = signing_print_changes(&item->doc, item->base_strange ? NULL : item->base, s->arena, to, e);
     for (size_t i = 0; rc == 0 && i < item->role_count; i++) {
         struct signing_tally t;
         rc = signing_count(&item->doc, &item->roles[i].role, &s->space, &t, e);

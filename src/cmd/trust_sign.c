@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/hex.h"
+#include "base/json.h"
 #include "cmd/sign_with.h"
 #include "cmd/trust.h"
 
@@ -14,35 +16,37 @@ struct work {
     struct err err;
 };
 
-static bool has_signature(const struct tuf_doc *doc, const char *keyid)
+/* That very key's signature, whatever id it stands under: ids are the file's own words. */
+static bool has_signed(const struct tuf_doc *doc, const struct sign_key *key)
 {
+    unsigned char sig[TRUST_SIG_MAX];
     size_t i, max;
-    yyjson_val *sig;
-    yyjson_arr_foreach(doc->signatures, i, max, sig)
+    yyjson_val *v;
+    yyjson_arr_foreach(doc->signatures, i, max, v)
     {
-        if (yyjson_equals_str(yyjson_obj_get(sig, "keyid"), keyid))
+        struct str hex = json_text(yyjson_obj_get(v, "sig"));
+        if (hex.n > 0 && hex.n % 2 == 0 && hex.n / 2 <= sizeof sig && hex_decode(hex, sig, hex.n / 2) == 0 &&
+            keys_signed(key, doc->canon, (struct str){.p = (const char *)sig, .n = hex.n / 2}))
             return true;
     }
     return false;
 }
 
-/* What a holder signed before is shown by the base that carries this very signature. A base without it may
-   have been put there to hide what changes. */
-static void warn_of_base(struct work *w)
+/* What a document is compared with comes with the file, and so do the roots by which that is signed: false
+   ones could have what is new already, and it would not be shown. The holder's own signature cannot be false. */
+static void doubt_bases(struct work *w)
 {
     for (size_t i = 0; i < w->signing.count; i++) {
-        const struct signing_item *item = &w->signing.items[i];
+        struct signing_item *item = &w->signing.items[i];
         bool mine = false, known = item->base == NULL;
         for (size_t f = 0; f < w->with.count; f++)
             for (size_t k = 0; k < w->with.keys[f].count; k++) {
-                const char *keyid = w->with.keys[f].key[k].keyid;
-                mine = mine || signing_may(item, keyid);
-                known = known || has_signature(item->base, keyid);
+                const struct sign_key *key = &w->with.keys[f].key[k];
+                mine = mine || signing_may(item, key->keyid) ||
+                       (item->doc.type == TUF_TARGETS && signing_is_vendor_key(&w->signing, key->keyid));
+                known = known || has_signed(item->base, key);
             }
-        if (mine && !known)
-            printf("Note: none of your keys signed version %lld of %s, with which it is compared here.\n",
-                   (long long)item->base->version,
-                   signing_escape(str_of(item->document->role), w->signing.arena));
+        item->base_strange = mine && !known;
     }
 }
 
@@ -96,10 +100,11 @@ static int run(struct work *w)
     const char *path = w->args->operands[0];
     struct str text;
     if (read_request(w, path) != 0 || sign_with_open(&w->with, w->args, "key", &w->arena, &w->err) != 0 ||
-        sign_with_check(&w->with, &w->signing, &w->err) != 0 ||
-        signing_print(&w->signing, stdout, &w->err) != 0)
+        sign_with_check(&w->with, &w->signing, &w->err) != 0)
         return cmd_fail(w->args->name, &w->err);
-    warn_of_base(w);
+    doubt_bases(w);
+    if (signing_print(&w->signing, stdout, &w->err) != 0)
+        return cmd_fail(w->args->name, &w->err);
     int code = confirm(w);
     if (code != 0)
         return code;

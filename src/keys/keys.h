@@ -53,6 +53,8 @@ void keys_fini(struct sign_keys *keys);
    for ML-DSA). *sig in the arena. */
 int keys_sign(const struct sign_key *key, struct str canon, struct arena *a, struct str *sig,
               struct err *e) MUST_CHECK;
+/* Whether that is the key's own signature over the body, as keys_sign makes it. */
+bool keys_signed(const struct sign_key *key, struct str canon, struct str sig) MUST_CHECK;
 /* The signature over exactly these bytes (a manifest's). */
 int keys_sign_raw(const struct sign_key *key, struct str message, struct arena *a, struct str *sig,
                   struct err *e) MUST_CHECK;

@@ -32,12 +32,33 @@ static int hashed(struct str canon, unsigned char out[TRUST_TBS_HASHED_SIZE])
     return keys_crypto.hash(keys_crypto.ctx, TRUST_SHA512, canon.p, canon.n, out + sizeof prefix);
 }
 
+/* What a signature over the body is made of: the body itself, or its hash in tbs. */
+static int message_of(const struct sign_key *key, struct str canon, unsigned char tbs[TRUST_TBS_HASHED_SIZE],
+                      struct str *out)
+{
+    *out = canon;
+    if (!key->scheme->hashed)
+        return 0;
+    *out = (struct str){.p = (const char *)tbs, .n = TRUST_TBS_HASHED_SIZE};
+    return hashed(canon, tbs);
+}
+
 int keys_sign(const struct sign_key *key, struct str canon, struct arena *a, struct str *sig, struct err *e)
 {
     unsigned char tbs[TRUST_TBS_HASHED_SIZE];
-    if (!key->scheme->hashed)
-        return keys_sign_raw(key, canon, a, sig, e);
-    if (hashed(canon, tbs) != 0)
+    struct str message;
+    if (message_of(key, canon, tbs, &message) != 0)
         return err_set(e, ERR_CRYPTO, "cannot hash what is to be signed");
-    return keys_sign_raw(key, (struct str){.p = (const char *)tbs, .n = sizeof tbs}, a, sig, e);
+    return keys_sign_raw(key, message, a, sig, e);
+}
+
+bool keys_signed(const struct sign_key *key, struct str canon, struct str sig)
+{
+    unsigned char tbs[TRUST_TBS_HASHED_SIZE], public[TRUST_SPKI_MAX];
+    struct str message;
+    size_t n = 0;
+    return message_of(key, canon, tbs, &message) == 0 &&
+           trust_key_decode(key->scheme, str_of(key->public_text), public, &n, NULL) == 0 &&
+           keys_crypto.verify(keys_crypto.ctx, key->scheme->scheme, public, n, message.p, message.n, sig.p,
+                              sig.n) == 0;
 }

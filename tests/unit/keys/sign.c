@@ -85,6 +85,9 @@ static void metadata_rule(void **state)
         assert_int_equal(keys.key[i].scheme->hashed, i < 3);
         assert_int_equal(keys_sign(&keys.key[i], str_of(body), &fx->arena, &sig, &e), 0);
         check(fx, &keys.key[i], message, sig);
+        assert_true(keys_signed(&keys.key[i], str_of(body), sig));
+        assert_false(keys_signed(&keys.key[i], STR("{}"), sig));
+        assert_false(keys_signed(&keys.key[(i + 1) % keys.count], str_of(body), sig));
     }
 }
 
