@@ -33,9 +33,9 @@ int make_body(enum tuf_type type, int64_t version, int64_t expires_s, yyjson_mut
               struct err *e) MUST_CHECK;
 /* What follows on a document: its body with the next version and that expiry. */
 int make_next(const struct tuf_doc *now, int64_t expires_s, yyjson_mut_doc **out, struct err *e) MUST_CHECK;
-/* Fills "keys", "roles", "consistent_snapshot" and "pqota" of a root. In all that is made here ML-DSA keys are
-   in pqota's own members, where they do not keep ordinary clients from reading the file. A role whose keys of one family are
-   fewer than its threshold is ERR_INVALID. */
+/* Fills "keys", "roles", "consistent_snapshot" and "pqota" of a root. ML-DSA keys go into pqota's own members
+   here and in what follows: there they do not keep ordinary clients from reading the file. A role whose keys
+   of one family are fewer than its threshold is ERR_INVALID. */
 int make_root(yyjson_mut_doc *doc, const char *repository, const struct make_role *roles, size_t count,
               struct err *e) MUST_CHECK;
 /* The keys of manifests for microcontrollers (ml-dsa-44/1), in no role. NULL: none. */
