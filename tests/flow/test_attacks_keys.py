@@ -187,6 +187,27 @@ def test_the_targets_keys(scene):
             image.signers["model-gw"] = stolen
 
 
+def test_keys_that_were_taken_away_during_a_download(scene):
+    """The targets' and the server's: the thief draws a download out until the vendor has rotated. What was
+    vouched for when it began is asked for again before it is installed."""
+    scene.offer()
+    evil_release(scene)
+    scene.refresh("model-gw")
+    image = scene.image
+
+    def meanwhile(handler, _):
+        fresh = image.rotate("targets")
+        image.delegate("model-gw", paths=["gw/*/*/*"], keys=fresh, terminating=True)
+        image.publish("root")
+        handler.reply(200, EVIL)
+
+    scene.front.artifact = meanwhile
+    assert scene.once().code == 3
+    scene.unchanged()
+    assert len(scene.front.files) == 1
+    assert "targets.json: signed by 0 of the 1 keys that the role targets needs" in scene.told()["message"]
+
+
 def test_the_device_authority(scene):
     """False devices: they may speak for themselves, and put nothing there for others."""
     server = scene.stage.server
