@@ -35,7 +35,8 @@ struct client_state {
     enum pqota_state acked;       /* the last state the server acknowledged; PQOTA_IDLE for none */
     char boot[PQOTA_BOOT_SIZE];   /* the boot in which this was stored */
     enum pqota_outcome outcome;
-    char running[PQOTA_NAME_SIZE]; /* what the outcome's report says, "" for unknown */
+    char running[PQOTA_NAME_SIZE]; /* version that ran before the update; then what the outcome's report says;
+                                      "" for unknown */
     char message[PQOTA_TEXT_SIZE];
     /* From here on since the second form of the stored state. */
     uint32_t vouched;           /* 1: name, version, file name, hash and size are what trust.vouch gave */

@@ -25,6 +25,11 @@ static struct pqota_artifact artifact(const pqota_client_t *c)
    */
 static enum pqota_next interrupted(pqota_client_t *c, uint32_t *wait_s)
 {
+    if (strcmp(c->st.running, c->st.version) == 0)
+        return client_failed(c, wait_s,
+                             "the installation was cut off, and as version %s ran before it, too, nothing "
+                             "tells whether it came through",
+                             c->st.version);
     if (runs_new(c))
         return client_move(c, PQOTA_CONFIRMING) == PQOTA_OK ? PQOTA_AGAIN : client_retry(c, wait_s);
     if (c->st.installs >= CLIENT_INSTALLS_MAX)

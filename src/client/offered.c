@@ -158,11 +158,16 @@ bool client_still_vouched(pqota_client_t *c, uint32_t *wait_s, enum pqota_next *
     return false;
 }
 
+/* By its version, which is a name that releases may share: where what runs was confirmed as another one, this
+   one is installed over it. */
 static bool runs_already(pqota_client_t *c)
 {
-    char now[PQOTA_NAME_SIZE];
-    return c->ops.installer.running_version(c->ops.installer.ctx, now) == PQOTA_OK && client_is_name(now) &&
-           strcmp(now, c->st.version) == 0;
+    struct client_state *st = &c->st;
+    if (c->ops.installer.running_version(c->ops.installer.ctx, st->running) != PQOTA_OK ||
+        !client_is_name(st->running))
+        st->running[0] = '\0';
+    bool another = st->sequence != 0 && st->confirmed_sequence != 0 && st->sequence != st->confirmed_sequence;
+    return strcmp(st->running, st->version) == 0 && !another;
 }
 
 enum pqota_next client_step_offered(pqota_client_t *c, uint32_t *wait_s)

@@ -166,6 +166,75 @@ static void runs_already(void **s)
     world_fini(&w);
 }
 
+static void signed_release(void)
+{
+    fresh();
+    w.sequence = 5;
+    w.counter = 2;
+}
+
+/* A version is a name, and the server chooses who has it: of another release by the same one nothing is
+   believed that was not installed, wherever the power goes. */
+static void another_release_of_the_version_that_runs(void **s)
+{
+    int failures = 0;
+    (void)s;
+    for (long at = 0;; at++) {
+        signed_release();
+        assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
+        world_offer(&w, "2.0", 3000);
+        w.done[0] = '\0';
+        w.installs = 0;
+        w.sequence = 9;
+        w.counter = 4;
+        w.hits = 0;
+        w.stop_at = at;
+        w.end = WORLD_POWER;
+        assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
+        bool reached = w.hits >= at;
+        w.stop_at = 0;
+        struct pqota_status st;
+        pqota_client_status(w.client, &st);
+        bool good = strcmp(w.done, "succeeded") == 0;
+        if (good)
+            assert_int_equal(w.installs, 1);
+        else
+            assert_non_null(strstr(world_last(&w)->message, "as version 2.0 ran before it, too"));
+        failures += !good;
+        assert_int_equal(st.standing.sequence, good ? 9 : 5);
+        assert_int_equal(st.standing.counter, good ? 4 : 2);
+        world_fini(&w);
+        if (at > 0 && !reached)
+            break;
+    }
+    assert_in_range(failures, 1, 4); /* cut off in the installer, or right after it */
+}
+
+/* What runs is what was confirmed: nothing to do. What a device was delivered with is known by its name
+   alone. */
+static void the_release_that_runs(void **s)
+{
+    (void)s;
+    for (int delivered = 0; delivered < 2; delivered++) {
+        signed_release();
+        if (delivered != 0)
+            snprintf(w.running, sizeof w.running, "2.0");
+        else
+            assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
+        world_offer(&w, "2.0", 3000);
+        w.done[0] = '\0';
+        w.installs = 0;
+        assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
+        assert_string_equal(w.done, "succeeded");
+        assert_int_equal(w.installs, 0);
+        struct pqota_status st;
+        pqota_client_status(w.client, &st);
+        assert_int_equal(st.standing.sequence, 5);
+        assert_int_equal(st.standing.counter, 2);
+        world_fini(&w);
+    }
+}
+
 static void reboot_that_does_not_come(void **s)
 {
     (void)s;
@@ -222,6 +291,8 @@ int main(void)
         cmocka_unit_test(success_is_what_runs),
         cmocka_unit_test(unknown_version_is_no_success),
         cmocka_unit_test(runs_already),
+        cmocka_unit_test(another_release_of_the_version_that_runs),
+        cmocka_unit_test(the_release_that_runs),
         cmocka_unit_test(reboot_that_does_not_come),
         cmocka_unit_test(reboots_without_the_server),
     };
