@@ -53,12 +53,12 @@ struct tuf_counts {
 };
 
 /*
- * A role's keys stand in two places. In the specification's members ("keys" of the file, "keyids" of the role)
- * pqota has classical keys alone, because ordinary clients (python-tuf, for one) refuse a whole file that has
- * a key of a kind which they do not know. ML-DSA keys are in the members "pqota" beside these: "pqota": {"keys"}
- * of the file's body, "pqota": {"keyids"} of the role. TAP 21 has them in the specification's members: they
- * count there, too. The threshold is of the specification's members alone. Ordinary rules do not look at the
- * others.
+ * A role's keys stand in two places. In the specification's members ("keys" of the file, "keyids" of the
+ * role) pqota has classical keys alone, because ordinary clients (python-tuf, for one) refuse a whole file
+ * that has a key of a kind which they do not know. ML-DSA keys are in the members "pqota" beside these:
+ * "pqota": {"keys"} of the file's body, "pqota": {"keyids"} of the role. TAP 21 has them in the
+ * specification's members: they count there, too. The threshold is of the specification's members alone.
+ * Ordinary rules do not look at the others.
  */
 enum tuf_place { TUF_STANDARD, TUF_OWN };
 #define TUF_PLACES 2
@@ -101,8 +101,8 @@ bool tuf_root_consistent(const struct tuf_doc *root); /* consistent_snapshot */
 struct str tuf_manifest_keyid(const struct tuf_doc *root, const char *whose);
 /* That key. false: there is none. */
 bool tuf_manifest_key(const struct tuf_doc *root, const char *whose, struct tuf_key *out);
-/* The same in the form that signatures are checked with. ERR_NOT_FOUND; ERR_UNSUPPORTED: it is of another kind
-   than ml-dsa-44/1. */
+/* The same in the form that signatures are checked with. ERR_NOT_FOUND; ERR_UNSUPPORTED: it is of another
+   kind than ml-dsa-44/1. */
 int tuf_manifest_key_raw(const struct tuf_doc *root, const char *whose, unsigned char out[TRUST_SPKI_MAX],
                          struct err *e) MUST_CHECK;
 
