@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/arena.h"
 #include "base/file.h"
 #include "cmd/cmd.h"
+#include "cmd/text.h"
 
 #define VERBS_MAX 32
+#define PRINT_BYTES 16384 /* an error, all of its characters escaped */
 
 const struct cmd_verb cmd_verbs[] = {
     {"init", cmd_init, "make everything that a first run needs: keys, settings, database", usage_init},
@@ -50,9 +53,18 @@ const char *cmd_config_file(const char *named)
     return file_exists("pqota/pqota.conf") ? "pqota/pqota.conf" : "/etc/pqota/pqota.conf";
 }
 
+/* Errors quote what servers and files said; nothing of that goes to a terminal raw. */
+static void print_error(const char *verb, const char *text)
+{
+    auto_arena struct arena a;
+    arena_init(&a, PRINT_BYTES);
+    const char *shown = text_escape(str_of(text), &a);
+    fprintf(stderr, "pqota %s: %s\n", verb, shown != NULL ? shown : "no memory to say what is wrong");
+}
+
 int cmd_fail(const char *verb, const struct err *e)
 {
-    fprintf(stderr, "pqota %s: %s\n", verb, e->text);
+    print_error(verb, e->text);
     switch (e->code) {
     case ERR_NOT_FOUND:
         return CMD_NOT_FOUND;

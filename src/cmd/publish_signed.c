@@ -7,6 +7,7 @@
 #include "cmd/trust_prepare.h"
 
 #define PATH_SIZE (TUF_TARGET_NAME_MAX + 1)
+#define SEQUENCE_STEP_MAX 1000000 /* from one signed release of a model to the next; drafts spend none */
 
 struct work {
     struct line_args *args;
@@ -96,10 +97,12 @@ static int ask_sequences(struct work *w)
     return rc == 0 ? operate_call(op, "GET", NULL, &w->terms) : rc;
 }
 
-/* The server is not believed: the number is above all that were signed for the model. */
+/* The server is not believed: the number is above all that were signed for the model, and not so far that few
+   are left (devices take 32 bits). now NULL: none were signed. */
 static int check_sequence(struct work *w, const struct tuf_doc *now, const char *path, int64_t sequence)
 {
-    size_t count = tuf_target_count(now);
+    size_t count = now != NULL ? tuf_target_count(now) : 0;
+    int64_t last = 0;
     for (size_t i = 0; i < count; i++) {
         struct tuf_target t;
         struct trust_custom c;
@@ -115,7 +118,13 @@ static int check_sequence(struct work *w, const struct tuf_doc *now, const char 
                            "the server would have the sequence %lld signed, and " STR_FMT
                            " has %lld: it was set back, or is not honest",
                            (long long)sequence, STR_ARG(t.name), (long long)c.sequence);
+        last = c.sequence > last ? c.sequence : last;
     }
+    if (sequence - last > SEQUENCE_STEP_MAX)
+        return err_set(&w->p.op.err, ERR_CONFLICT,
+                       "the server would have the sequence %lld signed, and the last that was signed for the "
+                       "model is %lld: it is not honest",
+                       (long long)sequence, (long long)last);
     return 0;
 }
 
@@ -131,7 +140,7 @@ static int add_target(struct work *w, struct str model, int64_t sequence, const 
         return err_set(&op->err, ERR_INVALID, "the server tells no sequence for the release");
     if (!trust_target_path(model, c.name, c.version, str_of(w->file->filename), path, sizeof path))
         return err_set(&op->err, ERR_TOO_LARGE, "the names of model, release and file are too long together");
-    int rc = now != NULL ? check_sequence(w, now, path, sequence) : 0;
+    int rc = check_sequence(w, now, path, sequence);
     return rc == 0 ? make_target(body, path, w->file->size, w->file->sha256, &c, &op->err) : rc;
 }
 

@@ -117,7 +117,13 @@ static int list_releases(struct prepare *p, struct str model, yyjson_mut_doc **o
     int rc = name != NULL ? operate_path(&p->op, "/api/firmware", NULL) : no_memory(p);
     if (rc == 0)
         rc = operate_query(&p->op, "model", name);
-    return rc == 0 ? operate_collect(&p->op, OPERATE_LIST_MAX, out) : rc;
+    if (rc == 0)
+        rc = operate_collect(&p->op, OPERATE_LIST_MAX, out);
+    /* Whatever is not in the list loses its signature: half of one is no answer. */
+    if (rc == 0 && !yyjson_mut_is_null(yyjson_mut_obj_get(yyjson_mut_doc_get_root(*out), "next")))
+        return err_set(&p->op.err, ERR_TOO_LARGE,
+                       "the server does not come to the end of its list of the model's releases");
+    return rc;
 }
 
 static bool is_listed(yyjson_mut_doc *list, const struct trust_custom *c)

@@ -33,7 +33,7 @@ static bool has_signed(const struct tuf_doc *doc, const struct sign_key *key)
 }
 
 /* What a document is compared with comes with the file, and so do the roots by which that is signed: false
-   ones could have what is new already, and it would not be shown. The holder's own signature cannot be false. */
+   ones could have what is new already, and it would not be shown. The holder's own signature is not. */
 static void doubt_bases(struct work *w)
 {
     for (size_t i = 0; i < w->signing.count; i++) {

@@ -91,6 +91,8 @@ static int read_fresh(struct trust_accept *t, const struct accept_doc *d, const 
         return err_set(e, ERR_MISMATCH, "its path and its \"custom\" name different releases");
     if (c.sequence < 1)
         return err_set(e, ERR_INVALID, "its sequence is below 1");
+    if (c.sequence > UINT32_MAX || c.counter > UINT32_MAX || c.upgrade_from > UINT32_MAX)
+        return err_set(e, ERR_INVALID, "it has numbers beyond 32 bits, which devices refuse");
     made.path = arena_dup_str(&t->arena, target->name);
     hex_encode(target->sha256, sizeof target->sha256, made.sha256);
     if (made.path == NULL)

@@ -2,12 +2,14 @@
 
 #include "ota/announce.h"
 #include "ota/ota.h"
+#include "ota/trust.h"
 #include "store/actions.h"
 #include "store/db.h"
 #include "store/deployments.h"
 #include "store/devices.h"
 #include "store/events.h"
 #include "store/releases.h"
+#include "store/signed.h"
 
 static int find_release(struct db *db, struct arena *a, const struct deploy *d, struct release *out,
                         struct err *e)
@@ -65,6 +67,24 @@ static int check_model(struct db *db, const char *model, const struct release *r
     return err_set(e, ERR_CONFLICT, "%s %s does not fit the model %s", r->name, r->version, model);
 }
 
+/* The director would tell no device to run what the vendor did not sign. */
+static int check_signed(const struct ota *ota, struct db *db, struct arena *a, const struct release *r,
+                        struct err *e)
+{
+    struct signed_terms terms;
+    bool signed_it = true;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < r->model_count && !trust_unsigned_allowed(ota); i++) {
+        rc = store_signed_terms(db, a, r->pk, r->models[i], &signed_it, &terms, e);
+        if (rc == 0 && !signed_it)
+            rc = err_set(e, ERR_CONFLICT,
+                         "%s %s was published when nobody had to vouch for it: sign it first (pqota firmware "
+                         "publish of the same file, with --sign-with)",
+                         r->name, r->version);
+    }
+    return rc;
+}
+
 static int note(struct db *db, struct arena *a, const char *kind, const char *who, const struct deployment *d,
                 int64_t now, struct err *e)
 {
@@ -84,6 +104,8 @@ int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who,
     int rc = deployment_check_target(d->kind, d->target, e);
     if (rc == 0)
         rc = find_release(db, a, d, &r, e);
+    if (rc == 0)
+        rc = check_signed(ota, db, a, &r, e);
     if (rc != 0)
         return rc;
     const char *target = d->target.n > 0 ? arena_dup_str(a, d->target) : "";

@@ -8,6 +8,7 @@
 #include "store/events.h"
 
 #define ACCEPT_BYTES ((size_t)1 << 27) /* of one file being accepted: the file itself, and what is in force */
+#define ONLINE_AND_ROOT 3              /* roles beside those that sign targets */
 #define SPACE_TIMES 16                 /* what reading a document takes, times its text */
 #define SPACE_LEAST ((size_t)1 << 22)
 #define SPACE_MOST ((size_t)1 << 29)
@@ -208,6 +209,10 @@ static int make_set(struct trust_accept *t, struct err *e)
             t->set.items[t->set.count++] = d->made;
     }
     qsort(t->set.items, t->set.count, sizeof *t->set.items, by_role);
+    if (t->set.count > METADATA_ROLES_MAX - ONLINE_AND_ROOT)
+        return err_set(e, ERR_TOO_LARGE,
+                       "the image repository would have more than %d roles that sign targets",
+                       METADATA_ROLES_MAX - ONLINE_AND_ROOT);
     return 0;
 }
 

@@ -101,10 +101,14 @@ int store_metadata_list(struct db *db, struct arena *a, enum repository r, struc
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, repository_word(r));
-    stmt_i64(&s, 2, METADATA_ROLES_MAX);
+    stmt_i64(&s, 2, METADATA_ROLES_MAX + 1);
     size_t n = 0;
-    while (rc == 0 && n < METADATA_ROLES_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
+    while (rc == 0 && (rc = stmt_step(&s, e)) == STMT_ROW) {
+        if (n == METADATA_ROLES_MAX) /* part of it would be without its root */
+            return err_set(e, ERR_TOO_LARGE, "the %s repository has more than %d roles", repository_word(r),
+                           METADATA_ROLES_MAX);
         rc = read_row(&s, a, r, false, &list[n++], e);
+    }
     if (rc < 0)
         return rc;
     *out = list;

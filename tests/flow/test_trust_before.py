@@ -1,0 +1,109 @@
+"""Releases from before anybody signed, which is what a server has after an upgrade: not deployed any more, signed
+as what they are, and then deployed; and a server that would have other sequences signed than it may."""
+
+import contextlib
+import signal
+import sqlite3
+
+import pytest
+from vendor import Vendor
+
+from harness import wait_for
+
+
+@pytest.fixture
+def vendor(make_server):
+    """Its server published gateway 1.0 when nobody had to sign, and deploys it."""
+    server = make_server({"trust.insecure_unsigned": "yes"}, start=False)
+    made = Vendor(server)
+    server.start()
+    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="the server has signed")
+    made.release = server.publish("gateway", "1.0", b"firmware", filename="gw.bin")
+    (server.folder / "gw.bin").write_bytes(b"firmware")
+    return made
+
+
+def demand_signatures(server):
+    server.set("trust.insecure_unsigned", "no")
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: not server.api("GET", "/api/trust").json()["unsigned_allowed"], what="SIGHUP was seen")
+
+
+def publish(vendor, version, check=0):
+    return vendor.server.pqota(
+        "firmware",
+        "publish",
+        vendor.server.folder / "gw.bin",
+        "--name",
+        "gateway",
+        "--version",
+        version,
+        "--sign-with",
+        vendor.key("targets"),
+        "--passphrase-file",
+        vendor.passphrase,
+        check=check,
+    )
+
+
+def test_signed_as_what_it_is(vendor):
+    server = vendor.server
+    order = {"release": vendor.release["id"], "target": {"kind": "model", "value": "gateway"}}
+    running = server.api("POST", "/api/deployments", order, expect=201).json()
+    device = server.enrol("gw-1", "gateway")
+    demand_signatures(server)
+    assert (
+        server.curl("/api/update", who=device).status == 200
+    )  # what was ordered goes on, for older agents
+    told = server.curl("/tuf/director/gw-1/targets.json", who=device).json()
+    assert told["signed"]["targets"] == {}  # and agents that want signatures wait
+    refused = server.api("POST", "/api/deployments", order, expect=409).json()
+    assert "nobody had to vouch for it: sign it first" in refused["detail"]
+    publish(vendor, "1.0")
+    signed = vendor.current("model-gateway")["targets"]["gateway/gateway/1.0/gw.bin"]["custom"]
+    assert signed["sequence"] == vendor.release["sequence"] == 1
+    told = server.curl("/tuf/director/gw-1/targets.json", who=device).json()
+    assert list(told["signed"]["targets"]) == ["gateway/gateway/1.0/gw.bin"]
+    assert server.api("GET", f"/api/deployments/{running['id']}").json()["state"] == "running"
+    server.api("POST", "/api/deployments", order, expect=201)
+
+
+def set_last(server, sequence):
+    with contextlib.closing(sqlite3.connect(server.dir / "data" / "pqota.db")) as db, db:
+        db.execute("UPDATE model_sequence SET last = ? WHERE model = 'gateway'", (sequence,))
+
+
+def test_sequences_that_use_up_what_there_is(vendor):
+    """A taken server that names high numbers would leave none for what comes after it."""
+    server = vendor.server
+    demand_signatures(server)
+    publish(vendor, "1.0")
+    for last in (2**31, 5_000_000, 1_000_001):
+        set_last(server, last)
+        refused = publish(vendor, f"1.{last}", check=1)
+        assert (
+            f"would have the sequence {last + 1} signed" in refused.err and "is not honest" in refused.err
+        )
+    set_last(server, 1_000_000)
+    publish(vendor, "1.1")
+
+
+def test_numbers_that_devices_refuse(vendor):
+    server = vendor.server
+    demand_signatures(server)
+    release = server.publish("wide", "1", b"1")
+    for sequence, custom in ((2**32, {}), (1, {"counter": 2**32}), (1, {"upgrade_from": 2**32})):
+        request = vendor.prepare(release, sequence, **custom)
+        vendor.sign(request)
+        assert "beyond 32 bits" in vendor.upload(request, expect=400)["detail"]
+    vendor.publish(release, 2**32 - 1)
+
+
+def test_errors_do_not_write_to_the_terminal(vendor):
+    """They quote what others said."""
+    path = vendor.server.folder / "bad.json"
+    path.write_text(
+        '{"pqota-trust": 1, "documents": [{"role": "\\u202egpj.x", "repository": "director", "document": {}}]}'
+    )
+    refused = vendor.server.pqota("trust", "sign", path, "--key", vendor.key("targets"), "--yes", check=1)
+    assert "\\u202egpj.x" in refused.err and "\u202e" not in refused.err
