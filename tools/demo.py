@@ -320,8 +320,8 @@ def main():
             publish(server, vendor, model, 1)
         deployments = [deploy(server, model) for model in (GATEWAY, SENSOR)]
         say("deployed; the broker tells the devices, each demands the director's and vendor's signatures")
-        say("(TUF, ML-DSA and Ed25519), fetches over mutual TLS, checks size and hash, writes the other slot,")
-        say("switches, and tests itself (gateway-2 will not like what it finds)")
+        say("(TUF, ML-DSA and Ed25519), fetches over mutual TLS, checks size and hash, writes the other")
+        say("slot, switches, and tests itself (gateway-2 will not like what it finds)")
         follow(server, len(DEVICES))
         wait_for(
             lambda: server.api("GET", "/api/devices/gateway-2").json()["version"] == GATEWAY[2][0][0],

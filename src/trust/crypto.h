@@ -16,8 +16,8 @@ enum trust_hash { TRUST_SHA256, TRUST_SHA512 };
 struct trust_crypto {
     void *ctx;
     /* Whether `sig` is the key's signature over msg. `key` is in the form that the scheme's row names. ECDSA
-       signatures are DER (RFC 3279 section 2.2.3); RSA-PSS has MGF1 with SHA-256 and a salt of any length, which
-       is told from the signature (others sign with the hash's length, or with the longest). 0: it is;
+       signatures are DER (RFC 3279 section 2.2.3); RSA-PSS has MGF1 with SHA-256 and a salt of any length,
+       which is told from the signature (others sign with the hash's length, or with the longest). 0: it is;
        ERR_MISMATCH: it is not, or the key is none; another negative code: it could not be told. */
     int (*verify)(void *ctx, enum trust_scheme scheme, const void *key, size_t key_n, const void *msg,
                   size_t msg_n, const void *sig, size_t sig_n);

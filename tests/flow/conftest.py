@@ -122,7 +122,7 @@ def make_agent(tmp_path):
 
 @pytest.fixture
 def tuf(tmp_path):
-    """Makes clients, pqota-tuf, that were given a repository's first root; they and its server end with the test."""
+    """Makes clients (pqota-tuf) that were given a repository's first root; all end with the test."""
     made = []
 
     def make(repo=None, init=True):

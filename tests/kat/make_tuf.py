@@ -4,8 +4,8 @@
     tests/kat/make_tuf.py [FOLDER]      writes tuf-canon.json and tuf-signed.json there (here by default)
 
 tuf-canon.json: JSON texts and their canonical form (in hexadecimal; null: there is none). The same each time.
-tuf-signed.json: files of each kind that python-tuf signed with Ed25519, ECDSA P-256 and RSA-PSS (PKCS #1 1.5 in
-one), under keys that it made; new ones each time.
+tuf-signed.json: files of each kind that python-tuf signed with Ed25519, ECDSA P-256 and RSA-PSS (PKCS #1 1.5
+in one), under keys that it made; new ones each time.
 """
 
 import datetime

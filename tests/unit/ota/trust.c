@@ -224,7 +224,7 @@ static void test_a_draft_without_signatures_any_more(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM event WHERE kind = 'release.published'"), 1);
 }
 
-/* --- what is refused, beside what the flow tests try ------------------------------------------------------- */
+/* --- what is refused, beside what the flow tests try -------------------------------------------------- */
 
 static void refuse(struct fixture *f, int64_t version, const struct release *r, int64_t sequence, int code)
 {
