@@ -4,6 +4,7 @@
 
 #include "client/client.h"
 #include "client/verifier.h"
+#include "trust/custom.h"
 
 static int ask_director(struct verifier *v, struct wanted *out, struct err *e)
 {
@@ -22,6 +23,24 @@ static int ask_director(struct verifier *v, struct wanted *out, struct err *e)
     return rc;
 }
 
+/* No file says which role's it is, and the vendor signs all with the same keys: an old one of the model's
+   role, served as the top-level role's, would bring back what was withdrawn. So for a model that has a role
+   that one alone signs. */
+static int check_signer(const struct verifier *v, const struct wanted *w, struct err *e)
+{
+    char role[TUF_ROLE_NAME_MAX], file[TUF_ROLE_NAME_MAX + sizeof ".json"];
+    struct tuf_target entry;
+    struct tuf_meta meta;
+    if (!trust_model_role(str_of(v->set.model), role, sizeof role))
+        return err_set(e, ERR_INVALID, "the device's model is none");
+    snprintf(file, sizeof file, "%s.json", role);
+    if (tuf_target_find(&v->tuf.targets, str_of(w->path), &entry, NULL) != 0 ||
+        tuf_meta_find(&v->tuf.snapshot, str_of(file), &meta, NULL) != 0)
+        return 0;
+    return err_set(e, ERR_DENIED, "image: targets.json names %s, which is for the role %s to do", w->path,
+                   role);
+}
+
 static int ask_image(struct verifier *v, const struct wanted *w, const struct pqota_standing *standing,
                      struct pqota_target *out, struct err *e)
 {
@@ -38,6 +57,8 @@ static int ask_image(struct verifier *v, const struct wanted *w, const struct pq
         if (rc == ERR_NOT_FOUND)
             err_set(e, rc, "the director names %s, which the vendor has not signed", w->path);
     }
+    if (rc == 0)
+        rc = check_signer(v, w, e);
     if (rc == 0)
         rc = wanted_check(w, &entry, v->set.model, standing, out, e);
     verifier_close(v);

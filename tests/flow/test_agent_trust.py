@@ -211,6 +211,35 @@ def test_the_director_names_nothing(agent, front):
     refused(agent, "names nothing", tries=4)
 
 
+def test_withdrawn_and_served_as_another_role_s(agent, front):
+    """The online keys: an old file of the model's role, signed by the same keys, as the top-level role's."""
+    image = front.image
+    front.deploy("2.0", NEW)
+    path = front.sign("2.0", NEW, sequence=2)
+    entry, old, version = front.entry(path), image.file("model-gw"), image.body("model-gw")["version"]
+    del image.body("model-gw")["targets"][path]
+    image.publish("model-gw")
+    assert version > image.body("targets")["version"]
+    image.serve("targets", version, old)
+    image.publish("snapshot", "timestamp")
+    front.direct(path, entry)
+    refused(agent, "targets.json names gw/fw/2.0/firmware.bin, which is for the role model-gw to do")
+
+
+def test_a_vendor_without_roles_for_models(server, make_agent):
+    front = Front(server, models=())
+    agent = trusting(make_agent, server, front)
+    front.deploy("1.0", OLD)
+    path = "gw/fw/1.0/firmware.bin"
+    custom = {"name": "fw", "version": "1.0", "model": "gw", "sequence": 1}
+    entry = front.image.add_target(path, OLD, custom=custom)
+    front.image.publish("targets", "snapshot", "timestamp")
+    front.direct(path, entry)
+    assert agent.once().code == 0
+    assert running(agent) == "1.0"
+    front.close()
+
+
 def test_below_the_counter(agent, front):
     front.deploy("0.9", NEW)
     front.direct(front.sign("0.9", NEW, sequence=1, counter=0))
