@@ -4,6 +4,7 @@
 #include "api/firmware_json.h"
 #include "http/condition.h"
 #include "ota/catalogue.h"
+#include "ota/trust.h"
 #include "ota/trust_accept.h"
 #include "ota/trust_show.h"
 
@@ -155,10 +156,11 @@ static int show(struct call *c)
 static int show_release(struct call *c)
 {
     struct release r;
-    int64_t id, *sequences;
+    struct trust_standing *standings;
+    int64_t id;
     int rc = api_param_id(c, 0, &id);
     if (rc == 0)
-        rc = ota_trust_sequences(c->db, c->arena, id, &r, &sequences, &c->err);
+        rc = ota_trust_standings(c->db, c->arena, id, &r, &standings, &c->err);
     if (rc != 0)
         return rc;
     auto_json_mut yyjson_mut_doc *doc = api_doc(c);
@@ -170,8 +172,10 @@ static int show_release(struct call *c)
     for (size_t i = 0; i < r.model_count; i++) {
         yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, models);
         yyjson_mut_obj_add_str(doc, row, "model", r.models[i]);
-        yyjson_mut_obj_add_sint(doc, row, "sequence", sequences[i]);
+        yyjson_mut_obj_add_sint(doc, row, "sequence", standings[i].sequence);
+        yyjson_mut_obj_add_bool(doc, row, "signed", standings[i].signed_it);
     }
+    yyjson_mut_obj_add_bool(doc, root, "unsigned_allowed", trust_unsigned_allowed(c->ota));
     http_reply_json(c->res, c->arena, 200, doc);
     return CALL_NEXT;
 }

@@ -126,17 +126,45 @@ static void say_published(const struct line_args *args, long long id, int64_t si
         fprintf(stderr, "%s %s was there already with the same bytes, as release %lld.\n", name, version, id);
 }
 
-/* A draft wants signatures; what a server publishes without them may get some. */
-static bool wants_signing(const struct line_args *args, yyjson_val *release)
+/* What is published without a signature wants one where the server demands them, or keys were given. What is
+   signed wants none: saying the same again is no error. */
+static int look_unsigned(struct operate *op, const struct line_args *args, yyjson_val *release, bool *wants)
 {
-    return line_has(args, "sign-with") || str_is(operate_str(release, "state"), "draft");
+    auto_json yyjson_doc *standing = NULL;
+    char id[24];
+    snprintf(id, sizeof id, "%lld", (long long)operate_int(release, "id"));
+    int rc = operate_path(op, "/api/trust/releases", id, NULL);
+    if (rc == 0)
+        rc = operate_call(op, "GET", NULL, &standing);
+    if (rc != 0)
+        return rc;
+    yyjson_val *top = yyjson_doc_get_root(standing), *row;
+    bool all = true;
+    size_t i, max;
+    yyjson_arr_foreach(yyjson_obj_get(top, "models"), i, max, row)
+    {
+        all = all && yyjson_is_true(yyjson_obj_get(row, "signed"));
+    }
+    bool demanded = yyjson_is_false(yyjson_obj_get(top, "unsigned_allowed"));
+    *wants = !all && (demanded || line_has(args, "sign-with"));
+    return 0;
+}
+
+/* A draft wants signatures in any case. */
+static int wants_signing(struct operate *op, const struct line_args *args, yyjson_val *release, bool *wants)
+{
+    *wants = str_is(operate_str(release, "state"), "draft");
+    return *wants ? 0 : look_unsigned(op, args, release, wants);
 }
 
 static int finish(struct operate *op, struct line_args *args, const struct publish_file *file,
                   yyjson_val *release, bool fresh)
 {
     auto_json yyjson_doc *signed_doc = NULL;
-    if (wants_signing(args, release)) {
+    bool wants;
+    if (wants_signing(op, args, release, &wants) != 0)
+        return operate_fail(op);
+    if (wants) {
         int code = publish_signed(args, release, file, &signed_doc);
         if (code != CMD_OK || signed_doc == NULL)
             return code;

@@ -279,26 +279,24 @@ int ota_trust_target(struct db *db, struct arena *a, const struct str path[4], c
 
 /* --- what is to be signed of a release ------------------------------------------------------------------ */
 
-static int sequence_of(struct db *db, struct arena *a, int64_t release, const char *model, int64_t *out,
-                       struct err *e)
+static int standing_of(struct db *db, struct arena *a, int64_t release, const char *model,
+                       struct trust_standing *out, struct err *e)
 {
     struct signed_terms terms;
-    bool signed_it;
-    int64_t last;
-    int rc = store_signed_terms(db, a, release, model, &signed_it, &terms, e);
-    if (rc == 0 && terms.sequence != 0) {
-        *out = terms.sequence;
-        return 0;
-    }
-    if (rc == 0)
+    struct trust_standing made = {0};
+    int64_t last = 0;
+    int rc = store_signed_terms(db, a, release, model, &made.signed_it, &terms, e);
+    if (rc == 0 && terms.sequence == 0)
         rc = store_sequence_last(db, model, &last, e);
-    if (rc == 0)
-        *out = last + 1;
-    return rc;
+    if (rc != 0)
+        return rc;
+    made.sequence = terms.sequence != 0 ? terms.sequence : last + 1;
+    *out = made;
+    return 0;
 }
 
-int ota_trust_sequences(struct db *db, struct arena *a, int64_t release, struct release *out,
-                        int64_t **sequences, struct err *e)
+int ota_trust_standings(struct db *db, struct arena *a, int64_t release, struct release *out,
+                        struct trust_standing **standings, struct err *e)
 {
     struct release r;
     int rc = store_release_by_pk(db, a, release, &r, e);
@@ -308,14 +306,14 @@ int ota_trust_sequences(struct db *db, struct arena *a, int64_t release, struct 
         rc = store_release_details(db, a, &r, e);
     if (rc != 0)
         return rc;
-    int64_t *list = arena_array(a, int64_t, r.model_count);
+    struct trust_standing *list = arena_array(a, struct trust_standing, r.model_count);
     if (list == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a release's sequences");
     for (size_t i = 0; rc == 0 && i < r.model_count; i++)
-        rc = sequence_of(db, a, r.pk, r.models[i], &list[i], e);
+        rc = standing_of(db, a, r.pk, r.models[i], &list[i], e);
     if (rc == 0) {
         *out = r;
-        *sequences = list;
+        *standings = list;
     }
     return rc;
 }

@@ -41,10 +41,14 @@ struct trust_overview {
 int ota_trust_show(struct ota *ota, struct db *db, struct arena *a, struct trust_overview *out,
                    struct err *e) MUST_CHECK;
 
-/* For each model of a release: the sequence that it has there, or would be given next. The release has its
-   details; *sequences has one for each of its models. ERR_NOT_FOUND. */
-int ota_trust_sequences(struct db *db, struct arena *a, int64_t release, struct release *out,
-                        int64_t **sequences, struct err *e) MUST_CHECK;
+struct trust_standing { /* of a release for a model */
+    int64_t sequence;   /* that it has there, or would be given next */
+    bool signed_it;     /* it is in the metadata */
+};
+
+/* The release has its details; *standings has one for each of its models. ERR_NOT_FOUND. */
+int ota_trust_standings(struct db *db, struct arena *a, int64_t release, struct release *out,
+                        struct trust_standing **standings, struct err *e) MUST_CHECK;
 
 /* An uploaded file under the name that the image repository has for it. model NULL: an operator asks, who
    sees drafts too; else a device's. ERR_NOT_FOUND. */

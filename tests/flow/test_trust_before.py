@@ -1,5 +1,5 @@
-"""Releases from before anybody signed, which is what a server has after an upgrade: not deployed any more, signed
-as what they are, and then deployed; and a server that would have other sequences signed than it may."""
+"""Releases from before anybody signed, which is what a server has after an upgrade: not deployed any
+more, but signed as what they are, and then deployed. And a server that would have numbers signed that it may not."""
 
 import contextlib
 import signal
@@ -29,7 +29,8 @@ def demand_signatures(server):
     wait_for(lambda: not server.api("GET", "/api/trust").json()["unsigned_allowed"], what="SIGHUP was seen")
 
 
-def publish(vendor, version, check=0):
+def publish(vendor, version, *how, check=0):
+    how = how or ("--sign-with", vendor.key("targets"), "--passphrase-file", vendor.passphrase)
     return vendor.server.pqota(
         "firmware",
         "publish",
@@ -38,10 +39,7 @@ def publish(vendor, version, check=0):
         "gateway",
         "--version",
         version,
-        "--sign-with",
-        vendor.key("targets"),
-        "--passphrase-file",
-        vendor.passphrase,
+        *how,
         check=check,
     )
 
@@ -66,6 +64,20 @@ def test_signed_as_what_it_is(vendor):
     assert list(told["signed"]["targets"]) == ["gateway/gateway/1.0/gw.bin"]
     assert server.api("GET", f"/api/deployments/{running['id']}").json()["state"] == "running"
     server.api("POST", "/api/deployments", order, expect=201)
+    assert "was there already" in publish(vendor, "1.0").err  # and no second signature is wanted
+
+
+def test_signed_elsewhere(vendor):
+    """The same where the key is on another machine: publishing the same bytes again prepares the request."""
+    server, request = vendor.server, vendor.server.folder / "gateway.sign.json"
+    assert "was there already" in publish(vendor, "1.0", "--output", request).err and not request.exists()
+    demand_signatures(server)
+    publish(vendor, "1.0", "--output", request)
+    vendor.sign(request)
+    server.pqota("trust", "upload", request)
+    assert server.api("GET", f"/api/trust/releases/{vendor.release['id']}", expect=200).json()[
+        "models"
+    ] == [{"model": "gateway", "sequence": 1, "signed": True}]
 
 
 def set_last(server, sequence):
@@ -103,7 +115,8 @@ def test_errors_do_not_write_to_the_terminal(vendor):
     """They quote what others said."""
     path = vendor.server.folder / "bad.json"
     path.write_text(
-        '{"pqota-trust": 1, "documents": [{"role": "\\u202egpj.x", "repository": "director", "document": {}}]}'
+        '{"pqota-trust": 1, "documents": [{"role": "\\u202egpj.x", "repository": "director",'
+        ' "document": {}}]}'
     )
     refused = vendor.server.pqota("trust", "sign", path, "--key", vendor.key("targets"), "--yes", check=1)
     assert "\\u202egpj.x" in refused.err and "\u202e" not in refused.err
