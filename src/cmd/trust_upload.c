@@ -53,6 +53,23 @@ static int keep(struct operate *op)
     return 0;
 }
 
+#define TRIES 4
+#define HTTP_CONFLICT 409
+
+/* The server signs at times of its own too, and says so when that came between. */
+static int post(struct operate *op, const char *body, yyjson_doc **answer)
+{
+    int rc = ERR_CONFLICT;
+    for (int i = 0; i < TRIES; i++) {
+        op->err = (struct err){0};
+        rc = rest_call(op->rest, "POST", "/api/trust", body, answer, &op->err);
+        if (rc == 0 || rest_status(op->rest) != HTTP_CONFLICT ||
+            strstr(op->err.text, "changed meanwhile: try again") == NULL)
+            break;
+    }
+    return rc;
+}
+
 int trust_upload(struct operate *op, struct str text, yyjson_doc **answer)
 {
     const char *body = arena_dup_str(&op->arena, text);
@@ -62,7 +79,7 @@ int trust_upload(struct operate *op, struct str text, yyjson_doc **answer)
     /* Not a firmware file, and no NUL in it: it goes as a text. */
     int rc = request_read(text, &op->arena, request, &op->err);
     if (rc == 0)
-        rc = rest_call(op->rest, "POST", "/api/trust", body, answer, &op->err);
+        rc = post(op, body, answer);
     if (rc == 0 && keep_copy(op, text) != 0) {
         fprintf(stderr, "No copy of the signed file could be kept: %s\n", op->err.text);
         op->err = (struct err){0};
