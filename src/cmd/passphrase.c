@@ -69,11 +69,9 @@ static int ask_terminal(const char *prompt, bool twice, char *out, size_t size, 
 
 int passphrase_make(struct passphrase *p, const char *what, struct err *e)
 {
-    if (p->file != NULL)
-        return read_file(p, e);
     char prompt[PROMPT_MAX];
     snprintf(prompt, sizeof prompt, "New passphrase for %s: ", what);
-    int rc = ask_terminal(prompt, true, p->text, sizeof p->text, e);
+    int rc = p->file != NULL ? read_file(p, e) : ask_terminal(prompt, true, p->text, sizeof p->text, e);
     if (rc != 0)
         return rc;
     if (strlen(p->text) < PASSPHRASE_LEAST) {

@@ -22,8 +22,24 @@ static const char *shown(struct showing *w, struct str text)
 
 /* --- targets ---------------------------------------------------------------------------------------- */
 
+/* Members that are none of these. */
+static void print_unknown(struct showing *w, yyjson_val *obj, const char *const *known, size_t count)
+{
+    yyjson_obj_iter it = yyjson_obj_iter_with(obj);
+    for (yyjson_val *k; (k = yyjson_obj_iter_next(&it)) != NULL;) {
+        bool is = false;
+        for (size_t i = 0; i < count; i++)
+            is = is || yyjson_equals_str(k, known[i]);
+        if (!is)
+            fprintf(w->to, "\n        with a member that is not known here: %s", shown(w, json_text(k)));
+    }
+}
+#define UNKNOWN(w, obj, known) print_unknown((w), (obj), (known), sizeof(known) / sizeof((known)[0]))
+
 static void print_custom(struct showing *w, yyjson_val *custom)
 {
+    static const char *const known[] = {"name",          "version",      "model",   "type",     "sequence",
+                                        "unpacked_size", "upgrade_from", "counter", "security", "advisory"};
     struct trust_custom c;
     if (trust_custom_read(custom, &c, NULL) != 0) {
         fputs("\n        WARNING: its member \"custom\" cannot be read", w->to);
@@ -33,16 +49,20 @@ static void print_custom(struct showing *w, yyjson_val *custom)
             shown(w, c.model), shown(w, c.type), (long long)c.sequence);
     if (c.counter > 0)
         fprintf(w->to, ", counter %lld", (long long)c.counter);
+    if (c.unpacked_size > 0)
+        fprintf(w->to, ", %lld bytes unpacked", (long long)c.unpacked_size);
     if (c.upgrade_from > 0)
         fprintf(w->to, ", only from sequence %lld up", (long long)c.upgrade_from);
     if (c.security)
         fputs(", mends a weakness", w->to);
     if (c.advisory.n > 0)
         fprintf(w->to, "\n        \"%s\"", shown(w, c.advisory));
+    UNKNOWN(w, custom, known);
 }
 
 static void print_target(struct showing *w, char mark, yyjson_val *name, yyjson_val *t)
 {
+    static const char *const known[] = {"length", "hashes", "custom"};
     char size[TEXT_SHORT_MAX];
     yyjson_val *length = yyjson_obj_get(t, "length"), *custom = yyjson_obj_get(t, "custom");
     fprintf(w->to, "    %c target %s\n        %s (%lld bytes)", mark, shown(w, json_text(name)),
@@ -52,6 +72,7 @@ static void print_target(struct showing *w, char mark, yyjson_val *name, yyjson_
         fprintf(w->to, ", %s %s", shown(w, json_text(k)), shown(w, json_text(yyjson_obj_iter_get_val(k))));
     if (custom != NULL)
         print_custom(w, custom);
+    UNKNOWN(w, t, known);
     fputs("\n", w->to);
     w->lines++;
 }
@@ -182,6 +203,27 @@ static yyjson_val *delegated(const struct tuf_doc *doc)
     return doc != NULL ? yyjson_obj_get(yyjson_obj_get(doc->body, "delegations"), "roles") : NULL;
 }
 
+/* Who is asked first: of those that are in both, in the same order? */
+static bool same_order(yyjson_val *now, yyjson_val *then)
+{
+    size_t last = 0, i, max;
+    yyjson_val *v;
+    yyjson_arr_foreach(now, i, max, v)
+    {
+        size_t at = 0, j, count;
+        yyjson_val *old;
+        yyjson_arr_foreach(then, j, count, old)
+        {
+            if (yyjson_equals(yyjson_obj_get(old, "name"), yyjson_obj_get(v, "name")))
+                at = j + 1;
+        }
+        if (at != 0 && at < last)
+            return false;
+        last = at > last ? at : last;
+    }
+    return true;
+}
+
 static void print_delegations(struct showing *w, const struct tuf_doc *doc, const struct tuf_doc *base)
 {
     yyjson_val *roles = delegated(doc), *old = delegated(base), *v;
@@ -202,6 +244,10 @@ static void print_delegations(struct showing *w, const struct tuf_doc *doc, cons
     {
         if (named(roles, yyjson_obj_get(v, "name")) == NULL && tuf_delegation_at(base, i, &then, NULL) == 0)
             print_role(w, then.role.name, NULL, &then.role);
+    }
+    if (!same_order(roles, old)) {
+        fputs("    ~ the order in which delegated roles are asked\n", w->to);
+        w->lines++;
     }
 }
 

@@ -1,5 +1,5 @@
-"""What a holder of keys is shown by `pqota trust sign` is what is signed: whoever made the request, or had it in
-hands on its way, chooses all of it, with what it is compared with too."""
+"""What a holder of keys is shown by `pqota trust sign` is what is signed: whoever made the request, or had it
+in hands on its way, chooses all of it, with what it is compared with too."""
 
 import copy
 import json
@@ -73,3 +73,30 @@ def test_a_root_of_another_repository(vendor, tmp_path):  # noqa: F811
     assert "does not say that it is the root of the repository director" in refused.err
     made["documents"] = json.loads((tmp_path / "request.json").read_text())["documents"]
     assert not made["documents"][0]["document"]["signatures"]
+
+
+def test_small_print(vendor, tmp_path):  # noqa: F811
+    """What a program may go by one day, and in which order roles are asked."""
+    path = request(vendor, tmp_path, targets=firmware(unpacked_size=123456, **{"x-\u202e": 1}))
+    made = load(path)
+    now = made["documents"][0]["document"]["signed"]
+    then = made["context"]["base"][0]["document"]["signed"]
+    now["targets"]["gw-1/gateway/1.3.0/fw.bin"]["more"] = True
+    role = {"keyids": [], "threshold": 1, "terminating": True}
+    roles = [{**role, "name": f"model-{m}", "paths": [f"{m}/*/*/*"]} for m in "abc"]
+    then["delegations"] = {"keys": {}, "roles": roles}
+    now["delegations"] = {"keys": {}, "roles": [roles[1], roles[0], roles[2]]}
+    path.write_text(json.dumps(made))
+    shown = run([program("pqota"), "trust", "show", path], check=0).out
+    assert ", 123456 bytes unpacked" in shown and "the order in which delegated roles are asked" in shown
+    assert "not known here: x-\\u202e" in shown and "not known here: more" in shown
+    now["delegations"]["roles"] = roles[:2]
+    path.write_text(json.dumps(made))
+    assert "the order in which" not in run([program("pqota"), "trust", "show", path], check=0).out
+
+
+def test_a_passphrase_that_is_none(tmp_path):
+    """However it comes."""
+    (tmp_path / "pass").write_text("1234567\n")
+    argv = [program("pqota"), "trust", "init", tmp_path / "d", "--passphrase-file", tmp_path / "pass"]
+    assert "a passphrase of at least 8 characters is needed" in run(argv, check=1).err

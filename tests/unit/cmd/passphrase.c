@@ -89,10 +89,10 @@ static void wiped(void **state)
     (void)state;
     struct err e = {0};
     struct passphrase p;
-    put("secret\n", 7);
+    put("a secret\n", 9);
     passphrase_init(&p, path);
     assert_int_equal(passphrase_make(&p, "the keys", &e), 0);
-    assert_string_equal(p.text, "secret");
+    assert_string_equal(p.text, "a secret");
     passphrase_fini(&p);
     for (size_t i = 0; i < sizeof p.text; i++)
         assert_int_equal(p.text[i], 0);
