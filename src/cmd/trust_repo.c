@@ -41,7 +41,8 @@ static int begin(struct trust_repo *r)
     if (!file_exists(first))
         return err_set(&op->err, ERR_INVALID,
                        "%s is missing, by which the server's metadata are known: copy the file "
-                       "trust/device/%s.root.json of `pqota trust init` to it",
+                       "trust/device/%s.root.json of `pqota trust init` to it (run that first, in the "
+                       "server's folder, where it was not, and start the server anew)",
                        first, r->name);
     auto_buf struct buf text;
     buf_init(&text, FILE_MAX);
