@@ -167,7 +167,7 @@ static int add_model(struct work *w, struct str model, int64_t sequence)
         return err_set(&p->op.err, ERR_INVALID, "the model's name cannot be a role's");
     int rc = find_signed(w, role, &now, &there);
     if (rc == 0)
-        rc = there ? prepare_targets(p, &now, &body) : prepare_first(p, &body);
+        rc = there ? prepare_targets(p, &now, &body) : prepare_first(p, role, &body);
     if (rc == 0 && there)
         rc = prepare_withdraw(p, model, &now, body);
     if (rc == 0)

@@ -158,6 +158,8 @@ static int make_first_targets(struct making *m, struct str *out)
     auto_json_mut yyjson_mut_doc *doc = NULL;
     const struct holders *const by[] = {&m->targets, NULL};
     int rc = make_body(TUF_TARGETS, 1, m->now_s + TRUST_TARGETS_DAYS * DAY_S, &doc, &m->err);
+    if (rc == 0)
+        rc = make_named(doc, "targets", &m->err);
     return rc == 0 ? holders_seal(doc, by, &m->arena, out, &m->err) : rc;
 }
 

@@ -59,9 +59,17 @@ int prepare_targets(struct prepare *p, const struct tuf_doc *now, yyjson_mut_doc
     return make_next(now, p->now_s + TRUST_TARGETS_DAYS * DAY_S, out, &p->op.err);
 }
 
-int prepare_first(struct prepare *p, yyjson_mut_doc **out)
+int prepare_first(struct prepare *p, const char *role, yyjson_mut_doc **out)
 {
-    return make_body(TUF_TARGETS, 1, p->now_s + TRUST_TARGETS_DAYS * DAY_S, out, &p->op.err);
+    auto_json_mut yyjson_mut_doc *doc = NULL;
+    int rc = make_body(TUF_TARGETS, 1, p->now_s + TRUST_TARGETS_DAYS * DAY_S, &doc, &p->op.err);
+    if (rc == 0)
+        rc = make_named(doc, role, &p->op.err);
+    if (rc != 0)
+        return rc;
+    *out = doc;
+    doc = NULL;
+    return 0;
 }
 
 int prepare_key(struct prepare *p, const struct tuf_key *key, struct make_key *out)

@@ -25,7 +25,7 @@ int prepare_root(struct prepare *p, const char *repository, yyjson_mut_doc **out
 /* A new body that follows on a targets document. */
 int prepare_targets(struct prepare *p, const struct tuf_doc *now, yyjson_mut_doc **out) MUST_CHECK;
 /* The first body of a delegated role. */
-int prepare_first(struct prepare *p, yyjson_mut_doc **out) MUST_CHECK;
+int prepare_first(struct prepare *p, const char *role, yyjson_mut_doc **out) MUST_CHECK;
 /* Takes those targets of a model out of the body that follows on `now` whose release the server has deleted:
    nobody can be sent to them any more. */
 int prepare_withdraw(struct prepare *p, struct str model, const struct tuf_doc *now,

@@ -40,9 +40,15 @@ static int check_role(const struct trust_accept *t, const struct accept_doc *d, 
                       struct str path, struct err *e)
 {
     struct tuf_delegation delegation;
+    char own[TUF_ROLE_NAME_MAX];
     bool fits = false;
-    if (strcmp(d->role, "targets") == 0)
+    if (strcmp(d->role, "targets") == 0 &&
+        (!trust_model_role(str_of(p->model), own, sizeof own) ||
+         tuf_delegation_find(&t->targets, str_of(own), &delegation, NULL) != 0))
         return 0;
+    if (strcmp(d->role, "targets") == 0)
+        return err_set(e, ERR_MISMATCH, "the model %s has a role of its own, %s, which alone signs for it",
+                       p->model, own);
     int rc = tuf_delegation_find(&t->targets, str_of(d->role), &delegation, e);
     if (rc == 0)
         rc = tuf_delegation_fits(&delegation, path, &keys_crypto, &fits, e);

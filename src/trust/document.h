@@ -108,7 +108,8 @@ int tuf_manifest_key_raw(const struct tuf_doc *root, const char *whose, unsigned
 
 /* What a client demands beyond the specification. */
 struct tuf_rules {
-    bool both_families; /* pqota's own: the counts must be there and be met, old schemes count for nothing */
+    bool both_families; /* pqota's own: the counts must be there and be met, old schemes count for nothing,
+                           and a file that says whose it is ("pqota": {"role"}) is that role's alone */
 };
 
 /*

@@ -59,6 +59,14 @@ static yyjson_mut_val *object_at(yyjson_mut_doc *doc, yyjson_mut_val *obj, const
     return yyjson_mut_is_obj(v) ? v : NULL;
 }
 
+int make_named(yyjson_mut_doc *doc, const char *role, struct err *e)
+{
+    yyjson_mut_val *own = object_at(doc, yyjson_mut_doc_get_root(doc), "pqota");
+    if (own == NULL || !put(doc, own, "role", yyjson_mut_strcpy(doc, role)))
+        return no_memory(e);
+    return 0;
+}
+
 int make_next(const struct tuf_doc *now, int64_t expires_s, yyjson_mut_doc **out, struct err *e)
 {
     int rc = check_life(now->version < INT64_MAX ? now->version + 1 : 0, expires_s, e);

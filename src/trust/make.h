@@ -31,6 +31,9 @@ struct make_role {
    one; free with yyjson_mut_doc_free. */
 int make_body(enum tuf_type type, int64_t version, int64_t expires_s, yyjson_mut_doc **out,
               struct err *e) MUST_CHECK;
+/* Says whose file it is, in "pqota": {"role"}: that keys which several roles share do not make one of them
+   another. */
+int make_named(yyjson_mut_doc *doc, const char *role, struct err *e) MUST_CHECK;
 /* What follows on a document: its body with the next version and that expiry. */
 int make_next(const struct tuf_doc *now, int64_t expires_s, yyjson_mut_doc **out, struct err *e) MUST_CHECK;
 /* Fills "keys", "roles", "consistent_snapshot" and "pqota" of a root. ML-DSA keys go into pqota's own members

@@ -131,6 +131,17 @@ static int too_few(const struct check *c, const struct tally *t, bool both, stru
         both ? classical.z : "", c->untold != 0 ? "; some signatures could not be checked" : "");
 }
 
+/* Roles may share keys, and a targets file of the specification does not say whose it is: an old one of another
+   role, well signed, must not stand for this one. */
+static int check_named(const struct tuf_doc *doc, const struct tuf_role *role, struct err *e)
+{
+    struct str says = trust_text_at(yyjson_obj_get(doc->body, "pqota"), "role");
+    if (says.p == NULL || str_eq(says, role->name))
+        return 0;
+    return err_set(e, ERR_MISMATCH, "it is the file of the role %s, not of %s", trust_show(says).z,
+                   trust_show(role->name).z);
+}
+
 int tuf_verify(const struct tuf_doc *doc, const struct tuf_role *role, const struct tuf_rules *rules,
                const struct trust_crypto *crypto, struct trust_space *space, struct err *e)
 {
@@ -146,6 +157,8 @@ int tuf_verify(const struct tuf_doc *doc, const struct tuf_role *role, const str
                        "(member \"pqota\")",
                        trust_show(role->name).z);
     int rc = doc_check_own(&by, e);
+    if (rc == 0 && both)
+        rc = check_named(doc, role, e);
     if (rc == 0)
         rc = begin(&c, space, e);
     if (rc == 0) {
