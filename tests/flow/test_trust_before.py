@@ -1,5 +1,5 @@
-"""Releases from before anybody signed, which is what a server has after an upgrade: deployed no more, signed as
-what they are, and then deployed. And a server that would have numbers signed that it may not."""
+"""Releases from before anybody signed, which is what a server has after an upgrade: deployed no more, signed
+as what they are, and then deployed. And a server that would have numbers signed that it may not."""
 
 import contextlib
 import signal
