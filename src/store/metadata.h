@@ -35,8 +35,8 @@ int store_metadata_current(struct db *db, struct arena *a, enum repository r, co
 /* ERR_NOT_FOUND: there is none, or not any more. */
 int store_metadata_get(struct db *db, struct arena *a, enum repository r, const char *role, int64_t version,
                        bool body, struct metadata *out, struct err *e) MUST_CHECK;
-/* The current one of every role, in the order of their names, without bodies; ERR_TOO_LARGE: they are more than
-   METADATA_ROLES_MAX. */
+/* The current one of every role, in the order of their names, without bodies; ERR_TOO_LARGE: they are more
+   than METADATA_ROLES_MAX. */
 int store_metadata_list(struct db *db, struct arena *a, enum repository r, struct metadata **out,
                         size_t *count, struct err *e) MUST_CHECK;
 
