@@ -13,6 +13,7 @@ import time
 import pytest
 
 from harness import run, wait_for
+from relay import Acceptor
 
 
 def script(path, body):
@@ -38,24 +39,17 @@ def running(agent):
     return (agent.slots / "current" / "version").read_text().strip()
 
 
-class Proxy:
+class Proxy(Acceptor):
     """Passes bytes between an agent and the server, and can cut the line after so many."""
 
     def __init__(self, port):
         self.target, self.cut_after, self.passed = port, None, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listen(self._serve)
 
-    def _accept(self):
-        while True:
-            try:
-                one, _ = self.listener.accept()
-            except OSError:
-                return
-            two = socket.create_connection(("127.0.0.1", self.target))
-            for a, b, down in ((one, two, False), (two, one, True)):
-                threading.Thread(target=self._pump, args=(a, b, down), daemon=True).start()
+    def _serve(self, one):
+        two = socket.create_connection(("127.0.0.1", self.target))
+        for a, b, down in ((one, two, False), (two, one, True)):
+            threading.Thread(target=self._pump, args=(a, b, down), daemon=True).start()
 
     def _pump(self, source, sink, down):
         try:
@@ -72,9 +66,6 @@ class Proxy:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-
-    def close(self):
-        self.listener.close()
 
 
 def test_from_publish_to_installed(server, make_agent):

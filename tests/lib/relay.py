@@ -27,6 +27,32 @@ def extended(value):
     return {"x_first": [], **{k: extended(v) for k, v in value.items()}, **more}
 
 
+class Acceptor:
+    """A listening socket, and a thread that gives each of its connections to a thread of its own."""
+
+    def listen(self, serve):
+        self.serve = serve
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                one, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(one,), daemon=True).start()
+
+    def close(self):
+        """Not before the thread is out of accept(): the next socket may get the same number, and it would take
+        that one's connections."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+
+
 class Relay:
     """Passes requests on to the server with a device's credential (the TLS of the agent ends here).
 
@@ -97,24 +123,14 @@ def on_json(change):
     return answer
 
 
-class Raw:
+class Raw(Acceptor):
     """A TLS server whose connections are handled by script(connection, head), once for each request."""
 
     def __init__(self, server, script):
         self.context, self.script = server_context(server), script
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.url = f"https://localhost:{self.port}"
         self.heads = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                plain, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
+        self.listen(self._serve)
+        self.url = f"https://localhost:{self.port}"
 
     def _serve(self, plain):
         try:
@@ -140,27 +156,14 @@ class Raw:
         except OSError:
             pass
 
-    def close(self):
-        self.listener.close()
 
-
-class ConnectProxy:
+class ConnectProxy(Acceptor):
     """An HTTP proxy for CONNECT alone; every name leads to 127.0.0.1."""
 
     def __init__(self, refuse=None):
         self.refuse, self.asked = refuse, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+        self.listen(self._serve)
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                one, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(one,), daemon=True).start()
 
     def _serve(self, one):
         head = b""
@@ -196,6 +199,3 @@ class ConnectProxy:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-
-    def close(self):
-        self.listener.close()
