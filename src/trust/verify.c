@@ -131,8 +131,8 @@ static int too_few(const struct check *c, const struct tally *t, bool both, stru
         both ? classical.z : "", c->untold != 0 ? "; some signatures could not be checked" : "");
 }
 
-/* Roles may share keys, and a targets file of the specification does not say whose it is: an old one of another
-   role, well signed, must not stand for this one. */
+/* Roles may share keys, and a targets file of the specification does not say whose it is: an old one of
+   another role, well signed, must not stand for this one. */
 static int check_named(const struct tuf_doc *doc, const struct tuf_role *role, struct err *e)
 {
     struct str says = trust_text_at(yyjson_obj_get(doc->body, "pqota"), "role");

@@ -1,8 +1,8 @@
 """A power cut at any moment of an update that is vouched for: nothing that the device knew is forgotten (the
 counter, the versions of metadata), and it goes on from there.
 
-As tests/flow/test_agent_powercut.py, with a vendor who changes a role's keys at the same time, so that metadata
-are dropped and replaced in the middle."""
+As tests/flow/test_agent_powercut.py, with a vendor who changes a role's keys at the same time, so that
+metadata are dropped and replaced in the middle."""
 
 import collections
 import json

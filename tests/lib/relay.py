@@ -46,8 +46,8 @@ class Acceptor:
             threading.Thread(target=self.serve, args=(one,), daemon=True).start()
 
     def close(self):
-        """Not before the thread is out of accept(): the next socket may get the same number, and it would take
-        that one's connections."""
+        """Not before the thread is out of accept(): the next socket may get the same number, and it would
+        take that one's connections."""
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join()
         self.listener.close()

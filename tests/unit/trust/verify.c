@@ -164,24 +164,6 @@ static void test_counting(void **state)
     }
 }
 
-/* Roles share keys: a file that says whose it is stands for no other role, by pqota's rules. */
-static void test_whose_file(void **state)
-{
-    struct world *w = *state;
-    struct repo_role *t = &w->repo.timestamp;
-    struct err e;
-    t->keys[0] = ED;
-    t->keys[1] = ML;
-    t->n = 2;
-    t->ml_dsa = t->classical = 1;
-    w->repo.extra = ", \"pqota\": {\"role\": \"timestamp\"}";
-    assert_int_equal(verify(&w->repo, true, &e), 0);
-    w->repo.extra = ", \"pqota\": {\"role\": \"snapshot\"}";
-    assert_int_equal(verify(&w->repo, true, &e), ERR_MISMATCH);
-    assert_non_null(strstr(e.text, "of the role snapshot, not of timestamp"));
-    assert_int_equal(verify(&w->repo, false, &e), 0);
-}
-
 /* --- documents by hand ---------------------------------------------------------------------------------- */
 
 #define BODY                                                                                                 \
@@ -505,7 +487,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_counting),
-        WORLD_TEST(test_whose_file),
         cmocka_unit_test(test_same_key_under_many_ids),
         cmocka_unit_test(test_what_counts_for_nothing),
         cmocka_unit_test(test_signatures_bent),
