@@ -24,8 +24,8 @@ static int ask_director(struct verifier *v, struct wanted *out, struct err *e)
 }
 
 /* A file need not say which role's it is, and the vendor may sign all with the same keys: an old one of the
-   model's role, served as the top-level role's, would bring back what was withdrawn. So for a model that has a
-   role that one alone signs. */
+   model's role, served as the top-level role's, would bring back what was withdrawn. So for a model that has
+   a role that one alone signs. */
 static int check_signer(const struct verifier *v, const struct wanted *w, struct err *e)
 {
     char role[TUF_ROLE_NAME_MAX], file[TUF_ROLE_NAME_MAX + sizeof ".json"];
