@@ -360,6 +360,18 @@ void app_wait_queued(struct fixture *f, size_t n)
     fail_msg("the application was not given %zu tasks", n);
 }
 
+void app_wait_read(struct fixture *f, size_t bytes)
+{
+    struct net_stats s = {0};
+    for (int i = 0; i < 5000; i++) {
+        net_stats(f->net, &s);
+        if (s.bytes_in >= bytes)
+            return;
+        pause_briefly();
+    }
+    fail_msg("%llu bytes were read, not %zu", (unsigned long long)s.bytes_in, bytes);
+}
+
 void app_wait_quiet(struct fixture *f)
 {
     for (int i = 0; i < 5000; i++) {

@@ -56,8 +56,9 @@ extern int cold_every;
 struct fixture *app_start(const struct net_limits *limits, size_t loops);
 void app_stop(struct fixture *f); /* and frees it */
 void app_gate(struct fixture *f, bool open);
-void app_wait_queued(struct fixture *f, size_t n); /* that many wait at the gate */
-void app_wait_quiet(struct fixture *f);            /* every exchange and connection has ended */
+void app_wait_queued(struct fixture *f, size_t n);   /* that many wait at the gate */
+void app_wait_read(struct fixture *f, size_t bytes); /* so many were read from all clients */
+void app_wait_quiet(struct fixture *f);              /* every exchange and connection has ended */
 unsigned char app_pattern(size_t i);
 
 /* A blocking client with deadlines. */

@@ -140,6 +140,7 @@ static void draining_finishes_what_is_under_way(void **state)
     send_text(half, "GET /echo HTTP");
     send_text(busy, SLOW);
     app_wait_queued(f, 1);
+    app_wait_read(f, strlen(ECHO) + strlen("GET /echo HTTP") + strlen(SLOW)); /* by two loops */
     net_drain(f->net);
     expect_end(idle);
     expect_end(fresh);
