@@ -3,6 +3,7 @@ server, by the commands alone."""
 
 import json
 import shutil
+import time
 import signal
 
 import pytest
@@ -220,9 +221,14 @@ def test_a_server_that_goes_back(vendor):
     server.start()
     sign(vendor, "before.json", vendor.key("targets"))
     upload(vendor, "before.json")
+    seen = vendor.fetch("timestamp.json")["signed"]["version"]
     server.stop()
     shutil.rmtree(server.dir / "data")
     shutil.copytree(server.folder / "older", server.dir / "data")
+    # Versions are seconds: a timestamp of the one that was seen last would be no news.
+    wait_for(
+        lambda: time.time() >= seen + 1, what="the second in which the last timestamp was signed is over"
+    )
     server.start()
     wait_for(lambda: server.curl("/readyz").status == 200, what="the server is ready")
     refused = trust(vendor, "renew", "--output", "after.json", check=1)
