@@ -1,4 +1,4 @@
-/* A small application on a net with one plain listener, and clients for it. */
+/* A small application on a net with one plain listener. */
 #ifndef TEST_NET_APP_H
 #define TEST_NET_APP_H
 
@@ -60,25 +60,5 @@ void app_wait_queued(struct fixture *f, size_t n);   /* that many wait at the ga
 void app_wait_read(struct fixture *f, size_t bytes); /* so many were read from all clients */
 void app_wait_quiet(struct fixture *f);              /* every exchange and connection has ended */
 unsigned char app_pattern(size_t i);
-
-/* A blocking client with deadlines. */
-int client(const struct fixture *f);
-void send_all(int fd, const void *p, size_t n);
-void send_text(int fd, const char *text);
-ssize_t receive(int fd, void *p, size_t n, int flags); /* recv(2) whatever signals come */
-void leave(int fd, bool reset);                        /* closes with FIN or RST */
-
-struct reply {
-    int status;
-    bool close;
-    size_t length; /* Content-Length, or 0 */
-    char *body;    /* NUL-terminated; freed by reply_free */
-    size_t n;
-};
-/* Reads one; bodiless: none is to follow whatever the head says. Fails the test when there is none. */
-struct reply read_reply(int fd, bool bodiless);
-void reply_free(struct reply *r);
-void expect_status(int fd, int status);
-void expect_end(int fd); /* FIN, and nothing before it */
 
 #endif

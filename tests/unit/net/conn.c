@@ -1,5 +1,6 @@
 /* Exchanges over a connection: in order, whole, and whoever leaves when. */
 #include "app.h"
+#include "client.h"
 
 #include <poll.h>
 #include <stdio.h>

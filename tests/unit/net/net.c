@@ -1,5 +1,6 @@
 /* The net as a whole: listeners, limits, deadlines, draining, stopping. */
 #include "app.h"
+#include "client.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
