@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "cmd/sign_with.h"
 #include "cmd/trust_prepare.h"
 
@@ -99,29 +100,30 @@ static int ask_sequences(struct work *w)
 
 /* The server is not believed: the number is above all that were signed for the model, and not so far that few
    are left (devices take 32 bits). now NULL: none were signed. */
-static int check_sequence(struct work *w, const struct tuf_doc *now, const char *path, int64_t sequence)
+static int check_sequence(struct work *w, const struct tuf_doc *now, int64_t sequence)
 {
-    size_t count = now != NULL ? tuf_target_count(now) : 0;
+    struct err *e = &w->p.op.err;
+    struct tuf_target_iter it;
+    struct tuf_target t;
+    struct trust_custom c;
     int64_t last = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct tuf_target t;
-        struct trust_custom c;
-        int rc = tuf_target_at(now, i, &t, &w->p.op.err);
-        if (rc != 0)
-            return rc;
+    int rc = ERR_NOT_FOUND;
+    if (now != NULL)
+        tuf_target_iter_begin(now, &it);
+    while (now != NULL && (rc = tuf_target_iter_next(&it, &t, e)) == 0) {
         if (t.custom == NULL || trust_custom_read(t.custom, &c, NULL) != 0)
             continue;
-        if (str_is(t.name, path))
-            return err_set(&w->p.op.err, ERR_CONFLICT, "%s is signed already: publish a new version", path);
         if (c.sequence >= sequence)
-            return err_set(&w->p.op.err, ERR_CONFLICT,
+            return err_set(e, ERR_CONFLICT,
                            "the server would have the sequence %lld signed, and " STR_FMT
                            " has %lld: it was set back, or is not honest",
                            (long long)sequence, STR_ARG(t.name), (long long)c.sequence);
         last = c.sequence > last ? c.sequence : last;
     }
+    if (rc != ERR_NOT_FOUND)
+        return rc;
     if (sequence - last > SEQUENCE_STEP_MAX)
-        return err_set(&w->p.op.err, ERR_CONFLICT,
+        return err_set(e, ERR_CONFLICT,
                        "the server would have the sequence %lld signed, and the last that was signed for the "
                        "model is %lld: it is not honest",
                        (long long)sequence, (long long)last);
@@ -129,19 +131,33 @@ static int check_sequence(struct work *w, const struct tuf_doc *now, const char 
 }
 
 static int add_target(struct work *w, struct str model, int64_t sequence, const struct tuf_doc *now,
-                      yyjson_mut_doc *body)
+                      const char *path, yyjson_mut_doc *body)
 {
     struct operate *op = &w->p.op;
     struct trust_custom c = w->custom;
-    char path[PATH_SIZE];
     c.model = model;
     c.sequence = sequence;
     if (sequence < 1)
         return err_set(&op->err, ERR_INVALID, "the server tells no sequence for the release");
-    if (!trust_target_path(model, c.name, c.version, str_of(w->file->filename), path, sizeof path))
-        return err_set(&op->err, ERR_TOO_LARGE, "the names of model, release and file are too long together");
-    int rc = check_sequence(w, now, path, sequence);
+    int rc = check_sequence(w, now, sequence);
     return rc == 0 ? make_target(body, path, w->file->size, w->file->sha256, &c, &op->err) : rc;
+}
+
+/* A release may be signed for some of its models: those stay as they are. now NULL: nothing is. */
+static int look_signed(struct work *w, const struct tuf_doc *now, const char *path, bool *signed_it)
+{
+    struct err *e = &w->p.op.err;
+    struct tuf_target t;
+    unsigned char sha[TRUST_SHA256_SIZE];
+    int rc = now != NULL ? tuf_target_find(now, str_of(path), &t, e) : ERR_NOT_FOUND;
+    *signed_it = rc == 0;
+    if (rc != 0)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (t.length != w->file->size || hex_decode(str_of(w->file->sha256), sha, sizeof sha) != 0 ||
+        memcmp(t.sha256, sha, sizeof sha) != 0)
+        return err_set(e, ERR_CONFLICT, "%s is signed already, with other bytes: publish a new version",
+                       path);
+    return 0;
 }
 
 /* Its targets as they were signed last; *there false: none were. */
@@ -156,23 +172,36 @@ static int find_signed(struct work *w, const char *role, struct tuf_doc *now, bo
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-static int add_model(struct work *w, struct str model, int64_t sequence)
+/* now NULL: the first document of the model's role. */
+static int put_model(struct work *w, struct str model, int64_t sequence, const char *role,
+                     const struct tuf_doc *now, const char *path)
 {
     struct prepare *p = &w->p;
-    struct tuf_doc now;
-    char role[TUF_ROLE_NAME_MAX];
-    bool there;
     auto_json_mut yyjson_mut_doc *body = NULL;
-    if (!trust_model_role(model, role, sizeof role))
-        return err_set(&p->op.err, ERR_INVALID, "the model's name cannot be a role's");
-    int rc = find_signed(w, role, &now, &there);
+    int rc = now != NULL ? prepare_targets(p, now, &body) : prepare_first(p, role, &body);
+    if (rc == 0 && now != NULL)
+        rc = prepare_withdraw(p, model, now, body);
     if (rc == 0)
-        rc = there ? prepare_targets(p, &now, &body) : prepare_first(p, role, &body);
-    if (rc == 0 && there)
-        rc = prepare_withdraw(p, model, &now, body);
-    if (rc == 0)
-        rc = add_target(w, model, sequence, there ? &now : NULL, body);
+        rc = add_target(w, model, sequence, now, path, body);
     return rc == 0 ? prepare_add(p, "image", str_of(role), body) : rc;
+}
+
+static int add_model(struct work *w, struct str model, int64_t sequence)
+{
+    struct err *e = &w->p.op.err;
+    struct tuf_doc doc;
+    char role[TUF_ROLE_NAME_MAX], path[PATH_SIZE];
+    bool there, signed_it = false;
+    if (!trust_model_role(model, role, sizeof role))
+        return err_set(e, ERR_INVALID, "the model's name cannot be a role's");
+    if (!trust_target_path(model, w->custom.name, w->custom.version, str_of(w->file->filename), path,
+                           sizeof path))
+        return err_set(e, ERR_TOO_LARGE, "the names of model, release and file are too long together");
+    int rc = find_signed(w, role, &doc, &there);
+    const struct tuf_doc *now = there ? &doc : NULL;
+    if (rc == 0)
+        rc = look_signed(w, now, path, &signed_it);
+    return rc == 0 && !signed_it ? put_model(w, model, sequence, role, now, path) : rc;
 }
 
 /* The operator's words decide which models the release is for, not the server's. */
@@ -226,6 +255,11 @@ static int add_models(struct work *w)
         if (rc == 0)
             rc = add_model(w, operate_str(row, "model"), operate_int(row, "sequence"));
     }
+    if (rc == 0 && w->p.request.document_count == 0)
+        return err_set(
+            &w->p.op.err, ERR_CONFLICT,
+            "the release is signed already, and the server has forgotten it: was a backup put back? "
+            "Upload what was signed once more (pqota trust upload)");
     return rc;
 }
 

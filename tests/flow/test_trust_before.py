@@ -80,6 +80,24 @@ def test_signed_elsewhere(vendor):
     ] == [{"model": "gateway", "sequence": 1, "signed": True}]
 
 
+def test_signed_for_one_of_two_models(vendor):
+    """Publishing again signs for the other model, and leaves what is signed as it is."""
+    server = vendor.server
+    release = server.publish("pair", "1.0", b"firmware", model="one,two", filename="gw.bin")
+    demand_signatures(server)
+    vendor.publish(release, release["sequence"], models=["one"])
+    for two_is_signed in (False, True):
+        told = server.api("GET", f"/api/trust/releases/{release['id']}", expect=200).json()["models"]
+        assert {m["model"]: m["signed"] for m in told} == {"one": True, "two": two_is_signed}
+        server.pqota(
+            *("firmware", "publish", server.folder / "gw.bin", "--name", "pair", "--version", "1.0"),
+            *("--model", "one,two", "--sign-with", vendor.key("targets")),
+            *("--passphrase-file", vendor.passphrase),
+            check=0,
+        )
+    assert vendor.versions()["model-one"] == vendor.versions()["model-two"] == 1
+
+
 def set_last(server, sequence):
     with contextlib.closing(sqlite3.connect(server.dir / "data" / "pqota.db")) as db, db:
         db.execute("UPDATE model_sequence SET last = ? WHERE model = 'gateway'", (sequence,))
