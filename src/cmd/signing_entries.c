@@ -62,21 +62,21 @@ static int each_in(struct signing *s, const struct tuf_doc *doc, const struct tu
                    void *ctx, struct err *e)
 {
     bool all = vendor_changes(s);
-    size_t count = tuf_target_count(doc);
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        struct tuf_target t;
-        struct manifest_entry entry;
-        rc = tuf_target_at(doc, i, &t, e);
-        if (rc != 0 || (!all && same_in_base(base, doc, &t)))
+    struct tuf_target_iter it;
+    struct tuf_target t;
+    struct manifest_entry entry;
+    int rc;
+    tuf_target_iter_begin(doc, &it);
+    while ((rc = tuf_target_iter_next(&it, &t, e)) == 0) {
+        if (!all && same_in_base(base, doc, &t))
             continue;
-        int possible = entry_of(&t, &entry, e);
-        if (possible == 0 || possible == ERR_UNSUPPORTED)
-            rc = fn(s, &t, possible == 0 ? &entry : NULL, ctx, e);
-        else
-            rc = possible;
+        rc = entry_of(&t, &entry, e);
+        if (rc == 0 || rc == ERR_UNSUPPORTED)
+            rc = fn(s, &t, rc == 0 ? &entry : NULL, ctx, e);
+        if (rc != 0)
+            return rc;
     }
-    return rc;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 /* Calls fn for each target that wants an entry: new and changed ones; all, when the key is another. entry

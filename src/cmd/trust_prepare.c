@@ -151,16 +151,17 @@ int prepare_withdraw(struct prepare *p, struct str model, const struct tuf_doc *
 {
     auto_json_mut yyjson_mut_doc *list = NULL;
     yyjson_mut_val *targets = yyjson_mut_obj_get(yyjson_mut_doc_get_root(body), "targets");
-    size_t count = tuf_target_count(now);
+    struct tuf_target_iter it;
+    struct tuf_target t;
+    struct trust_custom c;
     int rc = list_releases(p, model, &list);
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        struct tuf_target t;
-        struct trust_custom c;
-        rc = tuf_target_at(now, i, &t, &p->op.err);
-        if (rc == 0 && t.custom != NULL && trust_custom_read(t.custom, &c, NULL) == 0 && !is_listed(list, &c))
+    if (rc != 0)
+        return rc;
+    tuf_target_iter_begin(now, &it);
+    while ((rc = tuf_target_iter_next(&it, &t, &p->op.err)) == 0)
+        if (t.custom != NULL && trust_custom_read(t.custom, &c, NULL) == 0 && !is_listed(list, &c))
             yyjson_mut_obj_remove_keyn(targets, t.name.p, t.name.n);
-    }
-    return rc;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 /* The model that a delegated role signs for; .p NULL: it is none that pqota made. */
