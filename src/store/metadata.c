@@ -165,18 +165,22 @@ int store_metadata_add(struct db *db, const struct metadata *m, int64_t now_ms, 
     return stmt_run(&s, e);
 }
 
-int store_metadata_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more, struct err *e)
+int store_metadata_prune(struct db *db, int64_t before_ms, int64_t now_ms, int64_t *most, bool *more,
+                         struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "DELETE FROM metadata WHERE rowid IN (SELECT rowid FROM metadata"
-                        " WHERE replaced_at < ? AND replaced_at IS NOT NULL AND role <> 'root'"
-                        " ORDER BY replaced_at LIMIT ?)",
+                        " WHERE replaced_at < ?1 AND replaced_at <= coalesce((SELECT min(t.created_at)"
+                        "  FROM metadata t WHERE t.repository = 'image' AND t.role = 'timestamp'"
+                        "  AND t.expires_at > ?2), ?1)"
+                        " AND replaced_at IS NOT NULL AND role <> 'root' ORDER BY replaced_at LIMIT ?3)",
                         e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, before_ms);
-    stmt_i64(&s, 2, *most);
+    stmt_i64(&s, 2, now_ms);
+    stmt_i64(&s, 3, *most);
     rc = stmt_run(&s, e);
     if (rc != 0)
         return rc;

@@ -302,6 +302,30 @@ static void test_replaced_ones_are_forgotten(void **state)
     assert_true(vendor_version(f, "snapshot") > 0);
 }
 
+/* With timestamps that live longer than what was replaced is kept otherwise. */
+static void test_what_a_timestamp_names_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    vendor_of(f)->timestamp_s = 30 * 24 * 3600;
+    vendor_load(f, false);
+    vendor_import(f);
+    assert_true(vendor_renew(f));
+    f->now_ms += 1000;
+    trust_view_touch(trust_view_of(&f->ota), true);
+    assert_true(vendor_renew(f));
+    f->now_ms += 19 * 24 * HOUR_MS;
+    trust_view_touch(trust_view_of(&f->ota), true);
+    assert_true(vendor_renew(f));
+    retain(f, f->now_ms);
+    assert_int_equal(ask(f, "SELECT count(*) FROM metadata WHERE role = 'snapshot'"), 3);
+    retain(f, f->now_ms + 10 * 24 * HOUR_MS); /* the first two would still be believed */
+    assert_int_equal(ask(f, "SELECT count(*) FROM metadata WHERE role = 'snapshot'"), 3);
+    retain(f, f->now_ms + 11 * 24 * HOUR_MS);
+    assert_int_equal(ask(f, "SELECT count(*) FROM metadata WHERE role = 'snapshot'"), 2);
+    retain(f, f->now_ms + 15 * 24 * HOUR_MS + 1);
+    assert_int_equal(ask(f, "SELECT count(*) FROM metadata WHERE role = 'snapshot'"), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, vendor_setup, vendor_teardown)
 
 int main(void)
@@ -318,6 +342,7 @@ int main(void)
         TEST(test_refused),
         TEST(test_import_is_checked),
         TEST(test_replaced_ones_are_forgotten),
+        TEST(test_what_a_timestamp_names_is_kept),
     };
     return cmocka_run_group_tests_name("ota/trust", tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ void vendor_load(struct fixture *f, bool insecure)
                 [TRUST_SNAPSHOT] = v->path[VENDOR_SNAPSHOT],
                 [TRUST_DIRECTOR] = v->path[VENDOR_DIRECTOR]},
         .life_s =
-            {[TRUST_TIMESTAMP] = 48 * 3600, [TRUST_SNAPSHOT] = 14 * 86400, [TRUST_DIRECTOR] = 7 * 86400},
+            {[TRUST_TIMESTAMP] = v->timestamp_s, [TRUST_SNAPSHOT] = 14 * 86400, [TRUST_DIRECTOR] = 7 * 86400},
         .insecure_unsigned = insecure,
     };
     assert_ok(trust_load(f->ota.trust, &s, true, &f->e), f->e);
@@ -47,6 +47,7 @@ int vendor_setup(void **state)
     arena_init(&v->arena, 1 << 24);
     for (int i = 0; i < VENDOR_KEYS; i++)
         make_keys(f, v, (enum vendor_key)i, names[i]);
+    v->timestamp_s = 48 * 3600;
     snprintf(v->dir, sizeof v->dir, "%s/trust", f->dir);
     vendor_load(f, false);
     return rc;

@@ -22,7 +22,8 @@ struct vendor {
     struct arena arena;
     struct sign_keys keys[VENDOR_KEYS];
     char path[VENDOR_KEYS][128];
-    char dir[128]; /* what `pqota trust init` leaves */
+    char dir[128];       /* what `pqota trust init` leaves */
+    int64_t timestamp_s; /* life of timestamps, for vendor_load */
 };
 
 /* state is a struct fixture whose vendor has keys that the server uses, too; nothing was imported yet. */

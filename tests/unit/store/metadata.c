@@ -96,14 +96,14 @@ static void five_megabytes(void **state)
 }
 
 struct pruning {
-    int64_t before_ms, most;
+    int64_t before_ms, now_ms, most;
     bool more;
 };
 
 static int run_prune(struct db *db, void *arg, struct err *e)
 {
     struct pruning *p = arg;
-    return store_metadata_prune(db, p->before_ms, &p->most, &p->more, e);
+    return store_metadata_prune(db, p->before_ms, p->now_ms, &p->most, &p->more, e);
 }
 
 static void replaced_ones_go_and_roots_stay(void **state)
@@ -114,17 +114,36 @@ static void replaced_ones_go_and_roots_stay(void **state)
         assert_ok(add(f, REPOSITORY_IMAGE, "root", v, v * 10), f->e);
         assert_ok(add(f, REPOSITORY_IMAGE, "timestamp", v, v * 10), f->e);
     }
-    struct pruning p = {.before_ms = 45, .most = 2};
+    struct pruning p = {.before_ms = 45, .now_ms = 1100, .most = 2};
     assert_ok(store_write_now(f->store, run_prune, &p, &f->e), f->e);
     assert_true(p.more);
     assert_int_equal(p.most, 0);
     assert_int_equal(fixture_ask(f, "SELECT min(version) FROM metadata WHERE role = 'timestamp'"), 3);
-    p = (struct pruning){.before_ms = 45, .most = 2};
+    p = (struct pruning){.before_ms = 45, .now_ms = 1100, .most = 2};
     assert_ok(store_write_now(f->store, run_prune, &p, &f->e), f->e);
     assert_false(p.more);
     assert_int_equal(p.most, 1); /* version 4 was replaced at 50 */
     assert_int_equal(fixture_ask(f, "SELECT min(version) FROM metadata WHERE role = 'timestamp'"), 4);
     assert_int_equal(fixture_ask(f, "SELECT count(*) FROM metadata WHERE role = 'root'"), 5);
+}
+
+/* A timestamp that still counts names a snapshot, and that the targets: a cache may have it. */
+static void what_a_good_timestamp_names_stays(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    for (int64_t v = 1; v <= 5; v++) {
+        assert_ok(add(f, REPOSITORY_IMAGE, "targets", v, v * 10), f->e);
+        assert_ok(add(f, REPOSITORY_IMAGE, "timestamp", v, v * 10), f->e); /* good until 1000 later */
+    }
+    struct pruning p = {.before_ms = 500, .now_ms = 1025, .most = 100};
+    assert_ok(store_write_now(f->store, run_prune, &p, &f->e), f->e);
+    assert_int_equal(fixture_ask(f, "SELECT min(version) FROM metadata WHERE role = 'timestamp'"), 3);
+    assert_int_equal(fixture_ask(f, "SELECT min(version) FROM metadata WHERE role = 'targets'"), 3);
+    p.now_ms = 1050;
+    assert_ok(store_write_now(f->store, run_prune, &p, &f->e), f->e);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM metadata WHERE replaced_at IS NOT NULL"), 0);
+    assert_int_equal(fixture_ask(f, "SELECT count(*) FROM metadata"), 2);
 }
 
 /* --- what was signed ------------------------------------------------------------------------------------ */
@@ -251,7 +270,7 @@ static void by_index(void **state)
     assert_int_equal(store_release_type(db, &a, 1, &type, &f->e), ERR_NOT_FOUND);
     assert_no_scan(db);
     store_reader_free(db);
-    struct pruning p = {.before_ms = 1, .most = 1};
+    struct pruning p = {.before_ms = 1, .now_ms = 1, .most = 1};
     assert_ok(store_write_now(f->store, run_prune, &p, &f->e), f->e);
     assert_ok(store_write_now(f->store, run_signed, NULL, &f->e), f->e);
     assert_no_scan(f->store->writer_db);
@@ -262,8 +281,9 @@ static void by_index(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_highest_version_counts),   TEST(five_megabytes), TEST(replaced_ones_go_and_roots_stay),
-        TEST(what_was_signed_of_a_release), TEST(by_index),
+        TEST(the_highest_version_counts),      TEST(five_megabytes),
+        TEST(replaced_ones_go_and_roots_stay), TEST(what_a_good_timestamp_names_stays),
+        TEST(what_was_signed_of_a_release),    TEST(by_index),
     };
     return cmocka_run_group_tests_name("store/metadata", tests, NULL, NULL);
 }
