@@ -58,7 +58,9 @@ static enum pqota_vouch fetch(struct trust *t, char why[PQOTA_TEXT_SIZE])
     struct pqota_response response = {.content_length = PQOTA_LENGTH_UNKNOWN};
     t->n = 0;
     int rc = http_request(t->http, &request, &response, collect, t);
-    if (response.status == 200 && rc != PQOTA_OK && response.content_length > sizeof t->manifest) {
+    bool large =
+        response.content_length != PQOTA_LENGTH_UNKNOWN && response.content_length > sizeof t->manifest;
+    if (rc != PQOTA_OK && response.status == 200 && large) {
         snprintf(why, PQOTA_TEXT_SIZE, "the manifest is larger than a manifest can be");
         return PQOTA_VOUCH_REFUSED;
     }

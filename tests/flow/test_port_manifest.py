@@ -48,6 +48,7 @@ class Scene:
         self.relay = Relay(server, who, answer=self.answer)
         self.device.port = self.relay.port
         self.manifest = None  # what is served; None: nothing is, bytes
+        self.head = {}  # of it, beside what belongs there
         self.image = {}  # by version
         self.file = None  # what is served as the file instead of the published one
 
@@ -62,7 +63,8 @@ class Scene:
     def answer(self, method, path, status, headers, body):
         if path == MANIFEST:
             found = self.manifest is not None
-            return (200 if found else 404), {"Content-Type": "application/cbor"}, self.manifest or b""
+            headers = {"Content-Type": "application/cbor", **self.head}
+            return (200 if found else 404), headers, self.manifest or b""
         if self.file is not None and path.endswith("/file"):
             return status, headers, self.file
         return status, headers, body
@@ -237,6 +239,15 @@ def test_old_ones_are_not_taken_again(scene):
     scene.waits("2", "1 is vouched for, the server offers p 2")
     scene.manifest = scene.sign(scene.entry("2", 2), version=104)
     scene.accepts("2")
+
+
+def test_an_answer_without_a_length_is_no_refusal(scene):
+    """What became of the head on the way says nothing of the manifest: it is asked for again."""
+    scene.manifest = scene.sign(scene.entry("1", 1))
+    scene.head = {"Content-Range": "of what?"}  # the length comes after it
+    scene.waits("1", "the manifest could not be fetched")
+    scene.head = {}
+    scene.accepts("1")
 
 
 def test_keys_are_replaced_by_a_firmware(scene):
