@@ -181,8 +181,6 @@ static int load_state(pqota_client_t *c)
     /* Damaged: the server still has the action open and offers it again. */
     if (n > 0 && (n > sizeof text || client_state_read(text, n, &c->ops.sha256, &c->st) != PQOTA_OK))
         client_log(c, PQOTA_LOG_ERROR, "the stored state is damaged; starting anew");
-    if (c->st.state == PQOTA_OFFERED)
-        c->st.vouched = 0;
     if (c->st.state == PQOTA_IDLE)
         client_discard(c);
     return PQOTA_OK;

@@ -6,17 +6,30 @@
 #include "client/verifier.h"
 #include "trust/custom.h"
 
-static int ask_director(struct verifier *v, struct wanted *out, struct err *e)
+static int update(struct verifier *v, struct err *e)
 {
     char name[128];
+    if (strcmp(v->repository, "image") == 0)
+        return tuf_client_refresh(&v->tuf, e);
     snprintf(name, sizeof name, "%s/targets.json", v->set.device);
-    int rc = verifier_open(v, "director", e);
-    for (bool again = true; rc == 0; again = false) {
-        rc = tuf_client_refresh_director(&v->tuf, name, str_of(v->set.device), e);
-        if (rc != ERR_CORRUPT || !again)
-            break;
-        rc = verifier_begin(v, e);
-    }
+    return tuf_client_refresh_director(&v->tuf, name, str_of(v->set.device), e);
+}
+
+/* Once more from the configured root when the stored one is no good. */
+static int refresh(struct verifier *v, const char *repository, struct err *e)
+{
+    int rc = verifier_open(v, repository, e);
+    if (rc == 0)
+        rc = update(v, e);
+    if (rc != ERR_CORRUPT)
+        return rc;
+    rc = verifier_begin(v, e);
+    return rc == 0 ? update(v, e) : rc;
+}
+
+static int ask_director(struct verifier *v, struct wanted *out, struct err *e)
+{
+    int rc = refresh(v, "director", e);
     if (rc == 0)
         rc = wanted_read(&v->tuf.targets, out, e);
     verifier_close(v);
@@ -45,13 +58,7 @@ static int ask_image(struct verifier *v, const struct wanted *w, const struct pq
                      struct pqota_target *out, struct err *e)
 {
     struct tuf_target entry;
-    int rc = verifier_open(v, "image", e);
-    for (bool again = true; rc == 0; again = false) {
-        rc = tuf_client_refresh(&v->tuf, e);
-        if (rc != ERR_CORRUPT || !again)
-            break;
-        rc = verifier_begin(v, e);
-    }
+    int rc = refresh(v, "image", e);
     if (rc == 0) {
         rc = tuf_client_target(&v->tuf, str_of(w->path), &entry, e);
         if (rc == ERR_NOT_FOUND)
