@@ -169,13 +169,16 @@ void link_fini(struct link *l)
     l->curl = NULL;
 }
 
+static bool begins(const char *path, const char *with)
+{
+    return strncmp(path, with, strlen(with)) == 0;
+}
+
 static bool is_small(const char *path)
 {
-    static const char *const small[] = {"/api/update", "/tuf/"}, targets[] = "/tuf/image/targets/";
-    for (size_t i = 0; i < sizeof small / sizeof *small; i++)
-        if (strncmp(path, small[i], strlen(small[i])) == 0)
-            return strncmp(path, targets, strlen(targets)) != 0;
-    return false;
+    if (begins(path, "/tuf/"))
+        return !begins(path, "/tuf/image/targets/");
+    return begins(path, "/api/update");
 }
 
 static CURLcode set_request(struct link *l, const struct pqota_request *q, struct transfer *t,
