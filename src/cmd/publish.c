@@ -157,6 +157,16 @@ static int wants_signing(struct operate *op, const struct line_args *args, yyjso
     return *wants ? 0 : look_unsigned(op, args, release, wants);
 }
 
+/* Nothing is lost: what is uploaded already is not a new release the next time. */
+static void say_left(const struct line_args *args, yyjson_val *release)
+{
+    if (str_is(operate_str(release, "state"), "draft"))
+        fprintf(stderr,
+                "%s %s stays on the server as a draft, release %lld: once that is mended, the same command "
+                "goes on from there.\n",
+                line_get(args, "name"), line_get(args, "version"), (long long)operate_int(release, "id"));
+}
+
 static int finish(struct operate *op, struct line_args *args, const struct publish_file *file,
                   yyjson_val *release, bool fresh)
 {
@@ -166,6 +176,8 @@ static int finish(struct operate *op, struct line_args *args, const struct publi
         return operate_fail(op);
     if (wants) {
         int code = publish_signed(args, release, file, &signed_doc);
+        if (code != CMD_OK)
+            say_left(args, release);
         if (code != CMD_OK || signed_doc == NULL)
             return code;
         release = yyjson_doc_get_root(signed_doc);
@@ -181,25 +193,26 @@ int firmware_publish(struct line_args *args)
     const char *path = args->operands[0], *filename = line_get(args, "filename");
     if (filename == NULL)
         filename = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+    char sha[SHA256_HEX_SIZE];
+    struct publish_file what = {.filename = filename, .sha256 = sha};
     int code = check_publish_line(args, filename);
+    if (code == 0)
+        code = publish_signed_line(args, &what.terms);
     if (code != 0)
         return code;
     auto_operate struct operate op;
     auto_close int fd = -1;
     auto_json yyjson_doc *doc = NULL;
-    int64_t size = 0;
-    char sha[SHA256_HEX_SIZE];
-    if (operate_init(&op, args) != 0 || open_image(&op, path, &fd, &size) != 0 ||
-        hash_image(&op, fd, path, size, sha) != 0 || publish_path(&op, filename, sha) != 0)
+    if (operate_init(&op, args) != 0 || open_image(&op, path, &fd, &what.size) != 0 ||
+        hash_image(&op, fd, path, what.size, sha) != 0 || publish_path(&op, filename, sha) != 0)
         return operate_fail(&op);
     struct progress bar;
-    progress_start(&bar, &clock_system, filename, size, 0);
-    struct rest_file file = {.fd = fd, .name = path, .size = size, .progress = &bar};
+    progress_start(&bar, &clock_system, filename, what.size, 0);
+    struct rest_file file = {.fd = fd, .name = path, .size = what.size, .progress = &bar};
     int rc = rest_upload(op.rest, op.path.p, &file, &doc, &op.err);
     progress_end(&bar);
     if (rc != 0)
         return operate_fail(&op);
-    const struct publish_file what = {.filename = filename, .sha256 = sha, .size = size};
     return finish(&op, args, &what, yyjson_doc_get_root(doc), rest_status(op.rest) == HTTP_CREATED);
 }
 

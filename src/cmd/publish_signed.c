@@ -16,9 +16,8 @@ struct work {
     yyjson_doc *terms; /* what the server would have signed: models and sequences */
     const struct publish_file *file;
     struct prepare p;
-    struct trust_custom custom; /* but model and sequence */
-    yyjson_mut_doc *targets;    /* with new delegations; NULL: it stays as it is */
-    struct make_key *holders;   /* of the role "targets": they sign for a new model */
+    yyjson_mut_doc *targets;  /* with new delegations; NULL: it stays as it is */
+    struct make_key *holders; /* of the role "targets": they sign for a new model */
     size_t holder_count;
     int64_t holder_threshold;
 };
@@ -28,24 +27,25 @@ static int no_memory(struct work *w)
     return err_set(&w->p.op.err, ERR_NOMEM, "no memory for a signing request");
 }
 
-/* What is signed of the release beside its bytes. CMD_USAGE, or 0. */
-static int read_line(struct work *w)
+int publish_signed_line(const struct line_args *args, struct trust_custom *out)
 {
-    struct trust_custom *c = &w->custom;
-    const char *type = line_get(w->args, "type"), *advisory = line_get(w->args, "advisory");
-    *c = (struct trust_custom){.name = str_of(line_get(w->args, "name")),
-                               .version = str_of(line_get(w->args, "version")),
-                               .type = str_of(type != NULL ? type : "os"),
-                               .security = line_has(w->args, "security")};
-    if (advisory != NULL)
-        c->advisory = str_of(advisory);
-    if (c->advisory.n > TRUST_ADVISORY_MAX || !str_is_text(c->advisory))
-        return line_wrong(w->args, "--advisory is UTF-8 text of at most %d bytes", TRUST_ADVISORY_MAX);
-    int code = line_number(w->args, "counter", 0, INT32_MAX, 0, &c->counter);
+    struct trust_custom c = {.name = str_of(line_get(args, "name")),
+                             .version = str_of(line_get(args, "version")),
+                             .type = STR("os"),
+                             .security = line_has(args, "security")};
+    if (line_has(args, "type"))
+        c.type = str_of(line_get(args, "type"));
+    if (line_has(args, "advisory"))
+        c.advisory = str_of(line_get(args, "advisory"));
+    if (c.advisory.n > TRUST_ADVISORY_MAX || !str_is_text(c.advisory))
+        return line_wrong(args, "--advisory is UTF-8 text of at most %d bytes", TRUST_ADVISORY_MAX);
+    int code = line_number(args, "counter", 0, INT32_MAX, 0, &c.counter);
     if (code == 0)
-        code = line_number(w->args, "upgrade-from", 0, INT32_MAX, 0, &c->upgrade_from);
+        code = line_number(args, "upgrade-from", 0, INT32_MAX, 0, &c.upgrade_from);
     if (code == 0)
-        code = line_number(w->args, "unpacked-size", 0, INT64_MAX, 0, &c->unpacked_size);
+        code = line_number(args, "unpacked-size", 0, INT64_MAX, 0, &c.unpacked_size);
+    if (code == 0)
+        *out = c;
     return code;
 }
 
@@ -134,7 +134,7 @@ static int add_target(struct work *w, struct str model, int64_t sequence, const 
                       const char *path, yyjson_mut_doc *body)
 {
     struct operate *op = &w->p.op;
-    struct trust_custom c = w->custom;
+    struct trust_custom c = w->file->terms;
     c.model = model;
     c.sequence = sequence;
     if (sequence < 1)
@@ -194,8 +194,8 @@ static int add_model(struct work *w, struct str model, int64_t sequence)
     bool there, signed_it = false;
     if (!trust_model_role(model, role, sizeof role))
         return err_set(e, ERR_INVALID, "the model's name cannot be a role's");
-    if (!trust_target_path(model, w->custom.name, w->custom.version, str_of(w->file->filename), path,
-                           sizeof path))
+    if (!trust_target_path(model, w->file->terms.name, w->file->terms.version, str_of(w->file->filename),
+                           path, sizeof path))
         return err_set(e, ERR_TOO_LARGE, "the names of model, release and file are too long together");
     int rc = find_signed(w, role, &doc, &there);
     const struct tuf_doc *now = there ? &doc : NULL;
@@ -210,7 +210,7 @@ static bool is_meant(const struct work *w, struct str model)
     struct str given, one;
     size_t at = 0;
     if (!line_has(w->args, "model"))
-        return str_eq(model, w->custom.name);
+        return str_eq(model, w->file->terms.name);
     for (const char *m; (m = line_each(w->args, "model", &at)) != NULL;)
         for (given = str_of(m); str_split(&given, ',', &one);)
             if (str_eq(model, one))
@@ -270,8 +270,8 @@ static int write_request(struct work *w)
     struct operate *op = &w->p.op;
     const char *output = line_get(w->args, "output");
     if (output == NULL)
-        output = arena_printf(&op->arena, STR_FMT "-" STR_FMT ".sign.json", STR_ARG(w->custom.name),
-                              STR_ARG(w->custom.version));
+        output = arena_printf(&op->arena, STR_FMT "-" STR_FMT ".sign.json", STR_ARG(w->file->terms.name),
+                              STR_ARG(w->file->terms.version));
     return output != NULL ? prepare_write(&w->p, output) : no_memory(w);
 }
 
@@ -342,12 +342,9 @@ int publish_signed(struct line_args *args, yyjson_val *draft, const struct publi
                    yyjson_doc **release)
 {
     struct work w = {.args = args, .draft = draft, .file = file};
-    int code = read_line(&w);
-    if (code != 0)
-        return code;
     const char *made = line_get(args, "signed");
     int rc = made != NULL ? upload_signed(&w, made, release) : run(&w, release);
-    code = rc == 0 ? CMD_OK : operate_fail(&w.p.op);
+    int code = rc == 0 ? CMD_OK : operate_fail(&w.p.op);
     yyjson_mut_doc_free(w.targets);
     yyjson_doc_free(w.terms);
     prepare_close(&w.p);

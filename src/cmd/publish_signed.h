@@ -5,11 +5,16 @@
 #include <yyjson.h>
 
 #include "cmd/line.h"
+#include "trust/custom.h"
 
 struct publish_file { /* what was uploaded */
     const char *filename, *sha256;
-    int64_t size; /* bytes */
+    int64_t size;              /* bytes */
+    struct trust_custom terms; /* what is signed beside it; but model and sequence */
 };
+
+/* Those terms, as the line says them. CMD_USAGE, or 0. */
+int publish_signed_line(const struct line_args *args, struct trust_custom *out) MUST_CHECK;
 
 /*
  * Makes the signing request for a release that the server has just told of, from the file itself and from

@@ -1,0 +1,43 @@
+"""`pqota firmware publish` that cannot sign: what it leaves behind, and how it goes on."""
+
+import pytest
+from vendor import Vendor
+
+
+@pytest.fixture
+def vendor(make_server):
+    server = make_server({"trust.insecure_unsigned": "no"}, start=False)
+    made = Vendor(server)
+    server.start()
+    (server.folder / "gw.bin").write_bytes(b"firmware")
+    return made
+
+
+def publish(vendor, *args, key="targets", check=0):
+    server = vendor.server
+    return server.pqota(
+        *("firmware", "publish", server.folder / "gw.bin", "--name", "gateway", "--version", "1.0"),
+        *("--sign-with", vendor.key(key), "--passphrase-file", vendor.passphrase, *args),
+        check=check,
+    )
+
+
+def releases(vendor):
+    return [(r["version"], r["state"]) for r in vendor.server.api("GET", "/api/firmware").json()["items"]]
+
+
+def test_a_wrong_line_uploads_nothing(vendor):
+    wrong = [("--advisory", "x" * 1025), ("--counter", "many"), ("--upgrade-from", "-1")]
+    for args in (*wrong, ("--unpacked-size", "1k")):
+        assert args[0] in publish(vendor, *args, check=2).err
+    assert releases(vendor) == []
+
+
+def test_a_draft_that_is_left_is_told_and_completed(vendor):
+    refused = publish(vendor, key="root-1", check=1).err
+    assert "belong to no role" in refused
+    assert "gateway 1.0 stays on the server as a draft, release 1: " in refused
+    assert releases(vendor) == [("1.0", "draft")]
+    done = publish(vendor).err
+    assert "Published gateway 1.0 as release 1" in done and "stays" not in done
+    assert releases(vendor) == [("1.0", "published")]
