@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "keys/keys.h"
+#include "trust/client.h"
 
 static int cb_verify(void *ctx, enum pqota_scheme scheme, const void *key, size_t key_n, const void *msg,
                      size_t msg_n, const void *sig, size_t sig_n)
@@ -34,16 +35,15 @@ int agent_trust_model(const struct agent_config *c, const struct files *f, char 
 {
     auto_buf struct buf text;
     buf_init(&text, PQOTA_NAME_SIZE + 1);
-    struct err why = {0};
     struct str model = str_of(c->model);
     if (model.n == 0) {
-        int rc = file_read(f->model, PQOTA_NAME_SIZE, &text, &why);
+        int rc = file_read(f->model, PQOTA_NAME_SIZE, &text, e);
         if (rc == ERR_NOT_FOUND)
             return err_set(e, rc,
                            "the model of this device is not known (it was enrolled by an older agent): set "
                            "[agent] model to what the server calls it");
         if (rc != 0)
-            return err_set(e, rc, "%s", why.text);
+            return rc;
         model = (struct str){.p = text.p, .n = strcspn(text.p, "\n")};
     }
     if (!str_is_name(model) || model.n >= PQOTA_NAME_SIZE)
@@ -60,8 +60,8 @@ static int read_root(struct agent_trust *t, const char *repository, const char *
 {
     char stored[PATH_MAX];
     struct err missing = {0};
-    buf_init(out, AGENT_ROOT_MAX);
-    if (file_read(path, AGENT_ROOT_MAX, out, &missing) == 0)
+    buf_init(out, TUF_ROOT_SIZE_MAX);
+    if (file_read(path, TUF_ROOT_SIZE_MAX, out, &missing) == 0)
         return 0;
     int rc = metadata_path(&t->metadata, repository, "root", stored, e);
     if (rc != 0)
@@ -71,7 +71,7 @@ static int read_root(struct agent_trust *t, const char *repository, const char *
                        repository, missing.text);
     log_warn("trust", "a root could not be read; going on with the stored one",
              LOG_STR("repository", repository), LOG_ERR(&missing));
-    return file_read(stored, AGENT_ROOT_MAX, out, e);
+    return file_read(stored, TUF_ROOT_SIZE_MAX, out, e);
 }
 
 int agent_trust_open(struct agent_trust *t, const struct agent_config *c, const struct files *f,

@@ -8,7 +8,6 @@
 #include "base/buf.h"
 
 #define AGENT_TRUST_MEMORY PQOTA_TRUST_MEMORY_DEFAULT
-#define AGENT_ROOT_MAX 512000 /* bytes of a root that a device begins with */
 
 struct agent_trust {
     struct metadata metadata;

@@ -164,10 +164,11 @@ static struct tuf_limits limits_of(const struct verifier *v)
 {
     size_t part = v->work_size / VERIFIER_PART;
     bool image = strcmp(v->repository, "image") == 0;
-    return (struct tuf_limits){.root = at_most(512000, part),
-                               .timestamp = at_most(65536, part),
-                               .snapshot = at_most(2000000, part),
-                               .targets = at_most(image ? 5000000 : VERIFIER_DECISION_MAX, part)};
+    return (struct tuf_limits){.root = at_most(TUF_ROOT_SIZE_MAX, part),
+                               .timestamp = at_most(TUF_TIMESTAMP_SIZE_MAX, part),
+                               .snapshot = at_most(TUF_SNAPSHOT_SIZE_MAX, part),
+                               .targets =
+                                   at_most(image ? TUF_TARGETS_SIZE_MAX : VERIFIER_DECISION_MAX, part)};
 }
 
 static struct tuf_config config_of(struct verifier *v)
@@ -189,7 +190,7 @@ static struct str configured_root(const struct verifier *v)
                : (struct str){.p = v->set.director_root, .n = v->set.director_root_size};
 }
 
-/* The version of a root, 0 when the text is none. */
+/* The version of a root; *out stays what it is when the text is none. */
 static int root_version(struct str text, struct trust_space *space, int64_t *out, struct err *e)
 {
     struct tuf_doc doc;

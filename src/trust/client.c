@@ -2,11 +2,6 @@
 
 #include "trust/client_internal.h"
 
-#define ROOT_LIMIT 512000
-#define TIMESTAMP_LIMIT 65536
-#define SNAPSHOT_LIMIT 2000000
-#define TARGETS_LIMIT 5000000
-
 static size_t or_else(size_t given, size_t usual)
 {
     return given != 0 ? given : usual;
@@ -16,10 +11,10 @@ void tuf_client_init(struct tuf_client *c, void *memory, size_t size, const stru
 {
     *c = (struct tuf_client){.config = *config};
     struct tuf_limits *l = &c->config.limits;
-    l->root = or_else(l->root, ROOT_LIMIT);
-    l->timestamp = or_else(l->timestamp, TIMESTAMP_LIMIT);
-    l->snapshot = or_else(l->snapshot, SNAPSHOT_LIMIT);
-    l->targets = or_else(l->targets, TARGETS_LIMIT);
+    l->root = or_else(l->root, TUF_ROOT_SIZE_MAX);
+    l->timestamp = or_else(l->timestamp, TUF_TIMESTAMP_SIZE_MAX);
+    l->snapshot = or_else(l->snapshot, TUF_SNAPSHOT_SIZE_MAX);
+    l->targets = or_else(l->targets, TUF_TARGETS_SIZE_MAX);
     space_init(&c->space, memory, size);
 }
 

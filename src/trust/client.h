@@ -32,11 +32,14 @@ struct tuf_fetch {
     int (*get)(void *ctx, const char *name, void *buf, size_t size, size_t *n, struct err *e);
 };
 
-struct tuf_limits {   /* bytes of one file; 0: the default */
-    size_t root;      /* 512 000 */
-    size_t timestamp; /* 65 536 */
-    size_t snapshot;  /* 2 000 000 */
-    size_t targets;   /* 5 000 000 */
+/* Bytes of one file, where struct tuf_limits says nothing else. */
+#define TUF_ROOT_SIZE_MAX 512000
+#define TUF_TIMESTAMP_SIZE_MAX 65536
+#define TUF_SNAPSHOT_SIZE_MAX 2000000
+#define TUF_TARGETS_SIZE_MAX 5000000
+
+struct tuf_limits { /* bytes of one file; 0: the default */
+    size_t root, timestamp, snapshot, targets;
 };
 
 struct tuf_config { /* copied; what it points to must outlive the client */
