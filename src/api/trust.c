@@ -187,6 +187,16 @@ static void free_accept(void *carry)
     accept_free(carry);
 }
 
+/* After a step: with an error and after the last one the next upload need not wait for who reads the answer. */
+static int after_step(struct call *c, int rc, bool last)
+{
+    if (rc < 0 || last) {
+        accept_free(c->carry);
+        c->carry = NULL;
+    }
+    return rc;
+}
+
 static int look_signed(struct call *c)
 {
     struct trust_accept *t;
@@ -195,12 +205,12 @@ static int look_signed(struct call *c)
         return rc;
     c->carry = t;
     c->carry_free = free_accept;
-    return accept_look(t, c->db, c->req->body, c->who, &c->err);
+    return after_step(c, accept_look(t, c->db, c->req->body, c->who, &c->err), false);
 }
 
 static int check_signed(struct call *c)
 {
-    return accept_check(c->carry, &c->err);
+    return after_step(c, accept_check(c->carry, &c->err), false);
 }
 
 static int reply_accepted(struct call *c)
@@ -231,7 +241,7 @@ static int reply_accepted(struct call *c)
 static int write_signed(struct call *c)
 {
     int rc = accept_write(c->carry, c->db, c->who->id, &c->err);
-    return rc != 0 ? rc : reply_accepted(c);
+    return after_step(c, rc != 0 ? rc : reply_accepted(c), true);
 }
 
 /* --- */

@@ -43,7 +43,8 @@ struct trust_accept {
     struct arena arena;
     void *memory; /* of space */
     struct trust_space space;
-    bool first; /* read from this machine's files */
+    bool first;   /* read from this machine's files */
+    bool entered; /* it is the one that is looked through */
 
     struct trust_request request;
     struct online_set was, set; /* in force; and with what the file brings. Those needed have bodies. */

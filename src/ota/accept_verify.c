@@ -81,9 +81,6 @@ static int check_version(struct trust_accept *t, const struct accept_doc *d, str
     /* The first ones may be older than this server: others can follow on them. */
     if (!t->first && d->doc.expires_s <= clock_unix_ms(t->ota->clock) / 1000)
         return err_set(e, ERR_INVALID, "it has expired already: prepare and sign it again");
-    size_t most = d->type == TUF_ROOT ? ACCEPT_ROOT_MAX : ACCEPT_TARGETS_MAX;
-    if (d->doc.text.n > most)
-        return err_set(e, ERR_TOO_LARGE, "it has %zu bytes; devices take %zu", d->doc.text.n, most);
     return 0;
 }
 
@@ -91,7 +88,9 @@ static int check_one(struct trust_accept *t, const struct request_document *r, s
                      struct err *e)
 {
     int rc = request_open(r, &t->space, &d->doc, e);
-    if (rc == 0 && d->before->version != 0 && d->type == TUF_TARGETS)
+    if (rc == 0 && strcmp(d->role, "targets") == 0)
+        d->old = t->targets; /* read already */
+    else if (rc == 0 && d->before->version != 0 && d->type == TUF_TARGETS)
         rc = read_body(t, d->before, d->type, &d->old, e);
     if (rc != 0)
         return err_context(e, "%s %s", repository_word(d->repository), d->role);
@@ -157,26 +156,18 @@ static int check_director(struct trust_accept *t, struct err *e)
 {
     auto_trust_keys struct trust_keys *keys = trust_keys_get(t->ota);
     const struct sign_keys *own = trust_keys_of(keys, TRUST_DIRECTOR);
-    struct tuf_signer named[TUF_ROLE_KEYS_MAX];
     struct tuf_role role;
-    size_t count = 0;
+    struct tuf_key key;
     if (own == NULL || t->first)
         return 0;
-    const struct tuf_doc *root = &t->root[REPOSITORY_DIRECTOR];
-    int rc = tuf_root_role(root, TUF_TARGETS, &role, e);
-    if (rc == 0)
-        rc = tuf_signers(root, &role, &keys_crypto, &t->space, named, TUF_ROLE_KEYS_MAX, &count, e);
-    for (size_t i = 0; rc == 0 && i < own->count; i++) {
-        bool found = false;
-        for (size_t j = 0; j < count; j++)
-            found = found || str_is(named[j].keyid, own->key[i].keyid);
-        if (!found)
+    int rc = tuf_root_role(&t->root[REPOSITORY_DIRECTOR], TUF_TARGETS, &role, e);
+    for (size_t i = 0; rc == 0 && i < own->count; i++)
+        if (!tuf_role_key_find(&role, str_of(own->key[i].keyid), &key))
             rc =
                 err_set(e, ERR_MISMATCH,
                         "director root: it does not name this server's key %s: put the new key where [trust] "
                         "director_key says, and send SIGHUP, first",
                         own->key[i].keyid);
-    }
     return rc;
 }
 

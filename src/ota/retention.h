@@ -10,10 +10,9 @@
 struct ota;
 struct db;
 
-#define RETENTION_SLICE 200     /* rows a call looks at or removes at most */
-#define RETENTION_TOKEN_DAYS 30 /* an expired enrolment token is shown this long */
-#define RETENTION_METADATA_DAYS                                                                              \
-    15 /* after they were replaced; longer where a timestamp that names them lives */
+#define RETENTION_SLICE 200        /* rows a call looks at or removes at most */
+#define RETENTION_TOKEN_DAYS 30    /* an expired enrolment token is shown this long */
+#define RETENTION_METADATA_DAYS 15 /* replaced ones, and longer while a timestamp that names them is good */
 
 /* A background job of the writer: events, closed actions with their reports, expired tokens. Call it again
    while *more. 0 days keeps everything of that kind. */

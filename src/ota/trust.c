@@ -22,6 +22,7 @@ struct trust {
     pthread_mutex_t lock;
     struct trust_keys *keys; /* under lock */
     atomic_bool insecure_unsigned;
+    atomic_flag accepting;
     _Atomic uint64_t counted[TRUST_ONLINE];
     struct trust_view view;
     struct trust_named_kept named;
@@ -56,6 +57,7 @@ int trust_new(struct trust **out, struct err *e)
         free(t);
         return err_set(e, ERR_NOMEM, "no memory for the keys that the director's root names");
     }
+    atomic_flag_clear(&t->accepting);
     *out = t;
     return 0;
 }
@@ -161,6 +163,16 @@ int trust_load(struct trust *t, const struct trust_settings *s, bool strict, str
 bool trust_unsigned_allowed(const struct ota *ota)
 {
     return atomic_load(&ota->trust->insecure_unsigned);
+}
+
+bool trust_accept_enter(struct ota *ota)
+{
+    return !atomic_flag_test_and_set(&ota->trust->accepting);
+}
+
+void trust_accept_leave(struct ota *ota)
+{
+    atomic_flag_clear(&ota->trust->accepting);
 }
 
 struct trust_keys *trust_keys_get(struct ota *ota)

@@ -26,6 +26,10 @@ int trust_new(struct trust **out, struct err *e) MUST_CHECK;
 void trust_free(struct trust *t);
 bool trust_unsigned_allowed(const struct ota *ota);
 
+/* One signed file is looked through at a time (ota/trust_accept.c). False: another is. */
+bool trust_accept_enter(struct ota *ota) MUST_CHECK;
+void trust_accept_leave(struct ota *ota);
+
 /* --- the online keys ------------------------------------------------------------------------------------ */
 
 struct trust_keys; /* immutable, reference-counted */

@@ -7,11 +7,12 @@
 #include "store/db.h"
 #include "store/events.h"
 
-#define ACCEPT_BYTES ((size_t)1 << 27) /* of one file being accepted: the file itself, and what is in force */
-#define ONLINE_AND_ROOT 3              /* roles beside those that sign targets */
-#define SPACE_TIMES 16                 /* what reading a document takes, times its text */
+#define ACCEPT_BYTES ((size_t)1 << 26)   /* of one file being accepted: its documents, and what is in force */
+#define IN_FORCE_MOST ((size_t)40 << 20) /* bytes of the latter */
+#define ONLINE_AND_ROOT 3                /* roles beside those that sign targets */
+#define SPACE_TIMES 8                    /* what reading a document takes, times its text */
 #define SPACE_LEAST ((size_t)1 << 22)
-#define SPACE_MOST ((size_t)1 << 29)
+#define SPACE_MOST ((size_t)1 << 28)
 
 int accept_new(struct ota *ota, struct trust_accept **out, struct err *e)
 {
@@ -28,6 +29,8 @@ void accept_free(struct trust_accept *t)
 {
     if (t == NULL)
         return;
+    if (t->entered)
+        trust_accept_leave(t->ota);
     arena_fini(&t->arena);
     free(t->memory);
     free(t);
@@ -65,33 +68,42 @@ static int note_document(struct trust_accept *t, const struct request_document *
                        "%s %s: only roots, and in the image repository targets and model-MODEL, are signed "
                        "elsewhere",
                        r->repository, r->role);
+    size_t most = d->type == TUF_ROOT ? ACCEPT_ROOT_MAX : ACCEPT_TARGETS_MAX;
+    if (r->text.n > most)
+        return err_set(e, ERR_TOO_LARGE, "%s %s: it has %zu bytes; devices take %zu", r->repository, r->role,
+                       r->text.n, most);
     if (d->before == NULL)
         d->before = &none;
     t->doc_count++;
     return 0;
 }
 
-static int read_body(struct trust_accept *t, struct db *db, struct metadata *m, struct err *e)
+static bool is_followed(const struct trust_accept *t, const struct metadata *m)
 {
-    if (m->version == 0 || m->body.p != NULL)
-        return 0;
-    return store_metadata_get(db, &t->arena, m->repository, m->role, m->version, true, m, e);
+    for (size_t i = 0; i < t->doc_count; i++)
+        if (t->docs[i].before == m)
+            return true;
+    return strcmp(m->role, "targets") == 0;
 }
 
 /* Bodies of what the file follows on; when it brings delegations, of all that they name. */
 static int read_bodies(struct trust_accept *t, struct db *db, struct err *e)
 {
     bool all = false;
+    int64_t left = IN_FORCE_MOST;
     for (size_t i = 0; i < t->doc_count; i++)
         all = all || strcmp(t->docs[i].role, "targets") == 0;
     int rc = store_metadata_current(db, &t->arena, REPOSITORY_DIRECTOR, "root", true, &t->director, e);
     for (size_t i = 0; rc == 0 && i < t->was.count; i++) {
         struct metadata *m = &t->was.items[i];
-        bool wanted = all || strcmp(m->role, "targets") == 0;
-        for (size_t j = 0; j < t->doc_count; j++)
-            wanted = wanted || t->docs[j].before == m;
-        if (wanted)
-            rc = read_body(t, db, m, e);
+        if (!all && !is_followed(t, m))
+            continue;
+        left -= m->size;
+        rc = left < 0
+                 ? err_set(e, ERR_TOO_LARGE,
+                           "what the file follows on has more than %zu bytes, too many to be checked at once",
+                           IN_FORCE_MOST)
+                 : store_metadata_get(db, &t->arena, m->repository, m->role, m->version, true, m, e);
     }
     return rc;
 }
@@ -134,20 +146,37 @@ int accept_look_request(struct trust_accept *t, struct db *db, const struct iden
 int accept_look(struct trust_accept *t, struct db *db, struct str file, const struct identity *who,
                 struct err *e)
 {
+    t->entered = t->entered || trust_accept_enter(t->ota);
+    if (!t->entered)
+        return err_set(
+            e, ERR_BUSY,
+            "another signed file is being checked, and that happens one at a time: upload this one "
+            "again in a moment");
     int rc = request_read(file, &t->arena, &t->request, e);
     return rc != 0 ? rc : accept_look_request(t, db, who, e);
 }
 
 /* --- checking ------------------------------------------------------------------------------------------- */
 
-static int make_space(struct trust_accept *t, struct err *e)
+/* Of what is looked at beside each other: roles that stay as they are come one after the other. */
+static size_t bytes_at_once(const struct trust_accept *t)
 {
-    size_t bytes = t->was.root.body.n + t->director.body.n;
-    for (size_t i = 0; i < t->was.count; i++)
-        bytes += t->was.items[i].body.n;
+    size_t bytes = t->was.root.body.n + t->director.body.n, largest = 0;
+    for (size_t i = 0; i < t->was.count; i++) {
+        size_t n = t->was.items[i].body.n;
+        if (is_followed(t, &t->was.items[i]))
+            bytes += n;
+        else if (n > largest)
+            largest = n;
+    }
     for (size_t i = 0; i < t->doc_count; i++)
         bytes += t->request.documents[i].text.n;
-    size_t size = SPACE_LEAST + bytes * SPACE_TIMES;
+    return bytes + largest;
+}
+
+static int make_space(struct trust_accept *t, struct err *e)
+{
+    size_t size = SPACE_LEAST + bytes_at_once(t) * SPACE_TIMES;
     if (size > SPACE_MOST)
         return err_set(e, ERR_TOO_LARGE,
                        "the file and what it follows on are too large to be checked at once");

@@ -169,6 +169,28 @@ static void test_nothing_half_done_when_another_was_faster(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM release WHERE state = 'published'"), 1);
 }
 
+/* Each may need hundreds of megabytes before a signature is checked. */
+static void test_one_file_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    struct trust_accept *first = NULL, *second = NULL;
+    vendor_import(f);
+    struct str file = vendor_sign(f, "targets", vendor_targets(f, 2), VENDOR_TARGETS);
+    assert_ok(accept_new(&f->ota, &first, &f->e), f->e);
+    assert_ok(accept_new(&f->ota, &second, &f->e), f->e);
+    assert_ok(accept_look(first, f->reader, file, &f->admin, &f->e), f->e);
+    assert_int_equal(accept_look(second, f->reader, file, &f->admin, &f->e), ERR_BUSY);
+    assert_non_null(strstr(f->e.text, "one at a time"));
+    accept_free(second); /* which must not let a third in */
+    assert_ok(accept_new(&f->ota, &second, &f->e), f->e);
+    assert_int_equal(accept_look(second, f->reader, file, &f->admin, &f->e), ERR_BUSY);
+    accept_free(first);
+    assert_ok(accept_look(second, f->reader, file, &f->admin, &f->e), f->e);
+    accept_free(second);
+    assert_ok(ota_trust_import(&f->ota, vendor_of(f)->dir, &f->e), f->e);
+    assert_ok(vendor_upload(f, file), f->e);
+}
+
 /* --- drafts --------------------------------------------------------------------------------------------- */
 
 static void test_a_draft_becomes_a_release(void **state)
@@ -336,6 +358,7 @@ int main(void)
         TEST(test_when_to_look),
         TEST(test_what_is_not_delegated_may_end),
         TEST(test_nothing_half_done_when_another_was_faster),
+        TEST(test_one_file_at_a_time),
         TEST(test_a_draft_becomes_a_release),
         TEST(test_a_draft_is_deleted),
         TEST(test_a_draft_without_signatures_any_more),
