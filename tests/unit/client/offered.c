@@ -405,7 +405,7 @@ static void an_installation_done_without_trust(void **s)
     world_fini(&w);
 }
 
-static void insecure_says_so(void **s)
+static void insecure_takes_the_hint_whole(void **s)
 {
     (void)s;
     struct pqota_target hint = {.name = "gw", .version = "2.0", .size = 3}, out = {.size = 9};
@@ -436,7 +436,7 @@ int main(void)
         cmocka_unit_test(what_is_vouched_for_again_is_installed),
         cmocka_unit_test(other_bytes_are_vouched_for_by_now),
         cmocka_unit_test(an_installation_done_without_trust),
-        cmocka_unit_test(insecure_says_so),
+        cmocka_unit_test(insecure_takes_the_hint_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

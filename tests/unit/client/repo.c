@@ -122,7 +122,7 @@ static struct str name_of(char *out, size_t size, const char *folder, int64_t ve
 static void add_target(struct repo *r, yyjson_mut_doc *doc)
 {
     struct err e = {0};
-    if (!r->unnamed && make_target(doc, r->path, r->length, r->sha256, r->plain ? NULL : &r->custom, &e) != 0)
+    if (make_target(doc, r->path, r->length, r->sha256, r->plain ? NULL : &r->custom, &e) != 0)
         fail_msg("%s", e.text);
     for (size_t i = 0; i < r->others; i++) {
         char path[100], version[20];
@@ -322,9 +322,9 @@ void repo_device(struct repo *r)
     assert_true(r->image_root.p != NULL && r->director_root.p != NULL);
 }
 
-void repo_start(struct repo *r)
+struct pqota_trust_settings repo_settings(struct repo *r)
 {
-    const struct pqota_trust_settings set = {
+    return (struct pqota_trust_settings){
         .device = "gw-1",
         .model = "gw",
         .transport = {.ctx = r, .request = request},
@@ -336,6 +336,11 @@ void repo_start(struct repo *r)
         .image_root_size = r->image_root.n,
         .director_root = r->director_root.p,
         .director_root_size = r->director_root.n};
+}
+
+void repo_start(struct repo *r)
+{
+    const struct pqota_trust_settings set = repo_settings(r);
     free(r->memory);
     r->memory = aligned_alloc(16, r->memory_size); /* exactly: what is written beyond it is found */
     assert_non_null(r->memory);

@@ -40,7 +40,7 @@ struct repo {
     int64_t expires, director_expires; /* Unix seconds */
     const char *path, *sha256;         /* of the image's entry */
     int64_t length;
-    bool unnamed, plain; /* the entry is not there; it has no "custom" */
+    bool plain; /* the entry has no "custom" */
     struct trust_custom custom;
     const char *says_device, *says_path, *says_sha256; /* the director's file */
     int64_t says_length;
@@ -73,6 +73,7 @@ void repo_fini(struct repo *r);
 void repo_sign(struct repo *r);
 /* The roots that the device begins with, as they are served now. */
 void repo_device(struct repo *r);
+struct pqota_trust_settings repo_settings(struct repo *r);
 /* pqota_trust made anew from them; what is stored stays. */
 void repo_start(struct repo *r);
 /* Asks; *out may be NULL. */
