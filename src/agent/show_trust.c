@@ -79,8 +79,10 @@ void agent_trust_print(const struct agent_config *c, const struct files *f, int6
         return;
     }
     memory = malloc(AGENT_TRUST_MEMORY);
-    if (memory == NULL)
+    if (memory == NULL) {
+        printf("trust        no memory to read the metadata\n");
         return;
+    }
     struct shown s = {.metadata = &metadata, .now_s = now_s};
     space_init(&s.space, memory, AGENT_TRUST_MEMORY);
     print_repository(&s, "image", known ? model : NULL);
