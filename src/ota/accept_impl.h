@@ -84,8 +84,6 @@ int accept_entries(struct trust_accept *t, struct err *e) MUST_CHECK;
 /* accept_release.c: the same against the releases that there are. Writer only. */
 int accept_releases(struct trust_accept *t, struct db *db, const char *who, struct err *e) MUST_CHECK;
 
-int accept_cut_path(struct trust_accept *t, struct str path, struct accept_path *out,
-                    struct err *e) MUST_CHECK;
 int accept_no_memory(struct err *e);
 
 #endif

@@ -9,7 +9,7 @@ int accept_no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory to look through the signed file");
 }
 
-int accept_cut_path(struct trust_accept *t, struct str path, struct accept_path *out, struct err *e)
+static int cut_path(struct trust_accept *t, struct str path, struct accept_path *out, struct err *e)
 {
     struct str rest = path, part[5];
     size_t n = 0;
@@ -81,7 +81,7 @@ static int read_fresh(struct trust_accept *t, const struct accept_doc *d, const 
 {
     struct accept_target made = {.length = target->length};
     struct trust_custom c;
-    int rc = accept_cut_path(t, target->name, &made.part, e);
+    int rc = cut_path(t, target->name, &made.part, e);
     if (rc == 0)
         rc = check_role(t, d, &made.part, target->name, e);
     if (rc == 0 && !target->has_sha256)
@@ -146,7 +146,7 @@ static int find_gone(struct trust_accept *t, const struct accept_doc *d, struct 
             rc = err_set(e, ERR_TOO_LARGE, DOC_FMT ": more than %d targets are left out", DOC_ARG(d),
                          ACCEPT_RELEASES_MAX);
         else if (there == NULL)
-            rc = accept_cut_path(t, name, &t->gone[t->gone_count++], e);
+            rc = cut_path(t, name, &t->gone[t->gone_count++], e);
         else if (!yyjson_equals(there, yyjson_obj_iter_get_val(key)))
             rc = err_set(e, ERR_CONFLICT,
                          DOC_FMT ": the target " STR_FMT " says something else than before: a release does "
@@ -213,7 +213,7 @@ static int check_entry(struct trust_accept *t, const struct request_entry *r, co
     struct trust_custom custom;
     struct manifest_entry says, signed_entry;
     struct accept_entry made = {.cose = r->cose};
-    int rc = accept_cut_path(t, str_of(r->target), &made.part, e);
+    int rc = cut_path(t, str_of(r->target), &made.part, e);
     if (rc == 0)
         rc = find_target(t, str_of(r->target), &target, e);
     if (rc == 0 && target.custom == NULL)

@@ -149,15 +149,6 @@ void trust_set(struct trust *t, struct trust_keys *k, bool insecure_unsigned)
     trust_view_touch(&t->view, true);
 }
 
-int trust_load(struct trust *t, const struct trust_settings *s, bool strict, struct err *e)
-{
-    struct trust_keys *k;
-    int rc = trust_keys_read(s, strict, &k, e);
-    if (rc == 0)
-        trust_set(t, k, s->insecure_unsigned);
-    return rc;
-}
-
 /* --- asking --------------------------------------------------------------------------------------------- */
 
 bool trust_unsigned_allowed(const struct ota *ota)

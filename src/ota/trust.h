@@ -42,8 +42,6 @@ int trust_keys_read(const struct trust_settings *s, bool strict, struct trust_ke
                     struct err *e) MUST_CHECK;
 /* From now on these count; takes the reference over. */
 void trust_set(struct trust *t, struct trust_keys *k, bool insecure_unsigned);
-/* Both. */
-int trust_load(struct trust *t, const struct trust_settings *s, bool strict, struct err *e) MUST_CHECK;
 
 /* A reference to those of now; NULL when nothing was loaded yet. */
 struct trust_keys *trust_keys_get(struct ota *ota);

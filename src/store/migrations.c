@@ -383,7 +383,7 @@ static const char directed[] =
     "  version INTEGER NOT NULL,"                /* of the file: only ever rises */
     "  expires_at INTEGER NOT NULL,"
     "  body BLOB NOT NULL,"      /* what is signed */
-    "  signatures BLOB NOT NULL" /* each with its key's id; see ota/director_kind.c */
+    "  signatures BLOB NOT NULL" /* each with its key's id; see ota/director_file.c */
     ") STRICT;"
     "CREATE TABLE director_manifest ("
     "  device INTEGER PRIMARY KEY REFERENCES device (pk) ON DELETE CASCADE,"

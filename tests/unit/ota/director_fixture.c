@@ -23,7 +23,7 @@ void director_use_keys(struct fixture *f, const char *director, const char *mani
         .life_s = {[TRUST_DIRECTOR] = LIFE_S, [TRUST_MANIFEST] = LIFE_S},
         .insecure_unsigned = true,
     };
-    assert_ok(trust_load(f->ota.trust, &s, true, &f->e), f->e);
+    fixture_trust(f, &s);
 }
 
 const enum trust_scheme director_pair[2] = {TRUST_ML_DSA_65, TRUST_ED25519};

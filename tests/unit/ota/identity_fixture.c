@@ -46,6 +46,13 @@ static int load(struct fixture *f, struct db *db, void *arg, struct err *e)
     return principals_load(f->ota.principals, db, f->now_ms / 1000, e);
 }
 
+void fixture_trust(struct fixture *f, const struct trust_settings *s)
+{
+    struct trust_keys *k = NULL;
+    assert_ok(trust_keys_read(s, true, &k, &f->e), f->e);
+    trust_set(f->ota.trust, k, s->insecure_unsigned);
+}
+
 int fixture_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -79,7 +86,7 @@ int fixture_setup(void **state)
     assert_ok(crl_new(&f->ota.crl, &f->e), f->e);
     const struct trust_settings unsigned_too = {.insecure_unsigned = true};
     assert_ok(trust_new(&f->ota.trust, &f->e), f->e);
-    assert_ok(trust_load(f->ota.trust, &unsigned_too, true, &f->e), f->e);
+    fixture_trust(f, &unsigned_too);
     const char *devices[] = {pki_ca_key_id(f->device_ca)}, *operators[] = {pki_ca_key_id(f->operator_ca)};
     assert_ok(principals_set_roots(f->ota.principals, devices, 1, operators, 1, GRACE, &f->e), f->e);
     assert_ok(fixture_write(f, load, NULL), f->e);

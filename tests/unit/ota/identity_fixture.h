@@ -57,6 +57,8 @@ int fixture_write(struct fixture *f, fixture_job *run, void *arg);
 int64_t fixture_ask(struct fixture *f, const char *sql); /* one number */
 const char *fixture_ask_text(struct fixture *f, const char *sql);
 
+/* From now on the server has these keys of update metadata. */
+void fixture_trust(struct fixture *f, const struct trust_settings *s);
 EVP_PKEY *fixture_key(struct fixture *f); /* a new one; pki_key_free */
 struct str fixture_csr(struct fixture *f, EVP_PKEY *key);
 

@@ -33,7 +33,7 @@ void vendor_load(struct fixture *f, bool insecure)
             {[TRUST_TIMESTAMP] = v->timestamp_s, [TRUST_SNAPSHOT] = 14 * 86400, [TRUST_DIRECTOR] = 7 * 86400},
         .insecure_unsigned = insecure,
     };
-    assert_ok(trust_load(f->ota.trust, &s, true, &f->e), f->e);
+    fixture_trust(f, &s);
 }
 
 int vendor_setup(void **state)
