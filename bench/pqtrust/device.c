@@ -67,9 +67,7 @@ static int ask_director(struct device *d, struct tuf_target *out, struct err *e)
     open_client(&side, &c);
     int rc = tuf_client_refresh_director(&c, REPO_DEVICE "/targets.json", STR(REPO_DEVICE), e);
     if (rc == 0)
-        rc = tuf_target_at(&c.targets, 0, out, e);
-    if (rc == 0 && !str_is(out->name, d->target))
-        rc = err_set(e, ERR_MISMATCH, "the director names another target than %s", d->target);
+        rc = tuf_target_find(&c.targets, str_of(d->target), out, e);
     note_peak(d, &c);
     return rc != 0 ? err_context(e, "director") : 0;
 }

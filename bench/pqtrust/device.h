@@ -7,7 +7,7 @@
 
 #include "trust/client.h"
 
-#define DEVICE_MEMORY (4u << 20) /* bytes for the client: what the issue of figures allows a device */
+#define DEVICE_MEMORY (4u << 20) /* bytes for the client: all that a device is to need */
 
 /* How the device reaches its flash and the server; each as the client's callback, told which repository. */
 struct device_link {

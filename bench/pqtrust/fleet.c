@@ -83,8 +83,11 @@ static int begin(struct fleet *f, struct err *e)
         rc = seen_new(&f->ota.seen, e);
     const struct trust_settings settings = {
         .key = {[TRUST_DIRECTOR] = key}, .life_s = {[TRUST_DIRECTOR] = LIFE_S}, .insecure_unsigned = true};
+    struct trust_keys *keys = NULL;
     if (rc == 0)
-        rc = trust_load(f->ota.trust, &settings, true, e);
+        rc = trust_keys_read(&settings, true, &keys, e);
+    if (rc == 0)
+        trust_set(f->ota.trust, keys, settings.insecure_unsigned);
     return rc != 0 ? rc : open_store(f, e);
 }
 
@@ -290,11 +293,11 @@ static int fill(struct fleet *f, struct err *e)
 static int measure(struct fleet *f, struct fleet_result *out, struct err *e)
 {
     size_t signed_first = 0, signed_again = 0;
-    uint64_t before, after, at = process_ns();
+    uint64_t before, after;
     int rc = database_bytes(f, &before, e);
     if (rc != 0)
         return rc;
-    at = process_ns();
+    uint64_t at = process_ns();
     rc = each_batch(f, poll_and_fetch, &signed_first, e);
     out->first_ns = process_ns() - at;
     at = process_ns();

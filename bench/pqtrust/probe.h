@@ -8,7 +8,7 @@
 
 struct probe {
     uint64_t verify_ns[TRUST_FAMILIES], verified[TRUST_FAMILIES];
-    uint64_t hash_ns, hashed; /* hashed: bytes */
+    uint64_t hash_ns;
 };
 
 uint64_t probe_cpu_ns(void); /* processor time of this thread */

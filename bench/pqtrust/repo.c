@@ -136,7 +136,7 @@ static void model_name(size_t model, char out[64])
     snprintf(out, 64, "gateway-%02zu", model);
 }
 
-void repo_target_path(size_t model, size_t i, char out[TUF_TARGET_NAME_MAX])
+static void target_path(size_t model, size_t i, char out[TUF_TARGET_NAME_MAX])
 {
     snprintf(out, TUF_TARGET_NAME_MAX, "gateway-%02zu/gateway-os/2026.%zu/gateway-os-2026.%zu.raucb", model,
              i, i);
@@ -146,7 +146,7 @@ int repo_add_target(yyjson_mut_doc *doc, size_t model, size_t i, struct err *e)
 {
     char path[TUF_TARGET_NAME_MAX], version[32], name[64], hex[SHA256_HEX_SIZE], advisory[160] = "";
     unsigned char hash[TRUST_SHA256_SIZE];
-    repo_target_path(model, i, path);
+    target_path(model, i, path);
     model_name(model, name);
     snprintf(version, sizeof version, "2026.%zu", i);
     if (i % 10 == 0) /* every tenth mends a weakness */
@@ -252,29 +252,29 @@ static int image(struct repo *r, struct err *e)
 /* --- director --------------------------------------------------------------------------------------- */
 
 /* Member "pqota" of the director's file: whom it is for. */
-static bool name_device(yyjson_mut_doc *doc, const char *device)
+static bool name_device(yyjson_mut_doc *doc)
 {
     yyjson_mut_val *own = yyjson_mut_obj_add_obj(doc, yyjson_mut_doc_get_root(doc), "pqota");
-    return own != NULL && yyjson_mut_obj_add_strcpy(doc, own, "device", device);
+    return own != NULL && yyjson_mut_obj_add_str(doc, own, "device", REPO_DEVICE);
 }
 
-int repo_decide(struct repo *r, const char *device, int64_t version, struct arena *a, struct str *out,
-                struct err *e)
+/* One target, as the image repository has it. */
+static int decide(struct repo *r, struct str *out, struct err *e)
 {
     const struct sign_keys *holder = &r->keys.director;
     unsigned char hash[TRUST_SHA256_SIZE];
     char hex[SHA256_HEX_SIZE];
     auto_json_mut yyjson_mut_doc *doc = NULL;
-    int rc = make_body(TUF_TARGETS, version, r->plan.now_s + REPO_LIFE_S, &doc, e);
+    int rc = make_body(TUF_TARGETS, 1, r->plan.now_s + REPO_LIFE_S, &doc, e);
     if (rc != 0)
         return rc;
-    if (!name_device(doc, device))
+    if (!name_device(doc))
         return err_set(e, ERR_NOMEM, "no memory for a decision");
     if (keys_crypto.hash(keys_crypto.ctx, TRUST_SHA256, r->target, strlen(r->target), hash) != 0)
         return err_set(e, ERR_CRYPTO, "cannot hash a target's name");
     hex_encode(hash, sizeof hash, hex);
     rc = make_target(doc, r->target, TARGET_BYTES + (int64_t)r->plan.targets - 1, hex, NULL, e);
-    return rc != 0 ? rc : finish(r, doc, &holder, 1, a, out, e);
+    return rc != 0 ? rc : finish(r, doc, &holder, 1, &r->arena, out, e);
 }
 
 static int director(struct repo *r, struct err *e)
@@ -284,7 +284,7 @@ static int director(struct repo *r, struct err *e)
     if (rc == 0)
         rc = root_file(r, true, 2, e);
     if (rc == 0)
-        rc = repo_decide(r, REPO_DEVICE, 1, &r->arena, &text, e);
+        rc = decide(r, &text, e);
     return rc != 0 ? rc : publish(r->director, &r->director_count, REPO_DEVICE "/targets.json", text, e);
 }
 
@@ -297,7 +297,7 @@ int repo_make(struct repo *r, const struct repo_plan *plan, struct err *e)
         plan->targets > REPO_TARGETS_MAX)
         return err_set(e, ERR_INVALID, "a repository has 1 to %d models with 1 to %d targets each",
                        REPO_MODELS_MAX, REPO_TARGETS_MAX);
-    repo_target_path(plan->models - 1, plan->targets - 1, r->target);
+    target_path(plan->models - 1, plan->targets - 1, r->target);
     int rc = make_keys(r, e);
     if (rc == 0)
         rc = image(r, e);

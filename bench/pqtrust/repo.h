@@ -53,12 +53,8 @@ void repo_fini(struct repo *r);
 /* A timestamp of that version on the present snapshot, in the arena. */
 int repo_timestamp(struct repo *r, int64_t version, struct arena *a, struct str *out,
                    struct err *e) MUST_CHECK;
-/* The director's file for a device: one target as the image repository has it. */
-int repo_decide(struct repo *r, const char *device, int64_t version, struct arena *a, struct str *out,
-                struct err *e) MUST_CHECK;
 
-/* Releases that a model's delegated role names: i is 0 and up. */
-void repo_target_path(size_t model, size_t i, char out[TUF_TARGET_NAME_MAX]);
+/* A release that a model's delegated role names: i is 0 and up. */
 int repo_add_target(yyjson_mut_doc *doc, size_t model, size_t i, struct err *e) MUST_CHECK;
 
 /* Every key of every holder signs the canonical form. */
