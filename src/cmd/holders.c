@@ -75,7 +75,7 @@ int holders_load(struct holders *h, const char *uri, struct passphrase *passphra
                  struct err *e)
 {
     struct sign_keys keys = {.count = 0};
-    struct keys_passphrase asker = passphrase_asker(passphrase);
+    struct pki_passphrase asker = passphrase_asker(passphrase);
     int rc = has_room(h, e);
     if (rc == 0)
         rc = keys_load(uri, &asker, a, &keys, e);

@@ -46,7 +46,7 @@ static int read_file(struct passphrase *p, struct err *e)
         length--;
     if (length == 0 || length >= sizeof p->text || memchr(p->text, '\0', length) != NULL)
         return err_set(e, ERR_INVALID, "the first line of %s must be a passphrase of 1 to %d bytes", p->file,
-                       KEYS_PASSPHRASE_MAX - 1);
+                       PKI_PASSPHRASE_MAX - 1);
     OPENSSL_cleanse(p->text + length, sizeof p->text - length);
     p->known = true;
     return 0;
@@ -98,7 +98,7 @@ static int ask(void *ctx, const char *what, char *out, size_t size, struct err *
     return 0;
 }
 
-struct keys_passphrase passphrase_asker(struct passphrase *p)
+struct pki_passphrase passphrase_asker(struct passphrase *p)
 {
-    return (struct keys_passphrase){.ask = ask, .ctx = p};
+    return (struct pki_passphrase){.ask = ask, .ctx = p};
 }

@@ -8,7 +8,7 @@
 
 struct passphrase {   /* passphrase_fini wipes it */
     const char *file; /* NULL: ask */
-    char text[KEYS_PASSPHRASE_MAX];
+    char text[PKI_PASSPHRASE_MAX];
     bool known; /* the file's, or a new one: text has it */
 };
 
@@ -19,6 +19,6 @@ void passphrase_fini(struct passphrase *p);
 /* A new one for `what`, asked twice: p->text has it afterwards. */
 int passphrase_make(struct passphrase *p, const char *what, struct err *e) MUST_CHECK;
 /* For keys_load: the file's for every key, or each key's own, asked. p must outlive the answer. */
-struct keys_passphrase passphrase_asker(struct passphrase *p);
+struct pki_passphrase passphrase_asker(struct passphrase *p);
 
 #endif

@@ -5,7 +5,7 @@ int sign_with_open(struct sign_with *w, const struct line_args *args, const char
 {
     *w = (struct sign_with){.count = 0};
     passphrase_init(&w->passphrase, line_get(args, "passphrase-file"));
-    struct keys_passphrase asker = passphrase_asker(&w->passphrase);
+    struct pki_passphrase asker = passphrase_asker(&w->passphrase);
     size_t i = 0;
     int rc = 0;
     for (const char *uri; rc == 0 && (uri = line_each(args, option, &i)) != NULL;) {

@@ -10,9 +10,9 @@
 
 #include "base/arena.h"
 #include "base/hex.h"
+#include "pki/pki.h"
 #include "trust/crypto.h"
 
-#define KEYS_PASSPHRASE_MAX 1024 /* bytes */
 #define KEYS_PER_FILE_MAX 8
 
 /* Verifies and hashes by OpenSSL; usable by several threads. */
@@ -30,18 +30,11 @@ struct sign_keys { /* what one file or URI held; keys_fini wipes and frees */
     size_t count;
 };
 
-/* Asks for the passphrase of `what` when a file turns out to be encrypted. Writes at most size - 1 bytes and
-   a NUL. */
-struct keys_passphrase {
-    int (*ask)(void *ctx, const char *what, char *out, size_t size, struct err *e);
-    void *ctx;
-};
-
 /* "ml-dsa-87/1" and so on, each becomes one key. */
 int keys_generate(const enum trust_scheme *schemes, size_t count, struct arena *a, struct sign_keys *out,
                   struct err *e) MUST_CHECK;
 /* All private keys of a file or OSSL_STORE URI; passphrase NULL: an encrypted one is refused. */
-int keys_load(const char *uri, const struct keys_passphrase *passphrase, struct arena *a,
+int keys_load(const char *uri, const struct pki_passphrase *passphrase, struct arena *a,
               struct sign_keys *out, struct err *e) MUST_CHECK;
 /* One PEM file, mode 0600, atomically; ERR_CONFLICT when it is there. passphrase NULL: not encrypted. */
 int keys_save(const struct sign_keys *keys, const char *path, const char *passphrase,

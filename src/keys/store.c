@@ -118,15 +118,12 @@ int keys_generate(const enum trust_scheme *schemes, size_t count, struct arena *
 
 /* --- loaded ----------------------------------------------------------------------------------------- */
 
-int keys_load(const char *uri, const struct keys_passphrase *passphrase, struct arena *a,
+int keys_load(const char *uri, const struct pki_passphrase *passphrase, struct arena *a,
               struct sign_keys *out, struct err *e)
 {
     EVP_PKEY *raw[KEYS_PER_FILE_MAX + 1];
     size_t count = 0;
-    struct pki_passphrase p = {0};
-    if (passphrase != NULL)
-        p = (struct pki_passphrase){.ask = passphrase->ask, .ctx = passphrase->ctx};
-    int rc = pki_keys_load(uri, passphrase != NULL ? &p : NULL, raw, KEYS_PER_FILE_MAX + 1, &count, e);
+    int rc = pki_keys_load(uri, passphrase, raw, KEYS_PER_FILE_MAX + 1, &count, e);
     if (rc != 0)
         return rc;
     struct sign_keys found = {.count = 0};

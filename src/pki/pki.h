@@ -32,8 +32,8 @@ int pki_key_generate(const char *algorithm, EVP_PKEY **out, struct err *e) MUST_
 int pki_key_load(const char *uri, EVP_PKEY **out, struct err *e) MUST_CHECK;
 
 #define PKI_PASSPHRASE_MAX 1024 /* bytes, the NUL included */
-/* Asked for the passphrase of `what` (a file, a token) when that turns out to need one. Writes a text with
-   its NUL to `out`. */
+/* Asked for the passphrase of `what` (a file, a token) when that turns out to need one. Writes at most
+   size - 1 bytes and a NUL. */
 struct pki_passphrase {
     int (*ask)(void *ctx, const char *what, char *out, size_t size, struct err *e);
     void *ctx;

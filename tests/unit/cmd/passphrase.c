@@ -41,11 +41,11 @@ static void first_line(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct err e = {0};
-        char out[KEYS_PASSPHRASE_MAX];
+        char out[PKI_PASSPHRASE_MAX];
         auto_passphrase struct passphrase p;
         put(rows[i].text, strlen(rows[i].text));
         passphrase_init(&p, path);
-        struct keys_passphrase asker = passphrase_asker(&p);
+        struct pki_passphrase asker = passphrase_asker(&p);
         assert_int_equal(asker.ask(asker.ctx, "a.key", out, sizeof out, &e), 0);
         assert_string_equal(out, rows[i].want);
         assert_int_equal(asker.ask(asker.ctx, "b.key", out, sizeof out, &e), 0);
@@ -58,14 +58,14 @@ static void first_line(void **state)
 static void refused(void **state)
 {
     (void)state;
-    char longest[KEYS_PASSPHRASE_MAX + 1];
+    char longest[PKI_PASSPHRASE_MAX + 1];
     struct err e = {0};
     memset(longest, 'a', sizeof longest);
     const struct {
         const char *text;
         size_t n;
     } rows[] = {{"", 0},         {"\n", 1},     {"\r\n", 2},
-                {"\nsecond", 7}, {"a\0b\n", 4}, {longest, KEYS_PASSPHRASE_MAX}};
+                {"\nsecond", 7}, {"a\0b\n", 4}, {longest, PKI_PASSPHRASE_MAX}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         auto_passphrase struct passphrase p;
         put(rows[i].text, rows[i].n);
@@ -75,10 +75,10 @@ static void refused(void **state)
         assert_false(p.known);
     }
     auto_passphrase struct passphrase p;
-    put(longest, KEYS_PASSPHRASE_MAX - 1);
+    put(longest, PKI_PASSPHRASE_MAX - 1);
     passphrase_init(&p, path);
     assert_int_equal(passphrase_make(&p, "the keys", &e), 0);
-    assert_int_equal(strlen(p.text), KEYS_PASSPHRASE_MAX - 1);
+    assert_int_equal(strlen(p.text), PKI_PASSPHRASE_MAX - 1);
     auto_passphrase struct passphrase none;
     passphrase_init(&none, "/nonexistent/file");
     assert_int_equal(passphrase_make(&none, "the keys", &e), ERR_NOT_FOUND);

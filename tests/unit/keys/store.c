@@ -67,7 +67,7 @@ static void encrypted_with_scrypt(void **state)
     assert_int_not_equal(fx_run(fx, "openssl pkey -in one.key -passin pass:wrong -noout"), 0);
     /* Both keys for one answer. */
     struct asking a = {.answer = secret};
-    struct keys_passphrase p = {.ask = ask, .ctx = &a};
+    struct pki_passphrase p = {.ask = ask, .ctx = &a};
     assert_int_equal(keys_load("one.key", &p, &fx->arena, &again, &e), 0);
     assert_int_equal(a.times, 1);
     assert_string_equal(a.what, "one.key");
@@ -101,7 +101,7 @@ static void wrong_and_missing_passphrases(void **state)
     struct err e = {0};
     auto_keys struct sign_keys keys = make(fx, "locked.key", secret), none = {.count = 0};
     struct asking a = {.answer = "wrong horse battery"};
-    struct keys_passphrase p = {.ask = ask, .ctx = &a};
+    struct pki_passphrase p = {.ask = ask, .ctx = &a};
     assert_int_equal(keys_load("locked.key", &p, &fx->arena, &none, &e), ERR_INVALID);
     assert_non_null(strstr(e.text, "the passphrase of locked.key is wrong"));
     assert_null(strstr(e.text, "horse"));
@@ -121,7 +121,7 @@ static void half_of_it_readable(void **state)
     struct fixture *fx = *state;
     struct err e = {0};
     struct asking a = {.answer = secret};
-    struct keys_passphrase p = {.ask = ask, .ctx = &a};
+    struct pki_passphrase p = {.ask = ask, .ctx = &a};
     auto_keys struct sign_keys one = make(fx, "half-1", secret), two = make(fx, "half-2", "something else"),
                                none = {.count = 0};
     assert_int_equal(fx_run(fx, "cat half-1 half-2 > half"), 0);
