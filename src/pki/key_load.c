@@ -95,26 +95,18 @@ static void take_keys(struct loading *l, OSSL_STORE_CTX *store)
 static int explain(const struct loading *l, bool encrypted, struct err *e)
 {
     const char *uri = l->uri;
-    if (l->ask_rc != 0) {
-        ERR_clear_error();
+    if (l->ask_rc != 0)
         return err_set(e, l->ask_rc, "%s", l->ask_err.text);
-    }
-    if (l->asked) {
-        ERR_clear_error();
+    if (l->asked)
         return err_set(e, ERR_INVALID, "the passphrase of %s is wrong, or the file is damaged", uri);
-    }
-    if (encrypted) {
-        ERR_clear_error();
+    if (encrypted)
         return err_set(
             e, ERR_UNSUPPORTED,
             "the key in %s is encrypted with a passphrase: store it without one, readable only by its "
             "user, or in a token behind a pkcs11: URI",
             uri);
-    }
-    if (l->other != 0) {
-        ERR_clear_error();
+    if (l->other != 0)
         return err_set(e, ERR_INVALID, "%s holds %s and no private key", uri, kind_word(l->other));
-    }
     return pki_err(e, ERR_INVALID, "%s holds no private key that can be read (PEM or DER, PKCS#8)", uri);
 }
 
