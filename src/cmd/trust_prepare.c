@@ -164,19 +164,10 @@ int prepare_withdraw(struct prepare *p, struct str model, const struct tuf_doc *
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-/* The model that a delegated role signs for; .p NULL: it is none that pqota made. */
-static struct str model_of(struct str role)
-{
-    static const struct str lead = {.p = "model-", .n = 6};
-    if (role.n <= lead.n || memcmp(role.p, lead.p, lead.n) != 0)
-        return (struct str){.p = NULL, .n = 0};
-    return (struct str){.p = role.p + lead.n, .n = role.n - lead.n};
-}
-
 static int add_role(struct prepare *p, struct str role)
 {
     struct tuf_doc now;
-    struct str model = model_of(role);
+    struct str model = trust_role_model(role);
     auto_json_mut yyjson_mut_doc *body = NULL;
     int rc = trust_repo_role(&p->image, role, &now);
     if (rc == ERR_NOT_FOUND)

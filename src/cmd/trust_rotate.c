@@ -223,19 +223,17 @@ static bool is_theirs(void *ctx, const struct tuf_delegation *d)
 
 static int put_delegations(struct rotation *r, const struct change *c, yyjson_mut_doc *body)
 {
-    static const struct str lead = {.p = "model-", .n = 6};
     const struct tuf_doc *targets = &r->p.image.client.targets;
     size_t count = tuf_delegation_count(targets);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         struct tuf_delegation d;
         rc = tuf_delegation_at(targets, i, &d, &r->p.op.err);
-        bool model = rc == 0 && d.role.name.n > lead.n && memcmp(d.role.name.p, lead.p, lead.n) == 0;
-        if (!model || !tuf_same_keys(&d.role, &c->present))
+        struct str model = rc == 0 ? trust_role_model(d.role.name) : (struct str){.p = NULL, .n = 0};
+        if (model.p == NULL || !tuf_same_keys(&d.role, &c->present))
             continue;
         struct make_role role = holders_role("", &c->next, c->threshold);
-        rc = make_delegation(body, (struct str){.p = d.role.name.p + lead.n, .n = d.role.name.n - lead.n},
-                             &role, &r->p.op.err);
+        rc = make_delegation(body, model, &role, &r->p.op.err);
     }
     return rc;
 }

@@ -6,6 +6,7 @@
 #include "ota/trust_view.h"
 #include "store/db.h"
 #include "store/events.h"
+#include "trust/custom.h"
 
 #define ACCEPT_BYTES ((size_t)1 << 26)   /* of one file being accepted: its documents, and what is in force */
 #define IN_FORCE_MOST ((size_t)40 << 20) /* bytes of the latter */
@@ -48,7 +49,7 @@ static struct metadata *find_item(struct trust_accept *t, const char *role)
 
 static bool is_role(const char *role)
 {
-    return strcmp(role, "targets") == 0 || (strncmp(role, "model-", 6) == 0 && str_is_name(str_of(role + 6)));
+    return strcmp(role, "targets") == 0 || trust_role_model(str_of(role)).p != NULL;
 }
 
 static int note_document(struct trust_accept *t, const struct request_document *r, struct err *e)

@@ -8,6 +8,7 @@
 #include "ota/trust_named.h"
 #include "ota/trust_view.h"
 #include "store/db.h"
+#include "trust/custom.h"
 
 #define WORK_BYTES ((size_t)1 << 24)
 
@@ -18,7 +19,7 @@ static bool is_online(const char *role)
 
 static bool is_delegated(const struct trust_row *r)
 {
-    return strncmp(r->role, "model-", 6) == 0;
+    return trust_role_model(str_of(r->role)).p != NULL;
 }
 
 /* --- what is in force ----------------------------------------------------------------------------------- */

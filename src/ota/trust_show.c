@@ -9,14 +9,13 @@
 #include "store/db.h"
 #include "store/releases.h"
 #include "store/signed.h"
+#include "trust/custom.h"
 
 /* --- a file --------------------------------------------------------------------------------------------- */
 
 static bool is_role_name(struct str s)
 {
-    static const size_t n = sizeof "model-" - 1;
-    bool delegated = s.n > n && memcmp(s.p, "model-", n) == 0;
-    return str_is_name(delegated ? (struct str){.p = s.p + n, .n = s.n - n} : s);
+    return str_is_name(s) || trust_role_model(s).p != NULL;
 }
 
 /* "3.root.json": version and role. */
@@ -188,7 +187,7 @@ static int view_repository(struct look *l, enum repository r, struct trust_overv
         rc = read_namers(l, list, count, e);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         views[i].m = list[i];
-        bool first = i < TRUST_SHOW_SIGNERS_MAX || strncmp(list[i].role, "model-", 6) != 0;
+        bool first = i < TRUST_SHOW_SIGNERS_MAX || trust_role_model(str_of(list[i].role)).p == NULL;
         if (first && l->root.body != NULL)
             rc = view_role(l, &views[i], e);
     }

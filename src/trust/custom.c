@@ -94,3 +94,13 @@ bool trust_model_role(struct str model, char *out, size_t size)
     snprintf(out, size, ROLE_PREFIX STR_FMT, STR_ARG(model));
     return true;
 }
+
+struct str trust_role_model(struct str role)
+{
+    static const size_t n = sizeof ROLE_PREFIX - 1;
+    struct str none = {.p = NULL, .n = 0};
+    if (role.n <= n || memcmp(role.p, ROLE_PREFIX, n) != 0)
+        return none;
+    struct str model = {.p = role.p + n, .n = role.n - n};
+    return str_is_name(model) ? model : none;
+}

@@ -29,5 +29,7 @@ bool trust_target_path(struct str model, struct str name, struct str version, st
                        size_t size);
 /* The delegated role that signs for a model: "model-<model>". */
 bool trust_model_role(struct str model, char *out, size_t size);
+/* The model that a delegated role signs for; .p NULL: it is no model's role. */
+struct str trust_role_model(struct str role);
 
 #endif

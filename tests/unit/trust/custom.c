@@ -96,6 +96,12 @@ static void test_paths(void **state)
     assert_true(trust_model_role(STR("gw"), role, 9));
     assert_false(trust_model_role(STR("gw"), role, 8));
     assert_false(trust_model_role(STR("g w"), role, sizeof role));
+    assert_true(str_is(trust_role_model(STR("model-gw")), "gw"));
+    assert_true(str_is(trust_role_model(STR("model-model-gw")), "model-gw"));
+    assert_null(trust_role_model(STR("model-")).p);
+    assert_null(trust_role_model(STR("model-g w")).p);
+    assert_null(trust_role_model(STR("targets")).p);
+    assert_null(trust_role_model((struct str){.p = NULL, .n = 0}).p);
 }
 
 int main(void)
