@@ -46,13 +46,12 @@ static int check_role(const char *repository, const char *role, struct err *e)
     return 0;
 }
 
-static struct request_document *find(struct request_document *list, size_t count, const char *repository,
-                                     const char *role)
+static bool has(const struct request_document *list, size_t count, const char *repository, const char *role)
 {
     for (size_t i = 0; i < count; i++)
         if (strcmp(list[i].repository, repository) == 0 && strcmp(list[i].role, role) == 0)
-            return &list[i];
-    return NULL;
+            return true;
+    return false;
 }
 
 static int add(struct request_document *list, size_t *count, const char *repository, const char *role,
@@ -61,7 +60,7 @@ static int add(struct request_document *list, size_t *count, const char *reposit
     int rc = check_role(repository, role, e);
     if (rc != 0)
         return rc;
-    if (find(list, *count, repository, role) != NULL)
+    if (has(list, *count, repository, role))
         return err_set(e, ERR_CONFLICT, "the document %s of the %s repository is there twice", role,
                        repository);
     if (*count == REQUEST_DOCUMENTS_MAX)
@@ -85,24 +84,6 @@ int request_add_base(struct trust_request *r, const char *repository, const char
                      struct err *e)
 {
     return add(r->base, &r->base_count, repository, role, text, e);
-}
-
-struct request_document *request_find(struct trust_request *r, const char *repository, const char *role)
-{
-    return find(r->documents, r->document_count, repository, role);
-}
-
-struct str request_root(const struct trust_request *r, const char *repository)
-{
-    return strcmp(repository, "image") == 0 ? r->image_root : r->director_root;
-}
-
-const struct request_document *request_base(const struct trust_request *r, const struct request_document *d)
-{
-    for (size_t i = 0; i < r->base_count; i++)
-        if (strcmp(r->base[i].repository, d->repository) == 0 && strcmp(r->base[i].role, d->role) == 0)
-            return &r->base[i];
-    return NULL;
 }
 
 int request_open(const struct request_document *d, struct trust_space *space, struct tuf_doc *out,

@@ -51,12 +51,6 @@ int request_write(const struct trust_request *r, struct arena *a, struct str *ou
 /* The document read; its role's name says of what kind it must be. */
 int request_open(const struct request_document *d, struct trust_space *space, struct tuf_doc *out,
                  struct err *e) MUST_CHECK;
-/* The base of a document, or NULL: it is the first of its role. */
-const struct request_document *request_base(const struct trust_request *r, const struct request_document *d);
-/* The present root of a repository; .p NULL: not given. */
-struct str request_root(const struct trust_request *r, const char *repository);
-/* The document of that role, or NULL. */
-struct request_document *request_find(struct trust_request *r, const char *repository, const char *role);
 
 /* Adds a document without changing their order; texts are not copied. ERR_CONFLICT: it is there. */
 int request_add(struct trust_request *r, const char *repository, const char *role, struct str text,
