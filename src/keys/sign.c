@@ -24,14 +24,6 @@ int keys_sign_raw(const struct sign_key *key, struct str message, struct arena *
     return 0;
 }
 
-/* TAP 21: "tuf", the version of this way of signing, SHA-512. */
-static int hashed(struct str canon, unsigned char out[TRUST_TBS_HASHED_SIZE])
-{
-    static const unsigned char prefix[] = {'t', 'u', 'f', 0x01};
-    memcpy(out, prefix, sizeof prefix);
-    return keys_crypto.hash(keys_crypto.ctx, TRUST_SHA512, canon.p, canon.n, out + sizeof prefix);
-}
-
 /* What a signature over the body is made of: the body itself, or its hash in tbs. */
 static int message_of(const struct sign_key *key, struct str canon, unsigned char tbs[TRUST_TBS_HASHED_SIZE],
                       struct str *out)
@@ -40,7 +32,7 @@ static int message_of(const struct sign_key *key, struct str canon, unsigned cha
     if (!key->scheme->hashed)
         return 0;
     *out = (struct str){.p = (const char *)tbs, .n = TRUST_TBS_HASHED_SIZE};
-    return hashed(canon, tbs);
+    return trust_tbs_hashed(canon, &keys_crypto, tbs);
 }
 
 int keys_sign(const struct sign_key *key, struct str canon, struct arena *a, struct str *sig, struct err *e)

@@ -25,4 +25,9 @@ struct trust_crypto {
     int (*hash)(void *ctx, enum trust_hash which, const void *data, size_t n, unsigned char *out);
 };
 
+/* What a signature of a `hashed` scheme is over (TAP 21): "tuf", the version of this way of signing, SHA-512
+   of the body's canonical form. */
+int trust_tbs_hashed(struct str canon, const struct trust_crypto *crypto,
+                     unsigned char out[TRUST_TBS_HASHED_SIZE]) MUST_CHECK;
+
 #endif

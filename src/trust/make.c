@@ -3,7 +3,8 @@
 #include <stdio.h>
 
 #include "base/json.h"
-#include "trust/canon.h"
+
+#define KEYID_WORK 65536 /* bytes; a key is 5 kB at most */
 
 static int no_memory(struct err *e)
 {
@@ -96,6 +97,26 @@ static yyjson_mut_val *key_object(yyjson_mut_doc *doc, const struct trust_scheme
               yyjson_mut_obj_add_str(doc, key, "scheme", scheme->name) &&
               yyjson_mut_obj_add_val(doc, key, "keyval", val);
     return ok ? key : NULL;
+}
+
+int make_keyid(const struct trust_scheme_row *scheme, const char *public_text,
+               const struct trust_crypto *crypto, char keyid[SHA256_HEX_SIZE], struct err *e)
+{
+    unsigned char hash[TRUST_SHA256_SIZE];
+    auto_arena struct arena arena;
+    arena_init(&arena, KEYID_WORK);
+    auto_json_mut yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *key = doc != NULL ? key_object(doc, scheme, public_text) : NULL;
+    if (key == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a key's id");
+    yyjson_mut_doc_set_root(doc, key);
+    struct str canon;
+    int rc = make_canon(doc, &arena, &canon, e);
+    if (rc == 0 && crypto->hash(crypto->ctx, TRUST_SHA256, canon.p, canon.n, hash) != 0)
+        rc = err_set(e, ERR_CRYPTO, "cannot hash a public key");
+    if (rc == 0)
+        hex_encode(hash, sizeof hash, keyid);
+    return rc;
 }
 
 /* Where the keys of a file stand (see enum tuf_place). standard NULL: no memory, or it is no object. */

@@ -106,27 +106,3 @@ int make_envelope(struct str canon, const struct make_signature *sigs, size_t co
     *out = (struct str){.p = text, .n = (size_t)(to - text)};
     return 0;
 }
-
-int make_keyid(const struct trust_scheme_row *scheme, const char *public_text,
-               const struct trust_crypto *crypto, char keyid[SHA256_HEX_SIZE], struct err *e)
-{
-    unsigned char hash[TRUST_SHA256_SIZE];
-    auto_arena struct arena arena;
-    arena_init(&arena, WORK_MIN);
-    auto_json_mut yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *key = doc != NULL ? yyjson_mut_obj(doc) : NULL,
-                   *val = doc != NULL ? yyjson_mut_obj(doc) : NULL;
-    if (key == NULL || val == NULL || !yyjson_mut_obj_add_str(doc, val, "public", public_text) ||
-        !yyjson_mut_obj_add_str(doc, key, "keytype", scheme->keytype) ||
-        !yyjson_mut_obj_add_str(doc, key, "scheme", scheme->name) ||
-        !yyjson_mut_obj_add_val(doc, key, "keyval", val))
-        return err_set(e, ERR_NOMEM, "no memory for a key's id");
-    yyjson_mut_doc_set_root(doc, key);
-    struct str canon;
-    int rc = make_canon(doc, &arena, &canon, e);
-    if (rc == 0 && crypto->hash(crypto->ctx, TRUST_SHA256, canon.p, canon.n, hash) != 0)
-        rc = err_set(e, ERR_CRYPTO, "cannot hash a public key");
-    if (rc == 0)
-        hex_encode(hash, sizeof hash, keyid);
-    return rc;
-}

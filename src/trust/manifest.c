@@ -11,9 +11,6 @@ _Static_assert(PQOTA_MANIFEST_MAX - AROUND + MANIFEST_TBS_EXTRA <= PQOTA_MANIFES
 
 /* --- CBOR: the few kinds of item there are ------------------------------------------------------------ */
 
-enum major { CBOR_UINT = 0, CBOR_BYTES = 2, CBOR_TEXT = 3, CBOR_ARRAY = 4 };
-#define CBOR_NULL 0xF6
-
 struct reader { /* once something was wrong it stays so, and gives nothing any more */
     const unsigned char *p;
     size_t n;
@@ -33,7 +30,7 @@ static struct manifest_bytes take(struct reader *r, size_t n)
 }
 
 /* An item's head of that kind, in its shortest form; 64-bit and indefinite ones are none of ours. */
-static uint32_t take_head(struct reader *r, enum major major)
+static uint32_t take_head(struct reader *r, enum manifest_major major)
 {
     struct manifest_bytes b = take(r, 1);
     unsigned low = b.p != NULL ? b.p[0] & 0x1Fu : 0;
@@ -139,17 +136,17 @@ bool manifest_read_image(struct manifest_bytes payload, struct manifest_image *o
     return ended(&r) && hash.n == sizeof((struct pqota_manifest *)0)->sha256;
 }
 
-size_t manifest_cbor_head(unsigned major, uint32_t value, unsigned char *out)
+size_t manifest_cbor_head(enum manifest_major major, uint32_t value, unsigned char *out)
 {
     size_t more = value < 24 ? 0 : value < 0x100 ? 1 : value < 0x10000 ? 2 : 4;
     unsigned low = more == 0 ? value : more == 1 ? 24 : more == 2 ? 25 : 26;
-    out[0] = (unsigned char)(major << 5 | low);
+    out[0] = (unsigned char)((unsigned)major << 5 | low);
     for (size_t i = 0; i < more; i++)
         out[1 + i] = (unsigned char)(value >> 8 * (more - 1 - i));
     return 1 + more;
 }
 
-static size_t put(unsigned char *out, enum major major, const void *data, size_t n)
+static size_t put(unsigned char *out, enum manifest_major major, const void *data, size_t n)
 {
     size_t at = manifest_cbor_head(major, (uint32_t)n, out);
     memcpy(out + at, data, n);

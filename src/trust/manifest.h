@@ -55,9 +55,13 @@ bool manifest_open(struct manifest_bytes cose, struct manifest_signed *out);
 bool manifest_read_order(struct manifest_bytes payload, struct manifest_order *out);
 bool manifest_read_image(struct manifest_bytes payload, struct manifest_image *out);
 
-/* The head of a CBOR item (RFC 8949 section 3), the shortest: its bytes, at most 5. */
+/* The kinds of CBOR item that there are (RFC 8949 section 3.1), and the one other byte. */
+enum manifest_major { CBOR_UINT = 0, CBOR_BYTES = 2, CBOR_TEXT = 3, CBOR_ARRAY = 4 };
+#define CBOR_NULL 0xF6
+
+/* The head of an item, the shortest: its bytes, at most 5. */
 #define MANIFEST_CBOR_HEAD_MAX 5
-size_t manifest_cbor_head(unsigned major, uint32_t value, unsigned char *out);
+size_t manifest_cbor_head(enum manifest_major major, uint32_t value, unsigned char *out);
 
 /* What is signed (RFC 9052 section 4.4): ["Signature1", protected header, external_aad, payload]. Its bytes
    in out, which has MANIFEST_TBS_EXTRA more than the payload. `who`: MANIFEST_DIRECTOR, MANIFEST_VENDOR. */

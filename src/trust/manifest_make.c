@@ -3,12 +3,6 @@
 #include "base/buf.h"
 #include "trust/manifest.h"
 
-#define UINT 0u /* CBOR major types */
-#define BYTES 2u
-#define TEXT 3u
-#define ARRAY 4u
-#define CBOR_NULL 0xF6
-
 /* The longest decision around the largest entry: envelope, array, form, two numbers, the device's id. */
 _Static_assert(MANIFEST_HEAD_SIZE + 3 + MANIFEST_SIG_HEAD + PQOTA_MANIFEST_SIG + 2 + 5 + 5 + 2 +
                        MANIFEST_DEVICE_MAX + 3 + MANIFEST_ENTRY_MAX <=
@@ -22,12 +16,12 @@ struct writer {
     size_t n;
 };
 
-static void put_head(struct writer *w, unsigned major, size_t value)
+static void put_head(struct writer *w, enum manifest_major major, size_t value)
 {
     w->n += manifest_cbor_head(major, (uint32_t)value, w->p + w->n);
 }
 
-static void put_data(struct writer *w, unsigned major, const void *data, size_t n)
+static void put_data(struct writer *w, enum manifest_major major, const void *data, size_t n)
 {
     put_head(w, major, n);
     memcpy(w->p + w->n, data, n);
@@ -36,7 +30,7 @@ static void put_data(struct writer *w, unsigned major, const void *data, size_t 
 
 static void put_number(struct writer *w, int64_t v)
 {
-    put_head(w, UINT, (size_t)v);
+    put_head(w, CBOR_UINT, (size_t)v);
 }
 
 static struct manifest_bytes bytes_of(struct str s)
@@ -53,7 +47,7 @@ static struct str str_from(struct manifest_bytes b)
 static size_t sealed_size(size_t n)
 {
     unsigned char head[MANIFEST_CBOR_HEAD_MAX];
-    size_t length = manifest_cbor_head(BYTES, (uint32_t)n, head);
+    size_t length = manifest_cbor_head(CBOR_BYTES, (uint32_t)n, head);
     return MANIFEST_HEAD_SIZE + length + n + MANIFEST_SIG_HEAD + PQOTA_MANIFEST_SIG;
 }
 
@@ -97,13 +91,13 @@ static int check_entry(const struct manifest_entry *x, struct err *e)
 
 static void write_entry(const struct manifest_entry *x, struct writer *w)
 {
-    put_head(w, ARRAY, 9);
+    put_head(w, CBOR_ARRAY, 9);
     put_number(w, MANIFEST_FORM);
-    put_data(w, TEXT, x->model.p, x->model.n);
-    put_data(w, TEXT, x->name.p, x->name.n);
-    put_data(w, TEXT, x->version.p, x->version.n);
+    put_data(w, CBOR_TEXT, x->model.p, x->model.n);
+    put_data(w, CBOR_TEXT, x->name.p, x->name.n);
+    put_data(w, CBOR_TEXT, x->version.p, x->version.n);
     put_number(w, x->sequence);
-    put_data(w, BYTES, x->sha256, sizeof x->sha256);
+    put_data(w, CBOR_BYTES, x->sha256, sizeof x->sha256);
     put_number(w, x->size);
     put_number(w, x->upgrade_from);
     put_number(w, x->counter);
@@ -205,13 +199,13 @@ int manifest_draft_decision(const struct manifest_decision *x, struct arena *a, 
     if (rc != 0)
         return rc;
     struct writer w = {.n = 0};
-    put_head(&w, ARRAY, 5);
+    put_head(&w, CBOR_ARRAY, 5);
     put_number(&w, MANIFEST_FORM);
     put_number(&w, x->version);
     put_number(&w, x->expires_s);
-    put_data(&w, TEXT, x->device.p, x->device.n);
+    put_data(&w, CBOR_TEXT, x->device.p, x->device.n);
     if (x->entry.n > 0)
-        put_data(&w, BYTES, x->entry.p, x->entry.n);
+        put_data(&w, CBOR_BYTES, x->entry.p, x->entry.n);
     else
         w.p[w.n++] = CBOR_NULL;
     return draft(&w, MANIFEST_DIRECTOR, a, out, e);
@@ -229,8 +223,8 @@ int manifest_seal(const struct manifest_draft *d, struct str sig, struct arena *
     if (d->payload.n > sizeof w.p || sealed_size(d->payload.n) > sizeof w.p)
         return err_set(e, ERR_TOO_LARGE, "a manifest is larger than %d bytes", PQOTA_MANIFEST_MAX);
     memcpy(w.p, head, sizeof head);
-    put_data(&w, BYTES, d->payload.p, d->payload.n);
-    put_data(&w, BYTES, sig.p, sig.n);
+    put_data(&w, CBOR_BYTES, d->payload.p, d->payload.n);
+    put_data(&w, CBOR_BYTES, sig.p, sig.n);
     char *p = arena_dup(a, w.p, w.n);
     if (p == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a manifest");

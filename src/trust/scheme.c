@@ -40,6 +40,14 @@ const struct trust_scheme_row *trust_scheme_row(enum trust_scheme scheme)
     return NULL;
 }
 
+int trust_tbs_hashed(struct str canon, const struct trust_crypto *crypto,
+                     unsigned char out[TRUST_TBS_HASHED_SIZE])
+{
+    static const unsigned char prefix[] = {'t', 'u', 'f', 0x01};
+    memcpy(out, prefix, sizeof prefix);
+    return crypto->hash(crypto->ctx, TRUST_SHA512, canon.p, canon.n, out + sizeof prefix);
+}
+
 /* --- DER (X.690): one form for each value, so that no key can be there twice in two forms --------------- */
 
 struct der {

@@ -23,13 +23,11 @@ static int begin(struct check *c, struct trust_space *space, struct err *e)
     return 0;
 }
 
-/* TAP 21: "tuf", 0x01, SHA-512 of the canonical form. */
 static int make_tbs(struct check *c)
 {
     if (c->hashed)
         return 0;
-    memcpy(c->tbs, "tuf\x01", 4);
-    if (c->crypto->hash(c->crypto->ctx, TRUST_SHA512, c->doc->canon.p, c->doc->canon.n, c->tbs + 4) != 0)
+    if (trust_tbs_hashed(c->doc->canon, c->crypto, c->tbs) != 0)
         return ERR_CRYPTO;
     c->hashed = true;
     return 0;
