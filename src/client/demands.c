@@ -10,6 +10,7 @@
 int wanted_read(const struct tuf_doc *director, struct wanted *out, struct err *e)
 {
     struct tuf_target t;
+    struct tuf_target_iter it;
     struct wanted w = {0};
     size_t count = tuf_target_count(director);
     if (count == 0)
@@ -17,7 +18,8 @@ int wanted_read(const struct tuf_doc *director, struct wanted *out, struct err *
     if (count != 1)
         return err_set(e, ERR_INVALID, "the director names %s targets; a device runs one",
                        client_number(count).text);
-    int rc = tuf_target_at(director, 0, &t, e);
+    tuf_target_iter_begin(director, &it);
+    int rc = tuf_target_iter_next(&it, &t, e);
     if (rc != 0)
         return rc;
     if (t.name.n >= sizeof w.path || memchr(t.name.p, '\0', t.name.n) != NULL || !t.has_sha256)

@@ -144,7 +144,7 @@ static int read_common(yyjson_val *body, struct tuf_doc *d, struct err *e)
 static int check_body(const struct tuf_doc *d, struct trust_space *space, struct err *e)
 {
     if (d->type == TUF_ROOT)
-        return doc_check_root(d->body, space, e);
+        return doc_check_root(d->body, e);
     return d->type == TUF_TARGETS ? doc_check_targets(d->body, space, e) : doc_check_metas(d, e);
 }
 

@@ -161,7 +161,6 @@ struct tuf_target {
 int tuf_target_find(const struct tuf_doc *targets, struct str name, struct tuf_target *out,
                     struct err *e) MUST_CHECK;
 size_t tuf_target_count(const struct tuf_doc *targets);
-int tuf_target_at(const struct tuf_doc *targets, size_t i, struct tuf_target *out, struct err *e) MUST_CHECK;
 /* All of them, each looked at once; ERR_NOT_FOUND (without a text) behind the last one. */
 struct tuf_target_iter {
     yyjson_obj_iter inner;

@@ -34,10 +34,12 @@ static int take_hash(yyjson_val *hashes, const char *kind, size_t size, unsigned
                    (int)(2 * size));
 }
 
-int doc_read_sums(yyjson_val *entry, struct str name, struct doc_sums *out, struct err *e)
+/* A target's entry is one without a version. */
+static int read_meta(yyjson_val *entry, struct str name, struct tuf_meta *out, struct err *e)
 {
     yyjson_val *length = yyjson_obj_get(entry, "length"), *hashes = yyjson_obj_get(entry, "hashes");
-    struct doc_sums s = {.length = length != NULL ? yyjson_get_sint(length) : -1};
+    struct tuf_meta s = {.version = yyjson_get_sint(yyjson_obj_get(entry, "version")),
+                         .length = length != NULL ? yyjson_get_sint(length) : -1};
     int rc = take_hash(hashes, "sha256", sizeof s.sha256, s.sha256, &s.has_sha256, name, e);
     if (rc == 0)
         rc = take_hash(hashes, "sha512", sizeof s.sha512, s.sha512, &s.has_sha512, name, e);
@@ -83,18 +85,7 @@ int tuf_meta_find(const struct tuf_doc *doc, struct str name, struct tuf_meta *o
     if (entry == NULL)
         return err_set(e, ERR_NOT_FOUND, "the %s does not name %s", tuf_type_word(doc->type),
                        trust_show(name).z);
-    struct doc_sums s;
-    int rc = doc_read_sums(entry, name, &s, e);
-    if (rc != 0)
-        return rc;
-    struct tuf_meta m = {.version = yyjson_get_sint(yyjson_obj_get(entry, "version")),
-                         .length = s.length,
-                         .has_sha256 = s.has_sha256,
-                         .has_sha512 = s.has_sha512};
-    memcpy(m.sha256, s.sha256, sizeof m.sha256);
-    memcpy(m.sha512, s.sha512, sizeof m.sha512);
-    *out = m;
-    return 0;
+    return read_meta(entry, name, out, e);
 }
 
 static int check_hash(const struct trust_crypto *crypto, enum trust_hash which, struct str text,
@@ -128,9 +119,9 @@ int tuf_meta_check(const struct tuf_meta *m, struct str text, const struct trust
 static int read_target(yyjson_val *key, struct tuf_target *out, struct err *e)
 {
     yyjson_val *entry = yyjson_obj_iter_get_val(key), *custom = yyjson_obj_get(entry, "custom");
-    struct doc_sums s;
+    struct tuf_meta s;
     struct tuf_target t = {.name = json_text(key), .custom = yyjson_is_obj(custom) ? custom : NULL};
-    int rc = doc_read_sums(entry, t.name, &s, e);
+    int rc = read_meta(entry, t.name, &s, e);
     if (rc != 0)
         return rc;
     t.length = s.length;
@@ -160,16 +151,6 @@ int tuf_target_find(const struct tuf_doc *targets, struct str name, struct tuf_t
 size_t tuf_target_count(const struct tuf_doc *targets)
 {
     return yyjson_obj_size(targets_of(targets));
-}
-
-int tuf_target_at(const struct tuf_doc *targets, size_t i, struct tuf_target *out, struct err *e)
-{
-    yyjson_obj_iter it = yyjson_obj_iter_with(targets_of(targets));
-    yyjson_val *key;
-    while ((key = yyjson_obj_iter_next(&it)) != NULL)
-        if (i-- == 0)
-            return read_target(key, out, e);
-    return err_set(e, ERR_NOT_FOUND, "there are fewer targets");
 }
 
 void tuf_target_iter_begin(const struct tuf_doc *targets, struct tuf_target_iter *it)

@@ -16,9 +16,8 @@ static int check_role(yyjson_val *role, struct str name, struct err *e)
     return rc;
 }
 
-int doc_check_root(yyjson_val *body, struct trust_space *space, struct err *e)
+int doc_check_root(yyjson_val *body, struct err *e)
 {
-    (void)space;
     yyjson_val *roles = yyjson_obj_get(body, "roles");
     yyjson_val *consistent = yyjson_obj_get(body, "consistent_snapshot");
     if (consistent != NULL && !yyjson_is_bool(consistent))

@@ -44,7 +44,7 @@ int doc_read_again(char *text, size_t n, enum tuf_type type, struct trust_space 
                    struct err *e) MUST_CHECK;
 
 /* What a body of that kind must have beside what all have. */
-int doc_check_root(yyjson_val *body, struct trust_space *space, struct err *e) MUST_CHECK;
+int doc_check_root(yyjson_val *body, struct err *e) MUST_CHECK;
 int doc_check_metas(const struct tuf_doc *doc, struct err *e) MUST_CHECK;
 int doc_check_targets(yyjson_val *body, struct trust_space *space, struct err *e) MUST_CHECK;
 
@@ -59,13 +59,7 @@ struct tuf_role trust_role_under(const struct tuf_role *role, const struct tuf_r
 bool trust_role_implies(const struct tuf_role *is, const struct tuf_role *was, const struct tuf_rules *rules);
 
 /* Length and hashes of an entry, both of which may be left out where `optional`. */
-struct doc_sums {
-    int64_t length; /* -1: not there */
-    bool has_sha256, has_sha512;
-    unsigned char sha256[TRUST_SHA256_SIZE], sha512[TRUST_SHA512_SIZE];
-};
 int doc_check_sums(yyjson_val *entry, struct str name, bool optional, struct err *e) MUST_CHECK;
-int doc_read_sums(yyjson_val *entry, struct str name, struct doc_sums *out, struct err *e) MUST_CHECK;
 
 /* --- keys and paths ------------------------------------------------------------------------------------- */
 

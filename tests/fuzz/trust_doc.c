@@ -67,9 +67,13 @@ static void ask_targets(const struct tuf_doc *doc, struct trust_space *space)
 {
     struct tuf_target t, same;
     struct trust_custom custom;
+    struct tuf_target_iter it;
     size_t count = tuf_target_count(doc), delegations = tuf_delegation_count(doc);
+    tuf_target_iter_begin(doc, &it);
     for (size_t i = 0; i < count; i++) {
-        int rc = tuf_target_at(doc, i, &t, NULL);
+        int rc = tuf_target_iter_next(&it, &t, NULL);
+        if (rc == ERR_NOT_FOUND)
+            abort();
         if (rc == 0 &&
             (t.length < 0 || tuf_target_find(doc, t.name, &same, NULL) != 0 || same.length != t.length))
             abort();
