@@ -156,23 +156,23 @@ static int run(const struct verb *verb, const struct options *o, struct err *e)
 
 /* --- the command line ----------------------------------------------------------------------------------- */
 
-static int usage(FILE *to)
+static int usage(void)
 {
-    fprintf(to,
-            "usage: pqota-tuf --metadata-dir DIR init ROOT.json\n"
-            "       pqota-tuf --metadata-dir DIR --metadata-url URL refresh\n"
-            "       pqota-tuf --metadata-dir DIR --metadata-url URL --target-name NAME...\n"
-            "                 --target-dir DIR --target-base-url URL download\n"
-            "\n"
-            "  --metadata-dir DIR     where trusted metadata are kept\n"
-            "  --metadata-url URL     where the repository's metadata are\n"
-            "  --target-name NAME     what to download; repeat it for more, they come in this order\n"
-            "  --target-dir DIR       where downloads go\n"
-            "  --target-base-url URL  where the repository's targets are\n"
-            "  --patience SECONDS     how long one metadata file may take, or a download stand still (60)\n"
-            "  --help, --version\n"
-            "\nSee pqota-tuf(1).\n");
-    return to == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
+    printf("usage: pqota-tuf --metadata-dir DIR init ROOT.json\n"
+           "       pqota-tuf --metadata-dir DIR --metadata-url URL refresh\n"
+           "       pqota-tuf --metadata-dir DIR --metadata-url URL --target-name NAME...\n"
+           "                 --target-dir DIR --target-base-url URL download\n"
+           "\n"
+           "  --metadata-dir DIR     where trusted metadata are kept\n"
+           "  --metadata-url URL     where the repository's metadata are\n"
+           "  --target-name NAME     what to download; repeat it for more, they come in this order\n"
+           "  --target-dir DIR       where downloads go\n"
+           "  --target-base-url URL  where the repository's targets are\n"
+           "  --ca FILE              who may vouch for an https server, PEM (the system's roots)\n"
+           "  --patience SECONDS     how long one metadata file may take, or a download stand still (60)\n"
+           "  --help, --version\n"
+           "\nSee pqota-tuf(1).\n");
+    return EXIT_SUCCESS;
 }
 
 enum {
@@ -278,7 +278,7 @@ int main(int argc, char **argv)
     struct err e = {0};
     for (int ch; (ch = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (ch == OPT_HELP)
-            return usage(stdout);
+            return usage();
         if (ch == OPT_VERSION) {
             printf("pqota-tuf " PQOTA_VERSION "\n");
             return EXIT_SUCCESS;

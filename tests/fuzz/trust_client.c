@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                          : tuf_client_refresh_director(&client, "gw-1/targets.json", STR("gw-1"), &e);
             if (rc != 0 && (e.code != rc || e.text[0] == '\0'))
                 abort();
-            if (rc != (client.fresh ? 0 : rc) || client.space.size > most)
+            if ((rc == 0) != client.fresh || client.space.size > most)
                 abort();
             if (rc == 0 && tuf_client_target(&client, STR("a/b.bin"), &t, &e) == 0 &&
                 (t.length < 0 || !str_is(t.name, "a/b.bin")))
