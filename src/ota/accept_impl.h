@@ -5,10 +5,11 @@
 #include "ota/trust_accept.h"
 #include "ota/trust_online.h"
 #include "store/signed.h"
+#include "trust/client.h"
 
-/* Bytes: what clients take by default (trust/client.h). */
-#define ACCEPT_ROOT_MAX 512000
-#define ACCEPT_TARGETS_MAX 5000000
+/* Bytes: what clients take by default. */
+#define ACCEPT_ROOT_MAX TUF_ROOT_SIZE_MAX
+#define ACCEPT_TARGETS_MAX TUF_TARGETS_SIZE_MAX
 
 struct accept_doc {
     enum repository repository;
