@@ -31,23 +31,17 @@ int metadata_open(struct metadata *m, const struct files *f, bool make, struct e
    digits in upper case, or by "h" and a hash. */
 static int safe_name(const char *role, char out[METADATA_NAME_MAX + 1], struct err *e)
 {
-    size_t at = 0;
-    for (const char *p = role; *p != '\0'; p++) {
-        unsigned char b = (unsigned char)*p;
-        bool plain = (b >= '0' && b <= '9') || (b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z') || b == '-' ||
-                     b == '_';
-        if (at + 3 > METADATA_NAME_MAX) {
-            unsigned char raw[SHA256_SIZE];
-            if (EVP_Digest(role, strlen(role), raw, NULL, EVP_sha256(), NULL) != 1)
-                return err_set(e, ERR_CRYPTO, "the hash of a role's name failed");
-            memcpy(out, "%h", 2);
-            hex_encode(raw, sizeof raw, out + 2);
-            return 0;
-        }
-        at += (size_t)snprintf(out + at, METADATA_NAME_MAX + 1 - at, plain ? "%c" : "%%%02X", b);
-    }
-    out[at] = '\0';
-    return at > 0 ? 0 : err_set(e, ERR_INVALID, "a role's name is empty");
+    unsigned char raw[SHA256_SIZE];
+    size_t n;
+    if (role[0] == '\0')
+        return err_set(e, ERR_INVALID, "a role's name is empty");
+    if (str_percent(str_of(role), "-_", out, METADATA_NAME_MAX + 1, &n) == 0)
+        return 0;
+    if (EVP_Digest(role, strlen(role), raw, NULL, EVP_sha256(), NULL) != 1)
+        return err_set(e, ERR_CRYPTO, "the hash of a role's name failed");
+    memcpy(out, "%h", 2);
+    hex_encode(raw, sizeof raw, out + 2);
+    return 0;
 }
 
 int metadata_path(const struct metadata *m, const char *repository, const char *role, char out[PATH_MAX],

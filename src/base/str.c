@@ -59,6 +59,31 @@ int str_to_u64(struct str s, uint64_t max, uint64_t *out)
     return 0;
 }
 
+int str_percent(struct str s, const char *marks, char *out, size_t size, size_t *n)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t at = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     (c != '\0' && strchr(marks, c) != NULL);
+        if (size - at <= (plain ? 1u : 3u))
+            return ERR_TOO_LARGE;
+        if (plain) {
+            out[at++] = (char)c;
+            continue;
+        }
+        out[at++] = '%';
+        out[at++] = digits[c >> 4];
+        out[at++] = digits[c & 15];
+    }
+    if (at == size)
+        return ERR_TOO_LARGE;
+    out[at] = '\0';
+    *n = at;
+    return 0;
+}
+
 bool mem_eq_consttime(const void *a, const void *b, size_t n)
 {
     const volatile unsigned char *x = a, *y = b;

@@ -44,6 +44,11 @@ bool str_split(struct str *rest, char sep, struct str *part);
 /* Decimal digits only, the whole of s, at most max; no sign, no space. */
 int str_to_u64(struct str s, uint64_t max, uint64_t *out) MUST_CHECK;
 
+/* Percent-encoding (RFC 3986 section 2.1): letters, digits and `marks` stay, every other byte becomes %XX.
+   NUL-terminated; *n: its bytes. ERR_TOO_LARGE: it does not fit, and what out holds is of no use. */
+#define STR_UNRESERVED "-._~" /* the marks that stay in a URL's segment (section 2.3) */
+int str_percent(struct str s, const char *marks, char *out, size_t size, size_t *n) MUST_CHECK;
+
 /* Compares in time that depends on n alone. */
 bool mem_eq_consttime(const void *a, const void *b, size_t n);
 

@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "base/hex.h"
@@ -68,14 +67,10 @@ bool client_json_escape(char *out, size_t size, size_t *at, const char *s)
 
 bool client_percent_encode(char *out, size_t size, size_t *at, const char *s)
 {
-    for (; *s != '\0'; s++) {
-        unsigned char b = (unsigned char)*s;
-        bool plain = (b >= '0' && b <= '9') || (b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z') || b == '-' ||
-                     b == '.' || b == '_' || b == '~';
-        if (*at + 4 > size)
-            return false;
-        *at += (size_t)snprintf(out + *at, size - *at, plain ? "%c" : "%%%02X", b);
-    }
+    size_t n;
+    if (str_percent(str_of(s), STR_UNRESERVED, out + *at, size - *at, &n) != 0)
+        return false;
+    *at += n;
     return true;
 }
 

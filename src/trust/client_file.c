@@ -1,4 +1,5 @@
 /* A file of the client: from the store or the repository, read, verified, stored, kept. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "trust/client_internal.h"
@@ -12,32 +13,15 @@ int client_fail(const struct tuf_client *c, const char *file, int rc, struct err
     return rc;
 }
 
-/* RFC 3986: all but unreserved characters. */
-static size_t quote(struct str s, char *out)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-            c == '.' || c == '_' || c == '~') {
-            out[n++] = (char)c;
-        } else {
-            out[n++] = '%';
-            out[n++] = digits[c >> 4];
-            out[n++] = digits[c & 15];
-        }
-    }
-    return n;
-}
-
 void client_name(const struct tuf_client *c, int64_t version, struct str role, char out[CLIENT_NAME_SIZE])
 {
-    size_t n = 0;
+    size_t n = 0, quoted = 0;
     if (tuf_root_consistent(&c->root))
         n = (size_t)snprintf(out, CLIENT_NAME_SIZE, "%s.", trust_number(version).z);
-    n += quote(role, out + n);
-    memcpy(out + n, ".json", sizeof ".json");
+    int rc = str_percent(role, STR_UNRESERVED, out + n, CLIENT_NAME_SIZE - n, &quoted);
+    assert(rc == 0); /* no role's name is longer than TUF_ROLE_NAME_MAX */
+    (void)rc;
+    memcpy(out + n + quoted, ".json", sizeof ".json");
 }
 
 /* --- getting it ----------------------------------------------------------------------------------------- */
@@ -56,7 +40,6 @@ static int too_small(struct err *e)
 
 static int take(struct tuf_client *c, size_t n, struct client_file *f, struct err *e)
 {
-    f->mark = space_mark(&c->space);
     char *p = space_take(&c->space, n);
     if (p == NULL)
         return too_small(e);

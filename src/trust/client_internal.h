@@ -10,7 +10,6 @@
 
 /* A file that was read: its text is in the client's space, and what follows on it is the document. */
 struct client_file {
-    size_t mark; /* of the space before it */
     struct str text;
     struct tuf_doc doc;
 };

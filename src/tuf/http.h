@@ -1,6 +1,6 @@
 /*
- * Bounded GETs over libcurl: http and https, few redirects, never from https to http,
- * and nothing that goes on for ever: not in bytes, not in time, not byte by byte.
+ * Bounded GETs over libcurl: http and https, few redirects, none of them from an https URL to http, and
+ * nothing that goes on for ever: not in bytes, not in time, not byte by byte.
  */
 #ifndef PQOTA_TUF_HTTP_H
 #define PQOTA_TUF_HTTP_H

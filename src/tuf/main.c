@@ -23,7 +23,6 @@
 #define MEMORY_SIZE (64U << 20) /* bytes; what no file needs is never touched */
 #define PATIENCE_S 60
 #define PATIENCE_MOST_S 86400
-#define ROOT_MAX 512000
 
 struct options {
     const char *metadata_dir, *metadata_url, *target_dir, *target_base_url, *ca_file;
@@ -81,8 +80,7 @@ static struct tuf_config config_of(const struct options *o, struct source *s)
     return (struct tuf_config){.store = store_folder(o->metadata_dir),
                                .fetch = {.ctx = s, .get = get},
                                .crypto = keys_crypto,
-                               .now_s = now_s,
-                               .limits = {.root = ROOT_MAX}};
+                               .now_s = now_s};
 }
 
 /* --- the verbs ------------------------------------------------------------------------------------------ */
@@ -91,8 +89,8 @@ static int verb_init(const struct options *o, struct tuf_client *c, struct sourc
 {
     (void)s;
     auto_buf struct buf text;
-    buf_init(&text, ROOT_MAX);
-    int rc = file_read(o->root, ROOT_MAX, &text, e);
+    buf_init(&text, TUF_ROOT_SIZE_MAX);
+    int rc = file_read(o->root, TUF_ROOT_SIZE_MAX, &text, e);
     if (rc == 0)
         rc = file_mkdirs(o->metadata_dir, 0755, e);
     return rc != 0 ? rc : tuf_client_begin(c, buf_str(&text), e);

@@ -135,8 +135,8 @@ static int url_of(const struct target_place *place, const struct tuf_target *t, 
         folder.n--;
     file.p += folder.n;
     file.n -= folder.n;
-    int rc = quote(folder, true, path, sizeof path);
-    size_t n = rc == 0 ? strlen(path) : 0;
+    size_t n = 0, more = 0;
+    int rc = str_percent(folder, STR_UNRESERVED "/", path, sizeof path, &n);
     if (rc == 0 && place->prefixed) {
         if (t->has_sha256)
             hex_encode(t->sha256, sizeof t->sha256, hex);
@@ -145,7 +145,8 @@ static int url_of(const struct target_place *place, const struct tuf_target *t, 
         n += (size_t)snprintf(path + n, sizeof path - n, "%s.", hex);
     }
     if (rc == 0)
-        rc = n < sizeof path ? quote(file, false, path + n, sizeof path - n) : ERR_TOO_LARGE;
+        rc = n < sizeof path ? str_percent(file, STR_UNRESERVED, path + n, sizeof path - n, &more)
+                             : ERR_TOO_LARGE;
     if (rc != 0)
         return err_set(e, rc, "the target's name " STR_FMT " is too long", STR_ARG(t->name));
     return http_url(place->base_url, path, out, e);

@@ -187,6 +187,30 @@ static void test_nearest(void **state)
     assert_null(str_nearest((struct str){big, sizeof big}, names, COUNT(names)));
 }
 
+static void test_percent(void **state)
+{
+    (void)state;
+    char out[16];
+    size_t n = 0;
+    assert_int_equal(str_percent(STR("aZ09-._~"), STR_UNRESERVED, out, sizeof out, &n), 0);
+    assert_string_equal(out, "aZ09-._~");
+    assert_int_equal(str_percent((struct str){.p = "/\0\xC3 %", .n = 5}, "-", out, sizeof out, &n), 0);
+    assert_string_equal(out, "%2F%00%C3%20%25");
+    assert_int_equal(n, 15);
+    assert_int_equal(str_percent(STR("a/.b"), "/", out, sizeof out, &n), 0);
+    assert_string_equal(out, "a/%2Eb");
+    assert_int_equal(str_percent(STR(""), "", out, 1, &n), 0);
+    assert_true(out[0] == '\0' && n == 0);
+    /* The NUL, too, has to fit. */
+    n = 7;
+    assert_int_equal(str_percent(STR("abc"), "", out, 4, &n), 0);
+    n = 7;
+    assert_int_equal(str_percent(STR("abc"), "", out, 3, &n), ERR_TOO_LARGE);
+    assert_int_equal(str_percent(STR("a "), "", out, 4, &n), ERR_TOO_LARGE);
+    assert_int_equal(str_percent(STR(""), "", out, 0, &n), ERR_TOO_LARGE);
+    assert_int_equal(n, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_split),    cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_names),    cmocka_unit_test(test_constant_time_compare),
         cmocka_unit_test(test_text),     cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_percent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
