@@ -244,13 +244,12 @@ static int fetch_targets(struct tuf_client *c, const char *name, const struct tu
     return rc == 0 ? client_keep(c, at, &f, out, e) : rc;
 }
 
-static int meta_of(struct tuf_client *c, struct str role, struct tuf_meta *meta, struct err *e)
+int client_meta(const struct tuf_client *c, struct str role, struct tuf_meta *meta, struct err *e)
 {
     char name[TUF_ROLE_NAME_MAX + sizeof ".json"];
     memcpy(name, role.p, role.n);
     memcpy(name + role.n, ".json", sizeof ".json");
-    int rc = tuf_meta_find(&c->snapshot, str_of(name), meta, e);
-    return rc == ERR_NOT_FOUND ? ERR_INVALID : rc;
+    return tuf_meta_find(&c->snapshot, (struct str){.p = name, .n = role.n + sizeof ".json" - 1}, meta, e);
 }
 
 int client_update_targets(struct tuf_client *c, const struct tuf_role *role, struct tuf_doc *out,
@@ -261,9 +260,9 @@ int client_update_targets(struct tuf_client *c, const struct tuf_role *role, str
     char name[CLIENT_NAME_SIZE];
     bool there;
     size_t at = space_mark(&c->space);
-    int rc = meta_of(c, role->name, &meta, e);
+    int rc = client_meta(c, role->name, &meta, e);
     if (rc != 0)
-        return client_fail(c, "snapshot.json", rc, e);
+        return client_fail(c, "snapshot.json", rc == ERR_NOT_FOUND ? ERR_INVALID : rc, e);
     client_name(c, meta.version, role->name, name);
     rc = client_load(c, role->name, c->config.limits.targets, &f, &there, e);
     if (rc == 0 && there) {

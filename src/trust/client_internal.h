@@ -42,6 +42,8 @@ int client_keep(struct tuf_client *c, size_t at, const struct client_file *f, st
 
 /* Section 5.3, whole. */
 int client_update_root(struct tuf_client *c, struct err *e) MUST_CHECK;
+/* What the snapshot says of a role's file. ERR_NOT_FOUND. */
+int client_meta(const struct tuf_client *c, struct str role, struct tuf_meta *meta, struct err *e) MUST_CHECK;
 /* Section 5.6.1 to 5.6.6 for the targets role or one that was delegated to. */
 int client_update_targets(struct tuf_client *c, const struct tuf_role *role, struct tuf_doc *out,
                           struct err *e) MUST_CHECK;

@@ -1,7 +1,5 @@
 #include "trust/client_whole.h"
 
-#include <stdio.h>
-
 #include "trust/client_internal.h"
 
 int tuf_client_refresh_root(struct tuf_client *c, struct err *e)
@@ -20,7 +18,6 @@ int tuf_client_role(struct tuf_client *c, struct str role, struct tuf_doc *out, 
     struct err none;
     struct tuf_delegation d;
     struct tuf_meta meta;
-    char name[TUF_ROLE_NAME_MAX + sizeof ".json"];
     if (e == NULL)
         e = &none;
     if (!c->fresh || c->director)
@@ -29,7 +26,6 @@ int tuf_client_role(struct tuf_client *c, struct str role, struct tuf_doc *out, 
     int rc = tuf_delegation_find(&c->targets, role, &d, e);
     if (rc != 0)
         return rc;
-    snprintf(name, sizeof name, STR_FMT ".json", STR_ARG(d.role.name));
-    rc = tuf_meta_find(&c->snapshot, str_of(name), &meta, e);
+    rc = client_meta(c, d.role.name, &meta, e);
     return rc == 0 ? client_update_targets(c, &d.role, out, e) : rc;
 }
