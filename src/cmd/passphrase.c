@@ -20,7 +20,7 @@ void passphrase_init(struct passphrase *p, const char *file)
 void passphrase_fini(struct passphrase *p)
 {
     OPENSSL_cleanse(p->text, sizeof p->text);
-    p->known = false;
+    p->known = p->made = false;
 }
 
 /* The first line; what follows is somebody's remark. */
@@ -70,7 +70,10 @@ static int ask_terminal(const char *prompt, bool twice, char *out, size_t size, 
 int passphrase_make(struct passphrase *p, const char *what, struct err *e)
 {
     char prompt[PROMPT_MAX];
-    snprintf(prompt, sizeof prompt, "New passphrase for %s: ", what);
+    if (p->made)
+        return 0;
+    snprintf(prompt, sizeof prompt, "New passphrase for %s, at least %d characters: ", what,
+             PASSPHRASE_LEAST);
     int rc = p->file != NULL ? read_file(p, e) : ask_terminal(prompt, true, p->text, sizeof p->text, e);
     if (rc != 0)
         return rc;
@@ -78,7 +81,7 @@ int passphrase_make(struct passphrase *p, const char *what, struct err *e)
         passphrase_fini(p);
         return err_set(e, ERR_INVALID, "a passphrase of at least %d characters is needed", PASSPHRASE_LEAST);
     }
-    p->known = true;
+    p->known = p->made = true;
     return 0;
 }
 

@@ -31,7 +31,6 @@ struct making {
     char *folder;      /* where it is made */
     struct arena arena;
     struct passphrase passphrase;
-    bool new_passphrase; /* was asked for, or read */
     struct holders root, targets, vendor, online[ONLINE];
     int64_t root_threshold, targets_threshold, now_s;
     struct str image_root, director_root;
@@ -48,11 +47,7 @@ static int no_memory(struct making *m)
 
 static int need_passphrase(struct making *m)
 {
-    if (m->new_passphrase)
-        return 0;
-    int rc = passphrase_make(&m->passphrase, "the offline keys", &m->err);
-    m->new_passphrase = rc == 0;
-    return rc;
+    return passphrase_make(&m->passphrase, "the offline keys", &m->err);
 }
 
 /* Those that were named by --<role>-key, and `wanted` new ones. */

@@ -49,7 +49,6 @@ struct rotation {
     struct line_args *args;
     struct prepare p;
     struct passphrase passphrase;
-    bool new_passphrase; /* was asked for, or read */
     struct change change[KINDS];
     size_t count;
     int64_t threshold, fresh; /* as the line says; 0 and -1: it does not */
@@ -128,15 +127,6 @@ static int make_fresh(struct rotation *r, struct change *c, int64_t count)
     return rc;
 }
 
-static int need_passphrase(struct rotation *r)
-{
-    if (r->new_passphrase)
-        return 0;
-    int rc = passphrase_make(&r->passphrase, "the new keys", &r->p.op.err);
-    r->new_passphrase = rc == 0;
-    return rc;
-}
-
 /* Manifests have one key at a time, which is no role's. */
 static int check_manifest_key(struct rotation *r, const struct change *c)
 {
@@ -158,7 +148,7 @@ static int collect_keys(struct rotation *r, struct change *c)
     int64_t have = holders_of(&c->next), missing = have < c->holders_now ? c->holders_now - have : 0;
     int64_t count = r->fresh >= 0 ? r->fresh : missing;
     if (count > 0 && !c->kind->online)
-        rc = need_passphrase(r);
+        rc = passphrase_make(&r->passphrase, "the new keys", &r->p.op.err);
     if (rc == 0)
         rc = make_fresh(r, c, count);
     return rc == 0 ? check_manifest_key(r, c) : rc;
@@ -277,13 +267,8 @@ static int look(struct rotation *r, struct change *c)
             return err_set(&r->p.op.err, ERR_INVALID, "there is one key of manifests: nothing to --keep");
         return 0;
     }
-    enum tuf_type type = strcmp(name, "root") == 0       ? TUF_ROOT
-                         : strcmp(name, "targets") == 0  ? TUF_TARGETS
-                         : strcmp(name, "snapshot") == 0 ? TUF_SNAPSHOT
-                                                         : TUF_TIMESTAMP;
-    int rc = tuf_root_role(first_root(r, c), type, &c->present, &r->p.op.err);
-    if (rc != 0)
-        return rc;
+    if (!tuf_root_role_named(first_root(r, c), str_of(name), &c->present))
+        return err_set(&r->p.op.err, ERR_NOT_FOUND, "the present root has no role %s", name);
     size_t count = tuf_role_key_count(&c->present);
     c->holders_now = 0;
     for (size_t i = 0; i < count; i++) {

@@ -84,6 +84,21 @@ static void refused(void **state)
     assert_int_equal(passphrase_make(&none, "the keys", &e), ERR_NOT_FOUND);
 }
 
+static void made_once(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    auto_passphrase struct passphrase p;
+    passphrase_init(&p, path);
+    put("short\n", 6);
+    assert_int_equal(passphrase_make(&p, "the keys", &e), ERR_INVALID);
+    put("the first one\n", 14);
+    assert_int_equal(passphrase_make(&p, "the keys", &e), 0);
+    put("another one\n", 12);
+    assert_int_equal(passphrase_make(&p, "the keys", &e), 0);
+    assert_string_equal(p.text, "the first one");
+}
+
 static void wiped(void **state)
 {
     (void)state;
@@ -103,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_line),
         cmocka_unit_test(refused),
+        cmocka_unit_test(made_once),
         cmocka_unit_test(wiped),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
