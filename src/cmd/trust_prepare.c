@@ -203,6 +203,10 @@ int prepare_write(struct prepare *p, const char *path)
         rc = signing_open(&now, text, &p->op.arena, &p->op.err);
     if (rc == 0)
         rc = file_create_atomic(path, text.p, text.n, 0644, &p->op.err);
+    if (rc == ERR_CONFLICT)
+        return err_set(&p->op.err, rc,
+                       "%s is there already: sign and upload that one, or name another file by --output",
+                       path);
     if (rc != 0)
         return rc;
     printf("%s is to be signed:\n", path);

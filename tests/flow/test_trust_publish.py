@@ -41,3 +41,13 @@ def test_a_draft_that_is_left_is_told_and_completed(vendor):
     done = publish(vendor).err
     assert "Published gateway 1.0 as release 1" in done and "stays" not in done
     assert releases(vendor) == [("1.0", "published")]
+
+
+def test_a_request_that_is_there_is_not_written_over(vendor):
+    server, request = vendor.server, vendor.server.folder / "gateway.sign.json"
+    argv = ("firmware", "publish", server.folder / "gw.bin", "--name", "gateway", "--version", "1.0")
+    server.pqota(*argv, "--output", request, check=0)
+    before = request.read_bytes()
+    refused = server.pqota(*argv, "--output", request, check=1).err
+    assert f"{request} is there already" in refused and "--output" in refused
+    assert request.read_bytes() == before
