@@ -207,10 +207,7 @@ int signing_count(const struct tuf_doc *doc, const struct tuf_role *role, struct
         return rc;
     memcpy(t.need, role->counts.need, sizeof t.need);
     for (size_t i = 0; i < t.count; i++) {
-        if (!t.signer[i].signed_it)
-            continue;
-        t.signatures++;
-        if (!t.signer[i].scheme->old)
+        if (t.signer[i].signed_it && !t.signer[i].scheme->old)
             t.have[t.signer[i].scheme->family]++;
     }
     /* The last word: keys under several ids and the like count once. */

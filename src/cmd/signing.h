@@ -52,7 +52,7 @@ void signing_close(struct signing *s);
 /* "1 of 2 ML-DSA": what a role has of what it needs, a family by itself. */
 struct signing_tally {
     int64_t have[TRUST_FAMILIES], need[TRUST_FAMILIES];
-    int64_t threshold, signatures; /* the specification's own, all families together */
+    int64_t threshold; /* the specification's own */
     bool complete;
     struct tuf_signer signer[TUF_ROLE_KEYS_MAX];
     size_t count;

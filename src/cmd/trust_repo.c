@@ -9,7 +9,6 @@
 #include "tuf/store.h"
 
 #define MEMORY_SIZE (64u << 20) /* about 12 times the largest file; touched as far as it is used */
-#define FILE_MAX 5000000        /* bytes of the largest */
 
 /* The name's percent-encoding was made by the client. */
 static int get(void *ctx, const char *name, void *data, size_t size, size_t *n, struct err *e)
@@ -45,8 +44,8 @@ static int begin(struct trust_repo *r)
                        "server's folder, where it was not, and start the server anew)",
                        first, r->name);
     auto_buf struct buf text;
-    buf_init(&text, FILE_MAX);
-    int rc = file_read(first, FILE_MAX, &text, &op->err);
+    buf_init(&text, TUF_TARGETS_SIZE_MAX);
+    int rc = file_read(first, TUF_TARGETS_SIZE_MAX, &text, &op->err);
     if (rc == 0)
         rc = file_mkdirs(r->dir, 0700, &op->err);
     return rc == 0 ? tuf_client_begin(&r->client, buf_str(&text), &op->err) : rc;
@@ -95,10 +94,11 @@ int trust_repo_text(struct trust_repo *r, struct str role, struct str *out)
 {
     struct operate *op = r->op;
     size_t n = 0;
-    auto_free char *text = malloc(FILE_MAX);
+    auto_free char *text = malloc(TUF_TARGETS_SIZE_MAX);
     if (text == NULL)
         return err_set(&op->err, ERR_NOMEM, "no memory for the server's metadata");
-    int rc = r->client.config.store.load(r->client.config.store.ctx, role, text, FILE_MAX, &n, &op->err);
+    int rc = r->client.config.store.load(r->client.config.store.ctx, role, text, TUF_TARGETS_SIZE_MAX, &n,
+                                         &op->err);
     if (rc == 0 && n == 0)
         rc = err_set(&op->err, ERR_NOT_FOUND, STR_FMT " is not among the metadata in %s", STR_ARG(role),
                      r->dir);

@@ -36,12 +36,6 @@ static int show_request(struct showing *w, struct str text)
     return rc;
 }
 
-static const struct {
-    const char *word;
-    enum tuf_type type;
-} types[] = {
-    {"root", TUF_ROOT}, {"timestamp", TUF_TIMESTAMP}, {"snapshot", TUF_SNAPSHOT}, {"targets", TUF_TARGETS}};
-
 static int print_signers(struct showing *w, const struct tuf_doc *doc, const struct tuf_doc *root)
 {
     struct tuf_role role;
@@ -112,9 +106,10 @@ static int show_text(struct showing *w, struct str text)
         return rc;
     yyjson_val *root = yyjson_doc_get_root(doc);
     yyjson_val *type = yyjson_obj_get(yyjson_obj_get(root, "signed"), "_type");
+    static const enum tuf_type types[] = {TUF_ROOT, TUF_TIMESTAMP, TUF_SNAPSHOT, TUF_TARGETS};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (yyjson_equals_str(type, types[i].word))
-            return show_metadata(w, text, types[i].type);
+        if (yyjson_equals_str(type, tuf_type_word(types[i])))
+            return show_metadata(w, text, types[i]);
     return show_request(w, text);
 }
 
