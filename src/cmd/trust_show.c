@@ -164,7 +164,6 @@ static void cell_signed(struct grid *t, yyjson_val *signers, enum trust_family f
 
 /* --- what ends, and what to do about it --- */
 
-#define ROWS_MAX 2048
 #define HOUR_MS INT64_C(3600000)
 
 struct row {
@@ -270,6 +269,11 @@ static void print_drafts(struct operate *op, yyjson_val *drafts)
     }
 }
 
+static yyjson_val *roles_of(yyjson_val *root, const char *repository)
+{
+    return yyjson_obj_get(yyjson_obj_get(root, repository), "roles");
+}
+
 static int show_server(struct operate *op)
 {
     static const char *const repositories[] = {"image", "director"};
@@ -283,17 +287,18 @@ static int show_server(struct operate *op)
         return operate_print_json(op, doc);
     struct grid t;
     yyjson_val *root = yyjson_doc_get_root(doc);
-    struct row *rows = arena_array(&op->arena, struct row, ROWS_MAX);
+    size_t most = yyjson_arr_size(roles_of(root, "image")) + yyjson_arr_size(roles_of(root, "director"));
+    struct row *rows = arena_array(&op->arena, struct row, most + 1);
     size_t n = 0;
     if (rows == NULL)
         return err_set(&op->err, ERR_NOMEM, "no memory for the list of roles");
     for (size_t r = 0; r < 2; r++) {
         size_t i, max;
         yyjson_val *role;
-        yyjson_arr_foreach(yyjson_obj_get(yyjson_obj_get(root, repositories[r]), "roles"), i, max, role)
+        yyjson_arr_foreach(roles_of(root, repositories[r]), i, max, role)
         {
             struct row made = {.repository = repositories[r], .role = role};
-            if (n < ROWS_MAX && text_parse_time(operate_str(role, "expires"), &made.end_ms) == 0)
+            if (text_parse_time(operate_str(role, "expires"), &made.end_ms) == 0)
                 rows[n++] = made;
         }
     }
