@@ -6,9 +6,11 @@
 #include "ota/catalogue.h"
 #include "ota/trust.h"
 #include "ota/trust_accept.h"
+#include "ota/trust_files.h"
 #include "ota/trust_show.h"
 
-#define ON_THE_LOOP 65536 /* bytes of a file that a loop thread reads itself; others are read elsewhere */
+#define ON_THE_LOOP                                                                                          \
+    65536 /* bytes of a file that a loop thread reads from the database; larger ones elsewhere */
 #define FOR_EVER "public, max-age=31536000, immutable"
 
 /* --- /tuf/image/..., /tuf/director/... ------------------------------------------------------------------ */
@@ -16,17 +18,30 @@
 struct asked {
     struct metadata m;
     const char *etag;
+    struct trust_file *file;
 };
 
-static int reply_file(struct call *c, const struct asked *f, bool modified)
+static void free_asked(void *carry)
+{
+    trust_file_unref(((struct asked *)carry)->file);
+}
+
+static int reply_file(struct call *c, const struct asked *f)
 {
     http_set(c->res, "ETag", f->etag);
     http_set(c->res, "Cache-Control", strcmp(f->m.role, "timestamp") == 0 ? "no-cache" : FOR_EVER);
-    if (modified)
-        http_reply(c->res, 200, "application/json", f->m.body);
+    if (f->file != NULL)
+        http_reply(c->res, 200, "application/json", trust_file_body(f->file));
     else
         http_reply_empty(c->res, 304);
     return CALL_REPLY;
+}
+
+static int send_file(struct call *c)
+{
+    struct asked *f = c->carry;
+    int rc = trust_file_get(trust_files_of(c->ota), c->db, &f->m, &f->file, &c->err);
+    return rc != 0 ? rc : reply_file(c, f);
 }
 
 static int look_file(struct call *c, enum repository r)
@@ -34,23 +49,27 @@ static int look_file(struct call *c, enum repository r)
     struct asked *f = arena_new(c->arena, struct asked);
     if (f == NULL)
         return api_no_memory(c);
-    int rc = ota_trust_file(c->db, c->arena, r, c->param[0], ON_THE_LOOP, &f->m, &c->err);
+    c->carry = f;
+    c->carry_free = free_asked;
+    int rc = ota_trust_file(c->db, c->arena, r, c->param[0], &f->m, &c->err);
     if (rc != 0)
         return rc;
     f->etag = arena_printf(c->arena, "\"%s\"", f->m.sha256);
     if (f->etag == NULL)
         return api_no_memory(c);
-    c->carry = f;
     switch (http_condition_check(c->req, str_of(f->etag), INT64_MAX)) {
     case HTTP_COND_FAILED:
         http_reply_problem_status(c->res, c->arena, 412, "this is not the version that was asked for");
         return CALL_REPLY;
     case HTTP_COND_NOT_MODIFIED:
-        return reply_file(c, f, false);
+        return reply_file(c, f);
     case HTTP_COND_PROCEED:
         break;
     }
-    return f->m.body.p != NULL ? reply_file(c, f, true) : CALL_NEXT;
+    f->file = trust_file_find(trust_files_of(c->ota), f->m.sha256);
+    if (f->file != NULL)
+        return reply_file(c, f);
+    return f->m.size <= ON_THE_LOOP ? send_file(c) : CALL_NEXT;
 }
 
 static int look_image(struct call *c)
@@ -61,13 +80,6 @@ static int look_image(struct call *c)
 static int look_director(struct call *c)
 {
     return look_file(c, REPOSITORY_DIRECTOR);
-}
-
-static int read_whole(struct call *c)
-{
-    struct asked *f = c->carry;
-    int rc = ota_trust_file(c->db, c->arena, f->m.repository, c->param[0], INT64_MAX, &f->m, &c->err);
-    return rc != 0 ? rc : reply_file(c, f, true);
 }
 
 static int look_target(struct call *c)
@@ -160,7 +172,9 @@ static int show_release(struct call *c)
     int64_t id;
     int rc = api_param_id(c, 0, &id);
     if (rc == 0)
-        rc = ota_trust_standings(c->db, c->arena, id, &r, &standings, &c->err);
+        rc = ota_catalogue_show(c->db, c->arena, id, NULL, &r, &c->err);
+    if (rc == 0)
+        rc = ota_trust_standings(c->db, c->arena, &r, &standings, &c->err);
     if (rc != 0)
         return rc;
     auto_json_mut yyjson_mut_doc *doc = api_doc(c);
@@ -187,7 +201,7 @@ static void free_accept(void *carry)
     accept_free(carry);
 }
 
-/* After a step: with an error and after the last one the next upload need not wait for who reads the answer. */
+/* With an error, and after the last step: the next upload need not wait for whoever reads the answer. */
 static int after_step(struct call *c, int rc, bool last)
 {
     if (rc < 0 || last) {
@@ -249,13 +263,13 @@ static int write_signed(struct call *c)
 #define WHO_SEES (WHO_DEVICE | WHO_READERS)
 
 static const struct route rows[] = {
-    {HTTP_GET, "/tuf/image/{}", WHO_ALL, BODY_NONE, 0, {{LANE_READ, look_image}, {LANE_QUERY, read_whole}}},
+    {HTTP_GET, "/tuf/image/{}", WHO_ALL, BODY_NONE, 0, {{LANE_READ, look_image}, {LANE_QUERY, send_file}}},
     {HTTP_GET,
      "/tuf/director/{}",
      WHO_ALL,
      BODY_NONE,
      0,
-     {{LANE_READ, look_director}, {LANE_QUERY, read_whole}}},
+     {{LANE_READ, look_director}, {LANE_QUERY, send_file}}},
     {HTTP_GET,
      "/tuf/image/targets/{}/{}/{}/{}",
      WHO_SEES,

@@ -46,7 +46,7 @@ struct http_spool {
     char sha256[SHA256_HEX_SIZE];
 };
 
-/* A piece of a response's body: bytes in the arena, or a range of `file`. */
+/* A piece of a response's body: bytes that stay until the exchange ends, or a range of `file`. */
 struct http_part {
     enum { HTTP_PART_BYTES, HTTP_PART_FILE } kind;
     struct str bytes;
@@ -78,7 +78,7 @@ void http_response_fini(struct http_response *r); /* closes the file */
    Past HTTP_HEADERS_MAX it is dropped and asserted. */
 void http_set(struct http_response *r, const char *name, const char *value);
 void http_unset(struct http_response *r, const char *name);
-/* Replaces the body by these bytes (arena or static) with that content type. */
+/* Replaces the body by these bytes, which stay until the exchange ends, with that content type. */
 void http_reply(struct http_response *r, int status, const char *content_type, struct str body);
 /* Serialises doc. An exhausted arena gives 500. */
 void http_reply_json(struct http_response *r, struct arena *a, int status, yyjson_mut_doc *doc);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "ota/ota.h"
+#include "ota/trust_files.h"
 #include "ota/trust_named.h"
 #include "ota/trust_view.h"
 
@@ -26,6 +27,7 @@ struct trust {
     _Atomic uint64_t counted[TRUST_ONLINE];
     struct trust_view view;
     struct trust_named_kept named;
+    struct trust_files files;
 };
 
 const char *trust_online_word(enum trust_online role)
@@ -42,24 +44,22 @@ const char *trust_online_word(enum trust_online role)
 int trust_new(struct trust **out, struct err *e)
 {
     struct trust *t = calloc(1, sizeof *t);
-    if (t == NULL || pthread_mutex_init(&t->lock, NULL) != 0) {
-        free(t);
-        return err_set(e, ERR_NOMEM, "no memory for the keys of update metadata");
+    bool lock = t != NULL && pthread_mutex_init(&t->lock, NULL) == 0;
+    bool view = lock && trust_view_init(&t->view) == 0;
+    bool named = view && trust_named_init(&t->named) == 0;
+    if (named && trust_files_init(&t->files) == 0) {
+        atomic_flag_clear(&t->accepting);
+        *out = t;
+        return 0;
     }
-    if (trust_view_init(&t->view) != 0) {
-        pthread_mutex_destroy(&t->lock);
-        free(t);
-        return err_set(e, ERR_NOMEM, "no memory for the state of update metadata");
-    }
-    if (trust_named_init(&t->named) != 0) {
+    if (named)
+        trust_named_fini(&t->named);
+    if (view)
         trust_view_fini(&t->view);
+    if (lock)
         pthread_mutex_destroy(&t->lock);
-        free(t);
-        return err_set(e, ERR_NOMEM, "no memory for the keys that the director's root names");
-    }
-    atomic_flag_clear(&t->accepting);
-    *out = t;
-    return 0;
+    free(t);
+    return err_set(e, ERR_NOMEM, "no memory for the keys and the state of update metadata");
 }
 
 void trust_free(struct trust *t)
@@ -67,6 +67,7 @@ void trust_free(struct trust *t)
     if (t == NULL)
         return;
     trust_keys_unref(t->keys);
+    trust_files_fini(&t->files);
     trust_named_fini(&t->named);
     trust_view_fini(&t->view);
     pthread_mutex_destroy(&t->lock);
@@ -81,6 +82,11 @@ struct trust_view *trust_view_of(const struct ota *ota)
 struct trust_named_kept *trust_named_of(const struct ota *ota)
 {
     return &ota->trust->named;
+}
+
+struct trust_files *trust_files_of(const struct ota *ota)
+{
+    return &ota->trust->files;
 }
 
 /* --- loading -------------------------------------------------------------------------------------------- */

@@ -8,7 +8,6 @@
 #include "ota/trust.h"
 #include "store/db.h"
 #include "store/releases.h"
-#include "store/signed.h"
 #include "trust/custom.h"
 
 /* --- a file --------------------------------------------------------------------------------------------- */
@@ -42,12 +41,12 @@ static int read_name(struct str name, struct arena *a, const char **role, int64_
 }
 
 static int find_file(struct db *db, struct arena *a, enum repository r, const char *role, int64_t version,
-                     bool body, struct metadata *out, struct err *e)
+                     struct metadata *out, struct err *e)
 {
     struct metadata m;
     if (version != 0)
-        return store_metadata_get(db, a, r, role, version, body, out, e);
-    int rc = store_metadata_current(db, a, r, role, body, &m, e);
+        return store_metadata_get(db, a, r, role, version, false, out, e);
+    int rc = store_metadata_current(db, a, r, role, false, &m, e);
     if (rc == 0 && m.version == 0)
         rc = err_set(e, ERR_NOT_FOUND, "the %s repository has no %s yet", repository_word(r), role);
     if (rc == 0)
@@ -55,27 +54,16 @@ static int find_file(struct db *db, struct arena *a, enum repository r, const ch
     return rc;
 }
 
-int ota_trust_file(struct db *db, struct arena *a, enum repository r, struct str name, int64_t most,
-                   struct metadata *out, struct err *e)
+int ota_trust_file(struct db *db, struct arena *a, enum repository r, struct str name, struct metadata *out,
+                   struct err *e)
 {
     const char *role = "";
     int64_t version = 0;
-    struct metadata m;
     int rc = read_name(name, a, &role, &version, e);
     /* The director's other files are each device's own, and its unversioned ones do not exist. */
     if (rc == 0 && r == REPOSITORY_DIRECTOR && strcmp(role, "root") != 0)
         rc = err_set(e, ERR_NOT_FOUND, "there is no such file: VERSION.root.json, or DEVICE/targets.json");
-    if (rc == 0)
-        rc = db_read_begin(db, e);
-    if (rc != 0)
-        return rc;
-    rc = find_file(db, a, r, role, version, false, &m, e);
-    if (rc == 0 && m.size <= most)
-        rc = find_file(db, a, r, role, version, true, &m, e);
-    db_read_end(db);
-    if (rc == 0)
-        *out = m;
-    return rc;
+    return rc != 0 ? rc : find_file(db, a, r, role, version, out, e);
 }
 
 /* --- who signed ----------------------------------------------------------------------------------------- */
@@ -281,38 +269,29 @@ int ota_trust_target(struct db *db, struct arena *a, const struct str path[4], c
 static int standing_of(struct db *db, struct arena *a, int64_t release, const char *model,
                        struct trust_standing *out, struct err *e)
 {
-    struct signed_terms terms;
     struct trust_standing made = {0};
     int64_t last = 0;
-    int rc = store_signed_terms(db, a, release, model, &made.signed_it, &terms, e);
-    if (rc == 0 && terms.sequence == 0)
+    int rc = store_signed_terms(db, a, release, model, &made.signed_it, &made.terms, e);
+    if (rc == 0 && made.terms.sequence == 0)
         rc = store_sequence_last(db, model, &last, e);
     if (rc != 0)
         return rc;
-    made.sequence = terms.sequence != 0 ? terms.sequence : last + 1;
+    made.sequence = made.terms.sequence != 0 ? made.terms.sequence : last + 1;
     *out = made;
     return 0;
 }
 
-int ota_trust_standings(struct db *db, struct arena *a, int64_t release, struct release *out,
-                        struct trust_standing **standings, struct err *e)
+int ota_trust_standings(struct db *db, struct arena *a, const struct release *r, struct trust_standing **out,
+                        struct err *e)
 {
-    struct release r;
-    int rc = store_release_by_pk(db, a, release, &r, e);
-    if (rc == 0 && r.deleted_at != 0)
-        rc = err_set(e, ERR_NOT_FOUND, "there is no firmware %lld", (long long)release);
-    if (rc == 0)
-        rc = store_release_details(db, a, &r, e);
-    if (rc != 0)
-        return rc;
-    struct trust_standing *list = arena_array(a, struct trust_standing, r.model_count);
+    struct trust_standing *list = arena_array(a, struct trust_standing, r->model_count);
     if (list == NULL)
-        return err_set(e, ERR_NOMEM, "no memory for a release's sequences");
-    for (size_t i = 0; rc == 0 && i < r.model_count; i++)
-        rc = standing_of(db, a, r.pk, r.models[i], &list[i], e);
-    if (rc == 0) {
-        *out = r;
-        *standings = list;
-    }
+        return err_set(e, ERR_NOMEM, "no memory for what was signed of a release");
+    int rc = db_read_begin(db, e);
+    for (size_t i = 0; rc == 0 && i < r->model_count; i++)
+        rc = standing_of(db, a, r->pk, r->models[i], &list[i], e);
+    db_read_end(db);
+    if (rc == 0)
+        *out = list;
     return rc;
 }

@@ -5,15 +5,16 @@
 #include "model/release.h"
 #include "ota/ota.h"
 #include "store/metadata.h"
+#include "store/signed.h"
 #include "trust/document.h"
 
 #define TRUST_SHOW_DRAFTS_MAX 100
 #define TRUST_SHOW_SIGNERS_MAX 64 /* roles of a repository whose signatures are looked at */
 
-/* The file of that name ("timestamp.json", "3.root.json"), its body if that has at most `most` bytes (else p
-   is NULL). ERR_NOT_FOUND. */
-int ota_trust_file(struct db *db, struct arena *a, enum repository r, struct str name, int64_t most,
-                   struct metadata *out, struct err *e) MUST_CHECK;
+/* The file of that name ("timestamp.json", "3.root.json"), without its body: see ota/trust_files.h.
+   ERR_NOT_FOUND. */
+int ota_trust_file(struct db *db, struct arena *a, enum repository r, struct str name, struct metadata *out,
+                   struct err *e) MUST_CHECK;
 
 struct trust_signer_view {
     const char *keyid;
@@ -41,14 +42,15 @@ struct trust_overview {
 int ota_trust_show(struct ota *ota, struct db *db, struct arena *a, struct trust_overview *out,
                    struct err *e) MUST_CHECK;
 
-struct trust_standing { /* of a release for a model */
-    int64_t sequence;   /* that it has there, or would be given next */
-    bool signed_it;     /* it is in the metadata */
+struct trust_standing {        /* of a release for a model */
+    int64_t sequence;          /* that it has there, or would be given next */
+    bool signed_it;            /* it is in the metadata */
+    struct signed_terms terms; /* what they say */
 };
 
-/* The release has its details; *standings has one for each of its models. ERR_NOT_FOUND. */
-int ota_trust_standings(struct db *db, struct arena *a, int64_t release, struct release *out,
-                        struct trust_standing **standings, struct err *e) MUST_CHECK;
+/* One for each model of a release that has its details. */
+int ota_trust_standings(struct db *db, struct arena *a, const struct release *r, struct trust_standing **out,
+                        struct err *e) MUST_CHECK;
 
 /* An uploaded file under the name that the image repository has for it. model NULL: an operator asks, who
    sees drafts too; else a device's. ERR_NOT_FOUND. */
