@@ -3,6 +3,7 @@
 #include "api/firmware_json.h"
 #include "ota/catalogue.h"
 #include "ota/publish.h"
+#include "ota/trust_show.h"
 
 static const char *device_asking(const struct call *c)
 {
@@ -37,11 +38,43 @@ static int latest(struct call *c)
     return rc != 0 ? rc : firmware_reply(c, 200, &r);
 }
 
+/* What the vendor's signature says, for each model that it is over. */
+static void put_signed(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct release *r,
+                       const struct trust_standing *standings)
+{
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "signed");
+    for (size_t i = 0; i < r->model_count; i++) {
+        const struct signed_terms *t = &standings[i].terms;
+        if (!standings[i].signed_it)
+            continue;
+        yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, list);
+        yyjson_mut_obj_add_str(doc, row, "model", r->models[i]);
+        yyjson_mut_obj_add_sint(doc, row, "sequence", t->sequence);
+        yyjson_mut_obj_add_sint(doc, row, "upgrade_from", t->upgrade_from);
+        yyjson_mut_obj_add_sint(doc, row, "counter", t->counter);
+        yyjson_mut_obj_add_sint(doc, row, "unpacked_size", t->unpacked_size);
+        yyjson_mut_obj_add_bool(doc, row, "security", t->security);
+        yyjson_mut_obj_add_str(doc, row, "advisory", t->advisory);
+    }
+}
+
 static int show(struct call *c)
 {
     struct release r;
+    struct trust_standing *standings;
     int rc = find(c, &r);
-    return rc != 0 ? rc : firmware_reply(c, 200, &r);
+    if (rc == 0)
+        rc = ota_trust_standings(c->db, c->arena, &r, &standings, &c->err);
+    auto_json_mut yyjson_mut_doc *doc = rc == 0 ? api_doc(c) : NULL;
+    if (doc == NULL)
+        return c->err.code;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    rc = firmware_put(c, doc, root, &r);
+    if (rc != 0)
+        return rc;
+    put_signed(doc, root, &r, standings);
+    http_reply_json(c->res, c->arena, 200, doc);
+    return 0;
 }
 
 static int read_filter(struct call *c, struct release_filter *f, enum release_state *state)

@@ -23,8 +23,8 @@ struct trust_accept;
 int accept_new(struct ota *ota, struct trust_accept **out, struct err *e) MUST_CHECK;
 void accept_free(struct trust_accept *t);
 
-/* `file`, as trust/request.h has it. ERR_DENIED: only an admin brings roots. ERR_BUSY: from here to accept_free
-   there is one at a time, for the memory that it takes. */
+/* `file`, as trust/request.h has it. ERR_DENIED: only an admin brings roots. ERR_BUSY: from here to
+   accept_free there is one at a time, for the memory that it takes. */
 int accept_look(struct trust_accept *t, struct db *db, struct str file, const struct identity *who,
                 struct err *e) MUST_CHECK;
 int accept_check(struct trust_accept *t, struct err *e) MUST_CHECK;

@@ -42,8 +42,9 @@ int store_metadata_list(struct db *db, struct arena *a, enum repository r, struc
 
 /* Writer only. m->body, its sha256, version and expires_at; ERR_CONFLICT: what is there is not older. */
 int store_metadata_add(struct db *db, const struct metadata *m, int64_t now_ms, struct err *e) MUST_CHECK;
-/* Versions that were replaced before the time and before any timestamp was made that has not expired now, so
-   that what it names stays; roots stay for ever. Takes from *most what it removed; *more: there are others. */
+/* Versions that were replaced before the time and before any timestamp was made that has not expired now,
+   so that what it names stays; roots stay for ever. Takes from *most what it removed; *more: there are
+   others. */
 int store_metadata_prune(struct db *db, int64_t before_ms, int64_t now_ms, int64_t *most, bool *more,
                          struct err *e) MUST_CHECK;
 

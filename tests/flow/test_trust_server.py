@@ -66,7 +66,11 @@ def test_a_draft_waits_for_its_signature(vendor):
         d["version"] for d in server.api("GET", "/api/trust").json()["drafts"] if d["name"] == "dra"
     ] == ["1.0"]
 
+    shown = f"/api/firmware/{release['id']}"
+    assert server.api("GET", shown, expect=200).json()["signed"] == []
     answer = vendor.publish(release, 7, security=True, advisory="mends it", counter=3)
+    said = {"upgrade_from": 0, "counter": 3, "unpacked_size": 0, "security": True, "advisory": "mends it"}
+    assert server.api("GET", shown).json()["signed"] == [{"model": "dra", "sequence": 7, **said}]
     assert [(d["name"], d["version"], d["models"]) for d in answer["published"]] == [
         ("dra", "1.0", ["dra"])
     ]
@@ -344,7 +348,7 @@ def reload(server):
 def test_roots_follow_roots(make_vendor, tmp_path_factory):
     vendor = make_vendor()
     server, both = vendor.server, (vendor.key("root-1"), vendor.key("root-3"))
-    other = Vendor(Server(tmp_path_factory.mktemp("other"), SIGNED))
+    other = Vendor(Server(tmp_path_factory.mktemp("other"), SIGNED), other=True)
     new = json.loads((other.dir / "image" / "1.root.json").read_text())["signed"]
 
     def give(body, role):
