@@ -87,9 +87,9 @@ class Board:
         wait_for((folder / "bus").exists, 10, "the bus is there")
         self.service = None
         self.power_on()
-        # The agent gives its installer a clean environment; where the bus is comes by env(1).
+        # The agent gives its installer a clean environment; where the bus is comes by a script.
         bus = f"DBUS_STARTER_BUS_TYPE=session DBUS_SESSION_BUS_ADDRESS=unix:path={folder / 'bus'}"
-        self.rauc = f"/usr/bin/env {bus} /usr/bin/rauc"
+        self.rauc = self.write("rauc", f'#!/bin/sh\nexec env {bus} /usr/bin/rauc "$@"\n', 0o755)
         ask = f'#!/bin/sh\nhead -n 1 "{folder}/slot.$(cat {self.boot}/current)"\n'
         self.version = self.write("version-of", ask, 0o755)
         self.reboot = self.write("reboot", f"#!/bin/sh\necho asked > {self.boot}/reboot\n", 0o755)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import shutil
 import stat
 import subprocess
 import termios
@@ -16,6 +17,7 @@ from securesystemslib.formats import encode_canonical
 from tuf.api.metadata import Metadata
 
 from harness import environment, program, run, wait_for
+from vendor import weaken
 
 PASSPHRASE = "correct horse battery"
 TARGET = "gw-1/gateway/1.3.0/fw.bin"
@@ -31,6 +33,9 @@ def vendor(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vendor")
     (folder / "pass").write_text(PASSPHRASE + "\n")
     pqota("init", folder / "d", "--passphrase-file", folder / "pass")
+    shutil.copytree(folder / "d" / "trust" / "offline", folder / "as-made")
+    for file in folder.glob("d/trust/offline/*.key"):
+        weaken(file, PASSPHRASE)
     return folder
 
 
@@ -119,12 +124,12 @@ def test_what_init_makes(vendor):
 def test_keys_at_rest(vendor):
     """Offline: PKCS#8 by scrypt, openable by openssl with the passphrase alone. Online: as they are."""
     for name in ("root-1", "targets", "manifest"):
-        key = trust(vendor, "offline", f"{name}.key")
+        key = vendor / "as-made" / f"{name}.key"
         shown = run(["openssl", "asn1parse", "-in", key], check=0).out
         assert ":PBES2" in shown and ":scrypt" in shown and ":aes-256-cbc" in shown
         run(["openssl", "pkey", "-in", key, "-passin", f"pass:{PASSPHRASE}", "-noout"], check=0)
         assert run(["openssl", "pkey", "-in", key, "-passin", "pass:wrong", "-noout"]).code != 0
-    assert trust(vendor, "offline", "root-1.key").read_text().count("BEGIN ENCRYPTED PRIVATE KEY") == 2
+    assert (vendor / "as-made" / "root-1.key").read_text().count("BEGIN ENCRYPTED PRIVATE KEY") == 2
     shown = run(
         ["openssl", "pkey", "-in", trust(vendor, "online", "snapshot.key"), "-noout", "-text"], check=0
     )
@@ -295,9 +300,10 @@ def test_no_terminal_to_ask_on(vendor, tmp_path):
 
 def on_terminal(argv, answers):
     """Runs it on a terminal of its own, answers each prompt, gives back what the terminal showed."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execve(argv[0], [str(a) for a in argv], environment())
+    fd, its = pty.openpty()
+    argv = ["setsid", "--ctty", *(str(a) for a in argv)]
+    process = subprocess.Popen(argv, stdin=its, stdout=its, stderr=its, env=environment())
+    os.close(its)
     shown = b""
     for prompt, answer in answers:
         while prompt.encode() not in shown:
@@ -314,7 +320,7 @@ def on_terminal(argv, answers):
             break
         shown += more
     os.close(fd)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+    return process.wait(60), shown.decode()
 
 
 def test_on_a_terminal(vendor, tmp_path):

@@ -33,9 +33,11 @@ def environment(**extra):
 
 
 def free_port():
-    """A port that was free a moment ago, and outside the range that the kernel hands to clients."""
+    """A port that was free a moment ago, outside the range that the kernel hands to clients. Each of several
+    processes that run tests has ports of its own, so that none takes what another is about to use."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     for _ in range(200):
-        port = 20000 + int.from_bytes(os.urandom(2), "big") % 10000
+        port = 20000 + 8 * (int.from_bytes(os.urandom(2), "big") % 1250) + worker % 8
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))

@@ -3,11 +3,16 @@ sign`. What a request says is up to the test, so that it may also say what it mu
 
 import copy
 import datetime
+import functools
 import json
+import pathlib
+import re
+import shutil
 import socket
+import tempfile
 
 import tufrepo
-from harness import program, run
+from harness import environment, program, run
 
 PASSPHRASE = "correct horse\n"
 
@@ -17,28 +22,43 @@ def later(days):
     return end.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Vendor:
-    """Of a server that was set up and not started yet."""
+def weaken(file, passphrase):
+    """The keys in it encrypted again by the least scrypt there is: reading one takes a millisecond then, not
+    a fifth of a second, and tests read hundreds."""
+    blocks = re.findall(r"-----BEGIN .*?-----END [^\n]*\n", file.read_text(), re.S)
+    how = "pkcs8 -topk8 -v2 aes-256-cbc -scrypt -scrypt_N 2 -scrypt_r 1 -scrypt_p 1"
+    argv = ["openssl", *how.split(), "-passin", "env:PASS", "-passout", "env:PASS"]
+    env = environment(PASS=passphrase.strip())
+    file.write_text("".join(run(argv, check=0, env=env, input=block).out for block in blocks))
 
-    def __init__(self, server, *args):
+
+@functools.cache
+def made_once(build, *args):
+    """A server's folder that `pqota trust init` filled, for every vendor with the same arguments."""
+    folder = tempfile.TemporaryDirectory(prefix="vendor")
+    home = pathlib.Path(folder.name)
+    (home / "passphrase").write_text(PASSPHRASE)
+    how = ("--passphrase-file", home / "passphrase", *args)
+    run([program("pqota", build), "init", home / "server"], check=0)
+    run([program("pqota", build), "trust", "init", home / "server", *how], check=0)
+    for file in (home / "server" / "trust" / "offline").iterdir():
+        weaken(file, PASSPHRASE)
+    return folder
+
+
+class Vendor:
+    """Of a server that was set up and not started yet; with other=True one whose keys nobody else has."""
+
+    def __init__(self, server, *args, other=False):
         self.server = server
         self.dir = server.dir / "trust"
         self.passphrase = server.folder / "passphrase"
         self.passphrase.write_text(PASSPHRASE)
         self.count = 0
         self.roots = {"image": 1, "director": 1}  # their versions, as far as upload brought them
-        run(
-            [
-                program("pqota", server.build),
-                "trust",
-                "init",
-                server.dir,
-                "--passphrase-file",
-                self.passphrase,
-                *args,
-            ],
-            check=0,
-        )
+        made = (made_once.__wrapped__ if other else made_once)(server.build, *args)
+        for part in ("trust", "operator/trust"):
+            shutil.copytree(pathlib.Path(made.name) / "server" / part, server.dir / part)
 
     def key(self, name):
         return self.dir / "offline" / f"{name}.key"
