@@ -165,12 +165,18 @@ def test_killed_at_any_moment_it_ends_on_the_new_version(server, make_agent):
         agent.stop(signal.SIGKILL)
         content = (agent.slots / "current" / "firmware.bin").read_bytes()
         assert content == (old if running(agent) == "1" else new)
-    wait_for(
-        lambda: agent.once() and (action_of(server, "k-1") or {}).get("state") == "succeeded",
-        60,
-        "it ends well",
-    )
-    assert running(agent) == "2"
+
+    def ended():
+        agent.once()
+        action = action_of(server, "k-1")
+        return action["state"] in ("succeeded", "failed") and action
+
+    action = wait_for(ended, 60, "it ends")
+    if action["state"] == "failed":  # by chance three cuts fell into installations, which is where it gives up
+        assert "cut off 3 times" in action["message"] and running(agent) == "1"
+        deploy(server, "k", "2")
+        action = wait_for(ended, 60, "it ends")
+    assert action["state"] == "succeeded" and running(agent) == "2"
 
 
 def test_the_command_installer_and_its_environment(server, make_agent, tmp_path):
