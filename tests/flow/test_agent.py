@@ -172,7 +172,7 @@ def test_killed_at_any_moment_it_ends_on_the_new_version(server, make_agent):
         return action["state"] in ("succeeded", "failed") and action
 
     action = wait_for(ended, 60, "it ends")
-    if action["state"] == "failed":  # by chance three cuts fell into installations, which is where it gives up
+    if action["state"] == "failed":  # by chance three cuts fell into installations, and it gives up then
         assert "cut off 3 times" in action["message"] and running(agent) == "1"
         deploy(server, "k", "2")
         action = wait_for(ended, 60, "it ends")
