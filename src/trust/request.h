@@ -19,7 +19,7 @@
 #include "trust/document.h"
 
 #define REQUEST_MAX (16u << 20) /* bytes of the file */
-#define REQUEST_DOCUMENTS_MAX 64
+#define REQUEST_DOCUMENTS_MAX 512
 #define REQUEST_ENTRIES_MAX 4096
 
 struct request_document {

@@ -4,7 +4,6 @@ server, by the commands alone."""
 import json
 import shutil
 import time
-import signal
 
 import pytest
 import tufrepo
@@ -19,9 +18,7 @@ SIGNED = {"trust.insecure_unsigned": "no"}
 def vendor(tmp_path_factory):
     """A server with one published release, and its vendor."""
     server = Server(tmp_path_factory.mktemp("vendor"), SIGNED)
-    made = Vendor(server)
-    server.start()
-    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="the server has signed")
+    made = Vendor(server).start()
     made.publish(server.publish("gateway", "1.0", b"firmware", model="gateway"), 1)
     yield made
     server.close()
@@ -68,12 +65,7 @@ def put_on_server(vendor, out, name):
     """What `rotate` says: the new key in the old one's place, SIGHUP."""
     (key,) = new_key(out)
     shutil.copy(work(vendor, key), vendor.dir / "online" / f"{name}.key")
-    before = vendor.server.logs().count("configuration and certificates read again")
-    vendor.server.process.send_signal(signal.SIGHUP)
-    wait_for(
-        lambda: vendor.server.logs().count("configuration and certificates read again") > before,
-        what="SIGHUP was seen",
-    )
+    vendor.server.reload()
 
 
 def keyids(vendor, role, repository="image"):
@@ -230,7 +222,26 @@ def test_a_server_that_goes_back(vendor):
         lambda: time.time() >= seen + 1, what="the second in which the last timestamp was signed is over"
     )
     server.start()
-    wait_for(lambda: server.curl("/readyz").status == 200, what="the server is ready")
     refused = trust(vendor, "renew", "--output", "after.json", check=1)
     assert "rollback" in refused.err
     assert not work(vendor, "after.json").exists()
+
+
+def test_targets_of_many_models(make_server):
+    """Who signs for 80 models gives all of them new keys at once."""
+    server = make_server(SIGNED, start=False)
+    vendor = Vendor(server).start()
+    models = [f"m-{i}" for i in range(80)]
+    targets = vendor.next("targets")
+    for model in models:
+        vendor.delegate(targets, model)
+    roles = [("image", f"model-{model}", vendor.next(f"model-{model}")) for model in models]
+    request = vendor.request([("image", "targets", targets), *roles])
+    vendor.sign(request)
+    vendor.upload(request)
+    name, out = rotate(vendor, "targets")
+    sign(vendor, name, *roots(vendor), work(vendor, *new_key(out)))
+    upload(vendor, name)
+    now = keyids(vendor, "targets")
+    assert len(vendor.versions()) == 81 and set(vendor.versions().values()) == {2, 3}
+    assert all(set(tufrepo.keyids_of(r)) == now for r in vendor.current("targets")["delegations"]["roles"])
