@@ -9,8 +9,8 @@
 #include "ota/trust_files.h"
 #include "ota/trust_show.h"
 
-#define ON_THE_LOOP                                                                                          \
-    65536 /* bytes of a file that a loop thread reads from the database; larger ones elsewhere */
+/* Bytes of a file that a loop thread reads from the database; larger ones are read elsewhere. */
+#define ON_THE_LOOP 65536
 #define FOR_EVER "public, max-age=31536000, immutable"
 
 /* --- /tuf/image/..., /tuf/director/... ------------------------------------------------------------------ */
@@ -44,6 +44,13 @@ static int send_file(struct call *c)
     return rc != 0 ? rc : reply_file(c, f);
 }
 
+static bool is_root(struct str name)
+{
+    static const char end[] = ".root.json";
+    const size_t n = sizeof end - 1;
+    return name.n > n && memcmp(name.p + name.n - n, end, n) == 0;
+}
+
 static int look_file(struct call *c, enum repository r)
 {
     struct asked *f = arena_new(c->arena, struct asked);
@@ -52,6 +59,8 @@ static int look_file(struct call *c, enum repository r)
     c->carry = f;
     c->carry_free = free_asked;
     int rc = ota_trust_file(c->db, c->arena, r, c->param[0], &f->m, &c->err);
+    /* TUF 5.3.3: clients ask for the next root until there is none. */
+    c->usual = rc == ERR_NOT_FOUND && is_root(c->param[0]);
     if (rc != 0)
         return rc;
     f->etag = arena_printf(c->arena, "\"%s\"", f->m.sha256);

@@ -30,8 +30,8 @@ static int find_release(struct db *db, struct arena *a, const struct deploy *d, 
         return err_set(e, ERR_NOT_FOUND, "%s %s was deleted", r.name, r.version);
     if (r.state != RELEASE_PUBLISHED)
         return err_set(e, ERR_CONFLICT,
-                       "%s %s is a draft that nobody has vouched for: sign it (pqota trust sign) and upload "
-                       "the signed file",
+                       "%s %s is a draft that nobody has vouched for: sign the request that pqota firmware "
+                       "publish made (for the same file it makes it again), then pqota trust upload",
                        r.name, r.version);
     rc = store_release_details(db, a, &r, e);
     if (rc == 0)

@@ -169,7 +169,8 @@ static void on_file_read(void *ctx, struct exchange *x, void *buf, size_t size, 
     run_file_read(x->app, buf, size, offset);
 }
 
-/* One line a request: changes and failures always, what only reads when asked for. */
+/* One line a request: changes and failures always, what only reads when asked for. What a protocol brings
+   about by itself is no failure. */
 static void log_request(const struct run *run)
 {
     const struct exchange *x = run->x;
@@ -184,7 +185,8 @@ static void log_request(const struct run *run)
         return;
     }
     bool why = status >= 400 && status < 500 && run->call.err.code != 0; /* 5xx told by who met it */
-    enum log_level level = status >= 500 ? LOG_ERROR : status >= 400 || !reads ? LOG_INFO : LOG_DEBUG;
+    bool tells = !reads || (status >= 400 && !run->call.usual);
+    enum log_level level = status >= 500 ? LOG_ERROR : tells ? LOG_INFO : LOG_DEBUG;
     log_at(level, "http", "request", LOG_S("method", x->req.method_text), LOG_S("path", x->req.path),
            LOG_I64("status", status), LOG_STR("who", run->who.id), LOG_STR("role", identity_role(&run->who)),
            LOG_STR("peer", run->who.address), LOG_STR("listener", x->peer->listener),

@@ -23,25 +23,16 @@ def make_vendor(make_server):
     def make(settings=None, args=(), start=True):
         server = make_server({**SIGNED, **(settings or {})}, start=False)
         vendor = Vendor(server, *args)
-        if start:
-            server.start()
-            signs(server)
-        return vendor
+        return vendor.start() if start else vendor
 
     return make
-
-
-def signs(server):
-    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="the server has signed")
 
 
 @pytest.fixture(scope="module")
 def vendor(tmp_path_factory):
     """One for tests that publish models of their own."""
     server = Server(tmp_path_factory.mktemp("vendor"), SIGNED)
-    made = Vendor(server)
-    server.start()
-    signs(server)
+    made = Vendor(server).start()
     yield made
     server.close()
 
@@ -61,7 +52,7 @@ def test_a_draft_waits_for_its_signature(vendor):
     assert server.curl(f"/api/firmware/{release['id']}/file").body == data
     deploy = {"release": release["id"], "target": {"kind": "model", "value": "dra"}}
     refused = server.api("POST", "/api/deployments", deploy)
-    assert refused.status == 409 and "sign it" in refused.json()["detail"], refused
+    assert refused.status == 409 and "sign the request" in refused.json()["detail"], refused
     assert [
         d["version"] for d in server.api("GET", "/api/trust").json()["drafts"] if d["name"] == "dra"
     ] == ["1.0"]
@@ -335,14 +326,8 @@ def test_who_may(vendor):
     assert vendor.upload(root)["documents"][0]["version"] == 2
 
 
-def online_version(server):
-    return server.curl("/tuf/image/timestamp.json").json()["signed"]["version"]
-
-
-def reload(server):
-    seen = server.logs().count("configuration and certificates read again")
-    server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: server.logs().count("configuration and certificates read again") > seen, what="SIGHUP")
+def online_version(vendor):
+    return vendor.fetch("timestamp.json")["signed"]["version"]
 
 
 def test_roots_follow_roots(make_vendor, tmp_path_factory):
@@ -366,7 +351,7 @@ def test_roots_follow_roots(make_vendor, tmp_path_factory):
     (server.dir / "trust/online/timestamp.key").write_bytes(
         (other.dir / "online/timestamp.key").read_bytes()
     )
-    reload(server)
+    server.reload()
     assert [d["role"] for d in vendor.upload(request)["documents"]] == ["root", "snapshot", "timestamp"]
     stamp = vendor.fetch("timestamp.json")
     assert {s["keyid"] for s in stamp["signatures"]} == set(tufrepo.keyids_of(new["roles"]["timestamp"]))
@@ -399,16 +384,16 @@ def test_versions_never_go_back(make_vendor):
     backup = server.folder / "backup"
     run([program("pqota", server.build), "backup", "-c", server.conf, backup], check=0)
     vendor.publish(server.publish("back", "2", b"2"), 2)
-    before = online_version(server)
+    before = online_version(vendor)
     server.stop()
     server.start()
-    wait_for(lambda: online_version(server) > before, what="signed anew after the start")
+    wait_for(lambda: online_version(vendor) > before, what="signed anew after the start")
     assert vendor.versions()["model-back"] == 2
-    before = online_version(server)
+    before = online_version(vendor)
     wait_for(lambda: time.time() > before + 1, what="another second")
     run([program("pqota", server.build), "restore", "-c", server.conf, backup], check=0)
     wait_for(lambda: vendor.versions()["model-back"] == 1, what="the backup is back")
-    wait_for(lambda: online_version(server) > before, what="signed anew after the restore")
+    wait_for(lambda: online_version(vendor) > before, what="signed anew after the restore")
     assert server.api("GET", "/api/firmware/latest?model=back").json()["version"] == "1"
 
 
@@ -421,7 +406,7 @@ def test_without_online_keys(make_vendor):
     for role in ("timestamp", "snapshot", "director", "manifest"):
         assert re.search(rf"cannot be used.*role={role} ", server.logs()), role
     assert "took over the first update metadata" in server.logs()
-    vendor.fetch("timestamp.json", status=404)
+    assert vendor.ask("timestamp.json")[0] == 404
     release = server.publish("none", "1", b"1")
     targets = vendor.fetch("1.targets.json")["signed"]
     vendor.current = lambda role, repository="image": (
@@ -440,8 +425,8 @@ def test_without_online_keys(make_vendor):
     server.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "the old one stays in force" in server.logs(), what="a bad key is refused")
     (online / "timestamp.key").write_bytes(good)
-    reload(server)
-    signs(server)
+    server.reload()
+    vendor.signs()
     vendor.upload(request)
     for secret in ("PRIVATE", good.decode().splitlines()[1]):
         assert secret not in server.logs()
@@ -456,7 +441,7 @@ def test_without_any_metadata(make_server):
     trust = server.api("GET", "/api/trust", expect=200).json()
     assert trust["image"]["roles"] == [] and not trust["unsigned_allowed"]
     server.set("trust.insecure_unsigned", "yes")
-    reload(server)
+    server.reload()
     again = server.publish("un", "1", b"1", expect=200)
     assert (again["id"], again["state"], again["sequence"]) == (release["id"], "published", 1)
     server.api("DELETE", f"/api/firmware/{release['id']}", expect=204)
@@ -469,7 +454,7 @@ def test_signed_later(make_vendor):
     release = server.publish("late", "1", b"1")
     assert release["state"] == "published" and release["sequence"] == 1
     server.set("trust.insecure_unsigned", "no")
-    reload(server)
+    server.reload()
     refused(vendor, vendor.prepare(release, 2), 422, "sequence 1, not 2")
     assert vendor.publish(release, 1)["published"] == []
     assert server.publish("late", "2", b"2")["state"] == "draft"

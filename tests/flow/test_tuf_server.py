@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from harness import Server, program, run, wait_for
+from harness import Server, program, run
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
@@ -17,9 +17,7 @@ TARGET = "ord/ord/1.0/firmware.bin"
 def published(tmp_path_factory):
     """A vendor whose server has one signed release."""
     server = Server(tmp_path_factory.mktemp("ordinary"), {"trust.insecure_unsigned": "no"})
-    vendor = Vendor(server)
-    server.start()
-    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="the server has signed")
+    vendor = Vendor(server).start()
     vendor.publish(server.publish("ord", "1.0", DATA), 3, security=True)
     yield vendor
     server.close()
@@ -43,6 +41,9 @@ def test_pqota_tuf(published, tmp_path):
     stored = {path.name: path.read_text() for path in (tmp_path / "metadata").iterdir()}
     assert set(stored) == {f"{role}.json" for role in versions} | {"root.json", "snapshot.json"}
     assert "model-ord" in versions
+    log = server.logs()  # that the next root is not there yet is no failure; that a file is not, is one
+    assert server.curl("/tuf/image/99.snapshot.json").status == 404 and "99.snapshot.json" in server.logs()
+    assert "2.root.json" not in log
     for role, version in versions.items():
         name = f"{role}.json" if version is None else f"{version}.{role}.json"
         assert stored[f"{role}.json"] == server.curl(f"/tuf/image/{name}").body.decode()
