@@ -2,7 +2,6 @@
 
 import datetime
 import shutil
-import signal
 
 import pytest
 
@@ -173,12 +172,6 @@ def next_authority(server):
     return pki
 
 
-def reload(server):
-    before = server.logs().count("read again")
-    server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: server.logs().count("read again") > before, 20, "the server reads its settings again")
-
-
 def test_new_server_roots_come_by_a_bundle_and_are_taken_over(make_server, make_agent):
     server = make_server()
     known, late = make_agent(server, "r-1", "r"), make_agent(server, "r-2", "r")
@@ -199,13 +192,13 @@ def test_new_server_roots_come_by_a_bundle_and_are_taken_over(make_server, make_
     server.set("tls.certificate", "pki/next.pem")
     server.set("tls.key", "pki/next.key")
     server.roots = bundle
-    reload(server)
+    server.reload()
     assert known.once().code == 0
     done = late.once()
     assert done.code == 4 and "local issuer" in done.err, done
     # 3. The old root leaves the bundle; the next renewal takes that over too.
     bundle.write_text((pki / "next-ca.pem").read_text())
-    reload(server)
+    server.reload()
     age(server, known, -300, 65)
     done = known.once()
     assert done.code == 0 and "renewed" in done.err, done

@@ -5,7 +5,8 @@ import json
 
 import pytest
 import tufserver
-from tuffront import Front, bytes_of, trusting
+from tuffront import Front, trusting
+from tufrepo import target_entry
 
 OLD, NEW = b"the first firmware" * 500, b"the second firmware" * 700
 
@@ -181,7 +182,7 @@ def test_a_root_that_is_none(server, make_agent, front):
 def test_software_that_the_vendor_did_not_sign(agent, front):
     """Who has the server and its online keys can name it, and no more."""
     front.deploy("6.6.6", NEW)
-    front.direct("gw/fw/6.6.6/firmware.bin", bytes_of(NEW))
+    front.direct("gw/fw/6.6.6/firmware.bin", target_entry(NEW))
     refused(agent, "gw/fw/6.6.6/firmware.bin, which the vendor has not signed", tries=4)
 
 
@@ -193,7 +194,7 @@ def test_other_bytes_than_were_signed(agent, front):
 
 def test_director_and_vendor_disagree(agent, front):
     front.deploy("2.0", NEW)
-    front.direct(front.sign("2.0", NEW, sequence=2), bytes_of(NEW[:-1]))
+    front.direct(front.sign("2.0", NEW, sequence=2), target_entry(NEW[:-1]))
     refused(agent, f"the director says {len(NEW) - 1} bytes, the vendor signed {len(NEW)}")
 
 
@@ -346,5 +347,5 @@ def test_a_download_begun_before_there_were_roots(agent, front):
     assert "state        downloading" in agent.run("status", "--config", agent.conf, check=0).out
     agent.conf.write_text(with_roots)
     front.answer = None
-    front.direct("gw/fw/6.6.6/firmware.bin", bytes_of(NEW))
+    front.direct("gw/fw/6.6.6/firmware.bin", target_entry(NEW))
     refused(agent, "gw/fw/6.6.6/firmware.bin, which the vendor has not signed", tries=4)

@@ -8,7 +8,7 @@ import tufkeys
 import tufrepo
 from certificates import issue
 from hostile import DATA, DEVICE, EVIL, ONLINE, THRESHOLD, family, holders, path_of
-from tuffront import bytes_of
+from tufrepo import target_entry
 
 FILE = f"{DEVICE}/targets.json"
 ROLES = ("timestamp", "snapshot", "targets", "model-gw")
@@ -18,7 +18,7 @@ def evil_release(scene, **custom):
     """The thief's own entry for 2.0 in what the model's role says next; nothing is signed yet."""
     scene.stage.add(scene.image, "2.0", data=EVIL, **custom)
     scene.front.artifact = EVIL
-    scene.front.direct(path_of("2.0"), bytes_of(EVIL))
+    scene.front.direct(path_of("2.0"), target_entry(EVIL))
 
 
 def signed_by(scene, repo, keys, *roles):
@@ -116,11 +116,11 @@ def test_all_online_keys_and_another_file_in_the_old_ones_place(scene):
     scene.offer()
     body = scene.image.body("model-gw")
     signatures = json.loads(scene.image.file("model-gw"))["signatures"]
-    body["targets"][path_of("2.0")].update(bytes_of(EVIL))
+    body["targets"][path_of("2.0")].update(target_entry(EVIL))
     text = json.dumps({"signatures": signatures, "signed": body}).encode()
     scene.image.serve("model-gw", body["version"], text)
     scene.refresh()
-    scene.front.direct(path_of("2.0"), bytes_of(EVIL))
+    scene.front.direct(path_of("2.0"), target_entry(EVIL))
     scene.refused(f"{body['version']}.model-gw.json: signed by 0 of the 1 keys")
 
 

@@ -8,14 +8,14 @@ import tufkeys
 import tufrepo
 import tufserver
 from hostile import DATA, DEVICE, EVIL, TRIES, path_of
-from tuffront import bytes_of
+from tufrepo import target_entry
 
 from harness import wait_for
 
 
 def offer(name="fw", version="2.0", data=EVIL):
     """A poll's answer as any server may make it up."""
-    sha256 = bytes_of(data)["hashes"]["sha256"]
+    sha256 = target_entry(data)["hashes"]["sha256"]
     artifact = {"filename": "evil.bin", "size": len(data), "sha256": sha256, "url": "/api/firmware/1/file"}
     return {"action": 1, "release": {"name": name, "version": version}, "artifacts": [artifact]}
 
@@ -69,7 +69,7 @@ def test_another_file(scene, how):
 
 def test_software_that_only_the_director_names(scene):
     """Director's key."""
-    scene.front.direct(path_of("2.0"), bytes_of(EVIL))
+    scene.front.direct(path_of("2.0"), target_entry(EVIL))
     scene.deploy()
     scene.front.artifact = EVIL
     words = "names gw/fw/2.0/firmware.bin, which the vendor has not signed"
@@ -82,7 +82,7 @@ def test_other_bytes_for_what_the_vendor_signed(scene):
     scene.publish()
     scene.deploy()
     scene.front.artifact = EVIL
-    scene.front.direct(path_of("2.0"), bytes_of(EVIL))
+    scene.front.direct(path_of("2.0"), target_entry(EVIL))
     scene.refused(f"the director says {len(EVIL)} bytes, the vendor signed {len(DATA['2.0'])}")
 
 
@@ -145,11 +145,11 @@ def test_another_models_signer(scene):
     scene.image.add_target(path_of("2.0"), EVIL, "model-pump", custom=custom)
     scene.image.add_target(path_of("6.6", "pump"), EVIL, "model-pump", custom=custom)
     scene.refresh("model-pump")
-    scene.front.direct(path_of("2.0"), bytes_of(EVIL))
+    scene.front.direct(path_of("2.0"), target_entry(EVIL))
     scene.deploy()
     scene.front.artifact = EVIL
     scene.refused("which the vendor has not signed", tries=TRIES)
-    scene.front.direct(path_of("6.6", "pump"), bytes_of(EVIL))
+    scene.front.direct(path_of("6.6", "pump"), target_entry(EVIL))
     scene.deploy()
     scene.refused("is not of the release that its path names")
 

@@ -119,12 +119,12 @@ def test_one_signature_a_decision(director):
 def test_after_a_failure_what_ran_before(director):
     install(director, "1", runs="0")
     assert named(director) == "1"
-    tried = deploy(director, "2")
+    deploy(director, "2")
     action = poll(director, "1").json()["action"]
     assert named(director) == "2"
     report(director, action, "failed", "1")
     assert named(director) == "1"
-    assert tried["id"] > 0 and signatures(director.server) == 6
+    assert signatures(director.server) == 6
 
 
 def test_nothing_that_nobody_signed(director):
@@ -274,8 +274,7 @@ def test_a_server_without_keys_says_so(make_server):
 def test_a_real_vendor_and_the_real_agent(make_server, make_agent):
     """pqota trust init and sign, the server, and the agent with nothing but two roots."""
     server = make_server({"trust.insecure_unsigned": "no"}, start=False)
-    vendor = Vendor(server)
-    server.start()
+    vendor = Vendor(server).start()
     roots = {
         f"trust.{name}_root": vendor.dir / "device" / f"{name}.root.json" for name in ("image", "director")
     }

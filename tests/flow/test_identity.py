@@ -225,8 +225,6 @@ def test_pem_with_the_line_ends_of_windows(shared, tmp_path):
 
 def test_root_roll_over_by_a_bundle(make_server, tmp_path):
     """A second device authority beside the first: devices of either are known after SIGHUP."""
-    import signal
-
     server = make_server()
     old = server.enrol("roll-old", "m1")
     pki = server.dir / "pki"
@@ -259,8 +257,7 @@ def test_root_roll_over_by_a_bundle(make_server, tmp_path):
     server.set("pki.device_roots", "pki/device-roots.pem")
     server.set("pki.device_ca", "pki/next.pem")
     server.set("pki.device_ca_key", "pki/next.key")
-    server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "read again" in server.logs(), what="the reload is done")
+    server.reload()
     new = server.enrol("roll-new", "m1")
     issuer = run(["openssl", "x509", "-in", new.cert, "-noout", "-issuer"], check=0).out
     assert "device CA next" in issuer
@@ -292,8 +289,7 @@ def test_root_roll_over_by_a_bundle(make_server, tmp_path):
         assert "204 No Content" in run([*base, "-cert", old.cert, "-key", old.key, "-sess_out", session],
                                        input=request).out
         bundle.write_text((pki / "next.pem").read_text())
-        server.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: server.logs().count("read again") == 2, what="the second reload is done")
+        server.reload()
         assert ask() == 401
     assert "204 No Content" not in run([*base, "-sess_in", session], input=request).out
     assert server.curl("/api/update", who=old).status == 0

@@ -162,15 +162,13 @@ def test_roots_of_one_name_during_a_roll_over(make_server, tmp_path):
     server.set("pki.device_roots", "pki/device-roots.pem")
     server.set("pki.device_ca", "pki/next.pem")
     server.set("pki.device_ca_key", "pki/next.key")
-    server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "read again" in server.logs(), what="the reload is done")
+    server.reload()
     new = server.enrol("roll-2", "m1")
     assert told_of(new.cert).split("issuer=")[1] == told_of(old.cert).split("issuer=")[1]
     assert status(server, old.cert, "/api/update").status == 204
     assert status(server, new.cert, "/api/update").status == 204
     shutil.copy(pki / "next.pem", bundle)
-    server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: server.logs().count("read again") == 2, what="the second reload is done")
+    server.reload()
     assert status(server, old.cert, "/api/update").status == 401
     assert status(server, new.cert, "/api/update").status == 204
 

@@ -311,9 +311,7 @@ def test_director(call, shared):
 def test_trust(call, make_server):
     """On a server where firmware has to be signed."""
     server = make_server({"trust.insecure_unsigned": "no"}, start=False)
-    vendor = Vendor(server)
-    server.start()
-    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="the server has signed")
+    vendor = Vendor(server).start()
     there = Caller(server)
     device = server.enrol("oa-t", "oa-tm")
     there("imageMetadata", 404, file="7.root.json", who=ANYONE)

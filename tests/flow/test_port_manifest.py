@@ -301,9 +301,7 @@ def raw_key(pem, path):
 def test_the_whole_way(make_server, tmp_path):
     """Keys by trust init, the vendor's entry by trust sign, the manifest by the server."""
     server = make_server({"trust.insecure_unsigned": "no"}, start=False)
-    vendor = Vendor(server)
-    server.start()
-    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, 30, "the server has signed")
+    vendor = Vendor(server).start()
     device = Device(server, tmp_path / "device")
     device.trust = ["--device", "p-1", "--model", "p"]
     for who in ("vendor", "director"):

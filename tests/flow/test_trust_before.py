@@ -2,22 +2,17 @@
 as what they are, and then deployed. And a server that would have numbers signed that it may not."""
 
 import contextlib
-import signal
 import sqlite3
 
 import pytest
 from vendor import Vendor
-
-from harness import wait_for
 
 
 @pytest.fixture
 def vendor(make_server):
     """Its server published gateway 1.0 when nobody had to sign, and deploys it."""
     server = make_server({"trust.insecure_unsigned": "yes"}, start=False)
-    made = Vendor(server)
-    server.start()
-    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="the server has signed")
+    made = Vendor(server).start()
     made.release = server.publish("gateway", "1.0", b"firmware", filename="gw.bin")
     (server.folder / "gw.bin").write_bytes(b"firmware")
     return made
@@ -25,8 +20,7 @@ def vendor(make_server):
 
 def demand_signatures(server):
     server.set("trust.insecure_unsigned", "no")
-    server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: not server.api("GET", "/api/trust").json()["unsigned_allowed"], what="SIGHUP was seen")
+    server.reload()
 
 
 def publish(vendor, version, *how, check=0):

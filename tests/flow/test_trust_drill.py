@@ -9,6 +9,7 @@ import pytest
 import thief
 from director import Checker
 from drill import Drill
+from tufrepo import envelope, target_entry
 
 from harness import wait_for
 
@@ -37,7 +38,7 @@ def stolen(drill, name):
     path = drill.server.dir / "trust" / "online" / f"{name}.key"
     if not path.exists() or name in ("targets", "root-1", "root-2", "root-3"):
         path = drill.file(f"{name}.key")
-    return thief.Pair(path, drill.file("pass"), drill.file("thief"))
+    return thief.keys_in(path, drill.file("pass"), drill.file("thief"))
 
 
 def root_versions(drill):
@@ -71,7 +72,7 @@ def test_what_runs_out(drill):
 
 def forged_timestamp(drill, pair, version):
     body = copy.deepcopy(drill.vendor.fetch("timestamp.json")["signed"])
-    return pair.sign({**body, "version": version})
+    return envelope({**body, "version": version}, pair)
 
 
 def test_a_stolen_timestamp_key(drill):
@@ -86,10 +87,10 @@ def test_a_stolen_timestamp_key(drill):
     title = "An online key: timestamp, snapshot, director"
     drill.run(title, 0, until="pqota trust upload")
     served = drill.vendor.fetch("timestamp.json")  # still by the key that the root in force names
-    assert {k[0] for k in pair.keys} == {s["keyid"] for s in served["signatures"]}
+    assert {k.keyid for k in pair} == {s["keyid"] for s in served["signatures"]}
     drill.rest(title, 0, "pqota trust upload")
     served = drill.vendor.fetch("timestamp.json")
-    assert not {k[0] for k in pair.keys} & {s["keyid"] for s in served["signatures"]}
+    assert not {k.keyid for k in pair} & {s["keyid"] for s in served["signatures"]}
     deploy(drill, "1.1.3")
     gw.updates_to("1.1.3")
     drill.publish("1.1.4")
@@ -107,7 +108,7 @@ def director_file(drill, device):
 
 def forged_decision(drill, pair, device, version):
     body = json.loads(drill.server.curl(director_file(drill, device)).body)["signed"]
-    return pair.sign({**body, "version": version})
+    return envelope({**body, "version": version}, pair)
 
 
 def test_a_stolen_director_key(drill):
@@ -156,13 +157,12 @@ def test_the_whole_server_is_stolen(drill):
     # The thief has all that the server had: this device would go back, if it believed any of it.
     drill.publish("1.2.1", "--counter 1")
     drill.server.curl("/api/update?version=1.2", who=gw.relay.who)
-    for name in pairs:
-        if name == "director":
-            gw.lies = {director_file(drill, gw): forged_decision(drill, pairs[name], gw, thief.FAR)}
-        else:
-            gw.lies = forged_above(drill, pairs, drill.vendor.current("model-gateway"))
-            gw.lies = {p: f for p, f in gw.lies.items() if "model" not in p}
-        gw.refuses("signed")
+    for lies in (
+        {director_file(drill, gw): forged_decision(drill, pairs["director"], gw, thief.FAR)},
+        thief.above(pairs["snapshot"], pairs["timestamp"], drill.vendor),
+    ):
+        gw.lies = lies
+        gw.refuses("signed by 0 of the 1 keys")
         deploy(drill, "1.2.1")
     gw.lies = {}
     # What is below the counter is not installed, though the vendor signed it and the director says so.
@@ -171,17 +171,6 @@ def test_the_whole_server_is_stolen(drill):
     deploy(drill, "1.2.1")
     gw.updates_to("1.2.1")
     drill.tidy()
-
-
-def forged_above(drill, pairs, body, targets=None):
-    return thief.on_top(
-        targets or pairs["timestamp"],
-        pairs["snapshot"],
-        pairs["timestamp"],
-        drill.vendor,
-        "model-gateway",
-        body,
-    )
 
 
 # --- the vendor's keys ---
@@ -193,14 +182,15 @@ def evil(drill, device, targets):
     data = b"evil" * 5000
     body = copy.deepcopy(drill.vendor.current("model-gateway"))
     path, entry = max(body["targets"].items(), key=lambda t: t[1]["custom"]["sequence"])
-    entry.update(length=len(data), hashes=thief.meta(1, data)["hashes"])
+    entry.update(target_entry(data))
     body["version"] += 1
     decision = json.loads(drill.server.curl(director_file(drill, device)).body)["signed"]
     decision["version"] += 100
     decision["targets"] = {path: {k: entry[k] for k in ("length", "hashes")}}
+    document = ("model-gateway", body["version"], envelope(body, targets))
     return {
-        **forged_above(drill, pairs, body, targets),
-        director_file(drill, device): pairs["director"].sign(decision),
+        **thief.above(pairs["snapshot"], pairs["timestamp"], drill.vendor, [document]),
+        director_file(drill, device): envelope(decision, pairs["director"]),
         "/api/firmware/*": data,
         "/tuf/image/targets/*": data,
     }
@@ -248,7 +238,7 @@ def forged_root(drill, pair):
     body = copy.deepcopy(drill.vendor.fetch(f"{drill.vendor.root_version()}.root.json")["signed"])
     body["version"] += 1
     body["roles"]["timestamp"] = body["roles"]["snapshot"]
-    return {f"/tuf/image/{body['version']}.root.json": pair.sign(body)}
+    return {f"/tuf/image/{body['version']}.root.json": envelope(body, pair)}
 
 
 def test_a_stolen_root_key(drill):
@@ -268,11 +258,11 @@ def test_a_stolen_root_key(drill):
         "cp not.json old.json && pqota trust sign old.json --key old-root-3.key", check=None
     )
     assert "old-root-3.key" in refused
-    theirs = thief.Pair(drill.file("root-1.key"), drill.file("pass"), drill.file("thief"))
+    theirs = stolen(drill, "root-1")
     gw.lies = forged_root(drill, pair)
     [(path, text)] = gw.lies.items()
     both = json.loads(text)
-    both["signatures"] += json.loads(theirs.sign(both["signed"]))["signatures"]
+    both["signatures"] += [key.sign_metadata(both["signed"]) for key in theirs]
     gw.lies = {path: json.dumps(both).encode()}
     deploy(drill, "1.2.4")
     gw.refuses("root")

@@ -5,16 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from vendor import Vendor
 
-from harness import wait_for
-
 SIZE = 3_000_000
 
 
 def test_large_metadata(make_server):
     server = make_server({"trust.insecure_unsigned": "no"}, start=False)
-    vendor = Vendor(server)
-    server.start()
-    wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="the server has signed")
+    vendor = Vendor(server).start()
     body = vendor.next("targets")
     body["x-large"] = "x" * SIZE
     request = vendor.request([("image", "targets", body)])

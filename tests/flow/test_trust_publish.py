@@ -7,8 +7,7 @@ from vendor import Vendor
 @pytest.fixture
 def vendor(make_server):
     server = make_server({"trust.insecure_unsigned": "no"}, start=False)
-    made = Vendor(server)
-    server.start()
+    made = Vendor(server).start()
     (server.folder / "gw.bin").write_bytes(b"firmware")
     return made
 

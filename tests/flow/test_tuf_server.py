@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from harness import Server, program, run
+from harness import Server, free_port, program, run
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
@@ -16,7 +16,9 @@ TARGET = "ord/ord/1.0/firmware.bin"
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """A vendor whose server has one signed release."""
-    server = Server(tmp_path_factory.mktemp("ordinary"), {"trust.insecure_unsigned": "no"})
+    settings = {"plain.enabled": "yes", "plain.listen": f"127.0.0.1:{free_port()}"}
+    server = Server(tmp_path_factory.mktemp("ordinary"), {"trust.insecure_unsigned": "no", **settings})
+    server.plain = f"http://{settings['plain.listen']}/tuf/image/"
     vendor = Vendor(server).start()
     vendor.publish(server.publish("ord", "1.0", DATA), 3, security=True)
     yield vendor
@@ -54,6 +56,21 @@ def test_pqota_tuf_does_not_trust_a_server_that_it_does_not_know(published, tmp_
     run([*tuf, "init", first_root(published)], check=0)
     run([*tuf, "--metadata-url", published.server.url + "/tuf/image/", "refresh"], check=1)
     assert [path.name for path in tmp_path.iterdir()] == ["root.json"]
+
+
+def test_both_over_plain_http(published, tmp_path):
+    """The metadata are for all: nothing but the first root is needed."""
+    (tmp_path / "py").mkdir()
+    (tmp_path / "py" / "root.json").write_bytes(first_root(published).read_bytes())
+    updater = Updater(str(tmp_path / "py"), published.server.plain)
+    updater.refresh()
+    assert updater.get_targetinfo(TARGET).custom["sequence"] == 3
+    tuf = [program("pqota-tuf"), "--metadata-dir", tmp_path / "own"]
+    run([*tuf, "init", first_root(published)], check=0)
+    run([*tuf, "--metadata-url", published.server.plain, "refresh"], check=0)
+    for name in ("timestamp", "snapshot", "targets"):
+        kept = (tmp_path / part / f"{name}.json" for part in ("py", "own"))
+        assert len({json.loads(path.read_text())["signed"]["version"] for path in kept}) == 1
 
 
 class Curl(FetcherInterface):

@@ -4,17 +4,12 @@ import hashlib
 import json
 import pathlib
 import sqlite3
-import subprocess
 
 import cbor2
 import manifests
 import tufkeys
 import tufrepo
-
-
-def openssl(*argv):
-    return subprocess.run(["openssl", *map(str, argv)], capture_output=True, check=True).stdout
-
+from harness import openssl
 
 ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")  # DER before the key (RFC 8410)
 
@@ -98,19 +93,15 @@ class Director(Checker):
         self.online = server.dir / "trust" / "online"
         self.online.mkdir(parents=True, exist_ok=True)
         self.make_pair()
-        self.manifest_key = self.make_key("manifest", "ML-DSA-44", "ml-dsa", "ml-dsa-44/1")
+        self.manifest_key = self.make_key("manifest", "ML-DSA-44")
         self.write("manifest.key", "manifest")
-        self.vendor_key = self.make_key("vendor-1", "ML-DSA-44", "ml-dsa", "ml-dsa-44/1")
+        self.vendor_key = self.make_key("vendor-1", "ML-DSA-44")
 
-    def make_key(self, name, algorithm, keytype, scheme):
+    def make_key(self, name, algorithm):
         """A private key in a file of ours; answers its object."""
         file = self.work / name
         openssl("genpkey", "-algorithm", algorithm, "-out", file)
-        if keytype == "ed25519":
-            public = openssl("pkey", "-in", file, "-pubout", "-outform", "DER")[-32:].hex()
-        else:
-            public = openssl("pkey", "-in", file, "-pubout").decode()
-        return {"keytype": keytype, "scheme": scheme, "keyval": {"public": public}}
+        return tufkeys.in_file(file).object
 
     def write(self, name, *keys):
         path = self.online / name
@@ -119,10 +110,7 @@ class Director(Checker):
 
     def make_pair(self):
         """A new one for the role."""
-        pair = [
-            self.make_key("ml-dsa", "ML-DSA-65", "ml-dsa", "ml-dsa-65/1"),
-            self.make_key("ed25519", "ED25519", "ed25519", "ed25519"),
-        ]
+        pair = [self.make_key("ml-dsa", "ML-DSA-65"), self.make_key("ed25519", "ED25519")]
         self.role = {self.keyid(entry): entry for entry in pair}
         self.write("director.key", "ml-dsa", "ed25519")
 

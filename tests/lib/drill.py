@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import harness
-from harness import TREE, Credential, environment, program, wait_for
+from harness import TREE, Credential, environment, program
 from relay import Relay
 from vendor import PASSPHRASE, Vendor, weaken
 
@@ -52,7 +52,7 @@ class Answered(Vendor):
 
     def root_version(self, repository="image"):
         version = 1
-        while self.server.curl(f"/tuf/{repository}/{version + 1}.root.json").status == 200:
+        while self.ask(f"{version + 1}.root.json", repository)[0] == 200:
             version += 1
         return version
 
@@ -165,14 +165,11 @@ class Drill:
         server = self.server
         if verb == "start":
             server.start()
-            wait_for(lambda: server.curl("/tuf/image/timestamp.json").status == 200, what="it has signed")
+            self.vendor.signs()
         elif verb == "stop":
             server.stop()
         else:
-            said = "configuration and certificates read again"
-            before = server.logs().count(said)
-            server.process.send_signal(1)
-            wait_for(lambda: server.logs().count(said) > before, what="SIGHUP was seen")
+            server.reload()
 
     def tidy(self):
         """What the sections leave: as if each began in an empty folder."""

@@ -74,13 +74,18 @@ class Result:
         return f"exit {self.code}\n--- out\n{self.out}\n--- err\n{self.err}"
 
 
-def run(argv, timeout=60, check=None, env=None, **kw):
+def run(argv, timeout=60, check=None, env=None, later=0, **kw):
+    """later: days by which the program's clock is ahead."""
+    env = env or environment()
+    if later:
+        argv = ["faketime", "-f", f"{later:+}d", *argv]
+        env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"  # faketime's library stands before it
     done = subprocess.run(
         [str(a) for a in argv],
         capture_output=True,
         text=True,
         timeout=timeout,
-        env=env or environment(),
+        env=env,
         **kw,
     )
     result = Result(done)
@@ -88,6 +93,11 @@ def run(argv, timeout=60, check=None, env=None, **kw):
     if check is not None:
         assert result.code == check, f"{argv}: wanted exit {check}, got {result!r}"
     return result
+
+
+def openssl(*argv):
+    """What the openssl program wrote, bytes."""
+    return subprocess.run(["openssl", *map(str, argv)], capture_output=True, check=True).stdout
 
 
 class Reply:
@@ -201,6 +211,13 @@ class Server:
             self.process.poll() is None
         ), f"the server ended with {self.process.returncode}:\n{self.logs()}"
         return self.curl("/readyz", who=ANYONE, url=self.direct_url).status == 200
+
+    def reload(self):
+        """SIGHUP, and it has read its settings, keys and certificates again."""
+        said = "configuration and certificates read again"
+        before = self.logs().count(said)
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.logs().count(said) > before, what="SIGHUP was seen")
 
     def stop(self, how=signal.SIGTERM, timeout=40):
         """Ends it; a clean end must be clean for the sanitizers too. nginx stays: it waits for the next

@@ -1,16 +1,12 @@
 """Manifests for microcontrollers made without our code: cbor2 and the openssl command line."""
 
 import pathlib
-import subprocess
 
 import cbor2
+from harness import openssl
 
 SIG = 2420
 ALGORITHM = {1: -48}  # ML-DSA-44 (RFC 9964)
-
-
-def openssl(*args):
-    return subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True).stdout
 
 
 class Keys:

@@ -2,7 +2,6 @@
 of their keys: what a vendor, a director, or a thief of some of the keys would put there.
 The rest is the real server's."""
 
-import hashlib
 import threading
 import types
 
@@ -75,11 +74,6 @@ class Front(Relay):
             "POST", "/api/deployments", {"release": release["id"], "target": target}, expect=201
         )
         return release
-
-
-def bytes_of(data):
-    """An entry for any bytes."""
-    return {"length": len(data), "hashes": {"sha256": hashlib.sha256(data).hexdigest()}}
 
 
 def trusting(make_agent, server, front, settings=None, **kw):

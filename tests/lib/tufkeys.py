@@ -13,11 +13,11 @@ import atexit
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from harness import openssl
 
 ML_DSA = {"ml-dsa-44/1": "ML-DSA-44", "ml-dsa-65/1": "ML-DSA-65", "ml-dsa-87/1": "ML-DSA-87"}
 TAP21_PREFIX = b"tuf\x01"  # before the SHA-512 of the canonical form
@@ -90,10 +90,13 @@ def pem(public):
     return public.public_bytes(serialization.Encoding.PEM, form).decode()
 
 
-def new_ed25519():
-    private = ed25519.Ed25519PrivateKey.generate()
+def ed25519_of(private):
     public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return Key("ed25519", "ed25519", public.hex(), private.sign)
+
+
+def new_ed25519():
+    return ed25519_of(ed25519.Ed25519PrivateKey.generate())
 
 
 def new_ecdsa():
@@ -126,13 +129,13 @@ class _Folder:
         return os.path.join(cls.path, name)
 
 
-def openssl(*argv):
-    return subprocess.run(["openssl", *argv], capture_output=True, check=True).stdout
-
-
 def new_ml_dsa(scheme, number):
     file = _Folder.file(f"{ML_DSA[scheme]}-{number}.pem")
     openssl("genpkey", "-algorithm", ML_DSA[scheme], "-out", file)
+    return ml_dsa_in(file, scheme)
+
+
+def ml_dsa_in(file, scheme):
     public = openssl("pkey", "-in", file, "-pubout").decode()
 
     def sign(message):
@@ -142,6 +145,15 @@ def new_ml_dsa(scheme, number):
             return openssl("pkeyutl", "-sign", "-rawin", "-inkey", file, "-in", f.name)
 
     return Key("ml-dsa", scheme, public, sign)
+
+
+def in_file(file):
+    """The key that openssl wrote there: ML-DSA or Ed25519, not encrypted."""
+    kind = openssl("pkey", "-in", file, "-noout", "-text").decode().split()[0].lower()
+    if kind == "ed25519":
+        with open(file, "rb") as f:
+            return ed25519_of(serialization.load_pem_private_key(f.read(), None))
+    return ml_dsa_in(file, f"{kind}/1")
 
 
 def _make(scheme, number):

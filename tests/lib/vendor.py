@@ -2,7 +2,6 @@
 sign`. What a request says is up to the test, so that it may also say what it must not."""
 
 import copy
-import datetime
 import functools
 import json
 import pathlib
@@ -12,14 +11,10 @@ import socket
 import tempfile
 
 import tufrepo
-from harness import environment, program, run
+from harness import environment, program, run, wait_for
 
 PASSPHRASE = "correct horse\n"
-
-
-def later(days):
-    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
-    return end.strftime("%Y-%m-%dT%H:%M:%SZ")
+UPLOADS = 5  # of one file, when the server's own signing came between
 
 
 def weaken(file, passphrase):
@@ -63,16 +58,29 @@ class Vendor:
     def key(self, name):
         return self.dir / "offline" / f"{name}.key"
 
+    def start(self):
+        """The server, which has signed."""
+        self.server.start()
+        self.signs()
+        return self
+
+    def signs(self):
+        wait_for(lambda: self.ask("timestamp.json")[0] == 200, what="the server has signed")
+
     # --- what is in force ---
 
-    def fetch(self, name, repository="image", status=200):
-        """Over the Unix socket: anybody may have them, and tests ask for many."""
+    def ask(self, name, repository="image"):
+        """(status, body), over the Unix socket: anybody may have them, and tests ask for many."""
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(str(self.server.unix))
             s.sendall(f"GET /tuf/{repository}/{name} HTTP/1.0\r\n\r\n".encode())
             head, _, body = b"".join(iter(lambda: s.recv(1 << 16), b"")).partition(b"\r\n\r\n")
-        assert int(head.split()[1]) == status, head
-        return json.loads(body) if status == 200 else None
+        return int(head.split()[1]), body
+
+    def fetch(self, name, repository="image"):
+        status, body = self.ask(name, repository)
+        assert status == 200, (name, status, body)
+        return json.loads(body)
 
     def versions(self):
         """Of the image repository's roles, as its snapshot says."""
@@ -96,7 +104,7 @@ class Vendor:
         if body is None:
             body = {"_type": "targets", "spec_version": "1.0.34", "version": 0, "targets": {}}
         body["version"] += 1
-        body["expires"] = later(days)
+        body["expires"] = tufrepo.when(days)
         return body
 
     # --- what is to be signed ---
@@ -173,10 +181,13 @@ class Vendor:
         )
 
     def upload(self, request, expect=200, who=None):
-        """What `pqota trust sign` left in the file."""
-        reply = self.server.curl(
-            "/api/trust", "-H", "Content-Type: application/json", "--data-binary", f"@{request}", who=who
-        )
+        """What `pqota trust sign` left in the file. When the server signed something itself meanwhile, it is
+        sent again, as `pqota trust upload` does."""
+        argv = ["/api/trust", "-H", "Content-Type: application/json", "--data-binary", f"@{request}"]
+        for _ in range(UPLOADS):
+            reply = self.server.curl(*argv, who=who)
+            if b"changed meanwhile: try again" not in reply.body:
+                break
         assert reply.status == expect, repr(reply)
         answer = reply.json()
         for document in answer.get("documents", []):
