@@ -204,7 +204,7 @@ static void test_a_draft_becomes_a_release(void **state)
     assert_int_equal(r.state, RELEASE_DRAFT);
     struct deployment d;
     assert_int_equal(try_deploy(f, r.pk, TARGET_ALL, "", false, &d), ERR_CONFLICT);
-    assert_non_null(strstr(f->e.text, "sign it"));
+    assert_non_null(strstr(f->e.text, "sign the request"));
     assert_int_equal(ota_blob_keep(f->reader, r.artifacts[0].sha256, &f->e), 1); /* swept it is not */
     yyjson_mut_doc *body = vendor_targets(f, 2);
     vendor_add(body, &r, "gw", 41);
