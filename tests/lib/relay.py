@@ -65,6 +65,7 @@ class Relay:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes
 
             def log_message(self, *args):
                 pass
@@ -78,7 +79,7 @@ class Relay:
         self.http.socket = server_context(server).wrap_socket(self.http.socket, server_side=True)
         self.port = self.http.server_address[1]
         self.url = f"https://localhost:{self.port}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()  # close() waits
 
     def _handle(self, handler):
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
