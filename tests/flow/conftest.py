@@ -19,6 +19,7 @@ from tufrepo import Repository  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "through_proxy: is also run with nginx in front of the server")
+    config.addinivalue_line("markers", "long: make soak runs it with more repetitions")
 
 
 def pytest_collection_modifyitems(items):

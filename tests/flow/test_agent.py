@@ -307,22 +307,6 @@ def test_tampered_blobs_are_not_installed(server, make_agent):
     assert "t-1" and action_of(server, "t-1")["state"] in ("failed", "downloading", "offered")
 
 
-def test_the_server_decides_the_interval_and_the_daemon_obeys(make_server, make_agent):
-    server = make_server({"devices.poll_seconds": 10})
-    agent = make_agent(server, "p-1", "p", settings={"installer.health_command": "/bin/true"})
-    agent.enrol()
-    agent.start()
-    wait_for(lambda: server.api("GET", "/api/devices/p-1").json()["last_seen"], 30, "it has polled")
-    server.publish("p", "1", b"x")
-    deploy(server, "p", "1")
-    wait_for(
-        lambda: (action_of(server, "p-1") or {}).get("state") == "succeeded",
-        30,
-        "the next poll installs it",
-    )
-    agent.stop()
-
-
 def test_it_comes_back_when_the_server_does(make_server, make_agent):
     server = make_server({"devices.poll_seconds": 10})
     agent = make_agent(server, "b-1", "b", settings={"installer.health_command": "/bin/true"})

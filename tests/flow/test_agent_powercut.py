@@ -17,7 +17,7 @@ import powercut
 SHIM = harness.BUILD / "tests" / "lib" / "powercut" / "powercut.so"
 SEED = 20261122
 CHECKED = 200  # cuts at which the folder is looked at, for each kind of loss; an update has about 80
-CONTINUED = 40  # cuts from which the agent goes on
+CONTINUED = harness.rounds(16, 40)  # cuts from which the agent goes on
 SIZE = 150_000
 OLD, NEW = (random.Random(SEED + i).randbytes(SIZE) for i in (0, 1))
 WHOLE = {"1": OLD, "2": NEW}
@@ -120,6 +120,7 @@ def spread(cuts, n):
     return [cuts[i * (len(cuts) - 1) // (n - 1)] for i in range(n)]
 
 
+@pytest.mark.long
 def test_the_agent_goes_on_from_any_cut(recorded, tmp_path):
     """Each time the server is back where it had offered the update; each second time some of what was not
     flushed is on the disk."""

@@ -89,7 +89,7 @@ def test_fifty_kills_in_the_middle_of_the_work(make_server):
         writers = Writers(server, None)
         if i % 2:  # often enough something must have been acknowledged, however slow the machine is
             wait_for(lambda: writers.uploads, 30, "an upload is acknowledged")
-        time.sleep(0.05 + (i * 37 % 50) / 100)  # the moment of the kill is what is varied
+        time.sleep(0.02 + (i * 37 % 50) / 250)  # the moment of the kill is what is varied
         server.stop(how=signal.SIGKILL)
         writers.end()
         uploads.update(writers.uploads)

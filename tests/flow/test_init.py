@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+from harness import rounds
+
 TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PQOTA_BUILD", TREE / "build" / "check"))
 PQOTA = os.environ.get("PQOTA_BIN", str(BUILD / "src" / "cmd" / "pqota"))
@@ -172,9 +174,10 @@ def test_keys_that_were_taken_offline(made, tmp_path):
     openssl("verify", "-CAfile", made / "pki/server-ca.pem", made / "pki/server.pem")
 
 
+@pytest.mark.long
 def test_killed_runs_are_completed(tmp_path):
     stopped = 0
-    for i in range(24):
+    for i in range(rounds(11, 44)):  # each of what is wanted below, once or more
         folder = tmp_path / f"k{i}"
         process = subprocess.Popen([PQOTA, "init", str(folder)], stdout=subprocess.DEVNULL, env=ENV)
         wanted = [f for f in (*ROOTS, *KEYS, "pki/server.pem", "operator/profile", "data/pqota.db")][i % 11]

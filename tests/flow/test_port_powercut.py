@@ -17,7 +17,7 @@ from test_port_manifest import Scene, make_keys
 SHIM = harness.BUILD / "tests" / "lib" / "powercut" / "powercut.so"
 SEED = 20261122
 CHECKED = 120  # cuts at which the flash is looked at, for each kind of loss
-CONTINUED = 24  # cuts from which the device goes on
+CONTINUED = harness.rounds(12, 24)  # cuts from which the device goes on
 SIZE = 200_000
 OLD, NEW = (random.Random(SEED + i).randbytes(SIZE) for i in (0, 1))
 WHOLE = {"1": OLD, "2": NEW}
@@ -95,6 +95,7 @@ def test_what_runs_is_whole_after_any_cut(recorded, chance):
     assert seen["1"] >= 10 and seen["2"] >= 3, seen
 
 
+@pytest.mark.long
 def test_the_device_goes_on_from_any_cut(recorded):
     """A cut in the trial sends it back to version 1, as it should: then that is what it reports."""
     rng = random.Random(SEED)
@@ -110,7 +111,7 @@ def test_the_device_goes_on_from_any_cut(recorded):
         outcome = next(h["state"] for h in history if h.get("state") in ("succeeded", "failed"))
         assert outcome == ("succeeded" if version == "2" else "failed"), (cut, history[:3])
         ends[version] += 1
-    assert ends["2"] >= 12, ends
+    assert ends["2"] >= CONTINUED // 2, ends
 
 
 def test_the_check_can_fail(recorded):

@@ -22,7 +22,7 @@ import powercut  # noqa: E402
 SHIM = harness.BUILD / "tests" / "lib" / "powercut" / "powercut.so"
 WRITER = harness.BUILD / "tests" / "lib" / "powercut" / "store-writer"
 ROUNDS, THREADS, JOBS = 3, 3, 160  # rows of 6 kB: enough for the log to be written back in between
-CUTS = 60
+CUTS = harness.rounds(24, 60)
 SEED = 20261122
 
 
@@ -81,6 +81,7 @@ def check(log, cut, folder):
     return len(acknowledged)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("chance", [None, 1, 2])
 def test_acknowledged_is_durable(log, tmp_path, chance):
     rng = random.Random(SEED + (chance or 0))
@@ -92,12 +93,15 @@ def test_acknowledged_is_durable(log, tmp_path, chance):
     assert len(seen) > CUTS // 2  # the cuts really fell at different moments
 
 
+@pytest.mark.long
 def test_the_store_opens_after_a_cut(log, tmp_path):
     """Also where the cut fell into the first start, or into a restart."""
     rng = random.Random(SEED)
     first = [r.end for r in log.records if r.end <= log.acks()[0][0]]
     reopened = [at for at, line in log.acks() if line in ("open", "closed")]
-    for number, cut in enumerate(rng.sample(first, 20) + reopened + rng.sample(log.cuts(), 10)):
+    for number, cut in enumerate(
+        rng.sample(first, CUTS // 3) + reopened + rng.sample(log.cuts(), CUTS // 6)
+    ):
         folder = tmp_path / str(number)
         powercut.Disk(log, cut, rng if number % 2 else None).write_to(folder)
         command = [WRITER, folder / "store", "9", "1", "5"]

@@ -16,7 +16,7 @@ from test_agent_powercut import SHIM, spread
 from tuffront import Front, trusting
 
 SEED = 20261122
-CONTINUED = 24  # cuts from which the agent goes on
+CONTINUED = harness.rounds(12, 24)  # cuts from which the agent goes on
 OLD, NEW = b"the first firmware" * 500, b"the second firmware" * 7000
 WHOLE = {"1.0": OLD, "2.0": NEW}
 DROPPED = {"image/timestamp", "image/snapshot"}  # with the root that has other keys for one of them
@@ -131,6 +131,7 @@ def test_nothing_goes_back(recorded, tmp_path, chance):
     ), seen
 
 
+@pytest.mark.long
 def test_the_device_goes_on(recorded, tmp_path):
     rng = random.Random(SEED)
     kept = tmp_path / "kept"

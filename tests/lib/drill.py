@@ -143,11 +143,15 @@ class Drill:
         if line.startswith("export PQOTA_PROFILE="):
             self.env["PQOTA_PROFILE"] = str(self.server.profile)
             return None
+        before = self.keys()
         said = self.shell(re.sub(r"-v2(?=\.key)", "-v*", line))
-        if line.startswith("pqota trust init"):
-            for file in (self.server.dir / "trust" / "offline").iterdir():
+        for file in self.keys() - before:
+            if "ENCRYPTED" in file.read_text():
                 weaken(file, PASSPHRASE)
         return said
+
+    def keys(self):
+        return {*self.folder.glob("*.key"), *(self.server.dir / "trust" / "offline").glob("*.key")}
 
     def shell(self, line, check=0):
         commands = pathlib.Path(program("pqota", self.server.build)).parent

@@ -16,6 +16,14 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PQOTA_BUILD", TREE / "build" / "check"))
 RELEASE = pathlib.Path(os.environ.get("PQOTA_RELEASE", TREE / "build" / "release"))
 
+LONG = bool(os.environ.get("PQOTA_LONG"))  # make soak: what is repeated is repeated more often
+
+
+def rounds(few, many):
+    """How often a test that is marked `long` does what it does: in make check, in make soak."""
+    return many if LONG else few
+
+
 # A sanitizer's finding ends a program with a code that no test takes for an ordinary failure.
 SANITIZED = {
     "ASAN_OPTIONS": "exitcode=99:abort_on_error=0:detect_leaks=1:malloc_context_size=20",

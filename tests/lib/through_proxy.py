@@ -3,7 +3,6 @@ these modules but for what is the listener's own business, or what nginx does di
 
 THROUGH = {
     "test_agent": {
-        "test_the_server_decides_the_interval_and_the_daemon_obeys": "is slow, and no matter of the way",
         "test_it_comes_back_when_the_server_does": "nginx answers 503 where nobody would listen",
         "test_swupdate_installs_a_real_swu": "is no matter of the way",
         "test_an_installer_past_its_deadline_is_ended_with_its_children": "is no matter of the way",
