@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import os
+import pathlib
 import pty
 import shutil
 import stat
@@ -13,13 +14,13 @@ import termios
 
 import pytest
 import tufrepo
+import vendor as vendors
 from securesystemslib.formats import encode_canonical
 from tuf.api.metadata import Metadata
 
-from harness import environment, program, run, wait_for
-from vendor import weaken
+from harness import BUILD, environment, program, run, wait_for
 
-PASSPHRASE = "correct horse battery"
+PASSPHRASE = vendors.PASSPHRASE.strip()
 TARGET = "gw-1/gateway/1.3.0/fw.bin"
 
 
@@ -30,12 +31,10 @@ def pqota(*args, check=0, **kw):
 @pytest.fixture(scope="module")
 def vendor(tmp_path_factory):
     """A folder after `pqota trust init`."""
-    folder = tmp_path_factory.mktemp("vendor")
+    folder, made = tmp_path_factory.mktemp("vendor"), pathlib.Path(vendors.made_once(BUILD).name)
     (folder / "pass").write_text(PASSPHRASE + "\n")
-    pqota("init", folder / "d", "--passphrase-file", folder / "pass")
-    shutil.copytree(folder / "d" / "trust" / "offline", folder / "as-made")
-    for file in folder.glob("d/trust/offline/*.key"):
-        weaken(file, PASSPHRASE)
+    shutil.copytree(made / "server", folder / "d")
+    shutil.copytree(made / "as-made", folder / "as-made")
     return folder
 
 

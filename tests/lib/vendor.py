@@ -36,6 +36,7 @@ def made_once(build, *args):
     how = ("--passphrase-file", home / "passphrase", *args)
     run([program("pqota", build), "init", home / "server"], check=0)
     run([program("pqota", build), "trust", "init", home / "server", *how], check=0)
+    shutil.copytree(home / "server" / "trust" / "offline", home / "as-made")
     for file in (home / "server" / "trust" / "offline").iterdir():
         weaken(file, PASSPHRASE)
     return folder
