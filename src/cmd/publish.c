@@ -157,16 +157,6 @@ static int wants_signing(struct operate *op, const struct line_args *args, yyjso
     return *wants ? 0 : look_unsigned(op, args, release, wants);
 }
 
-/* Nothing is lost: what is uploaded already is not a new release the next time. */
-static void say_left(const struct line_args *args, yyjson_val *release)
-{
-    if (str_is(operate_str(release, "state"), "draft"))
-        fprintf(stderr,
-                "%s %s stays on the server as a draft, release %lld: once that is mended, the same command "
-                "goes on from there.\n",
-                line_get(args, "name"), line_get(args, "version"), (long long)operate_int(release, "id"));
-}
-
 static int finish(struct operate *op, struct line_args *args, const struct publish_file *file,
                   yyjson_val *release, bool fresh)
 {
@@ -176,8 +166,6 @@ static int finish(struct operate *op, struct line_args *args, const struct publi
         return operate_fail(op);
     if (wants) {
         int code = publish_signed(args, release, file, &signed_doc);
-        if (code != CMD_OK)
-            say_left(args, release);
         if (code != CMD_OK || signed_doc == NULL)
             return code;
         release = yyjson_doc_get_root(signed_doc);

@@ -20,6 +20,7 @@ struct work {
     struct make_key *holders; /* of the role "targets": they sign for a new model */
     size_t holder_count;
     int64_t holder_threshold;
+    bool taken; /* the server took the signatures */
 };
 
 static int no_memory(struct work *w)
@@ -143,6 +144,19 @@ static int add_target(struct work *w, struct str model, int64_t sequence, const 
     return rc == 0 ? make_target(body, path, w->file->size, w->file->sha256, &c, &op->err) : rc;
 }
 
+/* The first thing in which two differ beside model and sequence; NULL: none. */
+static const char *difference(const struct trust_custom *a, const struct trust_custom *b)
+{
+    return !str_eq(a->name, b->name) || !str_eq(a->version, b->version) ? "name"
+           : !str_eq(a->type, b->type)                                  ? "type"
+           : a->counter != b->counter                                   ? "counter"
+           : a->upgrade_from != b->upgrade_from                         ? "lowest sequence to upgrade from"
+           : a->unpacked_size != b->unpacked_size                       ? "unpacked size"
+           : a->security != b->security                                 ? "security flag"
+           : !str_eq(a->advisory, b->advisory)                          ? "advisory"
+                                                                        : NULL;
+}
+
 /* A release may be signed for some of its models: those stay as they are. now NULL: nothing is. */
 static int look_signed(struct work *w, const struct tuf_doc *now, const char *path, bool *signed_it)
 {
@@ -157,6 +171,16 @@ static int look_signed(struct work *w, const struct tuf_doc *now, const char *pa
         memcmp(t.sha256, sha, sizeof sha) != 0)
         return err_set(e, ERR_CONFLICT, "%s is signed already, with other bytes: publish a new version",
                        path);
+    struct trust_custom terms;
+    rc = trust_custom_read(t.custom, &terms, e);
+    if (rc != 0)
+        return err_context(e, "%s is signed already", path);
+    const char *what = difference(&terms, &w->file->terms);
+    if (what != NULL)
+        return err_set(e, ERR_CONFLICT,
+                       "%s is signed already, with another %s: say what was said then, or publish a new "
+                       "version",
+                       path, what);
     return 0;
 }
 
@@ -255,6 +279,8 @@ static int add_models(struct work *w)
         if (rc == 0)
             rc = add_model(w, operate_str(row, "model"), operate_int(row, "sequence"));
     }
+    if (rc == 0 && yyjson_arr_size(list) == 0)
+        return err_set(&w->p.op.err, ERR_CONFLICT, "the server tells no model that the release is for");
     if (rc == 0 && w->p.request.document_count == 0)
         return err_set(
             &w->p.op.err, ERR_CONFLICT,
@@ -273,6 +299,14 @@ static int write_request(struct work *w)
         output = arena_printf(&op->arena, STR_FMT "-" STR_FMT ".sign.json", STR_ARG(w->file->terms.name),
                               STR_ARG(w->file->terms.version));
     return output != NULL ? prepare_write(&w->p, output) : no_memory(w);
+}
+
+static int upload(struct work *w, struct str text)
+{
+    auto_json yyjson_doc *answer = NULL;
+    int rc = trust_upload(&w->p.op, text, &answer);
+    w->taken = answer != NULL;
+    return rc;
 }
 
 static int sign_here(struct work *w)
@@ -299,8 +333,7 @@ static int sign_here(struct work *w)
         rc = err_set(&op->err, ERR_CONFLICT,
                      "more holders must sign than keys were given; leave --sign-with out, and have each "
                      "sign the file that is then written");
-    auto_json yyjson_doc *answer = NULL;
-    return rc == 0 ? trust_upload(op, text, &answer) : rc;
+    return rc == 0 ? upload(w, text) : rc;
 }
 
 static int ask_again(struct work *w, yyjson_doc **release)
@@ -327,15 +360,25 @@ static int run(struct work *w, yyjson_doc **release)
 static int upload_signed(struct work *w, const char *path, yyjson_doc **release)
 {
     struct operate *op = &w->p.op;
-    auto_json yyjson_doc *answer = NULL;
     auto_buf struct buf text;
     buf_init(&text, REQUEST_MAX);
     int rc = operate_init(op, w->args);
     if (rc == 0)
         rc = file_read(path, REQUEST_MAX, &text, &op->err);
     if (rc == 0)
-        rc = trust_upload(op, buf_str(&text), &answer);
+        rc = upload(w, buf_str(&text));
     return rc == 0 ? ask_again(w, release) : rc;
+}
+
+/* Nothing is lost: what is uploaded already is not a new release the next time. */
+static void say_left(const struct work *w)
+{
+    if (!w->taken && str_is(operate_str(w->draft, "state"), "draft"))
+        fprintf(stderr,
+                STR_FMT " " STR_FMT " stays on the server as a draft, release %lld: once that is mended, the "
+                        "same command goes on from there.\n",
+                STR_ARG(w->file->terms.name), STR_ARG(w->file->terms.version),
+                (long long)operate_int(w->draft, "id"));
 }
 
 int publish_signed(struct line_args *args, yyjson_val *draft, const struct publish_file *file,
@@ -345,6 +388,8 @@ int publish_signed(struct line_args *args, yyjson_val *draft, const struct publi
     const char *made = line_get(args, "signed");
     int rc = made != NULL ? upload_signed(&w, made, release) : run(&w, release);
     int code = rc == 0 ? CMD_OK : operate_fail(&w.p.op);
+    if (rc != 0)
+        say_left(&w);
     yyjson_mut_doc_free(w.targets);
     yyjson_doc_free(w.terms);
     prepare_close(&w.p);

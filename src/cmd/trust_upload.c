@@ -1,5 +1,6 @@
 /* `pqota trust upload`: what was signed goes to the server. */
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "cmd/trust_prepare.h"
@@ -53,18 +54,29 @@ static int keep(struct operate *op)
     return 0;
 }
 
-#define TRIES 4
+#define TRIES 30 /* about half a minute, when the server asks for patience each time */
 #define HTTP_CONFLICT 409
+#define HTTP_BUSY 503
 
-/* The server signs at times of its own too, and says so when that came between. */
+/* The server signs at times of its own too, and says so when that came between; and it looks through one
+   signed file at a time. */
+static bool is_passing(const struct operate *op)
+{
+    if (rest_status(op->rest) == HTTP_BUSY) {
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+        return true;
+    }
+    return rest_status(op->rest) == HTTP_CONFLICT &&
+           strstr(op->err.text, "changed meanwhile: try again") != NULL;
+}
+
 static int post(struct operate *op, const char *body, yyjson_doc **answer)
 {
     int rc = ERR_CONFLICT;
     for (int i = 0; i < TRIES; i++) {
         op->err = (struct err){0};
         rc = rest_call(op->rest, "POST", "/api/trust", body, answer, &op->err);
-        if (rc == 0 || rest_status(op->rest) != HTTP_CONFLICT ||
-            strstr(op->err.text, "changed meanwhile: try again") == NULL)
+        if (rc == 0 || !is_passing(op))
             break;
     }
     return rc;

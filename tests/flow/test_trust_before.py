@@ -80,15 +80,21 @@ def test_signed_for_one_of_two_models(vendor):
     release = server.publish("pair", "1.0", b"firmware", model="one,two", filename="gw.bin")
     demand_signatures(server)
     vendor.publish(release, release["sequence"], models=["one"])
+
+    def again(*args, check=0):
+        return server.pqota(
+            *("firmware", "publish", server.folder / "gw.bin", "--name", "pair", "--version", "1.0"),
+            *("--model", "one,two", "--sign-with", vendor.key("targets")),
+            *("--passphrase-file", vendor.passphrase, *args),
+            check=check,
+        )
+
+    for args, what in ((["--counter", "5"], "counter"), (["--security"], "security flag")):
+        assert f"is signed already, with another {what}" in again(*args, check=1).err
     for two_is_signed in (False, True):
         told = server.api("GET", f"/api/trust/releases/{release['id']}", expect=200).json()["models"]
         assert {m["model"]: m["signed"] for m in told} == {"one": True, "two": two_is_signed}
-        server.pqota(
-            *("firmware", "publish", server.folder / "gw.bin", "--name", "pair", "--version", "1.0"),
-            *("--model", "one,two", "--sign-with", vendor.key("targets")),
-            *("--passphrase-file", vendor.passphrase),
-            check=0,
-        )
+        again()
     assert vendor.versions()["model-one"] == vendor.versions()["model-two"] == 1
 
 

@@ -1,6 +1,9 @@
 """`pqota firmware publish` that cannot sign: what it leaves behind, and how it goes on."""
 
+import concurrent.futures
+
 import pytest
+from relay import Relay
 from vendor import Vendor
 
 
@@ -50,3 +53,36 @@ def test_a_request_that_is_there_is_not_written_over(vendor):
     refused = server.pqota(*argv, "--output", request, check=1).err
     assert f"{request} is there already" in refused and "--output" in refused
     assert request.read_bytes() == before
+
+
+def test_several_at_once(vendor):
+    """Signed files are looked through one at a time; who has to wait does."""
+    server, models = vendor.server, [f"m{i}" for i in range(6)]
+    keys = ("--sign-with", vendor.key("targets"), "--passphrase-file", vendor.passphrase)
+    argv = ("firmware", "publish", server.folder / "gw.bin", "--name", "gateway", *keys)
+    server.pqota(*argv, "--version", "1.0", "--model", ",".join(models), check=0)
+    with concurrent.futures.ThreadPoolExecutor(len(models)) as pool:
+        jobs = [pool.submit(server.pqota, *argv, "--version", f"2.{m}", "--model", m) for m in models]
+    done = [job.result() for job in jobs]
+    assert [d.code for d in done] == [0] * len(models), done
+    assert {state for _, state in releases(vendor)} == {"published"}
+
+
+def test_no_draft_is_told_of_that_is_none(vendor):
+    """The server took the signatures, and then shows something else."""
+    server, taken = vendor.server, []
+
+    def answer(method, path, status, headers, body):
+        if method == "POST" and path == "/api/trust":
+            taken.append(status)
+        if taken and path.endswith("/timestamp.json"):
+            body = body.replace(b'"sig":"', b'"sig":"00', 1)
+        return status, headers, body
+
+    relay = Relay(server, answer=answer)
+    profile = server.profile.with_name("relayed")
+    profile.write_text(server.profile.read_text().replace(server.url, relay.url))
+    refused = publish(vendor, "--profile", profile, check=1).err
+    relay.close()
+    assert taken == [200] and "cannot be trusted" in refused and "stays on the server" not in refused
+    assert releases(vendor) == [("1.0", "published")]

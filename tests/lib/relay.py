@@ -73,7 +73,7 @@ class Relay:
             def do(self):
                 relay._handle(self)
 
-            do_GET = do_POST = do
+            do_GET = do_POST = do_PUT = do
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.socket = server_context(server).wrap_socket(self.http.socket, server_side=True)
