@@ -7,6 +7,7 @@
 #include "cmd/signing.h"
 
 #define DAY_S INT64_C(86400)
+#define SIGNATURE_FRAME 128 /* bytes of JSON around a signature, and its key's id */
 
 static int no_memory(struct prepare *p)
 {
@@ -193,6 +194,24 @@ int prepare_add_roles(struct prepare *p, bool (*wanted)(void *ctx, const struct 
     return rc;
 }
 
+/* Whoever signs last must not be the one to find that it is too large. */
+static int check_room(const struct signing *s, size_t size, struct err *e)
+{
+    struct tuf_key key;
+    for (size_t i = 0; i < s->count; i++)
+        for (size_t r = 0; r < s->items[i].role_count; r++) {
+            const struct tuf_role *role = &s->items[i].roles[r].role;
+            for (size_t k = 0; k < tuf_role_key_count(role); k++)
+                if (tuf_role_key_at(role, k, &key) && key.scheme != NULL)
+                    size += 2 * key.scheme->sig_max + SIGNATURE_FRAME;
+        }
+    if (size > REQUEST_MAX)
+        return err_set(e, ERR_TOO_LARGE,
+                       "with all signatures a request for %zu documents would have %zu bytes; %u is the most",
+                       s->count, size, REQUEST_MAX);
+    return 0;
+}
+
 int prepare_write(struct prepare *p, const char *path)
 {
     struct str text;
@@ -201,6 +220,8 @@ int prepare_write(struct prepare *p, const char *path)
     int rc = request_write(&p->request, &p->op.arena, &text, &p->op.err);
     if (rc == 0)
         rc = signing_open(&now, text, &p->op.arena, &p->op.err);
+    if (rc == 0)
+        rc = check_room(&now, text.n, &p->op.err);
     if (rc == 0)
         rc = file_create_atomic(path, text.p, text.n, 0644, &p->op.err);
     if (rc == ERR_CONFLICT)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from vendor import Vendor
 
 SIZE = 3_000_000
+REQUEST_MAX = 16 << 20  # src/trust/request.h
 
 
 def test_large_metadata(make_server):
@@ -28,3 +29,34 @@ def test_large_metadata(make_server):
     # Cut off in the middle, the next one is whole again.
     server.curl(path, "--max-filesize", "100000")
     assert server.curl(path).body == whole.body
+
+
+def test_a_request_that_its_signatures_would_make_too_large(make_server, tmp_path):
+    """It is refused before the first holder signs."""
+    vendor = Vendor(make_server({"trust.insecure_unsigned": "no"}, start=False)).start()
+    server, size = vendor.server, [4_900_000, 1_000_000]
+
+    def grow():
+        body, model = vendor.next("targets"), vendor.next("model-m")
+        if body["version"] == 2:
+            vendor.delegate(body, "m")
+        body["x-large"], model["x-large"] = ("x" * n for n in size)
+        request = vendor.request([("image", "targets", body), ("image", "model-m", model)])
+        vendor.sign(request)
+        vendor.upload(request)
+
+    def renew(name, check):
+        return server.pqota("trust", "renew", "--no-root", "--output", tmp_path / name, check=check)
+
+    grow()
+    renew("fits.json", check=0)
+    size[1] += (REQUEST_MAX - (tmp_path / "fits.json").stat().st_size) // 2 - 5000
+    grow()
+    refused = renew("large.json", check=1).err
+    assert "with all signatures a request for 2 documents would have" in refused
+    assert not (tmp_path / "large.json").exists()
+    size[1] -= 20_000
+    grow()
+    renew("fits-again.json", check=0)
+    vendor.sign(tmp_path / "fits-again.json")
+    vendor.upload(tmp_path / "fits-again.json")
