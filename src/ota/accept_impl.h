@@ -7,9 +7,20 @@
 #include "store/signed.h"
 #include "trust/client.h"
 
+#define ACCEPT_FRESH_MAX (ACCEPT_RELEASES_MAX * RELEASE_MODELS_MAX) /* new targets of one file */
 /* Bytes: what clients take by default. */
 #define ACCEPT_ROOT_MAX TUF_ROOT_SIZE_MAX
 #define ACCEPT_TARGETS_MAX TUF_TARGETS_SIZE_MAX
+
+struct accept_place { /* of a target in its document */
+    yyjson_val *key;
+    struct tuf_target_iter at; /* whose next one it is */
+};
+
+struct accept_list { /* sorted by name; in the arena */
+    struct accept_place *places;
+    size_t count;
+};
 
 struct accept_doc {
     enum repository repository;
@@ -18,6 +29,8 @@ struct accept_doc {
     struct tuf_doc doc;
     const struct metadata *before; /* what it follows on; version 0: nothing */
     struct tuf_doc old;            /* of before, when that has a version */
+    struct tuf_delegation by;      /* of a delegated role */
+    struct accept_list list;       /* of targets; accept_targets makes it */
     struct metadata made;
 };
 
@@ -55,7 +68,7 @@ struct trust_accept {
 
     struct accept_doc docs[REQUEST_DOCUMENTS_MAX];
     size_t doc_count;
-    struct accept_target *fresh;
+    struct accept_target *fresh; /* ACCEPT_FRESH_MAX have room */
     size_t fresh_count;
     struct accept_path *gone;
     size_t gone_count;
@@ -86,5 +99,7 @@ int accept_entries(struct trust_accept *t, struct err *e) MUST_CHECK;
 int accept_releases(struct trust_accept *t, struct db *db, const char *who, struct err *e) MUST_CHECK;
 
 int accept_no_memory(struct err *e);
+/* ERR_TOO_LARGE: the arena or the space is used up, which are bounded. */
+int accept_no_room(struct err *e);
 
 #endif

@@ -7,6 +7,8 @@
 #include "store/artifacts.h"
 #include "store/releases.h"
 
+#define LOOK_BYTES ((size_t)1 << 17) /* of what is read about one release */
+
 /* In the order in which they are given their sequences. */
 static int by_sequence(const void *a, const void *b)
 {
@@ -85,7 +87,9 @@ static int note_draft(struct trust_accept *t, const struct release *r, struct er
             return 0;
     if (t->published_count == ACCEPT_RELEASES_MAX)
         return err_set(e, ERR_TOO_LARGE, "the file publishes more than %d releases", ACCEPT_RELEASES_MAX);
-    t->published[t->published_count++] = *r;
+    if (release_copy(r, &t->arena, &t->published[t->published_count]) != 0)
+        return accept_no_room(e);
+    t->published_count++;
     return 0;
 }
 
@@ -107,13 +111,15 @@ static int check_whole(struct db *db, struct arena *a, const struct release *r, 
     return rc;
 }
 
-static int publish_all(struct trust_accept *t, struct db *db, struct arena *a, const char *who, struct err *e)
+static int publish_all(struct trust_accept *t, struct db *db, struct arena *look, const char *who,
+                       struct err *e)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < t->published_count; i++) {
-        rc = check_whole(db, a, &t->published[i], e);
+        arena_recycle(look);
+        rc = check_whole(db, look, &t->published[i], e);
         if (rc == 0)
-            rc = publish_draft(t->ota, db, a, who, &t->published[i], e);
+            rc = publish_draft(t->ota, db, &t->arena, who, &t->published[i], e);
     }
     return rc;
 }
@@ -147,24 +153,31 @@ static int put_entry(struct db *db, struct arena *a, const struct accept_entry *
 
 int accept_releases(struct trust_accept *t, struct db *db, const char *who, struct err *e)
 {
+    auto_arena struct arena look; /* from one release to the next */
+    arena_init(&look, LOOK_BYTES);
     int rc = 0;
     t->published = arena_array(&t->arena, struct release, ACCEPT_RELEASES_MAX);
     t->published_count = 0;
     if (t->published == NULL)
-        return accept_no_memory(e);
-    for (size_t i = 0; rc == 0 && i < t->gone_count; i++)
-        rc = check_gone(db, &t->arena, &t->gone[i], e);
+        return accept_no_room(e);
+    for (size_t i = 0; rc == 0 && i < t->gone_count; i++) {
+        arena_recycle(&look);
+        rc = check_gone(db, &look, &t->gone[i], e);
+    }
     if (t->fresh_count > 0)
         qsort(t->fresh, t->fresh_count, sizeof *t->fresh, by_sequence);
     for (size_t i = 0; rc == 0 && i < t->fresh_count; i++) {
         struct release r;
-        rc = apply_one(db, &t->arena, &t->fresh[i], &r, e);
+        arena_recycle(&look);
+        rc = apply_one(db, &look, &t->fresh[i], &r, e);
         if (rc == 0)
             rc = note_draft(t, &r, e);
         if (rc != 0)
             return err_context(e, "target %s", t->fresh[i].path);
     }
-    for (size_t i = 0; rc == 0 && i < t->entry_count; i++)
-        rc = put_entry(db, &t->arena, &t->entries[i], e);
-    return rc != 0 ? rc : publish_all(t, db, &t->arena, who, e);
+    for (size_t i = 0; rc == 0 && i < t->entry_count; i++) {
+        arena_recycle(&look);
+        rc = put_entry(db, &look, &t->entries[i], e);
+    }
+    return rc != 0 ? rc : publish_all(t, db, &look, who, e);
 }

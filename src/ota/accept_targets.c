@@ -1,4 +1,6 @@
 /* What targets a file brings beside those that were there, and which of those it leaves out. */
+#include <stdlib.h>
+
 #include "base/hex.h"
 #include "base/json.h"
 #include "ota/accept_impl.h"
@@ -7,6 +9,14 @@
 int accept_no_memory(struct err *e)
 {
     return err_set(e, ERR_NOMEM, "no memory to look through the signed file");
+}
+
+int accept_no_room(struct err *e)
+{
+    return err_set(
+        e, ERR_TOO_LARGE,
+        "the file, with what it follows on, takes more memory than there is for checking one: sign "
+        "fewer documents at once, or less in them");
 }
 
 static int cut_path(struct trust_accept *t, struct str path, struct accept_path *out, struct err *e)
@@ -28,7 +38,7 @@ static int cut_path(struct trust_accept *t, struct str path, struct accept_path 
         .filename = arena_dup_str(&t->arena, part[3]),
     };
     if (made.model == NULL || made.name == NULL || made.version == NULL || made.filename == NULL)
-        return accept_no_memory(e);
+        return accept_no_room(e);
     *out = made;
     return 0;
 }
@@ -41,7 +51,7 @@ static int check_role(const struct trust_accept *t, const struct accept_doc *d, 
 {
     struct tuf_delegation delegation;
     char own[TUF_ROLE_NAME_MAX];
-    bool fits = false;
+    bool fits;
     if (strcmp(d->role, "targets") == 0 &&
         (!trust_model_role(str_of(p->model), own, sizeof own) ||
          tuf_delegation_find(&t->targets, str_of(own), &delegation, NULL) != 0))
@@ -49,9 +59,7 @@ static int check_role(const struct trust_accept *t, const struct accept_doc *d, 
     if (strcmp(d->role, "targets") == 0)
         return err_set(e, ERR_MISMATCH, "the model %s has a role of its own, %s, which alone signs for it",
                        p->model, own);
-    int rc = tuf_delegation_find(&t->targets, str_of(d->role), &delegation, e);
-    if (rc == 0)
-        rc = tuf_delegation_fits(&delegation, path, &keys_crypto, &fits, e);
+    int rc = tuf_delegation_fits(&d->by, path, &keys_crypto, &fits, e);
     if (rc == 0 && !fits)
         rc = err_set(e, ERR_MISMATCH, "the role %s may not sign for the model %s", d->role, p->model);
     return rc;
@@ -63,7 +71,7 @@ static int read_terms(struct trust_accept *t, const struct trust_custom *c, stru
     const char *advisory = c->advisory.n > 0 ? arena_dup_str(&t->arena, c->advisory) : "";
     const char *type = arena_dup_str(&t->arena, c->type);
     if (advisory == NULL || type == NULL)
-        return accept_no_memory(e);
+        return accept_no_room(e);
     out->type = type;
     out->terms = (struct signed_terms){
         .sequence = c->sequence,
@@ -102,20 +110,72 @@ static int read_fresh(struct trust_accept *t, const struct accept_doc *d, const 
     made.path = arena_dup_str(&t->arena, target->name);
     hex_encode(target->sha256, sizeof target->sha256, made.sha256);
     if (made.path == NULL)
-        return accept_no_memory(e);
+        return accept_no_room(e);
     rc = read_terms(t, &c, &made, e);
     if (rc == 0)
         *out = made;
     return rc;
 }
 
-static int add_fresh(struct trust_accept *t, const struct accept_doc *d, struct str name, struct err *e)
+/* --- the targets of a document, by name ----------------------------------------------------------------- */
+
+static int compare(struct str a, struct str b)
+{
+    int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct accept_place *x = a, *y = b;
+    return compare(json_text(x->key), json_text(y->key));
+}
+
+static int list_targets(struct trust_accept *t, const struct tuf_doc *doc, struct accept_list *out,
+                        struct err *e)
+{
+    struct tuf_target_iter it;
+    struct accept_list list = {.count = doc->body != NULL ? tuf_target_count(doc) : 0};
+    list.places = arena_array(&t->arena, struct accept_place, list.count);
+    if (list.places == NULL)
+        return accept_no_room(e);
+    if (list.count > 0)
+        tuf_target_iter_begin(doc, &it);
+    for (size_t i = 0; i < list.count; i++) {
+        list.places[i].at = it;
+        list.places[i].key = yyjson_obj_iter_next(&it.inner);
+    }
+    qsort(list.places, list.count, sizeof *list.places, by_name);
+    *out = list;
+    return 0;
+}
+
+static int read_place(const struct accept_place *p, struct tuf_target *out, struct err *e)
+{
+    struct tuf_target_iter at = p->at;
+    return tuf_target_iter_next(&at, out, e);
+}
+
+static int for_name(const void *name, const void *place)
+{
+    return compare(*(const struct str *)name, json_text(((const struct accept_place *)place)->key));
+}
+
+static const struct accept_place *find_place(const struct accept_list *list, struct str name)
+{
+    return bsearch(&name, list->places, list->count, sizeof *list->places, for_name);
+}
+
+/* --- the two lists side by side ------------------------------------------------------------------------- */
+
+static int add_fresh(struct trust_accept *t, const struct accept_doc *d, const struct accept_place *p,
+                     struct err *e)
 {
     struct tuf_target target;
-    if (t->fresh_count == ACCEPT_RELEASES_MAX * RELEASE_MODELS_MAX)
-        return err_set(e, ERR_TOO_LARGE, "the file brings more than %d new targets",
-                       ACCEPT_RELEASES_MAX * RELEASE_MODELS_MAX);
-    int rc = tuf_target_find(&d->doc, name, &target, e);
+    struct str name = json_text(p->key);
+    if (t->fresh_count == ACCEPT_FRESH_MAX)
+        return err_set(e, ERR_TOO_LARGE, "the file brings more than %d new targets", ACCEPT_FRESH_MAX);
+    int rc = read_place(p, &target, e);
     if (rc == 0)
         rc = read_fresh(t, d, &target, &t->fresh[t->fresh_count], e);
     if (rc != 0)
@@ -125,65 +185,59 @@ static int add_fresh(struct trust_accept *t, const struct accept_doc *d, struct 
     return 0;
 }
 
-/* --- the two lists side by side ------------------------------------------------------------------------- */
-
-static yyjson_val *list_of(const struct tuf_doc *doc)
+static int add_gone(struct trust_accept *t, const struct accept_doc *d, const struct accept_place *p,
+                    struct err *e)
 {
-    return doc->body != NULL ? yyjson_obj_get(doc->body, "targets") : NULL;
-}
-
-/* Both are mostly in the same order, and the second one's place is remembered: so this is one walk. */
-static int find_gone(struct trust_accept *t, const struct accept_doc *d, struct err *e)
-{
-    yyjson_obj_iter old = yyjson_obj_iter_with(list_of(&d->old)),
-                    new = yyjson_obj_iter_with(list_of(&d->doc));
-    yyjson_val *key;
-    int rc = 0;
-    while (rc == 0 && (key = yyjson_obj_iter_next(&old)) != NULL) {
-        struct str name = json_text(key);
-        yyjson_val *there = yyjson_obj_iter_getn(&new, name.p, name.n);
-        if (there == NULL && t->gone_count == ACCEPT_RELEASES_MAX)
-            rc = err_set(e, ERR_TOO_LARGE, DOC_FMT ": more than %d targets are left out", DOC_ARG(d),
-                         ACCEPT_RELEASES_MAX);
-        else if (there == NULL)
-            rc = cut_path(t, name, &t->gone[t->gone_count++], e);
-        else if (!yyjson_equals(there, yyjson_obj_iter_get_val(key)))
-            rc = err_set(e, ERR_CONFLICT,
-                         DOC_FMT ": the target " STR_FMT " says something else than before: a release does "
-                                 "not change, publish a new version",
-                         DOC_ARG(d), (int)(name.n < 200 ? name.n : 200), name.p);
-    }
+    if (t->gone_count == ACCEPT_RELEASES_MAX)
+        return err_set(e, ERR_TOO_LARGE, DOC_FMT ": more than %d targets are left out", DOC_ARG(d),
+                       ACCEPT_RELEASES_MAX);
+    int rc = cut_path(t, json_text(p->key), &t->gone[t->gone_count], e);
+    t->gone_count += rc == 0;
     return rc;
 }
 
-static int find_fresh(struct trust_accept *t, const struct accept_doc *d, struct err *e)
+static int check_same(const struct accept_doc *d, const struct accept_place *was,
+                      const struct accept_place *is, struct err *e)
 {
-    yyjson_obj_iter new = yyjson_obj_iter_with(list_of(&d->doc)),
-                    old = yyjson_obj_iter_with(list_of(&d->old));
-    yyjson_val *key;
-    int rc = 0;
-    while (rc == 0 && (key = yyjson_obj_iter_next(&new)) != NULL) {
-        struct str name = json_text(key);
-        if (list_of(&d->old) == NULL || yyjson_obj_iter_getn(&old, name.p, name.n) == NULL)
-            rc = add_fresh(t, d, name, e);
+    struct str name = json_text(is->key);
+    if (yyjson_equals(yyjson_obj_iter_get_val(was->key), yyjson_obj_iter_get_val(is->key)))
+        return 0;
+    return err_set(e, ERR_CONFLICT,
+                   DOC_FMT ": the target " STR_FMT " says something else than before: a release does "
+                           "not change, publish a new version",
+                   DOC_ARG(d), (int)(name.n < 200 ? name.n : 200), name.p);
+}
+
+static int compare_lists(struct trust_accept *t, struct accept_doc *d, struct err *e)
+{
+    struct accept_list was;
+    int rc = list_targets(t, &d->old, &was, e);
+    if (rc == 0)
+        rc = list_targets(t, &d->doc, &d->list, e);
+    for (size_t i = 0, k = 0; rc == 0 && (i < was.count || k < d->list.count);) {
+        const struct accept_place *x = i < was.count ? &was.places[i] : NULL;
+        const struct accept_place *y = k < d->list.count ? &d->list.places[k] : NULL;
+        int order = x == NULL ? 1 : y == NULL ? -1 : by_name(x, y);
+        if (order < 0)
+            rc = add_gone(t, d, x, e);
+        else if (order > 0)
+            rc = add_fresh(t, d, y, e);
+        else
+            rc = check_same(d, x, y, e);
+        i += order <= 0;
+        k += order >= 0;
     }
     return rc;
 }
 
 int accept_targets(struct trust_accept *t, struct err *e)
 {
-    t->fresh = arena_array(&t->arena, struct accept_target, (size_t)ACCEPT_RELEASES_MAX * RELEASE_MODELS_MAX);
+    t->fresh = arena_array(&t->arena, struct accept_target, ACCEPT_FRESH_MAX);
     t->gone = arena_array(&t->arena, struct accept_path, ACCEPT_RELEASES_MAX);
     int rc = t->fresh == NULL || t->gone == NULL ? accept_no_memory(e) : 0;
-    for (size_t i = 0; rc == 0 && i < t->doc_count; i++) {
-        const struct accept_doc *d = &t->docs[i];
-        if (d->type != TUF_TARGETS)
-            continue;
-        if (list_of(&d->old) != NULL)
-            rc = find_gone(t, d, e);
-        if (rc == 0)
-            rc = find_fresh(t, d, e);
-    }
+    for (size_t i = 0; rc == 0 && i < t->doc_count; i++)
+        if (t->docs[i].type == TUF_TARGETS)
+            rc = compare_lists(t, &t->docs[i], e);
     return rc;
 }
 
@@ -198,12 +252,29 @@ static int vendor_key(struct trust_accept *t, unsigned char *out, struct err *e)
     return rc;
 }
 
-static int find_target(const struct trust_accept *t, struct str name, struct tuf_target *out, struct err *e)
+/* NULL: the file does not bring it. */
+static const struct accept_doc *doc_of(const struct trust_accept *t, const char *role)
 {
     for (size_t i = 0; i < t->doc_count; i++)
-        if (t->docs[i].type == TUF_TARGETS && tuf_target_find(&t->docs[i].doc, name, out, NULL) == 0)
-            return 0;
-    return err_set(e, ERR_CONFLICT, "no document of the file has that target");
+        if (t->docs[i].type == TUF_TARGETS && strcmp(t->docs[i].role, role) == 0)
+            return &t->docs[i];
+    return NULL;
+}
+
+/* The model's own role signs for it, or "targets". */
+static int find_target(const struct trust_accept *t, struct str name, const char *model,
+                       struct tuf_target *out, struct err *e)
+{
+    char own[TUF_ROLE_NAME_MAX];
+    const char *const roles[] = {trust_model_role(str_of(model), own, sizeof own) ? own : "targets",
+                                 "targets"};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        const struct accept_doc *d = doc_of(t, roles[i]);
+        const struct accept_place *p = d != NULL ? find_place(&d->list, name) : NULL;
+        if (p != NULL)
+            return read_place(p, out, e);
+    }
+    return err_set(e, ERR_CONFLICT, "no document of the file that could have it has that target");
 }
 
 static int check_entry(struct trust_accept *t, const struct request_entry *r, const unsigned char *key,
@@ -215,7 +286,7 @@ static int check_entry(struct trust_accept *t, const struct request_entry *r, co
     struct accept_entry made = {.cose = r->cose};
     int rc = cut_path(t, str_of(r->target), &made.part, e);
     if (rc == 0)
-        rc = find_target(t, str_of(r->target), &target, e);
+        rc = find_target(t, str_of(r->target), made.part.model, &target, e);
     if (rc == 0 && target.custom == NULL)
         rc = err_set(e, ERR_INVALID, "its target lacks \"custom\"");
     if (rc == 0)

@@ -63,13 +63,12 @@ static int check_targets(struct trust_accept *t, struct accept_doc *d, struct er
 
 static int check_delegated(struct trust_accept *t, struct accept_doc *d, struct err *e)
 {
-    struct tuf_delegation delegation;
     if (t->targets.body == NULL)
         return err_set(e, ERR_CONFLICT, "this server has no targets metadata that could name it");
-    int rc = tuf_delegation_find(&t->targets, str_of(d->role), &delegation, e);
+    int rc = tuf_delegation_find(&t->targets, str_of(d->role), &d->by, e);
     if (rc == ERR_NOT_FOUND)
         return err_set(e, ERR_CONFLICT, "no targets metadata delegate to it: sign new ones in the same file");
-    return rc != 0 ? rc : verify(t, &d->doc, &delegation.role, e);
+    return rc != 0 ? rc : verify(t, &d->doc, &d->by.role, e);
 }
 
 static int check_version(struct trust_accept *t, const struct accept_doc *d, struct err *e)
@@ -88,6 +87,10 @@ static int check_one(struct trust_accept *t, const struct request_document *r, s
                      struct err *e)
 {
     int rc = request_open(r, &t->space, &d->doc, e);
+    if (rc == ERR_NOMEM)
+        rc = err_set(e, ERR_TOO_LARGE,
+                     "its %zu bytes have so many values that there is not enough memory to read them",
+                     r->text.n);
     if (rc == 0 && strcmp(d->role, "targets") == 0)
         d->old = t->targets; /* read already */
     else if (rc == 0 && d->before->version != 0 && d->type == TUF_TARGETS)

@@ -8,12 +8,27 @@
 #include "store/events.h"
 #include "trust/custom.h"
 
-#define ACCEPT_BYTES ((size_t)1 << 26)   /* of one file being accepted: its documents, and what is in force */
-#define IN_FORCE_MOST ((size_t)40 << 20) /* bytes of the latter */
-#define ONLINE_AND_ROOT 3                /* roles beside those that sign targets */
-#define SPACE_TIMES 8                    /* what reading a document takes, times its text */
+#define IN_FORCE_MOST ((size_t)40 << 20) /* bytes of what a file follows on */
+/* Bytes of lists that are as long whatever the file says, of roots in force, and of what is read about the
+   releases that are published. */
+#define LISTS_MOST ((size_t)32 << 20)
+/* Of one file being accepted. Twice: what is noted of a target, its place among all and its texts, is no
+   longer than the target. */
+#define ACCEPT_BYTES (2 * (IN_FORCE_MOST + REQUEST_MAX) + LISTS_MOST)
+#define ONLINE_AND_ROOT 3 /* roles beside those that sign targets */
+#define SPACE_TIMES 8     /* what reading a document takes, times its text */
 #define SPACE_LEAST ((size_t)1 << 22)
 #define SPACE_MOST ((size_t)1 << 28)
+
+/* Of a release that is published: its notes, its names twice, its event. */
+#define RELEASE_BYTES ((size_t)RELEASE_NOTES_MAX + 4096 + 2 * (size_t)RELEASE_MODELS_MAX * 160)
+#define ROUNDED 160 /* what the texts of one thing take in an arena beyond their bytes */
+_Static_assert(ACCEPT_FRESH_MAX * (sizeof(struct accept_target) + ROUNDED) +
+                       REQUEST_ENTRIES_MAX * (sizeof(struct accept_entry) + ROUNDED) +
+                       ACCEPT_RELEASES_MAX * RELEASE_BYTES + 2 * ACCEPT_ROOT_MAX +
+                       4 * METADATA_ROLES_MAX * (sizeof(struct metadata) + TUF_ROLE_NAME_MAX) <
+                   LISTS_MOST,
+               "the bounds of what one file may take add up");
 
 int accept_new(struct ota *ota, struct trust_accept **out, struct err *e)
 {
@@ -198,7 +213,7 @@ static int make_one(struct trust_accept *t, struct accept_doc *d, struct err *e)
     unsigned char hash[TRUST_SHA256_SIZE];
     char *hex = arena_alloc(&t->arena, SHA256_HEX_SIZE);
     if (hex == NULL)
-        return accept_no_memory(e);
+        return accept_no_room(e);
     int rc = keys_crypto.hash(keys_crypto.ctx, TRUST_SHA256, d->doc.text.p, d->doc.text.n, hash);
     if (rc != 0)
         return err_set(e, rc, "cannot hash the metadata of %s", d->role);
@@ -221,7 +236,7 @@ static int make_set(struct trust_accept *t, struct err *e)
     t->set = t->was;
     t->set.items = arena_array(&t->arena, struct metadata, t->was.count + t->doc_count + 1);
     if (t->set.items == NULL)
-        return accept_no_memory(e);
+        return accept_no_room(e);
     for (size_t i = 0; i < t->was.count; i++)
         t->set.items[i] = t->was.items[i];
     for (size_t i = 0; i < t->doc_count; i++) {
@@ -254,17 +269,23 @@ static bool touches_image(const struct trust_accept *t)
     return false;
 }
 
-int accept_check(struct trust_accept *t, struct err *e)
+static int check_all(struct trust_accept *t, struct err *e)
 {
-    int rc = make_space(t, e);
-    if (rc == 0)
-        rc = accept_verify(t, e);
+    int rc = accept_verify(t, e);
+    if (rc == ERR_NOMEM) /* of t->space, which is all that it takes */
+        rc = accept_no_room(e);
     if (rc == 0)
         rc = accept_targets(t, e);
     if (rc == 0)
         rc = accept_entries(t, e);
+    return rc != 0 ? rc : make_set(t, e);
+}
+
+int accept_check(struct trust_accept *t, struct err *e)
+{
+    int rc = make_space(t, e);
     if (rc == 0)
-        rc = make_set(t, e);
+        rc = check_all(t, e);
     /* The first files are served once this server has signed over them, which may be later. */
     if (rc != 0 || t->first || !touches_image(t) || t->set.root.version == 0 || t->set.count == 0)
         return rc;
@@ -297,7 +318,7 @@ static int add_event(struct trust_accept *t, struct db *db, const struct accept_
         arena_printf(&t->arena, "version %lld, good until %s, sha256 %s", (long long)d->made.version,
                      clock_format(d->made.expires_at, end), d->made.sha256);
     if (subject == NULL || detail == NULL)
-        return accept_no_memory(e);
+        return accept_no_room(e);
     return store_event_add(db, now, "trust.updated", who, subject, detail, e);
 }
 

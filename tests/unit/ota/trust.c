@@ -8,6 +8,7 @@
 #include "ota/publish.h"
 #include "ota/retention.h"
 #include "store/releases.h"
+#include "trust/client.h"
 
 #define HOUR_MS 3600000LL
 
@@ -278,6 +279,31 @@ static void test_refused(void **state)
     assert_int_equal(vendor_upload(f, vendor_sign(f, "root", vendor_targets(f, 2), VENDOR_ROOT)), ERR_DENIED);
 }
 
+/* "[0,0,...]" takes many times its text when it is read, which is before any signature is looked at. */
+static void test_too_many_values(void **state)
+{
+    struct fixture *f = *state;
+    static const char head[] = "{\"signatures\":[],\"signed\":{\"x\":[0", tail[] = "]}}";
+    struct trust_request request = {.document_count = 0};
+    auto_arena struct arena a;
+    struct buf text;
+    struct str file;
+    vendor_import(f);
+    arena_init(&a, 1 << 24);
+    buf_init(&text, TUF_TARGETS_SIZE_MAX);
+    assert_int_equal(buf_add(&text, head, strlen(head)), 0);
+    while (text.n + 2 + strlen(tail) <= TUF_TARGETS_SIZE_MAX)
+        assert_int_equal(buf_add(&text, ",0", 2), 0);
+    assert_int_equal(buf_add(&text, tail, strlen(tail)), 0);
+    assert_ok(request_add(&request, "image", "targets", (struct str){text.p, text.n}, &f->e), f->e);
+    assert_ok(request_write(&request, &a, &file, &f->e), f->e);
+    assert_int_equal(vendor_upload(f, file), ERR_TOO_LARGE);
+    assert_non_null(strstr(f->e.text, "bytes have so many values"));
+    buf_fini(&text);
+    file = vendor_sign(f, "targets", vendor_targets(f, 2), VENDOR_TARGETS);
+    assert_ok(vendor_upload(f, file), f->e);
+}
+
 static void test_import_is_checked(void **state)
 {
     struct fixture *f = *state;
@@ -363,6 +389,7 @@ int main(void)
         TEST(test_a_draft_is_deleted),
         TEST(test_a_draft_without_signatures_any_more),
         TEST(test_refused),
+        TEST(test_too_many_values),
         TEST(test_import_is_checked),
         TEST(test_replaced_ones_are_forgotten),
         TEST(test_what_a_timestamp_names_is_kept),
