@@ -1,6 +1,7 @@
 """Starts the real programs for tests: a server in its own folder, operators, devices, raw connections."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -40,12 +41,21 @@ def environment(**extra):
     return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", **SANITIZED, **extra}
 
 
+def _ports():
+    """Outside the range that the kernel hands to clients. Each of several processes that run tests has its
+    own, and no port comes back soon: who asked for one may not listen on it yet, or not just now."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw7").removeprefix("gw")) % 8
+    mine = range(20000 + worker, 30000, 8)
+    first = int.from_bytes(os.urandom(2), "big") % len(mine)
+    return itertools.cycle([*mine[first:], *mine[:first]])
+
+
+PORTS = _ports()
+
+
 def free_port():
-    """A port that was free a moment ago, outside the range that the kernel hands to clients. Each of several
-    processes that run tests has ports of its own, so that none takes what another is about to use."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for _ in range(200):
-        port = 20000 + 8 * (int.from_bytes(os.urandom(2), "big") % 1250) + worker % 8
+    """A port that was free a moment ago."""
+    for port in itertools.islice(PORTS, 1250):
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
