@@ -20,9 +20,9 @@ sys.path.insert(0, str(TREE / "tests" / "lib"))
 
 from harness import RELEASE, Agent, Server, environment, program, wait_for  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
-from vendor import Vendor  # noqa: E402
 
 PLACE = TREE / "build" / "demo"
+PASSPHRASE = PLACE / "passphrase"  # of the vendor's keys
 POLL_SECONDS = 3600  # so what comes sooner was pushed
 
 # Two builds of the same program stand for two versions.
@@ -71,7 +71,8 @@ def make_server():
     )
     say("pqota init made three authorities (server, devices, operators), a server certificate, the first")
     say(f"operator's credential, a database and a configuration in {server.dir.relative_to(TREE)}")
-    vendor = Vendor(server)
+    PASSPHRASE.write_text("correct horse battery\n")
+    server.pqota("trust", "init", server.dir, "--passphrase-file", PASSPHRASE)
     say("pqota trust init made the vendor's keys, three root holders and one who signs releases, each an")
     say("ML-DSA-87 and an Ed25519 key, encrypted with scrypt; the server can do without all of them")
     broker = Mosquitto(server, PLACE)
@@ -114,10 +115,10 @@ def make_server():
         lambda: server.api("GET", "/api/status").json()["mqtt"]["broker"] == "up", 20, "the broker is up"
     )
     say(f"pqota mosquitto-conf set up a broker: mosquitto on {broker.broker}, with the same algorithms")
-    return server, vendor, broker
+    return server, broker
 
 
-def publish(server, vendor, model, step):
+def publish(server, model, step):
     name, what, versions = model
     version, path = versions[step]
     began = time.monotonic()
@@ -134,9 +135,9 @@ def publish(server, vendor, model, step):
         "--notes",
         f"{what}, {pathlib.Path(path).parent.name}",
         "--sign-with",
-        vendor.key("targets"),
+        server.dir / "trust" / "offline" / "targets.key",
         "--passphrase-file",
-        vendor.passphrase,
+        PASSPHRASE,
     )
     size = pathlib.Path(path).stat().st_size
     say(
@@ -155,7 +156,7 @@ def show_refusal(server):
     say(paint("2", done.err.strip()))
 
 
-def make_device(server, vendor, broker, name, model, healthy):
+def make_device(server, broker, name, model, healthy):
     model_name, _, versions = model
     agent = Agent(
         server,
@@ -167,8 +168,8 @@ def make_device(server, vendor, broker, name, model, healthy):
             "agent.broker": broker.broker,
             "agent.poll_seconds": POLL_SECONDS,
             "agent.model": model_name,
-            "trust.image_root": str(vendor.dir / "device" / "image.root.json"),
-            "trust.director_root": str(vendor.dir / "device" / "director.root.json"),
+            "trust.image_root": str(server.dir / "trust" / "device" / "image.root.json"),
+            "trust.director_root": str(server.dir / "trust" / "device" / "director.root.json"),
             "installer.health_command": str(PLACE / "devices" / name / "self-test"),
             "installer.health_seconds": "10",
             "installer.confirm_seconds": "20",
@@ -307,17 +308,17 @@ def main():
     print(paint("1", "pqota: post-quantum updates, from publisher to device"))
     server, broker, agents = None, None, []
     try:
-        server, vendor, broker = make_server()
+        server, broker = make_server()
         title("2. Firmware, as it left the factory")
         for model in (GATEWAY, SENSOR):
-            publish(server, vendor, model, 0)
+            publish(server, model, 0)
         show_refusal(server)
         title("3. Three devices of two models")
-        agents = [make_device(server, vendor, broker, *row) for row in DEVICES]
+        agents = [make_device(server, broker, *row) for row in DEVICES]
         start(agents)
         title("4. New firmware for everybody")
         for model in (GATEWAY, SENSOR):
-            publish(server, vendor, model, 1)
+            publish(server, model, 1)
         deployments = [deploy(server, model) for model in (GATEWAY, SENSOR)]
         say("deployed; the broker tells the devices, each demands the director's and vendor's signatures")
         say("(TUF, ML-DSA and Ed25519), fetches over mutual TLS, checks size and hash, writes the other")

@@ -1,8 +1,11 @@
-"""`make install`: what lands where, and that a program outside the tree can use the libraries."""
+"""`make install`: what lands where, and that a program outside the tree can use the libraries; and what the
+other targets need."""
 
 import re
+import sys
 
-from harness import RELEASE, environment, run
+import pytest
+from harness import RELEASE, TREE, environment, run
 
 
 def test_installed_files_and_a_program_built_against_them(tmp_path):
@@ -55,3 +58,11 @@ def test_installed_files_and_a_program_built_against_them(tmp_path):
     assert all(
         line.split()[-1].startswith(("pqc_tls_", "PQC_TLS")) for line in exported.splitlines()
     ), exported
+
+
+@pytest.mark.parametrize("program", ["tools/demo", "bench/run"])
+def test_it_needs_no_package_of_the_tests(program):
+    """Their machines have Python, without what only tests import (-S: nothing but what comes with Python)."""
+    folder, name = program.split("/")
+    code = f"import sys; sys.path.insert(0, {str(TREE / folder)!r}); import {name}"
+    run([sys.executable, "-S", "-B", "-c", code], check=0)
