@@ -55,12 +55,9 @@ static void every_point(bool reboot, enum world_end end, const char *what)
     long points = 0;
     for (long at = 1;; at++) {
         fresh(reboot);
-        w.stop_at = at;
-        w.end = end;
-        assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
+        bool reached = world_run_cut(&w, STEPS, at, end);
         check_success(what, at);
         assert_true(w.installs <= 3);
-        bool reached = w.hits >= at;
         world_fini(&w);
         if (!reached)
             break;
@@ -122,14 +119,11 @@ static void bad_version_returns(void **s)
     for (long at = 0;; at++) {
         fresh(false);
         w.bad = true;
-        w.stop_at = at;
-        w.end = WORLD_POWER;
-        assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
+        bool reached = world_run_cut(&w, STEPS, at, WORLD_POWER);
         assert_string_equal(w.running, "1.0");
         assert_string_equal(w.done, "failed");
         assert_string_equal(world_last(&w)->version, "1.0");
         assert_true(world_count(&w, "succeeded") == 0);
-        bool reached = w.hits >= at;
         world_fini(&w);
         if (!reached)
             break;

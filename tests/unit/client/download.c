@@ -94,9 +94,7 @@ static void power_cut_keeps_what_was_flushed(void **s)
     for (long at = 20; at < 60; at++) {
         fresh();
         w.settings.segment_bytes = 1 << 20;
-        w.stop_at = at;
-        w.end = WORLD_POWER;
-        assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
+        (void)world_run_cut(&w, STEPS, at, WORLD_POWER);
         assert_string_equal(w.done, "succeeded");
         assert_null(strstr(w.log, "downloading once more")); /* no garbage was taken for a download */
         world_fini(&w);

@@ -188,11 +188,7 @@ static void another_release_of_the_version_that_runs(void **s)
         w.sequence = 9;
         w.counter = 4;
         w.hits = 0;
-        w.stop_at = at;
-        w.end = WORLD_POWER;
-        assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
-        bool reached = w.hits >= at;
-        w.stop_at = 0;
+        bool reached = world_run_cut(&w, STEPS, at, WORLD_POWER);
         struct pqota_status st;
         pqota_client_status(w.client, &st);
         bool good = strcmp(w.done, "succeeded") == 0;

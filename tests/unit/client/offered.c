@@ -229,11 +229,7 @@ static void standing_after(bool reboot, bool bad)
         fresh();
         w.needs_reboot = reboot;
         w.bad = bad;
-        w.stop_at = at;
-        w.end = WORLD_POWER;
-        assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
-        bool reached = w.hits >= at;
-        w.stop_at = 0;
+        bool reached = world_run_cut(&w, STEPS, at, WORLD_POWER);
         struct pqota_status st;
         assert_int_equal(world_start(&w), PQOTA_OK);
         pqota_client_status(w.client, &st);

@@ -379,3 +379,12 @@ const struct world_report *world_last(const struct world *w)
     assert_true(w->reports_n > 0);
     return &w->reports[w->reports_n - 1];
 }
+
+bool world_run_cut(struct world *w, int most, long at, enum world_end end)
+{
+    w->stop_at = at;
+    w->end = end;
+    assert_int_equal(world_run(w, most), PQOTA_WAIT_POLL);
+    w->stop_at = 0;
+    return w->hits >= at;
+}

@@ -93,6 +93,8 @@ void world_power(struct world *w);
 /* Steps until the client has nothing to do, at most `most` steps; the last answer. Deaths restart the
    program. */
 enum pqota_next world_run(struct world *w, int most);
+/* The same with such an end at the at-th place. Whether there was such a place. */
+bool world_run_cut(struct world *w, int most, long at, enum world_end end);
 /* One step without deaths. */
 enum pqota_next world_step(struct world *w, uint32_t *wait_s);
 struct pqota_ops world_ops(struct world *w);

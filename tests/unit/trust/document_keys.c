@@ -304,22 +304,6 @@ static void test_implied(void **state)
 
 /* --- whose file it is ----------------------------------------------------------------------------------- */
 
-/* Whether a repository's timestamp is one by pqota's rules (both), or by the specification's. */
-static int verify_timestamp(struct repo *r, bool both, struct err *e)
-{
-    struct tuf_doc root, doc;
-    struct tuf_role role;
-    const struct tuf_rules rules = {.both_families = both};
-    space_init(&space, memory, sizeof memory);
-    repo_publish(r, "root");
-    repo_publish(r, "timestamp");
-    *e = (struct err){.code = 0};
-    assert_int_equal(tuf_doc_read(str_of(r->root.text), TUF_ROOT, &space, &root, e), 0);
-    assert_int_equal(tuf_doc_read(str_of(r->timestamp.text), TUF_TIMESTAMP, &space, &doc, e), 0);
-    assert_int_equal(tuf_root_role(&root, TUF_TIMESTAMP, &role, e), 0);
-    return tuf_verify(&doc, &role, &rules, &keys_crypto, &space, e);
-}
-
 /* Roles share keys: a file that says whose it is stands for no other role, by pqota's rules. */
 static void test_whose_file(void **state)
 {
@@ -331,11 +315,11 @@ static void test_whose_file(void **state)
     t->n = 2;
     t->ml_dsa = t->classical = 1;
     w->repo.extra = ", \"pqota\": {\"role\": \"timestamp\"}";
-    assert_int_equal(verify_timestamp(&w->repo, true, &e), 0);
+    assert_int_equal(repo_verify(&w->repo, true, &e), 0);
     w->repo.extra = ", \"pqota\": {\"role\": \"snapshot\"}";
-    assert_int_equal(verify_timestamp(&w->repo, true, &e), ERR_MISMATCH);
+    assert_int_equal(repo_verify(&w->repo, true, &e), ERR_MISMATCH);
     assert_non_null(strstr(e.text, "of the role snapshot, not of timestamp"));
-    assert_int_equal(verify_timestamp(&w->repo, false, &e), 0);
+    assert_int_equal(repo_verify(&w->repo, false, &e), 0);
 }
 
 int main(void)

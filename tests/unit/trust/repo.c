@@ -452,3 +452,23 @@ void repo_fini(struct repo *r)
         free(r->d[i].role.text);
     repo_files_free(r->files, r->files_n);
 }
+
+int repo_verify(struct repo *r, bool both, struct err *e)
+{
+    static unsigned char memory[4 << 20];
+    struct trust_space space;
+    struct tuf_doc root, doc;
+    struct tuf_role role;
+    const struct tuf_rules rules = {.both_families = both};
+    space_init(&space, memory, sizeof memory);
+    repo_publish(r, "root");
+    repo_publish(r, "timestamp");
+    *e = (struct err){.code = 0};
+    assert_int_equal(tuf_doc_read(str_of(r->root.text), TUF_ROOT, &space, &root, e), 0);
+    assert_int_equal(tuf_doc_read(str_of(r->timestamp.text), TUF_TIMESTAMP, &space, &doc, e), 0);
+    assert_int_equal(tuf_root_role(&root, TUF_TIMESTAMP, &role, e), 0);
+    size_t mark = space_mark(&space);
+    int rc = tuf_verify(&doc, &role, &rules, &keys_crypto, &space, e);
+    assert_int_equal(space_mark(&space), mark);
+    return rc;
+}

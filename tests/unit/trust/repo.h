@@ -100,6 +100,9 @@ void repo_files_free(struct repo_file *files, size_t n);
 /* One Ed25519 key for each role, version 1 of all published. */
 void repo_init(struct repo *r);
 void repo_fini(struct repo *r);
+/* Publishes root and timestamp, and verifies the one by the other: by pqota's rules (both), or by the
+   specification's. */
+int repo_verify(struct repo *r, bool both, struct err *e);
 /* Another delegation, by ED + 4 unless told otherwise; not published. */
 struct repo_delegation *repo_delegate(struct repo *r, const char *parent, const char *name,
                                       const char *paths);

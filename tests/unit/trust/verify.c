@@ -7,25 +7,6 @@
 static unsigned char memory[4 << 20];
 static struct trust_space space;
 
-/* A timestamp that a role with these keys should sign, and how it comes out. */
-static int verify(struct repo *r, bool both, struct err *e)
-{
-    struct tuf_doc root, doc;
-    struct tuf_role role;
-    struct tuf_rules rules = {.both_families = both};
-    space_init(&space, memory, sizeof memory);
-    repo_publish(r, "root");
-    repo_publish(r, "timestamp");
-    *e = (struct err){.code = 0};
-    assert_int_equal(tuf_doc_read(str_of(r->root.text), TUF_ROOT, &space, &root, e), 0);
-    assert_int_equal(tuf_doc_read(str_of(r->timestamp.text), TUF_TIMESTAMP, &space, &doc, e), 0);
-    assert_int_equal(tuf_root_role(&root, TUF_TIMESTAMP, &role, e), 0);
-    size_t mark = space_mark(&space);
-    int rc = tuf_verify(&doc, &role, &rules, &keys_crypto, &space, e);
-    assert_int_equal(space_mark(&space), mark);
-    return rc;
-}
-
 struct given {
     const char *name;
     int keys[6], signers[7];
@@ -158,7 +139,7 @@ static void test_counting(void **state)
         t->threshold = g->threshold;
         t->ml_dsa = g->ml_dsa;
         t->classical = g->classical;
-        int rc = verify(&w->repo, g->both, &e);
+        int rc = repo_verify(&w->repo, g->both, &e);
         if (rc != (g->good ? 0 : ERR_MISMATCH) || strstr(e.text, g->words) == NULL)
             fail_msg("%s: %s (%s)", g->name, err_word(rc), e.text);
     }
