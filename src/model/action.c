@@ -2,34 +2,30 @@
 
 #define TO(s) (1u << (s))
 
+#define FORWARD                                                                                              \
+    (TO(ACTION_DOWNLOADING) | TO(ACTION_DOWNLOADED) | TO(ACTION_INSTALLING) | TO(ACTION_REBOOTING) |         \
+     TO(ACTION_SUCCEEDED) | TO(ACTION_FAILED))
+
 /*
  * A report can get lost, so every move forward is allowed; a device that lost power begins again, so an open
- * action may go back to downloading. What has begun to install cannot be called off.
+ * action may go back to downloading. What has begun to install cannot be called off, but a device may be asked.
  */
 static const struct {
     const char *word;
     unsigned next; /* bit set of states */
-    bool reported;
+    bool reported, early;
 } states[ACTION_STATES] = {
-    [ACTION_OFFERED] = {"offered",
-                        TO(ACTION_DOWNLOADING) | TO(ACTION_INSTALLING) | TO(ACTION_REBOOTING) |
-                            TO(ACTION_SUCCEEDED) | TO(ACTION_FAILED) | TO(ACTION_CANCELLED),
-                        false},
-    [ACTION_DOWNLOADING] = {"downloading",
-                            TO(ACTION_DOWNLOADING) | TO(ACTION_INSTALLING) | TO(ACTION_REBOOTING) |
-                                TO(ACTION_SUCCEEDED) | TO(ACTION_FAILED) | TO(ACTION_CANCELLED),
+    [ACTION_WAITING] = {"waiting", TO(ACTION_OFFERED) | TO(ACTION_FAILED) | TO(ACTION_CANCELLED), false, true},
+    [ACTION_OFFERED] = {"offered", FORWARD | TO(ACTION_CANCELLING) | TO(ACTION_CANCELLED), false, true},
+    [ACTION_DOWNLOADING] = {"downloading", FORWARD | TO(ACTION_CANCELLING) | TO(ACTION_CANCELLED), true,
                             true},
-    [ACTION_INSTALLING] = {"installing",
-                           TO(ACTION_DOWNLOADING) | TO(ACTION_INSTALLING) | TO(ACTION_REBOOTING) |
-                               TO(ACTION_SUCCEEDED) | TO(ACTION_FAILED),
-                           true},
-    [ACTION_REBOOTING] = {"rebooting",
-                          TO(ACTION_DOWNLOADING) | TO(ACTION_INSTALLING) | TO(ACTION_REBOOTING) |
-                              TO(ACTION_SUCCEEDED) | TO(ACTION_FAILED),
-                          true},
-    [ACTION_SUCCEEDED] = {"succeeded", 0, true},
-    [ACTION_FAILED] = {"failed", 0, true},
-    [ACTION_CANCELLED] = {"cancelled", 0, false},
+    [ACTION_DOWNLOADED] = {"downloaded", FORWARD | TO(ACTION_CANCELLING) | TO(ACTION_CANCELLED), true, true},
+    [ACTION_INSTALLING] = {"installing", FORWARD | TO(ACTION_CANCELLING), true, false},
+    [ACTION_REBOOTING] = {"rebooting", FORWARD | TO(ACTION_CANCELLING), true, false},
+    [ACTION_CANCELLING] = {"cancelling", FORWARD | TO(ACTION_CANCELLED), false, false},
+    [ACTION_SUCCEEDED] = {"succeeded", 0, true, false},
+    [ACTION_FAILED] = {"failed", 0, true, false},
+    [ACTION_CANCELLED] = {"cancelled", 0, false, false},
 };
 
 const char *action_state_word(enum action_state s)
@@ -64,5 +60,5 @@ bool action_is_reported(enum action_state s)
 
 bool action_may_cancel(enum action_state s)
 {
-    return action_may_move(s, ACTION_CANCELLED);
+    return states[s].early;
 }

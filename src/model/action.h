@@ -15,15 +15,18 @@
 #define ACTION_PROGRESS_NONE (-1)
 
 enum action_state {
+    ACTION_WAITING, /* for its user's consent */
     ACTION_OFFERED,
     ACTION_DOWNLOADING,
+    ACTION_DOWNLOADED, /* and not to be installed yet */
     ACTION_INSTALLING,
     ACTION_REBOOTING,
+    ACTION_CANCELLING, /* the device was asked to give it up */
     ACTION_SUCCEEDED,
     ACTION_FAILED,
     ACTION_CANCELLED,
 };
-#define ACTION_STATES 7
+#define ACTION_STATES 10
 
 /* Texts live in the arena that the record was read into. */
 struct action {
@@ -31,10 +34,14 @@ struct action {
     int64_t deployment, device, release;
     const char *device_id; /* filled where the question says so */
     enum action_state state;
+    enum action_state resume; /* ACTION_CANCELLING: the state before */
+    int64_t attempt;          /* from 1 */
+    bool retrieved;           /* over hawkBit's protocol: the device has read what to do */
     bool called_off; /* its deployment was cancelled: it is over, unless it has begun to install */
     int progress;    /* percent, or ACTION_PROGRESS_NONE */
     const char *message;
     const char *version_before;                /* NULL when unknown */
+    int64_t deadline_at;                       /* it has failed by then; 0: never */
     int64_t created_at, updated_at, closed_at; /* Unix milliseconds; closed_at 0 while open */
 };
 

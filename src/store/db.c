@@ -247,6 +247,14 @@ void stmt_i64(struct stmt *s, int index, int64_t v)
     bound(s, sqlite3_bind_int64(s->raw, index, v));
 }
 
+void stmt_some(struct stmt *s, int index, int64_t v)
+{
+    if (v != 0)
+        stmt_i64(s, index, v);
+    else
+        stmt_null(s, index);
+}
+
 void stmt_null(struct stmt *s, int index)
 {
     bound(s, sqlite3_bind_null(s->raw, index));

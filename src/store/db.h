@@ -43,6 +43,7 @@ void stmt_done(struct stmt *s); /* resets and clears bindings; safe on a zeroed 
 void stmt_text(struct stmt *s, int index, const char *z); /* NULL binds NULL */
 void stmt_str(struct stmt *s, int index, struct str v);   /* p NULL binds NULL */
 void stmt_i64(struct stmt *s, int index, int64_t v);
+void stmt_some(struct stmt *s, int index, int64_t v); /* 0 binds NULL */
 void stmt_null(struct stmt *s, int index);
 void stmt_blob(struct stmt *s, int index, const void *p, size_t n);
 

@@ -1,32 +1,81 @@
 #include "store/deployments.h"
 
-#include "model/device.h"
 #include "store/db.h"
 #include "store/db_open.h"
+#include "store/phases.h"
 
 #define COLUMNS                                                                                              \
-    "d.pk, d.release, r.name, r.version, d.target_kind, d.target, d.state, d.allow_downgrade, d.created_at," \
-    " d.created_by, d.closed_at"
+    "d.pk, d.release, r.name, r.version, d.target_kind, d.target, d.state, d.why, d.dynamic,"                \
+    " d.allow_downgrade, d.consent, d.priority, d.mode, d.force_at, d.start_at, d.per_minute,"               \
+    " d.window_schedule, d.window_seconds, d.window_zone, d.deadline_seconds, d.retries, d.retry_seconds,"   \
+    " d.rollback, d.phase, d.phases, d.looked, d.prepared_at, d.minute, d.begun, d.origin, d.created_at,"    \
+    " d.approved_at, d.closed_at, d.created_by, d.approved_by"
+
+/* The next column of a row. */
+struct row {
+    struct stmt *s;
+    struct arena *arena;
+    int column;
+    bool oom;
+};
+
+static int64_t number(struct row *r)
+{
+    return stmt_get_i64(r->s, r->column++);
+}
+
+static const char *text(struct row *r)
+{
+    return stmt_get_text(r->s, r->column++, r->arena, &r->oom);
+}
 
 static int read_row(struct stmt *s, struct arena *a, struct deployment *out, struct err *e)
 {
-    bool oom = false;
-    struct deployment d = {
-        .pk = stmt_get_i64(s, 0),
-        .release = stmt_get_i64(s, 1),
-        .release_name = stmt_get_text(s, 2, a, &oom),
-        .release_version = stmt_get_text(s, 3, a, &oom),
-        .target = stmt_get_text(s, 5, a, &oom),
-        .allow_downgrade = stmt_get_i64(s, 7) != 0,
-        .created_at = stmt_get_i64(s, 8),
-        .created_by = stmt_get_text(s, 9, a, &oom),
-        .closed_at = stmt_get_i64(s, 10),
-    };
-    const char *kind = stmt_get_text(s, 4, a, &oom), *state = stmt_get_text(s, 6, a, &oom);
-    if (oom)
+    struct row r = {.s = s, .arena = a};
+    struct deployment d = {0};
+    struct deployment_policy *p = &d.policy;
+    d.pk = number(&r);
+    d.release = number(&r);
+    d.release_name = text(&r);
+    d.release_version = text(&r);
+    const char *kind = text(&r);
+    d.target = text(&r);
+    const char *state = text(&r);
+    d.why = text(&r);
+    p->dynamic = number(&r) != 0;
+    p->allow_downgrade = number(&r) != 0;
+    p->consent = number(&r) != 0;
+    p->priority = (int)number(&r);
+    const char *mode = text(&r);
+    p->force_at = number(&r);
+    p->start_at = number(&r);
+    p->per_minute = number(&r);
+    p->window_schedule = text(&r);
+    p->window_seconds = number(&r);
+    p->window_zone = text(&r);
+    p->deadline_seconds = number(&r);
+    p->retries = number(&r);
+    p->retry_seconds = number(&r);
+    p->rollback = number(&r);
+    d.phase = (int)number(&r);
+    d.phases = (int)number(&r);
+    d.looked = number(&r);
+    d.prepared_at = number(&r);
+    d.minute = number(&r);
+    d.begun = number(&r);
+    d.origin = number(&r);
+    d.created_at = number(&r);
+    d.approved_at = number(&r);
+    d.closed_at = number(&r);
+    d.created_by = text(&r);
+    d.approved_by = text(&r);
+    if (r.oom)
         return err_set(e, ERR_NOMEM, "no memory to read a deployment");
-    if (target_kind_parse(str_of(kind), &d.kind) != 0 || deployment_state_parse(str_of(state), &d.state) != 0)
-        return err_set(e, ERR_CORRUPT, "deployment %lld has an unknown state or target", (long long)d.pk);
+    if (target_kind_parse(str_of(kind), &d.kind) != 0 ||
+        deployment_state_parse(str_of(state), &d.state) != 0 ||
+        deployment_mode_parse(str_of(mode), &p->mode) != 0)
+        return err_set(e, ERR_CORRUPT, "deployment %lld has an unknown state, mode or target",
+                       (long long)d.pk);
     *out = d;
     return 0;
 }
@@ -105,163 +154,147 @@ int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STA
     return rc;
 }
 
-int store_deployment_running_of(struct db *db, int64_t release, int64_t *pk, struct err *e)
+static int one_pk(struct stmt *s, int64_t *pk, struct err *e)
 {
-    auto_stmt struct stmt s = {0};
-    int rc =
-        db_prepare(db, &s, "SELECT pk FROM deployment WHERE release = ? AND state = 'running' LIMIT 1", e);
-    if (rc != 0)
-        return rc;
-    stmt_i64(&s, 1, release);
-    rc = stmt_step(&s, e);
+    int rc = stmt_step(s, e);
     if (rc < 0)
         return rc;
-    *pk = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
+    *pk = rc == STMT_ROW ? stmt_get_i64(s, 0) : 0;
     return 0;
 }
 
-struct looking {
-    struct db *db;
-    struct arena *arena;
-    int64_t device;
-    const char *model;
-    struct candidate *out;
-    size_t count;
-};
-
-/* Reads the newest `most` entries of one index range, and the rows they name. */
-static int look_at(struct looking *l, enum target_kind kind, const char *target, size_t most, struct err *e)
+int store_deployment_live_of(struct db *db, int64_t release, int64_t *pk, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(l->db, &s,
-                        "SELECT d.pk, d.release, m.sequence, d.allow_downgrade, m.version,"
-                        " EXISTS (SELECT 1 FROM action WHERE device = ?4 AND deployment = d.pk)"
-                        " FROM deployment_model f JOIN deployment d ON d.pk = f.deployment"
-                        " JOIN release_model m ON m.model = f.model AND m.release = d.release"
-                        " WHERE f.model = ?1 AND f.target_kind = ?2 AND f.target = ?3"
-                        " ORDER BY f.deployment DESC LIMIT ?5",
+    int rc = db_prepare(db, &s,
+                        "SELECT pk FROM deployment WHERE (release = ?1 OR rollback = ?1) AND state IN"
+                        " ('approval', 'scheduled', 'running', 'paused') LIMIT 1",
                         e);
     if (rc != 0)
         return rc;
-    stmt_text(&s, 1, l->model);
-    stmt_text(&s, 2, target_kind_word(kind));
-    stmt_text(&s, 3, target);
-    stmt_i64(&s, 4, l->device);
-    stmt_i64(&s, 5, (int64_t)most);
-    bool oom = false;
-    while (l->count < CANDIDATES_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
-        l->out[l->count++] = (struct candidate){
-            .deployment = stmt_get_i64(&s, 0),
-            .release = stmt_get_i64(&s, 1),
-            .sequence = stmt_get_i64(&s, 2),
-            .allow_downgrade = stmt_get_i64(&s, 3) != 0,
-            .version = stmt_get_text(&s, 4, l->arena, &oom),
-            .tried = stmt_get_i64(&s, 5) != 0,
-        };
-    if (rc < 0)
-        return rc;
-    return oom ? err_set(e, ERR_NOMEM, "no memory to read deployments") : 0;
+    stmt_i64(&s, 1, release);
+    return one_pk(&s, pk, e);
 }
 
-static int read_tags(struct looking *l, const char *tags[DEVICE_TAGS_MAX], size_t *count, struct err *e)
+int store_deployment_unprepared(struct db *db, int64_t after, int64_t *pk, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(l->db, &s, "SELECT tag FROM device_tag WHERE device = ? ORDER BY tag LIMIT ?", e);
+    int rc = db_prepare(db, &s,
+                        "SELECT pk FROM deployment WHERE prepared_at IS NULL AND pk > ? AND state IN"
+                        " ('approval', 'scheduled', 'running', 'paused') ORDER BY pk LIMIT 1",
+                        e);
     if (rc != 0)
         return rc;
-    stmt_i64(&s, 1, l->device);
-    stmt_i64(&s, 2, DEVICE_TAGS_MAX);
-    size_t n = 0;
-    bool oom = false;
-    while (n < DEVICE_TAGS_MAX && !oom && (rc = stmt_step(&s, e)) == STMT_ROW)
-        tags[n++] = stmt_get_text(&s, 0, l->arena, &oom);
-    if (rc < 0)
-        return rc;
-    *count = n;
-    return oom ? err_set(e, ERR_NOMEM, "no memory to read a device's tags") : 0;
+    stmt_i64(&s, 1, after);
+    return one_pk(&s, pk, e);
 }
 
-static int look_at_tags(struct looking *l, struct err *e)
+int store_deployment_due(struct db *db, int64_t now_ms, int64_t *pk, struct err *e)
 {
-    _Static_assert(CANDIDATES_OF_TAGS >= DEVICE_TAGS_MAX, "the newest of each tag is looked at");
-    const char *tags[DEVICE_TAGS_MAX];
-    size_t count = 0;
-    int rc = read_tags(l, tags, &count, e);
-    size_t most = count > 0 ? CANDIDATES_OF_TAGS / count : 0;
-    most = most < CANDIDATES_PER_TARGET ? most : CANDIDATES_PER_TARGET;
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = look_at(l, TARGET_TAG, tags[i], most, e);
-    return rc;
-}
-
-int store_candidates(struct db *db, struct arena *a, int64_t device, const char *device_id, const char *model,
-                     struct candidate *out, size_t *count, struct err *e)
-{
-    struct looking l = {.db = db, .arena = a, .device = device, .model = model, .out = out};
-    int rc = look_at(&l, TARGET_DEVICE, device_id, CANDIDATES_PER_TARGET, e);
-    if (rc == 0)
-        rc = look_at(&l, TARGET_MODEL, model, CANDIDATES_PER_TARGET, e);
-    if (rc == 0)
-        rc = look_at(&l, TARGET_ALL, "", CANDIDATES_PER_TARGET, e);
-    if (rc == 0)
-        rc = look_at_tags(&l, e);
-    if (rc == 0)
-        *count = l.count;
-    return rc;
-}
-
-int store_deployment_add(struct db *db, struct deployment *d, struct err *e)
-{
-    auto_stmt struct stmt s = {0}, fit = {0};
-    int rc =
-        db_prepare(db, &s,
-                   "INSERT INTO deployment (release, target_kind, target, state, allow_downgrade, created_at,"
-                   " created_by) VALUES (?, ?, ?, 'running', ?, ?, ?)",
-                   e);
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT pk FROM deployment WHERE state = 'scheduled' AND start_at <= ?"
+                        " ORDER BY start_at LIMIT 1",
+                        e);
     if (rc != 0)
         return rc;
-    stmt_i64(&s, 1, d->release);
-    stmt_text(&s, 2, target_kind_word(d->kind));
-    stmt_text(&s, 3, d->target);
-    stmt_i64(&s, 4, d->allow_downgrade);
-    stmt_i64(&s, 5, d->created_at);
-    stmt_text(&s, 6, d->created_by);
+    stmt_i64(&s, 1, now_ms);
+    return one_pk(&s, pk, e);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------- */
+
+int store_deployment_add(struct db *db, struct deployment *d, const struct phase *phases, struct err *e)
+{
+    const struct deployment_policy *p = &d->policy;
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(
+        db, &s,
+        "INSERT INTO deployment (release, target_kind, target, state, why, dynamic, allow_downgrade, consent,"
+        " priority, mode, force_at, start_at, per_minute, window_schedule, window_seconds, window_zone,"
+        " deadline_seconds, retries, retry_seconds, rollback, phases, prepared_at, origin, created_at,"
+        " created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        e);
+    if (rc != 0)
+        return rc;
+    int i = 0;
+    stmt_i64(&s, ++i, d->release);
+    stmt_text(&s, ++i, target_kind_word(d->kind));
+    stmt_text(&s, ++i, d->target);
+    stmt_text(&s, ++i, deployment_state_word(d->state));
+    stmt_text(&s, ++i, d->why);
+    stmt_i64(&s, ++i, p->dynamic);
+    stmt_i64(&s, ++i, p->allow_downgrade);
+    stmt_i64(&s, ++i, p->consent);
+    stmt_i64(&s, ++i, p->priority);
+    stmt_text(&s, ++i, deployment_mode_word(p->mode));
+    stmt_some(&s, ++i, p->force_at);
+    stmt_some(&s, ++i, p->start_at);
+    stmt_some(&s, ++i, p->per_minute);
+    stmt_text(&s, ++i, p->window_schedule);
+    stmt_some(&s, ++i, p->window_seconds);
+    stmt_text(&s, ++i, p->window_zone);
+    stmt_some(&s, ++i, p->deadline_seconds);
+    stmt_i64(&s, ++i, p->retries);
+    stmt_i64(&s, ++i, p->retry_seconds);
+    stmt_some(&s, ++i, p->rollback);
+    stmt_i64(&s, ++i, d->phases);
+    stmt_some(&s, ++i, d->prepared_at);
+    stmt_some(&s, ++i, d->origin);
+    stmt_i64(&s, ++i, d->created_at);
+    stmt_text(&s, ++i, d->created_by);
     rc = stmt_run(&s, e);
     if (rc != 0)
         return rc;
     int64_t pk = db_last_rowid(db);
-    rc = db_prepare(db, &fit,
-                    "INSERT INTO deployment_model (model, target_kind, target, deployment)"
-                    " SELECT model, ?1, ?2, ?3 FROM release_model"
-                    " WHERE release = ?4 AND sequence IS NOT NULL AND (?1 <> 'model' OR model = ?2)",
-                    e);
-    if (rc != 0)
-        return rc;
-    stmt_text(&fit, 1, target_kind_word(d->kind));
-    stmt_text(&fit, 2, d->target);
-    stmt_i64(&fit, 3, pk);
-    stmt_i64(&fit, 4, d->release);
-    rc = stmt_run(&fit, e);
+    rc = store_phases_add(db, pk, phases, d->phases, e);
     if (rc == 0)
         d->pk = pk;
     return rc;
 }
 
-int store_deployment_cancel(struct db *db, int64_t pk, int64_t now_ms, struct err *e)
+int store_deployment_move(struct db *db, const struct deployment *d, struct err *e)
 {
-    auto_stmt struct stmt s = {0}, fit = {0};
-    int rc = db_prepare(db, &s, "UPDATE deployment SET state = 'cancelled', closed_at = ? WHERE pk = ?", e);
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE deployment SET state = ?, why = ?, closed_at = ?, approved_at = ?,"
+                        " approved_by = ? WHERE pk = ?",
+                        e);
     if (rc != 0)
         return rc;
-    stmt_i64(&s, 1, now_ms);
+    stmt_text(&s, 1, deployment_state_word(d->state));
+    stmt_text(&s, 2, d->why);
+    stmt_some(&s, 3, d->closed_at);
+    stmt_some(&s, 4, d->approved_at);
+    stmt_text(&s, 5, d->approved_by);
+    stmt_i64(&s, 6, d->pk);
+    return stmt_run(&s, e);
+}
+
+int store_deployment_looked(struct db *db, const struct deployment *d, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE deployment SET looked = ?, prepared_at = ? WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, d->looked);
+    stmt_some(&s, 2, d->prepared_at);
+    stmt_i64(&s, 3, d->pk);
+    return stmt_run(&s, e);
+}
+
+int store_deployment_begin(struct db *db, int64_t pk, int64_t minute, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE deployment SET begun = CASE minute WHEN ?1 THEN begun + 1 ELSE 1 END,"
+                        " minute = ?1 WHERE pk = ?2",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, minute);
     stmt_i64(&s, 2, pk);
-    rc = stmt_run(&s, e);
-    if (rc == 0)
-        rc = db_prepare(db, &fit, "DELETE FROM deployment_model WHERE deployment = ?", e);
-    if (rc != 0)
-        return rc;
-    stmt_i64(&fit, 1, pk);
-    return stmt_run(&fit, e);
+    return stmt_run(&s, e);
 }
 
 int store_deployment_closing_set(struct db *db, int64_t pk, bool closing, struct err *e)

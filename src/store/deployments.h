@@ -1,4 +1,4 @@
-/* Deployments in the database, and what a poll looks through. */
+/* Deployments and their phases in the database. */
 #ifndef PQOTA_STORE_DEPLOYMENTS_H
 #define PQOTA_STORE_DEPLOYMENTS_H
 
@@ -18,34 +18,18 @@ int store_deployment_list(struct db *db, struct arena *a, const enum deployment_
 /* How many actions it has in each state. */
 int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STATES],
                             struct err *e) MUST_CHECK;
-/* A running deployment of that release, 0 when there is none. */
-int store_deployment_running_of(struct db *db, int64_t release, int64_t *pk, struct err *e) MUST_CHECK;
-
-/* Of the running deployments for one target, a device looks at the newest so many that fit its model: of all
-   for itself, for its model, for everybody; and of all for a tag, while its tags together have no more than
-   CANDIDATES_OF_TAGS. With many tags that is fewer of each, but the newest of each always. */
-#define CANDIDATES_PER_TARGET 4
-#define CANDIDATES_OF_TAGS 36 /* at least DEVICE_TAGS_MAX */
-#define CANDIDATES_MAX (3 * CANDIDATES_PER_TARGET + CANDIDATES_OF_TAGS)
-
-/* A running deployment that reaches the device. */
-struct candidate {
-    int64_t deployment, release;
-    int64_t sequence; /* the release's, for the device's model */
-    bool allow_downgrade;
-    bool tried;          /* the device had or has an action of it */
-    const char *version; /* the release's */
-};
-/* In no order; out has room for CANDIDATES_MAX. */
-int store_candidates(struct db *db, struct arena *a, int64_t device, const char *device_id, const char *model,
-                     struct candidate *out, size_t *count, struct err *e) MUST_CHECK;
-
-/* Devices that it is or was for, or that have an action of it, and that did not report its end; in the order
-   of their pk, above `after`. out has room for `look`, which is how many devices are looked at in one call at
-   most (some may be left out). *last: the pk of the last one looked at; *end: there are no others. Tags as
-   they are now. */
-int store_deployment_members(struct db *db, const struct deployment *d, int64_t after, size_t look,
-                             int64_t *out, size_t *count, int64_t *last, bool *end, struct err *e) MUST_CHECK;
+/* A deployment of that release, or one that would roll back to it, that is not over; 0 when there is none. */
+int store_deployment_live_of(struct db *db, int64_t release, int64_t *pk, struct err *e) MUST_CHECK;
+/* In their order, with how many devices stand where. *out has *count. */
+int store_phases(struct db *db, struct arena *a, int64_t deployment, struct phase **out, size_t *count,
+                 struct err *e) MUST_CHECK;
+/* One of them. */
+int store_phase(struct db *db, struct arena *a, int64_t deployment, int number, struct phase *out,
+                struct err *e) MUST_CHECK;
+/* A deployment whose members have not all been looked for, that is not over; 0: none. Above `after`. */
+int store_deployment_unprepared(struct db *db, int64_t after, int64_t *pk, struct err *e) MUST_CHECK;
+/* A scheduled one whose time has come; 0: none. */
+int store_deployment_due(struct db *db, int64_t now_ms, int64_t *pk, struct err *e) MUST_CHECK;
 /* About how many devices it is for; counting stops at `most`. */
 int store_deployment_reach(struct db *db, const struct deployment *d, int64_t most, int64_t *out,
                            struct err *e) MUST_CHECK;
@@ -53,11 +37,18 @@ int store_deployment_reach(struct db *db, const struct deployment *d, int64_t mo
 int store_release_reach(struct db *db, int64_t release, int64_t *out, struct err *e) MUST_CHECK;
 
 /* Writer only. */
-/* d->pk is set. Polls see it through the models of its release (for a model as target: that one). */
-int store_deployment_add(struct db *db, struct deployment *d, struct err *e) MUST_CHECK;
-/* From running to cancelled; polls see it no more. */
-int store_deployment_cancel(struct db *db, int64_t pk, int64_t now_ms, struct err *e) MUST_CHECK;
-/* Remembers, or forgets, that a cancelled deployment has actions left to close. */
+/* d->pk is set. */
+int store_deployment_add(struct db *db, struct deployment *d, const struct phase *phases,
+                         struct err *e) MUST_CHECK;
+/* Writes state, why, closed_at, approved_at and approved_by. */
+int store_deployment_move(struct db *db, const struct deployment *d, struct err *e) MUST_CHECK;
+/* Writes looked and prepared_at. */
+int store_deployment_looked(struct db *db, const struct deployment *d, struct err *e) MUST_CHECK;
+/* Phase `number` is the last one that is open from now on. */
+int store_phase_open(struct db *db, int64_t deployment, int number, int64_t now_ms, struct err *e) MUST_CHECK;
+/* One more device begins in this minute (Unix milliseconds / 60000). */
+int store_deployment_begin(struct db *db, int64_t pk, int64_t minute, struct err *e) MUST_CHECK;
+/* Remembers, or forgets, that a cancelled deployment has devices left to be told. */
 int store_deployment_closing_set(struct db *db, int64_t pk, bool closing, struct err *e) MUST_CHECK;
 /* One that has; 0 when there is none. */
 int store_deployment_closing(struct db *db, int64_t *pk, struct err *e) MUST_CHECK;

@@ -1,67 +1,141 @@
-/* Which devices a deployment is for, and how many: what a poll asks from the other side. */
+#include "store/members.h"
+
+#include "model/filter.h"
+#include "store/actions.h"
 #include "store/db.h"
+#include "store/db_open.h"
 #include "store/deployments.h"
+#include "store/filter_sql.h"
 
-/* The release fits the device's model. Revoked devices are left out, and those that are done. */
-#define FITS                                                                                                 \
-    "d.revoked_at IS NULL"                                                                                   \
-    " AND NOT EXISTS (SELECT 1 FROM action x WHERE x.device = d.pk AND x.deployment = ?5"                    \
-    "  AND x.state IN ('succeeded', 'failed'))"                                                              \
-    " AND EXISTS (SELECT 1 FROM release_model m WHERE m.model = d.model AND m.release = ?1"                  \
-    "  AND m.sequence IS NOT NULL)"
+#define COLUMNS "m.deployment, m.device, m.phase, m.state, m.attempts, m.retry_at, m.why"
 
-static int one_device(struct db *db, const struct deployment *d, int64_t after, struct stmt *s, struct err *e)
+static int read_row(struct stmt *s, struct arena *a, struct member *out, struct err *e)
 {
-    int rc = db_prepare(db, s, "SELECT d.pk, " FITS " FROM device d WHERE d.id = ?2 AND d.pk > ?3", e);
-    if (rc == 0) {
-        stmt_text(s, 2, d->target);
-        stmt_i64(s, 3, after);
-    }
-    return rc;
+    bool oom = false;
+    struct member m = {
+        .deployment = stmt_get_i64(s, 0),
+        .device = stmt_get_i64(s, 1),
+        .phase = (int)stmt_get_i64(s, 2),
+        .attempts = stmt_get_i64(s, 4),
+        .retry_at = stmt_get_i64(s, 5),
+        .why = stmt_get_text(s, 6, a, &oom),
+    };
+    const char *state = stmt_get_text(s, 3, a, &oom);
+    if (oom)
+        return err_set(e, ERR_NOMEM, "no memory to read a deployment's devices");
+    if (member_state_parse(str_of(state), &m.state) != 0)
+        return err_set(e, ERR_CORRUPT, "a device of deployment %lld has an unknown state",
+                       (long long)m.deployment);
+    *out = m;
+    return 0;
 }
 
-/* A tag may have been taken from a device that has an action of the deployment: it is told too. */
-static int tagged(struct db *db, const struct deployment *d, int64_t after, struct stmt *s, struct err *e)
-{
-    int rc = db_prepare(db, s,
-                        "SELECT d.pk, " FITS " AND (EXISTS (SELECT 1 FROM device_tag t"
-                        " WHERE t.device = d.pk AND t.tag = ?2)"
-                        " OR EXISTS (SELECT 1 FROM action a WHERE a.device = d.pk AND a.deployment = ?5))"
-                        " FROM device d WHERE d.pk > ?3 ORDER BY d.pk LIMIT ?4",
-                        e);
-    if (rc == 0) {
-        stmt_text(s, 2, d->target);
-        stmt_i64(s, 3, after);
-    }
-    return rc;
-}
-
-static int of_models(struct db *db, const struct deployment *d, int64_t after, struct stmt *s, struct err *e)
-{
-    int rc = db_prepare(db, s,
-                        "SELECT d.pk, " FITS " AND (?2 = '' OR d.model = ?2)"
-                        " FROM device d WHERE d.pk > ?3 ORDER BY d.pk LIMIT ?4",
-                        e);
-    if (rc == 0) {
-        stmt_text(s, 2, d->kind == TARGET_MODEL ? d->target : "");
-        stmt_i64(s, 3, after);
-    }
-    return rc;
-}
-
-int store_deployment_members(struct db *db, const struct deployment *d, int64_t after, size_t look,
-                             int64_t *out, size_t *count, int64_t *last, bool *end, struct err *e)
+int store_member_get(struct db *db, struct arena *a, int64_t deployment, int64_t device, struct member *out,
+                     bool *found, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = d->kind == TARGET_DEVICE ? one_device(db, d, after, &s, e)
-             : d->kind == TARGET_TAG  ? tagged(db, d, after, &s, e)
-                                      : of_models(db, d, after, &s, e);
+    int rc = db_prepare(db, &s, "SELECT " COLUMNS " FROM member m WHERE m.deployment = ? AND m.device = ?", e);
     if (rc != 0)
         return rc;
-    stmt_i64(&s, 1, d->release);
-    stmt_i64(&s, 5, d->pk);
-    if (d->kind != TARGET_DEVICE)
-        stmt_i64(&s, 4, (int64_t)look);
+    stmt_i64(&s, 1, deployment);
+    stmt_i64(&s, 2, device);
+    rc = stmt_step(&s, e);
+    if (rc >= 0)
+        *found = rc == STMT_ROW;
+    return rc <= 0 ? rc : read_row(&s, a, out, e);
+}
+
+/* --- lists --------------------------------------------------------------------------------------------- */
+
+static int read_listed(struct stmt *s, struct arena *a, struct member_row *out, struct err *e)
+{
+    bool oom = false;
+    struct member_row r = {
+        .device_id = stmt_get_text(s, 7, a, &oom),
+        .version = stmt_get_text(s, 8, a, &oom),
+        .action =
+            {
+                .pk = stmt_get_i64(s, 9),
+                .progress = stmt_is_null(s, 11) ? ACTION_PROGRESS_NONE : (int)stmt_get_i64(s, 11),
+                .message = stmt_get_text(s, 12, a, &oom),
+                .created_at = stmt_get_i64(s, 13),
+                .updated_at = stmt_get_i64(s, 14),
+                .closed_at = stmt_get_i64(s, 15),
+            },
+    };
+    const char *state = stmt_get_text(s, 10, a, &oom);
+    if (oom)
+        return err_set(e, ERR_NOMEM, "no memory to list a deployment's devices; ask for fewer at once");
+    if (state != NULL && action_state_parse(str_of(state), &r.action.state) != 0)
+        return err_set(e, ERR_CORRUPT, "action %lld has an unknown state", (long long)r.action.pk);
+    int rc = read_row(s, a, &r.m, e);
+    if (rc == 0)
+        *out = r;
+    return rc;
+}
+
+/* Few have failed or are active; these have indexes of their own. */
+static int prepare_list(struct db *db, const enum member_state *state, struct stmt *s, struct err *e)
+{
+#define LIST(condition)                                                                                      \
+    "SELECT " COLUMNS ", d.id, d.version, a.pk, a.state, a.progress, a.message, a.created_at, a.updated_at," \
+    " a.closed_at FROM member m JOIN device d ON d.pk = m.device LEFT JOIN action a ON a.pk ="               \
+    " (SELECT max(x.pk) FROM action x WHERE x.device = m.device AND x.deployment = m.deployment)"            \
+    " WHERE m.deployment = ?1 AND m.device > ?2 " condition " ORDER BY m.device LIMIT ?3"
+    if (state == NULL)
+        return db_prepare(db, s, LIST(""), e);
+    if (*state == MEMBER_FAILED)
+        return db_prepare(db, s, LIST("AND m.state = 'failed'"), e);
+    if (*state == MEMBER_ACTIVE)
+        return db_prepare(db, s, LIST("AND m.state = 'active'"), e);
+    int rc = db_prepare(db, s, LIST("AND m.state = ?4"), e);
+    if (rc == 0)
+        stmt_text(s, 4, member_state_word(*state));
+    return rc;
+#undef LIST
+}
+
+int store_member_list(struct db *db, struct arena *a, int64_t deployment, const enum member_state *state,
+                      int64_t after, size_t limit, struct member_row **out, size_t *count, bool *more,
+                      struct err *e)
+{
+    struct member_row *list = arena_array(a, struct member_row, limit + 1);
+    if (list == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a list of %zu devices", limit);
+    auto_stmt struct stmt s = {0};
+    int rc = prepare_list(db, state, &s, e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, deployment);
+    stmt_i64(&s, 2, after);
+    stmt_i64(&s, 3, (int64_t)limit + 1);
+    size_t n = 0;
+    while (rc == 0 && n <= limit && (rc = stmt_step(&s, e)) == STMT_ROW) {
+        rc = read_listed(&s, a, &list[n], e);
+        n++;
+    }
+    if (rc < 0)
+        return rc;
+    *more = n > limit;
+    *count = n > limit ? limit : n;
+    *out = list;
+    return 0;
+}
+
+int store_member_told(struct db *db, const struct deployment *d, int64_t after, size_t look, int64_t *out,
+                      size_t *count, int64_t *last, bool *end, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT device, phase <= ?3 AND state IN ('waiting', 'active', 'cancelled')"
+                        " FROM member WHERE deployment = ?1 AND device > ?2 ORDER BY device LIMIT ?4",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, d->pk);
+    stmt_i64(&s, 2, after);
+    stmt_i64(&s, 3, d->phase);
+    stmt_i64(&s, 4, (int64_t)look);
     size_t n = 0, looked = 0;
     int64_t at = after;
     while (looked < look && (rc = stmt_step(&s, e)) == STMT_ROW) {
@@ -77,6 +151,116 @@ int store_deployment_members(struct db *db, const struct deployment *d, int64_t 
     *end = looked < look;
     return 0;
 }
+
+/* --- looking for members ------------------------------------------------------------------------------- */
+
+#define FIRST_VALUE 8 /* of the filters, among the statement's values */
+
+struct search_sql {
+    struct buf text;
+    struct filter_sql filter, phase[DEPLOYMENT_PHASES_MAX];
+};
+
+static void search_fini(struct search_sql *q)
+{
+    buf_fini(&q->text);
+    filter_sql_fini(&q->filter);
+    for (size_t i = 0; i < DEPLOYMENT_PHASES_MAX; i++)
+        filter_sql_fini(&q->phase[i]);
+}
+#define auto_search __attribute__((cleanup(search_fini)))
+
+/* The filters' values are bound; the rest of the text is ours. */
+static int write_search(const struct member_search *q, struct search_sql *sql, struct err *e)
+{
+    struct buf *b = &sql->text;
+    int first = FIRST_VALUE, rc;
+    rc = buf_printf(b, "SELECT d.pk, d.version IS (SELECT version FROM release WHERE pk = ?3)");
+    for (size_t i = 0; i < q->phase_count && rc == 0; i++) {
+        if (q->phases[i] == NULL)
+            continue;
+        rc = filter_sql_make(q->phases[i], first, q->now_ms, &sql->phase[i], e);
+        if (rc != 0)
+            return rc;
+        first += filter_sql_values(&sql->phase[i]);
+        rc = buf_printf(b, ", (%s)", sql->phase[i].text.p);
+    }
+    if (rc == 0) {
+        rc = filter_sql_make(q->filter, first, q->now_ms, &sql->filter, e);
+        if (rc != 0)
+            return rc;
+        rc = buf_printf(b,
+                        " FROM device d WHERE d.pk > ?1 AND d.pk <= ?2 AND d.revoked_at IS NULL"
+                        " AND EXISTS (SELECT 1 FROM release_model r WHERE r.model = d.model"
+                        "  AND r.release = ?3 AND r.sequence IS NOT NULL)"
+                        " AND (?4 OR d.created_at <= ?5)"
+                        " AND (?6 IS NULL OR EXISTS (SELECT 1 FROM member o WHERE o.deployment = ?6"
+                        "  AND o.device = d.pk AND o.attempts > 0))"
+                        " AND (%s) ORDER BY d.pk LIMIT ?7",
+                        sql->filter.text.p);
+    }
+    return rc == 0 ? 0 : err_set(e, ERR_NOMEM, "no memory to look for a deployment's devices");
+}
+
+static int bind_search(const struct member_search *q, const struct search_sql *sql, int64_t after,
+                       int64_t until, struct stmt *s)
+{
+    const struct deployment *d = q->deployment;
+    stmt_i64(s, 1, after);
+    stmt_i64(s, 2, until);
+    stmt_i64(s, 3, d->release);
+    stmt_i64(s, 4, d->policy.dynamic);
+    stmt_i64(s, 5, d->created_at);
+    stmt_some(s, 6, d->kind == TARGET_DEPLOYMENT ? d->origin : 0);
+    stmt_i64(s, 7, until - after);
+    int rc = filter_sql_bind(&sql->filter, s);
+    for (size_t i = 0; i < q->phase_count && rc == 0; i++)
+        if (q->phases[i] != NULL)
+            rc = filter_sql_bind(&sql->phase[i], s);
+    return rc;
+}
+
+static struct member_found read_found(const struct member_search *q, struct stmt *s)
+{
+    struct member_found f = {.device = stmt_get_i64(s, 0), .already = stmt_get_i64(s, 1) != 0};
+    int column = 2;
+    for (size_t i = 0; i < q->phase_count; i++)
+        if (q->phases[i] != NULL && stmt_get_i64(s, column++) != 0)
+            f.matches |= 1u << i;
+    return f;
+}
+
+int store_member_search(struct db *db, const struct member_search *q, int64_t after, int64_t until,
+                        struct member_found *out, size_t *count, struct err *e)
+{
+    _Static_assert(DEPLOYMENT_PHASES_MAX <= 32, "a bit for each phase");
+    auto_search struct search_sql sql = {0};
+    buf_init(&sql.text, 1 << 20);
+    int rc = write_search(q, &sql, e);
+    if (rc != 0)
+        return rc;
+    auto_stmt struct stmt s = {0};
+    rc = db_prepare_once(db, &s, sql.text.p, e);
+    if (rc != 0)
+        return rc;
+    rc = bind_search(q, &sql, after, until, &s);
+    if (rc != 0)
+        return err_set(e, rc, "the filter's values could not be bound");
+    size_t n = 0, most = (size_t)(until - after);
+    while (n < most && (rc = stmt_step(&s, e)) == STMT_ROW)
+        out[n++] = read_found(q, &s);
+    if (rc < 0)
+        return rc;
+    *count = n;
+    return 0;
+}
+
+int store_device_last_pk(struct db *db, int64_t *out, struct err *e)
+{
+    return db_get_i64(db, "SELECT coalesce(max(pk), 0) FROM device", out, e);
+}
+
+/* --- how many ------------------------------------------------------------------------------------------ */
 
 static int count_one(struct stmt *s, int64_t *out, struct err *e)
 {
@@ -100,46 +284,108 @@ int store_release_reach(struct db *db, int64_t release, int64_t *out, struct err
     return count_one(&s, out, e);
 }
 
-static int model_reach(struct db *db, const char *model, int64_t *out, struct err *e)
-{
-    auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT coalesce(sum(devices), 0) FROM fleet WHERE model = ?", e);
-    if (rc != 0)
-        return rc;
-    stmt_text(&s, 1, model);
-    return count_one(&s, out, e);
-}
-
-static int tag_reach(struct db *db, const char *tag, int64_t most, int64_t *out, struct err *e)
-{
-    auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT count(*) FROM (SELECT 1 FROM device_tag WHERE tag = ? LIMIT ?)", e);
-    if (rc != 0)
-        return rc;
-    stmt_text(&s, 1, tag);
-    stmt_i64(&s, 2, most);
-    return count_one(&s, out, e);
-}
-
 int store_deployment_reach(struct db *db, const struct deployment *d, int64_t most, int64_t *out,
                            struct err *e)
 {
-    int64_t n = 1;
-    int rc = 0;
-    switch (d->kind) {
-    case TARGET_DEVICE:
-        break;
-    case TARGET_TAG:
-        rc = tag_reach(db, d->target, most, &n, e);
-        break;
-    case TARGET_MODEL:
-        rc = model_reach(db, d->target, &n, e);
-        break;
-    case TARGET_ALL:
-        rc = store_release_reach(db, d->release, &n, e);
-        break;
-    }
+    auto_stmt struct stmt s = {0};
+    int64_t n;
+    int rc = db_prepare(db, &s, "SELECT coalesce(sum(n), 0) FROM member_tally WHERE deployment = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, d->pk);
+    rc = count_one(&s, &n, e);
     if (rc == 0)
         *out = n < most ? n : most;
     return rc;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------- */
+
+int store_member_add(struct db *db, const struct member *m, bool *added, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "INSERT INTO member (deployment, device, phase, state, attempts, why)"
+                        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, m->deployment);
+    stmt_i64(&s, 2, m->device);
+    stmt_i64(&s, 3, m->phase);
+    stmt_text(&s, 4, member_state_word(m->state));
+    stmt_i64(&s, 5, m->attempts);
+    stmt_text(&s, 6, m->why);
+    rc = stmt_run(&s, e);
+    if (rc == 0)
+        *added = db_changes(db) > 0;
+    return rc;
+}
+
+int store_member_update(struct db *db, const struct member *m, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE member SET state = ?, attempts = ?, retry_at = ?, why = ?"
+                        " WHERE deployment = ? AND device = ?",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, member_state_word(m->state));
+    stmt_i64(&s, 2, m->attempts);
+    stmt_some(&s, 3, m->retry_at);
+    stmt_text(&s, 4, m->why);
+    stmt_i64(&s, 5, m->deployment);
+    stmt_i64(&s, 6, m->device);
+    return stmt_run(&s, e);
+}
+
+int store_member_cancel_some(struct db *db, int64_t deployment, const char *why, int64_t look, int64_t *at,
+                             bool *more, struct err *e)
+{
+    auto_stmt struct stmt last = {0}, s = {0};
+    int rc = db_prepare(db, &last,
+                        "SELECT max(device), count(*) FROM (SELECT device FROM member WHERE deployment = ?"
+                        " AND device > ? ORDER BY device LIMIT ?)",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&last, 1, deployment);
+    stmt_i64(&last, 2, *at);
+    stmt_i64(&last, 3, look);
+    rc = stmt_step(&last, e);
+    if (rc < 0)
+        return rc;
+    int64_t until = stmt_get_i64(&last, 0), found = stmt_get_i64(&last, 1);
+    stmt_done(&last);
+    rc = db_prepare(db, &s,
+                    "UPDATE member SET state = 'cancelled', why = ? WHERE deployment = ? AND device > ?"
+                    " AND device <= ? AND state = 'waiting'",
+                    e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, why);
+    stmt_i64(&s, 2, deployment);
+    stmt_i64(&s, 3, *at);
+    stmt_i64(&s, 4, until);
+    rc = stmt_run(&s, e);
+    if (rc == 0 && found > 0)
+        *at = until;
+    if (rc == 0)
+        *more = found >= look;
+    return rc;
+}
+
+int store_member_cancel_device(struct db *db, int64_t device, const char *why, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE member SET state = 'cancelled', why = ? WHERE device = ?"
+                        " AND state IN ('waiting', 'active')",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, why);
+    stmt_i64(&s, 2, device);
+    return stmt_run(&s, e);
 }

@@ -403,5 +403,6 @@ const struct migration migrations[] = {
     {3, "announcements that wait for the broker", announcements},
     {4, "signed update metadata", signed_metadata},
     {5, "what the director signed for each device", directed},
+    {6, "deployments that protect themselves, hawkBit's devices", migration_fleets},
 };
 const size_t migration_count = sizeof migrations / sizeof migrations[0];

@@ -10,6 +10,8 @@ struct migration {
     const char *sql;
 };
 
+extern const char migration_fleets[];
+
 extern const struct migration migrations[];
 extern const size_t migration_count;
 
