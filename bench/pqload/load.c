@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "pqload/cpu.h"
+#include "shared/cpu.h"
 
 #define SECOND 1000000000ULL
 

@@ -9,9 +9,9 @@
 #include <uv.h>
 
 #include "base/list.h"
-#include "pqload/histogram.h"
+#include "shared/histogram.h"
 #include "pqload/options.h"
-#include "pqload/reply.h"
+#include "shared/reply.h"
 #include "tls/tls.h"
 
 #define LOAD_BUFFER 65536

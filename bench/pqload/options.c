@@ -1,13 +1,12 @@
 #include "pqload/options.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
+#include "shared/number.h"
 
 const char *const mode_names[MODES] = {"full", "resumed", "keep", "download", "idle"};
 
@@ -87,30 +86,6 @@ static int parse_mode(const char *text, enum mode *out, struct err *e)
     return err_set(e, ERR_INVALID, "there is no mode \"%s\": full, resumed, keep, download or idle", text);
 }
 
-static int parse_number(const char *what, const char *text, double min, double max, double *out,
-                        struct err *e)
-{
-    char *end;
-    errno = 0;
-    double v = strtod(text, &end);
-    if (end == text || *end != '\0' || errno != 0 || !isfinite(v) || v < min || v > max)
-        return err_set(e, ERR_INVALID, "--%s is \"%s\"; it must be a number from %g to %g", what, text, min,
-                       max);
-    *out = v;
-    return 0;
-}
-
-static int parse_count(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *out,
-                       struct err *e)
-{
-    uint64_t v;
-    if (str_to_u64(str_of(text), max, &v) != 0 || v < min)
-        return err_set(e, ERR_INVALID, "--%s is \"%s\"; it must be a number from %llu to %llu", what, text,
-                       (unsigned long long)min, (unsigned long long)max);
-    *out = v;
-    return 0;
-}
-
 static int parse_pids(const char *text, struct options *o, struct err *e)
 {
     struct str rest = str_of(text), part;
@@ -158,21 +133,21 @@ static int parse_number_option(int o, const char *arg, struct options *out, stru
     int rc;
     switch (o) {
     case 'c':
-        rc = parse_count("connections", arg, 1, OPTIONS_CONNECTIONS_MAX, &n, e);
+        rc = number_parse_count("connections", arg, 1, OPTIONS_CONNECTIONS_MAX, &n, e);
         out->connections = rc == 0 ? (size_t)n : out->connections;
         return rc;
     case OPT_EXPECT:
-        rc = parse_count("expect", arg, 200, 599, &n, e);
+        rc = number_parse_count("expect", arg, 200, 599, &n, e);
         out->expect = rc == 0 ? (int)n : out->expect;
         return rc;
     case 'r':
-        return parse_number("rate", arg, 0.01, OPTIONS_RATE_MAX, &out->rate, e);
+        return number_parse("rate", arg, 0.01, OPTIONS_RATE_MAX, &out->rate, e);
     case 'd':
-        return parse_number("seconds", arg, 0.05, OPTIONS_SECONDS_MAX, &out->seconds, e);
+        return number_parse("seconds", arg, 0.05, OPTIONS_SECONDS_MAX, &out->seconds, e);
     case 'w':
-        return parse_number("warmup", arg, 0, OPTIONS_SECONDS_MAX, &out->warmup, e);
+        return number_parse("warmup", arg, 0, OPTIONS_SECONDS_MAX, &out->warmup, e);
     default:
-        return parse_number("timeout", arg, 0.1, OPTIONS_SECONDS_MAX, &out->timeout, e);
+        return number_parse("timeout", arg, 0.1, OPTIONS_SECONDS_MAX, &out->timeout, e);
     }
 }
 

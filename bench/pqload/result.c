@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "shared/latency.h"
 
 #define JSON_MAX 32768
 
@@ -22,26 +23,6 @@ static struct figures figures_of(const struct options *o, const struct counts *c
     f.own_share = (double)c->own_cpu_us / (seconds * 1e6);
     f.other_us = (double)c->other_cpu_us / n;
     return f;
-}
-
-static double ms(uint64_t ns)
-{
-    return (double)ns / 1e6;
-}
-
-static bool add_latency(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *name,
-                        const struct histogram *h)
-{
-    static const struct {
-        const char *name;
-        double share;
-    } rows[] = {{"p50_ms", 0.5}, {"p90_ms", 0.9}, {"p99_ms", 0.99}, {"p999_ms", 0.999}};
-    yyjson_mut_val *v = yyjson_mut_obj_add_obj(doc, root, name);
-    bool ok = yyjson_mut_obj_add_uint(doc, v, "count", h->count) &&
-              yyjson_mut_obj_add_real(doc, v, "mean_ms", ms(histogram_mean(h)));
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        ok = ok && yyjson_mut_obj_add_real(doc, v, rows[i].name, ms(histogram_at(h, rows[i].share)));
-    return ok && yyjson_mut_obj_add_real(doc, v, "max_ms", ms(h->max));
 }
 
 static bool add_errors(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct counts *c)
@@ -74,9 +55,9 @@ static int print_json(const struct options *o, const struct counts *c, FILE *out
               yyjson_mut_obj_add_real(doc, root, "seconds", f.seconds) &&
               yyjson_mut_obj_add_uint(doc, root, "operations", f.operations) &&
               yyjson_mut_obj_add_real(doc, root, "per_second", f.per_second) &&
-              add_latency(doc, root, "handshake", &c->handshake) &&
-              add_latency(doc, root, "request", &c->request) &&
-              add_latency(doc, root, "operation", &c->operation) &&
+              latency_add(doc, root, "handshake", &c->handshake) &&
+              latency_add(doc, root, "request", &c->request) &&
+              latency_add(doc, root, "operation", &c->operation) &&
               yyjson_mut_obj_add_uint(doc, root, "handshakes_full", c->full) &&
               yyjson_mut_obj_add_uint(doc, root, "handshakes_resumed", c->resumed) &&
               yyjson_mut_obj_add_uint(doc, root, "reconnects", c->reconnects) &&
@@ -108,8 +89,8 @@ static void print_latency(FILE *out, const char *name, const struct histogram *h
 {
     if (h->count > 0)
         fprintf(out, "%-11s p50 %.3f ms, p90 %.3f, p99 %.3f, p99.9 %.3f, max %.3f\n", name,
-                ms(histogram_at(h, 0.5)), ms(histogram_at(h, 0.9)), ms(histogram_at(h, 0.99)),
-                ms(histogram_at(h, 0.999)), ms(h->max));
+                latency_ms(histogram_at(h, 0.5)), latency_ms(histogram_at(h, 0.9)),
+                latency_ms(histogram_at(h, 0.99)), latency_ms(histogram_at(h, 0.999)), latency_ms(h->max));
 }
 
 static int print_text(const struct options *o, const struct counts *c, FILE *out, struct err *e)

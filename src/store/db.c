@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "store/db_open.h"
+#include "store/filter_sql.h"
 
 #define CACHE_SLOTS 1024     /* a power of two */
 #define CACHE_MAX 512        /* statements kept per connection; past it they are prepared each time */
@@ -111,6 +112,8 @@ int db_open(const char *path, enum db_mode mode, const struct clock *clock, stru
     int flags = (mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
     int raw_rc = sqlite3_open_v2(path, &db->raw, flags | SQLITE_OPEN_EXRESCODE, NULL);
     int rc = raw_rc != SQLITE_OK ? db_fail(db, raw_rc, e) : set_pragmas(db, mode, e);
+    if (rc == 0)
+        rc = filter_sql_register(db, e);
     if (rc == 0) /* the first that reads the file: finds out whether it is a database at all */
         rc = db_get_i64(db, "PRAGMA data_version", &db->data_version, e);
     if (rc != 0) {

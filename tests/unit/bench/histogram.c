@@ -1,4 +1,4 @@
-#include "pqload/histogram.h"
+#include "shared/histogram.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

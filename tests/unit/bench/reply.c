@@ -1,4 +1,4 @@
-#include "pqload/reply.h"
+#include "shared/reply.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

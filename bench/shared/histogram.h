@@ -2,8 +2,8 @@
  * Counts of durations in a fixed amount of memory: linear within a power of two, logarithmic over them, so
  * that a percentile is at most 1/128 above what was recorded, from one nanosecond to hours.
  */
-#ifndef BENCH_PQLOAD_HISTOGRAM_H
-#define BENCH_PQLOAD_HISTOGRAM_H
+#ifndef BENCH_SHARED_HISTOGRAM_H
+#define BENCH_SHARED_HISTOGRAM_H
 
 #include <stdint.h>
 

@@ -1,23 +1,33 @@
-#include "pqload/reply.h"
+#include "shared/reply.h"
+
+static int on_head(llhttp_t *parser)
+{
+    struct reply *r = parser->data;
+    r->status = llhttp_get_status_code(parser);
+    r->length = (parser->flags & F_CONTENT_LENGTH) != 0 ? parser->content_length : 0;
+    return r->head ? 1 : 0; /* 1: no body follows */
+}
 
 static int on_body(llhttp_t *parser, const char *at, size_t n)
 {
-    (void)at;
     struct reply *r = parser->data;
     r->body += n;
-    return 0;
+    if (r->sink == NULL || r->sink(r, at, n))
+        return 0;
+    llhttp_set_error_reason(parser, "its body is refused");
+    return HPE_USER;
 }
 
 static int on_complete(llhttp_t *parser)
 {
     struct reply *r = parser->data;
     r->complete = true;
-    r->status = llhttp_get_status_code(parser);
     r->keep_alive = llhttp_should_keep_alive(parser) == 1;
     return HPE_PAUSED;
 }
 
-static const llhttp_settings_t settings = {.on_body = on_body, .on_message_complete = on_complete};
+static const llhttp_settings_t settings = {
+    .on_headers_complete = on_head, .on_body = on_body, .on_message_complete = on_complete};
 
 void reply_begin(struct reply *r)
 {

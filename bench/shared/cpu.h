@@ -1,6 +1,6 @@
 /* Processor time of processes, from /proc: all their threads, user and system. */
-#ifndef BENCH_PQLOAD_CPU_H
-#define BENCH_PQLOAD_CPU_H
+#ifndef BENCH_SHARED_CPU_H
+#define BENCH_SHARED_CPU_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "pqload/histogram.h"
+#include "shared/histogram.h"
 
 static unsigned bucket_of(uint64_t ns)
 {

@@ -1,4 +1,4 @@
-#include "pqload/cpu.h"
+#include "shared/cpu.h"
 
 #include <errno.h>
 #include <fcntl.h>
