@@ -6,7 +6,8 @@
     "a.pk, a.deployment, a.device, a.release, a.state, a.progress, a.message, a.version_before, "            \
     "a.created_at,"                                                                                          \
     " a.updated_at, a.closed_at,"                                                                            \
-    " EXISTS (SELECT 1 FROM deployment c WHERE c.pk = a.deployment AND c.state = 'cancelled')"
+    " EXISTS (SELECT 1 FROM deployment c WHERE c.pk = a.deployment AND c.state = 'cancelled'),"              \
+    " a.attempt, a.resume, a.deadline_at, a.retrieved"
 
 static int read_row(struct stmt *s, struct arena *a, struct action *out, struct err *e)
 {
@@ -23,11 +24,15 @@ static int read_row(struct stmt *s, struct arena *a, struct action *out, struct 
         .updated_at = stmt_get_i64(s, 9),
         .closed_at = stmt_get_i64(s, 10),
         .called_off = stmt_get_i64(s, 11) != 0,
+        .attempt = stmt_get_i64(s, 12),
+        .deadline_at = stmt_get_i64(s, 14),
+        .retrieved = stmt_get_i64(s, 15) != 0,
     };
-    const char *state = stmt_get_text(s, 4, a, &oom);
+    const char *state = stmt_get_text(s, 4, a, &oom), *resume = stmt_get_text(s, 13, a, &oom);
     if (oom)
         return err_set(e, ERR_NOMEM, "no memory to read an action");
-    if (action_state_parse(str_of(state), &act.state) != 0)
+    if (action_state_parse(str_of(state), &act.state) != 0 ||
+        (resume != NULL && action_state_parse(str_of(resume), &act.resume) != 0))
         return err_set(e, ERR_CORRUPT, "action %lld has the unknown state \"%s\"", (long long)act.pk, state);
     *out = act;
     return 0;
@@ -36,7 +41,7 @@ static int read_row(struct stmt *s, struct arena *a, struct action *out, struct 
 static int read_row_and_id(struct stmt *s, struct arena *a, struct action *out, struct err *e)
 {
     bool oom = false;
-    const char *id = stmt_get_text(s, 12, a, &oom);
+    const char *id = stmt_get_text(s, 16, a, &oom);
     if (oom)
         return err_set(e, ERR_NOMEM, "no memory to read an action");
     int rc = read_row(s, a, out, e);
@@ -63,7 +68,8 @@ int store_action_open(struct db *db, struct arena *a, int64_t device, struct act
 {
     auto_stmt struct stmt s = {0};
     int rc =
-        db_prepare(db, &s, "SELECT " COLUMNS " FROM action a WHERE a.device = ? AND a.closed_at IS NULL", e);
+        db_prepare(db, &s, "SELECT " COLUMNS " FROM action a WHERE a.device = ? AND a.closed_at IS NULL"
+                   " ORDER BY a.pk LIMIT 1", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device);
@@ -71,6 +77,63 @@ int store_action_open(struct db *db, struct arena *a, int64_t device, struct act
     if (rc == STMT_END)
         *out = (struct action){0};
     return rc <= 0 ? rc : read_row(&s, a, out, e);
+}
+
+int store_action_opens(struct db *db, struct arena *a, int64_t device, size_t most, struct action *out,
+                       size_t *count, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT " COLUMNS " FROM action a WHERE a.device = ? AND a.closed_at IS NULL"
+                        " ORDER BY a.pk LIMIT ?",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    stmt_i64(&s, 2, (int64_t)most);
+    size_t n = 0;
+    while (rc == 0 && n < most && (rc = stmt_step(&s, e)) == STMT_ROW)
+        rc = read_row(&s, a, &out[n++], e);
+    if (rc < 0)
+        return rc;
+    *count = n;
+    return 0;
+}
+
+/* One row with a device's id, or pk 0. */
+static int one_or_none(struct stmt *s, struct arena *a, struct action *out, struct err *e)
+{
+    int rc = stmt_step(s, e);
+    if (rc == STMT_END)
+        *out = (struct action){0};
+    return rc <= 0 ? rc : read_row_and_id(s, a, out, e);
+}
+
+int store_action_last(struct db *db, struct arena *a, int64_t device, struct action *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT " COLUMNS ", d.id FROM action a JOIN device d ON d.pk = a.device WHERE a.pk ="
+                        " (SELECT max(x.pk) FROM action x WHERE x.device = ?)",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    return one_or_none(&s, a, out, e);
+}
+
+int store_action_overdue(struct db *db, struct arena *a, int64_t now_ms, struct action *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT " COLUMNS ", d.id FROM action a JOIN device d ON d.pk = a.device"
+                        " WHERE a.closed_at IS NULL AND a.deadline_at IS NOT NULL AND a.deadline_at <= ?"
+                        " ORDER BY a.deadline_at LIMIT 1",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, now_ms);
+    return one_or_none(&s, a, out, e);
 }
 
 int store_action_past(struct db *db, int64_t device, struct action_past *out, struct err *e)
@@ -150,7 +213,7 @@ int store_action_count_open_of(struct db *db, int64_t release, int64_t *count, s
     return ask_number(
         db,
         "SELECT coalesce(sum(t.n), 0) FROM deployment d JOIN action_tally t ON t.deployment = d.pk"
-        " AND t.state IN ('offered', 'downloading', 'installing', 'rebooting')"
+        " AND t.state IN ('waiting', 'offered', 'downloading', 'installing', 'rebooting', 'cancelling')"
         " WHERE d.release = ?",
         release, count, e);
 }
@@ -165,18 +228,21 @@ int store_action_add(struct db *db, struct action *act, struct err *e)
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(
         db, &s,
-        "INSERT INTO action (deployment, device, release, state, message, version_before, created_at,"
-        " updated_at) VALUES (?, ?, ?, 'offered', ?, ?, ?, ?)",
+        "INSERT INTO action (deployment, device, release, attempt, state, message, version_before,"
+        " deadline_at, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, act->deployment);
     stmt_i64(&s, 2, act->device);
     stmt_i64(&s, 3, act->release);
-    stmt_text(&s, 4, act->message);
-    stmt_text(&s, 5, act->version_before);
-    stmt_i64(&s, 6, act->created_at);
-    stmt_i64(&s, 7, act->updated_at);
+    stmt_i64(&s, 4, act->attempt);
+    stmt_text(&s, 5, action_state_word(act->state));
+    stmt_text(&s, 6, act->message);
+    stmt_text(&s, 7, act->version_before);
+    stmt_some(&s, 8, act->deadline_at);
+    stmt_i64(&s, 9, act->created_at);
+    stmt_i64(&s, 10, act->updated_at);
     rc = stmt_run(&s, e);
     if (rc == 0)
         act->pk = db_last_rowid(db);
@@ -186,21 +252,22 @@ int store_action_add(struct db *db, struct action *act, struct err *e)
 int store_action_update(struct db *db, const struct action *act, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc =
-        db_prepare(db, &s,
-                   "UPDATE action SET state = ?, progress = ?, message = ?, updated_at = ?, closed_at = ?"
-                   " WHERE pk = ?",
-                   e);
+    int rc = db_prepare(db, &s,
+                        "UPDATE action SET state = ?, resume = ?, progress = ?, message = ?, deadline_at = ?,"
+                        " retrieved = ?, updated_at = ?, closed_at = ? WHERE pk = ?",
+                        e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, action_state_word(act->state));
+    stmt_text(&s, 2, act->state == ACTION_CANCELLING ? action_state_word(act->resume) : NULL);
     if (act->progress != ACTION_PROGRESS_NONE)
-        stmt_i64(&s, 2, act->progress);
-    stmt_text(&s, 3, act->message);
-    stmt_i64(&s, 4, act->updated_at);
-    if (act->closed_at != 0)
-        stmt_i64(&s, 5, act->closed_at);
-    stmt_i64(&s, 6, act->pk);
+        stmt_i64(&s, 3, act->progress);
+    stmt_text(&s, 4, act->message);
+    stmt_some(&s, 5, act->deadline_at);
+    stmt_i64(&s, 6, act->retrieved);
+    stmt_i64(&s, 7, act->updated_at);
+    stmt_some(&s, 8, act->closed_at);
+    stmt_i64(&s, 9, act->pk);
     return stmt_run(&s, e);
 }
 
@@ -220,44 +287,44 @@ int store_action_status_add(struct db *db, const struct action *act, struct err 
     return stmt_run(&s, e);
 }
 
-/* Of one state, the first *most by pk; takes from *most what it closed. */
-static int cancel_in_state(struct db *db, int64_t deployment, const char *state, const char *message,
-                           int64_t now_ms, int64_t *most, struct err *e)
+int store_action_status_note(struct db *db, int64_t action, const char *kind, const char *message,
+                             int64_t now_ms, struct err *e)
 {
-    auto_stmt struct stmt entries = {0}, s = {0};
-    int rc = db_prepare(db, &entries,
-                        "INSERT INTO action_status (action, at, state, message)"
-                        " SELECT pk, ?2, 'cancelled', ?3 FROM action"
-                        " WHERE deployment = ?1 AND state = ?4 ORDER BY pk LIMIT ?5",
-                        e);
-    if (rc == 0)
-        rc = db_prepare(db, &s,
-                        "UPDATE action SET state = 'cancelled', message = ?3, updated_at = ?2, closed_at = ?2"
-                        " WHERE pk IN (SELECT pk FROM action WHERE deployment = ?1 AND state = ?4"
-                        "  ORDER BY pk LIMIT ?5)",
-                        e);
-    struct stmt *both[] = {&entries, &s};
-    for (size_t i = 0; i < 2 && rc == 0; i++) {
-        stmt_i64(both[i], 1, deployment);
-        stmt_i64(both[i], 2, now_ms);
-        stmt_text(both[i], 3, message);
-        stmt_text(both[i], 4, state);
-        stmt_i64(both[i], 5, *most);
-        rc = stmt_run(both[i], e);
-    }
-    if (rc == 0)
-        *most -= db_changes(db);
-    return rc;
+    auto_stmt struct stmt s = {0};
+    int rc =
+        db_prepare(db, &s, "INSERT INTO action_status (action, at, state, message) VALUES (?, ?, ?, ?)", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, action);
+    stmt_i64(&s, 2, now_ms);
+    stmt_text(&s, 3, kind);
+    stmt_text(&s, 4, message);
+    return stmt_run(&s, e);
 }
 
-int store_action_cancel_some(struct db *db, int64_t deployment, const char *message, int64_t now_ms,
-                             int64_t most, bool *more, struct err *e)
+int store_action_open_of(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t most,
+                         struct action_to_cancel *out, size_t *count, struct err *e)
 {
-    int64_t left = most;
-    int rc = cancel_in_state(db, deployment, "offered", message, now_ms, &left, e);
-    if (rc == 0 && left > 0)
-        rc = cancel_in_state(db, deployment, "downloading", message, now_ms, &left, e);
-    if (rc == 0)
-        *more = left <= 0;
-    return rc;
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT " COLUMNS ", d.id, d.interface = 'ddi' FROM member m JOIN action a ON"
+                        " a.device = m.device AND a.deployment = m.deployment AND a.closed_at IS NULL"
+                        " JOIN device d ON d.pk = m.device WHERE m.deployment = ? AND m.state = 'active'"
+                        " AND m.device > ? ORDER BY m.device LIMIT ?",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, deployment);
+    stmt_i64(&s, 2, after);
+    stmt_i64(&s, 3, (int64_t)most);
+    size_t n = 0;
+    while (rc == 0 && n < most && (rc = stmt_step(&s, e)) == STMT_ROW) {
+        rc = read_row_and_id(&s, a, &out[n].action, e);
+        out[n].ddi = stmt_get_i64(&s, 17) != 0;
+        n++;
+    }
+    if (rc < 0)
+        return rc;
+    *count = n;
+    return 0;
 }

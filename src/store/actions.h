@@ -10,9 +10,18 @@ struct db;
 /* With the device's id. ERR_NOT_FOUND says that it is not there. */
 int store_action_by_pk(struct db *db, struct arena *a, int64_t pk, struct action *out,
                        struct err *e) MUST_CHECK;
-/* The device's open action; out->pk is 0 when there is none. */
+/* The device's open action, the first if there are several; out->pk is 0 when there is none. */
 int store_action_open(struct db *db, struct arena *a, int64_t device, struct action *out,
                       struct err *e) MUST_CHECK;
+/* All its open ones, in their order; at most `most`. */
+int store_action_opens(struct db *db, struct arena *a, int64_t device, size_t most, struct action *out,
+                       size_t *count, struct err *e) MUST_CHECK;
+/* Its newest one, open or not; out->pk is 0 when it never had any. */
+int store_action_last(struct db *db, struct arena *a, int64_t device, struct action *out,
+                      struct err *e) MUST_CHECK;
+/* One whose deadline is over; out->pk is 0 when there is none. */
+int store_action_overdue(struct db *db, struct arena *a, int64_t now_ms, struct action *out,
+                         struct err *e) MUST_CHECK;
 /* What a poll must know of the device's newest ACTION_PAST_MAX actions: 0 for none. */
 #define ACTION_PAST_MAX 16
 struct action_past {
@@ -30,15 +39,21 @@ int store_action_count_open_of(struct db *db, int64_t release, int64_t *count, s
 int store_action_status_count(struct db *db, int64_t action, int64_t *count, struct err *e) MUST_CHECK;
 
 /* Writer only. */
-/* act->pk is set; its state must be offered. ERR_CONFLICT: the device has an open one. */
+/* act->pk is set. ERR_CONFLICT: the device had that attempt already. */
 int store_action_add(struct db *db, struct action *act, struct err *e) MUST_CHECK;
-/* Writes state, progress, message, updated_at and closed_at. */
+/* Writes state, resume, progress, message, deadline_at, retrieved, updated_at and closed_at. */
 int store_action_update(struct db *db, const struct action *act, struct err *e) MUST_CHECK;
 /* An entry of its history: how it stands now. */
 int store_action_status_add(struct db *db, const struct action *act, struct err *e) MUST_CHECK;
-/* Closes at most `most` of those of the deployment that have not begun to install, with an entry each; *more:
-   there may be others. */
-int store_action_cancel_some(struct db *db, int64_t deployment, const char *message, int64_t now_ms,
-                             int64_t most, bool *more, struct err *e) MUST_CHECK;
+/* An entry that is no state of ours, such as hawkBit's "retrieved" or "warning". */
+int store_action_status_note(struct db *db, int64_t action, const char *kind, const char *message,
+                             int64_t now_ms, struct err *e) MUST_CHECK;
+/* Up to `most` of the deployment's open ones, of devices with a pk above `after`, in the order of these. */
+struct action_to_cancel {
+    struct action action;
+    bool ddi; /* the device has to be asked */
+};
+int store_action_open_of(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t most,
+                         struct action_to_cancel *out, size_t *count, struct err *e) MUST_CHECK;
 
 #endif

@@ -29,8 +29,10 @@ struct db {
     int64_t data_version;
     bool reading; /* db_read_begin made a transaction */
     bool news;    /* something to announce was written */
-    void *attached;
-    void (*attached_fini)(void *piece);
+    struct {
+        void *memory;
+        void (*fini)(void *piece);
+    } attached[DB_PIECES];
     size_t kept_count;
     struct kept kept[CACHE_SLOTS];
 };
@@ -132,9 +134,11 @@ void db_close(struct db *db)
     for (size_t i = 0; i < CACHE_SLOTS; i++)
         sqlite3_finalize(db->kept[i].raw);
     sqlite3_close_v2(db->raw);
-    if (db->attached != NULL)
-        db->attached_fini(db->attached);
-    free(db->attached);
+    for (size_t i = 0; i < DB_PIECES; i++) {
+        if (db->attached[i].memory != NULL)
+            db->attached[i].fini(db->attached[i].memory);
+        free(db->attached[i].memory);
+    }
     free(db);
 }
 
@@ -410,13 +414,13 @@ bool db_view(struct db *db, uint32_t *number)
     return true;
 }
 
-void *db_attached(struct db *db, size_t size, void (*fini)(void *piece))
+void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(void *piece))
 {
-    if (db->attached == NULL) {
-        db->attached = calloc(1, size);
-        db->attached_fini = fini;
+    if (db->attached[which].memory == NULL) {
+        db->attached[which].memory = calloc(1, size);
+        db->attached[which].fini = fini;
     }
-    return db->attached;
+    return db->attached[which].memory;
 }
 
 bool db_in_transaction(struct db *db)

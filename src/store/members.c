@@ -182,7 +182,7 @@ static int write_search(const struct member_search *q, struct search_sql *sql, s
         rc = filter_sql_make(q->phases[i], first, q->now_ms, &sql->phase[i], e);
         if (rc != 0)
             return rc;
-        first += filter_sql_values(&sql->phase[i]);
+        first = sql->phase[i].next;
         rc = buf_printf(b, ", (%s)", sql->phase[i].text.p);
     }
     if (rc == 0) {

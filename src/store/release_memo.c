@@ -72,7 +72,7 @@ int store_release_latest_whole(struct db *db, struct arena *a, const char *model
                                struct err *e)
 {
     uint32_t view;
-    struct release_memo *m = db_attached(db, sizeof *m, memo_fini);
+    struct release_memo *m = db_attached(db, DB_RELEASE_MEMO, sizeof *m, memo_fini);
     const struct release *known = m != NULL && db_view(db, &view) ? recall(m, view, model) : NULL;
     if (known != NULL)
         return release_copy(known, a, out) == 0 ? 0 : err_set(e, ERR_NOMEM, "no memory to read a release");
