@@ -233,4 +233,4 @@ static const struct route rows[] = {
     {HTTP_POST, "/api/deployments/{}/cancel", WHO_WRITERS, BODY_BYTES, DEPLOY_MAX, {{LANE_WRITE, cancel}}},
 };
 
-const struct route_table api_deployments_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_deployments_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

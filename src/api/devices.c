@@ -182,4 +182,4 @@ static const struct route rows[] = {
     {HTTP_DELETE, "/api/devices/{}/tags/{}", WHO_WRITERS, BODY_NONE, 0, {{LANE_WRITE, untag}}},
     {HTTP_POST, "/api/devices/{}/revoke", WHO_ADMIN, BODY_JSON, 4096, {{LANE_WRITE, revoke}}},
 };
-const struct route_table api_devices_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_devices_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

@@ -99,4 +99,4 @@ static const struct route rows[] = {
      0,
      {{LANE_READ, look_manifest}, {LANE_SIGN, sign}, {LANE_WRITE, store}}},
 };
-const struct route_table api_director_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_director_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

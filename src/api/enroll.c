@@ -80,4 +80,4 @@ static const struct route rows[] = {
      BODY_MAX,
      {{LANE_READ, look}, {LANE_SIGN, check}, {LANE_WRITE, reserve}, {LANE_SIGN, sign}, {LANE_WRITE, store}}},
 };
-const struct route_table api_enroll_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_enroll_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

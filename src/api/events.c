@@ -54,4 +54,4 @@ static int list(struct call *c)
 static const struct route rows[] = {
     {HTTP_GET, "/api/events", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list}}},
 };
-const struct route_table api_events_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_events_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

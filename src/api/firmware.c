@@ -179,4 +179,4 @@ static const struct route rows[] = {
     {HTTP_DELETE, "/api/firmware/{}", WHO_WRITERS, BODY_NONE, 0, {{LANE_WRITE, delete}}},
 };
 
-const struct route_table api_firmware_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_firmware_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

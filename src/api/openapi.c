@@ -27,4 +27,4 @@ static const struct route rows[] = {
     {HTTP_GET, "/openapi.json", WHO_ALL, BODY_NONE, 0, {{LANE_READ, openapi}}},
 };
 
-const struct route_table api_openapi_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_openapi_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

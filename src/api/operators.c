@@ -103,4 +103,4 @@ static const struct route rows[] = {
     {HTTP_GET, "/api/operators", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list}}},
     {HTTP_POST, "/api/operators/{}/revoke", WHO_ADMIN, BODY_JSON, 4096, {{LANE_WRITE, revoke}}},
 };
-const struct route_table api_operators_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_operators_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

@@ -51,4 +51,4 @@ static const struct route rows[] = {
     {HTTP_GET, "/pki/device-roots.pem", WHO_ALL, BODY_NONE, 0, {{LANE_FILE, device_roots}}},
     {HTTP_GET, "/pki/device.crl", WHO_ALL, BODY_NONE, 0, {{LANE_FILE, device_crl}}},
 };
-const struct route_table api_pki_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_pki_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

@@ -64,4 +64,4 @@ static const struct route rows[] = {
      BODY_MAX,
      {{LANE_SIGN, check}, {LANE_READ, look}, {LANE_SIGN, sign}, {LANE_WRITE, store}}},
 };
-const struct route_table api_renew_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_renew_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

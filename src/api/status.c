@@ -90,4 +90,4 @@ static const struct route rows[] = {
     {HTTP_GET, "/api/status", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, status}}},
 };
 
-const struct route_table api_status_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_status_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

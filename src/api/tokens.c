@@ -100,4 +100,4 @@ static const struct route rows[] = {
     {HTTP_GET, "/api/tokens", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list}}},
     {HTTP_DELETE, "/api/tokens/{}", WHO_WRITERS, BODY_NONE, 0, {{LANE_WRITE, revoke}}},
 };
-const struct route_table api_tokens_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_tokens_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

@@ -295,4 +295,4 @@ static const struct route rows[] = {
      {{LANE_QUERY, look_signed}, {LANE_SIGN, check_signed}, {LANE_WRITE, write_signed}}},
 };
 
-const struct route_table api_trust_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_trust_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

@@ -76,4 +76,4 @@ static const struct route rows[] = {
     {HTTP_POST, "/api/update/{}/status", WHO_DEVICE, BODY_JSON, REPORT_MAX, {{LANE_WRITE, report}}},
 };
 
-const struct route_table api_update_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_update_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

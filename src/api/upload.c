@@ -79,4 +79,4 @@ static const struct route rows[] = {
      {{LANE_HEAD, early}, {LANE_FILE, keep}, {LANE_WRITE, publish}}},
 };
 
-const struct route_table api_upload_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table api_upload_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

@@ -2,6 +2,7 @@
 #ifndef PQOTA_BASE_IDENTITY_H
 #define PQOTA_BASE_IDENTITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/hex.h"
@@ -30,6 +31,7 @@ struct identity {
     char fingerprint[SHA256_HEX_SIZE];
     int64_t not_after; /* Unix seconds, 0 without certificate */
     char address[64];  /* peer, for logs and events */
+    bool account;      /* by name and password: id is an account's name */
 };
 
 /* The kind of identity, for logs: a device may be called as an operator is. */

@@ -68,17 +68,32 @@ static void problem(struct http_response *r, struct arena *a, int status, const 
         http_set(r, "Content-Type", "application/problem+json");
 }
 
-void http_reply_problem(struct http_response *r, struct arena *a, const struct err *e)
+static void problem_body(struct http_response *r, struct arena *a, int status, const struct err *e)
 {
-    int status = status_of(e->code);
     char type[64];
     snprintf(type, sizeof type, "about:blank#%s", err_word(e->code));
-    if (status >= 500)
+    problem(r, a, status, e->code != 0 ? type : "about:blank", e->text);
+}
+
+void http_reply_error(struct http_response *r, struct arena *a, int status, const struct err *e,
+                      http_error_body *write)
+{
+    if (status == 0)
+        status = status_of(e->code);
+    if (status >= 500 && e->code != 0)
         log_at(status == 503 ? LOG_WARN : LOG_ERROR, "http", "a request failed", LOG_I64("status", status),
                LOG_STR("code", err_word(e->code)), LOG_ERR(e));
     if (e->code == ERR_BUSY)
         http_set(r, "Retry-After", "1");
-    problem(r, a, status, type, told(status, e));
+    drop_representation(r);
+    struct err public = {.code = e->code};
+    snprintf(public.text, sizeof public.text, "%s", told(status, e));
+    (write != NULL ? write : problem_body)(r, a, status, &public);
+}
+
+void http_reply_problem(struct http_response *r, struct arena *a, const struct err *e)
+{
+    http_reply_error(r, a, 0, e, NULL);
 }
 
 void http_reply_problem_status(struct http_response *r, struct arena *a, int status, const char *detail)

@@ -99,14 +99,14 @@ static const char *allowed(unsigned methods, struct arena *a)
 }
 
 int route_find(const struct route_table *tables, size_t table_count, const struct http_request *req,
-               struct arena *a, const struct route **row, struct str param[CALL_PARAMS_MAX],
-               const char **allow, struct err *e)
+               struct arena *a, struct route_found *out, struct err *e)
 {
     struct segments s;
     int rc = cut_path(req->path, a, &s, e);
     if (rc != 0)
         return rc;
     const struct route *best = NULL;
+    const struct route_table *table = NULL;
     unsigned best_score = 0, methods = 0;
     for (size_t t = 0; t < table_count && !s.empty; t++)
         for (size_t i = 0; i < tables[t].count; i++) {
@@ -114,17 +114,20 @@ int route_find(const struct route_table *tables, size_t table_count, const struc
             unsigned score = match(r->path, &s);
             if (score == 0)
                 continue;
+            if (methods == 0)
+                table = &tables[t];
             methods |= 1u << r->method;
             if (r->method == HTTP_GET)
                 methods |= 1u << HTTP_HEAD;
             if (answers(r, req->method) && score > best_score) {
                 best = r;
+                table = &tables[t];
                 best_score = score;
             }
         }
     if (best != NULL) {
-        take_params(best->path, &s, param);
-        *row = best;
+        *out = (struct route_found){.table = table, .row = best};
+        take_params(best->path, &s, out->param);
         return 0;
     }
     if (methods == 0)
@@ -132,6 +135,6 @@ int route_find(const struct route_table *tables, size_t table_count, const struc
     const char *text = allowed(methods, a);
     if (text == NULL)
         return err_set(e, ERR_NOMEM, "there is no memory to say which methods are served");
-    *allow = text;
+    *out = (struct route_found){.table = table, .allow = text};
     return err_set(e, ERR_UNSUPPORTED, "this path is served with other methods only: %s", text);
 }

@@ -21,6 +21,14 @@ enum lane {
     LANE_WRITE,   /* the writer thread, db inside a transaction; the reply goes out once it is durable */
     LANE_SIGN,    /* worker thread for signatures, no db */
     LANE_FILE,    /* worker thread for disk work, no db */
+    LANE_PASSWORD, /* the worker thread for passwords, each of which takes 64 MiB and a tenth of a second; no db */
+};
+
+/* How a table's clients say who they are, and what a refusal looks like to them. */
+enum face {
+    FACE_NATIVE = 0, /* certificates; problem+json */
+    FACE_DDI,        /* hawkBit's device protocol: tokens, certificates, a proxy's header fields */
+    FACE_MANAGEMENT, /* hawkBit's management interface: accounts by HTTP Basic, operators' certificates */
 };
 
 enum body_kind {
@@ -75,12 +83,22 @@ struct route {
 struct route_table {
     const struct route *rows;
     size_t count;
+    enum face face;
+    http_error_body *refuse; /* writes the body of a refusal; NULL: problem+json */
 };
 
-/* Finds the row. ERR_NOT_FOUND: no such path. ERR_UNSUPPORTED: the path is there with other methods, then
-   *allow ("GET, HEAD, PUT") is in the arena for 405. ERR_INVALID: a bad escape, an encoded slash or NUL. */
+/* What was found: the row and its table. With ERR_UNSUPPORTED the row is NULL, and the table the first that has
+   the path. */
+struct route_found {
+    const struct route_table *table;
+    const struct route *row;
+    struct str param[CALL_PARAMS_MAX];
+    const char *allow; /* "GET, HEAD, PUT", in the arena, for ERR_UNSUPPORTED */
+};
+
+/* Finds the row. ERR_NOT_FOUND: no such path. ERR_UNSUPPORTED: the path is there with other methods, for 405.
+   ERR_INVALID: a bad escape, an encoded slash or NUL. */
 int route_find(const struct route_table *tables, size_t table_count, const struct http_request *req,
-               struct arena *a, const struct route **row, struct str param[CALL_PARAMS_MAX],
-               const char **allow, struct err *e) MUST_CHECK;
+               struct arena *a, struct route_found *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -11,9 +11,9 @@
  *   day of week    1-7, SUN-SAT         , - * / ? 6L FRIL 6#3 FRI#3; L is 7
  *   year           1970-2099            , - * /; left out: every year
  *
- * Exactly one of the two day fields is "?", as in Quartz. A range may run over the end (22-2, FRI-MON), but not
- * in the year. nW is the weekday (Monday to Friday) nearest to day n and in its month; a month without day n
- * has none. L, W and # may stand in lists. Names in any case.
+ * Exactly one of the two day fields is "?", as in Quartz. A range may run over the end (22-2, FRI-MON), but
+ * not in the year. nW is the weekday (Monday to Friday) nearest to day n and in its month; a month without
+ * day n has none. L, W and # may stand in lists. Names in any case.
  */
 #ifndef PQOTA_MODEL_CRON_H
 #define PQOTA_MODEL_CRON_H
@@ -50,9 +50,9 @@ struct cron {
 /* *out lives in the arena. ERR_INVALID names the field; ERR_NOMEM: the arena is exhausted. */
 int cron_parse(struct str text, struct arena *a, const struct cron **out, struct err *e) MUST_CHECK;
 
-/* The first time strictly after `after_s` (Unix seconds), by a clock that runs offset_minutes ahead of UTC the
-   whole year. 0: never again. Looks at months, not seconds: at most CRON_YEARS_AHEAD years of them, or those of
-   the year field. A time before 1970 is taken as 1970's beginning. */
+/* The first time strictly after `after_s` (Unix seconds), by a clock that runs offset_minutes ahead of UTC
+   the whole year. 0: never again. Looks at months, not seconds: at most CRON_YEARS_AHEAD years of them, or
+   those of the year field. A time before 1970 is taken as 1970's beginning. */
 int64_t cron_next(const struct cron *c, int64_t after_s, int offset_minutes);
 
 #endif

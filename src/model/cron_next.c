@@ -20,8 +20,8 @@ static int month_days(int64_t year, int month)
     return days[month - 1] + (month == 2 && is_leap(year) ? 1 : 0);
 }
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar, counted in years that begin in March, so that the
-   leap day is a year's last: month m of them begins (153 m + 2) / 5 days in. Years from 1969 on. */
+/* Days since 1970-01-01 in the proleptic Gregorian calendar, counted in years that begin in March, so that
+   the leap day is a year's last: month m of them begins (153 m + 2) / 5 days in. Years from 1969 on. */
 static int64_t days_of(struct date d)
 {
     int64_t y = d.month > 2 ? d.year : d.year - 1;
@@ -57,8 +57,8 @@ static int nearest_weekday(int day, int last, int weekday)
 static uint32_t days_in(const struct cron *c, int64_t year, int month)
 {
     int last = month_days(year, month);
-    /* 1970-01-01 was a Thursday; here Sunday is 1. */
-    int first_weekday = (int)((days_of((struct date){year, month, 1}) + 4) % 7) + 1;
+    /* 1970-01-01 was a Thursday; here Sunday is 1. West of UTC 1970 begins in 1969: 53 weeks more. */
+    int first_weekday = (int)((days_of((struct date){year, month, 1}) + 53 * 7 + 4) % 7) + 1;
     uint32_t found = 0;
     for (int day = 1; day <= last; day++) {
         int weekday = (first_weekday - 1 + day - 1) % 7 + 1;
@@ -113,8 +113,8 @@ static bool has_year(const struct cron *c, int64_t year)
     return (c->years[bit / 64] >> (bit % 64) & 1) != 0;
 }
 
-/* The first time on or after `from`, of which `second` is the second of its day. */
-static int64_t search(const struct cron *c, struct date from, int second)
+/* The first time on or after `from`, of which `second` is the second of its day, by the local clock. */
+static bool search(const struct cron *c, struct date from, int second, int64_t *found)
 {
     int64_t last_year = c->any_year ? from.year + CRON_YEARS_AHEAD : CRON_YEAR_MAX;
     for (int64_t year = from.year; year <= last_year; year++) {
@@ -132,11 +132,13 @@ static int64_t search(const struct cron *c, struct date from, int second)
                 day += time < 0 ? 1 : 0;
             }
             day = lowest(days, day);
-            if (day > 0)
-                return days_of((struct date){year, month, day}) * DAY_S + (time < 0 ? time_from(c, 0) : time);
+            if (day < 0)
+                continue;
+            *found = days_of((struct date){year, month, day}) * DAY_S + (time < 0 ? time_from(c, 0) : time);
+            return true;
         }
     }
-    return -1;
+    return false;
 }
 
 int64_t cron_next(const struct cron *c, int64_t after_s, int offset_minutes)
@@ -146,6 +148,6 @@ int64_t cron_next(const struct cron *c, int64_t after_s, int offset_minutes)
     int64_t offset = (int64_t)offset_minutes * 60;
     int64_t local = (after_s < 0 ? 0 : after_s) + 1 + offset;
     int64_t days = local / DAY_S - (local % DAY_S < 0 ? 1 : 0);
-    int64_t found = search(c, date_of(days), (int)(local - days * DAY_S));
-    return found < 0 ? 0 : found - offset;
+    int64_t found = 0;
+    return search(c, date_of(days), (int)(local - days * DAY_S), &found) ? found - offset : 0;
 }

@@ -2,6 +2,7 @@
 #ifndef PQOTA_MODEL_DEVICE_H
 #define PQOTA_MODEL_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,6 +10,7 @@
 
 #define DEVICE_ID_MAX 65 /* with the NUL */
 #define DEVICE_TAGS_MAX 32
+#define DEVICE_NO_OFFSET 9999
 
 /* The last thing a device was asked to do. */
 struct device_action {
@@ -23,6 +25,15 @@ struct device {
     const char *id, *model;
     const char *version; /* as it last reported, NULL when it never did */
     int64_t version_at, created_at, last_seen_at, revoked_at;
+    const char *name;       /* for people; NULL: none but the id */
+    bool ddi;               /* it speaks hawkBit's protocol */
+    int64_t certified_at;   /* it has a certificate: no token counts; 0: it has none */
+    const char *transport;  /* how it last came: "pq", "classical", "plain", "proxy"; NULL: never */
+    bool attributes_wanted; /* it is to tell its attributes */
+    int utc_offset;         /* minutes east of UTC, DEVICE_NO_OFFSET when unknown */
+    /* Why it got what it got when it last asked: enum reason and the deployment that is meant. */
+    int reason;
+    int64_t reason_deployment, reason_at;
     /* Filled by what lists and shows devices; else empty. */
     const char *const *tags;
     size_t tag_count;

@@ -10,7 +10,7 @@
 struct window {
     const struct cron *schedule;
     int64_t seconds;    /* 1..WINDOW_SECONDS_MAX */
-    int offset_minutes; /* the clock's distance to UTC, east of it positive; up to WINDOW_OFFSET_MAX each way */
+    int offset_minutes; /* east of UTC; WINDOW_OFFSET_MAX at most, each way */
 };
 
 struct window_state {

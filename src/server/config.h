@@ -29,6 +29,7 @@ struct server_config {
     int64_t loops;          /* loop threads, 0: one per core */
     int64_t drain_seconds;  /* how long SIGTERM waits for requests under way */
     const char *public_url; /* what links begin with; "": as the client came */
+    const char *secret_key; /* what devices' tokens are sealed with */
 
     /* [tls] devices and operators */
     bool tls;
@@ -68,6 +69,9 @@ struct server_config {
     int64_t timestamp_hours, snapshot_days, director_days; /* lives of what is signed online */
     bool insecure_unsigned;                                /* an upload is published without a signature */
 
+    /* [accounts] */
+    bool accounts; /* a name and password count */
+
     /* [devices] */
     int64_t poll_seconds; /* told to agents */
     int64_t status_max;   /* status entries kept per action */
@@ -86,8 +90,8 @@ struct server_config {
     int64_t head_bytes, target_bytes;
     int64_t upload_bytes;
     int64_t requests_per_connection;
-    int64_t write_queue, query_queue, sign_queue, file_queue;
-    int64_t query_threads, sign_threads, file_threads;
+    int64_t write_queue, query_queue, sign_queue, file_queue, password_queue;
+    int64_t query_threads, sign_threads, file_threads, password_threads;
     int64_t query_seconds;
 
     /* [retention] */

@@ -23,6 +23,8 @@ const struct config_section config_sections[] = {
     {"trust",
      "Signed update metadata (TUF): who vouches for firmware, so that whoever takes this server does not "
      "own the devices. pqota trust init makes the keys."},
+    {"accounts", "People and scripts that log in with name and password, for hawkBit's management interface. "
+                 "pqota account create makes one."},
     {"devices", "What devices are told and what is kept of their reports."},
     {"mqtt",
      "A broker to which the server announces releases, deployments and events, and by which devices may "
@@ -46,6 +48,11 @@ const struct config_row config_rows[] = {
      "What links to firmware begin with, such as https://updates.example.com. Empty: the name and port that "
      "the "
      "client used."},
+    {"server", "secret_key", CONFIG_PATH, AT(secret_key), "secret.key", 1, 0, NULL,
+     "A file of 32 random bytes with which secrets in the database, such as devices' tokens, are sealed. "
+     "Made "
+     "when it is missing and nothing is sealed yet. No backup of the database has it: keep a copy "
+     "elsewhere."},
 
     {"tls", "enabled", CONFIG_BOOL, AT(tls), "yes", 0, 0, NULL, "Whether to listen here."},
     {"tls", "listen", CONFIG_LISTEN, AT(tls_listen), "[::]:8443, 0.0.0.0:8443", 0, 0, NULL,
@@ -133,6 +140,9 @@ const struct config_row config_rows[] = {
      "Publishes what is uploaded at once, signed by nobody. Whoever takes this server can then put any "
      "firmware on devices that allow it too."},
 
+    {"accounts", "enabled", CONFIG_BOOL, AT(accounts), "yes", 0, 0, NULL,
+     "Whether a name and password count. There is no account until one is made."},
+
     {"devices", "poll_seconds", CONFIG_INT, AT(poll_seconds), "300", 1, 604800, NULL,
      "How often agents ask for an update, in seconds, give or take the jitter that they add."},
     {"devices", "status_max", CONFIG_INT, AT(status_max), "1000", 10, 100000, NULL,
@@ -182,12 +192,16 @@ const struct config_row config_rows[] = {
      "Certificates waiting to be signed; more are answered 503."},
     {"limits", "file_queue", CONFIG_INT, AT(file_queue), "1024", 1, 1000000, NULL,
      "Disk operations waiting; more are answered 503."},
+    {"limits", "password_queue", CONFIG_INT, AT(password_queue), "64", 1, 100000, NULL,
+     "Passwords waiting to be checked; more are answered 503."},
     {"limits", "query_threads", CONFIG_INT, AT(query_threads), "2", 1, 64, NULL,
      "Threads for lists and searches."},
     {"limits", "sign_threads", CONFIG_INT, AT(sign_threads), "2", 1, 64, NULL,
      "Threads that sign certificates."},
     {"limits", "file_threads", CONFIG_INT, AT(file_threads), "4", 1, 64, NULL,
      "Threads that wait for the disk."},
+    {"limits", "password_threads", CONFIG_INT, AT(password_threads), "1", 1, 16, NULL,
+     "Threads that check passwords. Each uses 64 MiB, and about a fifth of a second for one."},
     {"limits", "query_seconds", CONFIG_INT, AT(query_seconds), "5", 1, 300, NULL,
      "For one list or search, in seconds."},
 

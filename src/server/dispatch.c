@@ -1,6 +1,7 @@
 #include "server/dispatch.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "server/identify.h"
@@ -15,32 +16,31 @@ static const char *base_url(const struct run *run)
     return set[0] != '\0' ? set : proxy_base_url(&run->proxy, run->x, &run->x->arena);
 }
 
-static enum net_verdict refuse(struct exchange *x, int status, const char *detail)
+static enum net_verdict refuse(struct run *run, int status, const char *detail)
 {
-    http_reply_problem_status(&x->res, &x->arena, status, detail);
+    run_refuse(run, status, detail);
     return NET_REFUSE;
 }
 
-static enum net_verdict refuse_route(struct exchange *x, int rc, const char *allow, const struct err *e)
+static enum net_verdict refuse_route(struct run *run, int rc, const char *allow, const struct err *e)
 {
     if (rc == ERR_UNSUPPORTED) {
-        enum net_verdict v = refuse(x, 405, e->text);
-        http_set(&x->res, "Allow", allow);
-        return v;
+        run_refuse(run, 405, e->text);
+        http_set(&run->x->res, "Allow", allow);
+        return NET_REFUSE;
     }
-    http_reply_problem(&x->res, &x->arena, e);
+    http_reply_problem(&run->x->res, &run->x->arena, e);
     return NET_REFUSE;
 }
 
 static enum net_verdict refuse_who(struct run *run)
 {
-    struct exchange *x = run->x;
     if (run->who.who == WHO_ANYONE || run->who.who == WHO_LOCAL)
-        return refuse(x, 401,
+        return refuse(run, 401,
                       "this needs a client certificate: a device's (pqota-agent enroll) or an operator's");
     if (run->who.who == WHO_EXPIRED)
-        return refuse(x, 401, "the device's certificate has expired; it is good for POST /api/renew alone");
-    return refuse(x, 403, "this identity may not do this");
+        return refuse(run, 401, "the device's certificate has expired; it is good for POST /api/renew alone");
+    return refuse(run, 403, "this identity may not do this");
 }
 
 static bool says_json(const struct http_request *req)
@@ -60,23 +60,23 @@ static enum net_verdict plan_body(struct run *run)
     switch (r->body) {
     case BODY_NONE:
         if (has_body)
-            return refuse(x, 413, "this resource takes no body");
+            return refuse(run, 413, "this resource takes no body");
         break;
     case BODY_JSON:
         if (has_body && !says_json(req))
-            return refuse(x, 415, "the body must be JSON, with Content-Type: application/json");
+            return refuse(run, 415, "the body must be JSON, with Content-Type: application/json");
         break;
     case BODY_BYTES:
         break;
     case BODY_SPOOL:
         if (!req->chunked && !req->has_length)
-            return refuse(x, 411, "say how long the file is (Content-Length), or send it chunked");
+            return refuse(run, 411, "say how long the file is (Content-Length), or send it chunked");
         if (x->body_max == 0)
             x->body_max = (uint64_t)run->server->config.upload_bytes;
         break;
     }
     if (req->has_length && req->content_length > x->body_max && has_body)
-        return refuse(x, 413,
+        return refuse(run, 413,
                       "the body is larger than this resource takes (for uploads: limits.upload_bytes)");
     return r->body == BODY_SPOOL ? NET_SPOOL_BODY : NET_READ_BODY;
 }
@@ -94,7 +94,7 @@ static enum net_verdict ask_head(struct run *run, enum net_verdict verdict)
     run->step = 1;
     if (rc >= 0)
         return verdict;
-    http_reply_problem(&x->res, &x->arena, &c->err);
+    run_refuse_err(run);
     return NET_REFUSE;
 }
 
@@ -117,8 +117,10 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
 {
     struct server *s = ctx;
     struct run *run = arena_new(&x->arena, struct run);
-    if (run == NULL)
-        return refuse(x, 503, "the server is short of memory; try again later");
+    if (run == NULL) {
+        http_reply_no_memory(&x->res);
+        return NET_REFUSE;
+    }
     x->app = run;
     run->server = s;
     run->x = x;
@@ -128,12 +130,14 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
         return NET_REFUSE;
     }
     if (x->req.method == HTTP_OTHER)
-        return refuse(x, 501, "this server does not know that method");
-    const char *allow = NULL;
-    int rc =
-        route_find(s->routes, s->route_count, &x->req, &x->arena, &run->route, run->call.param, &allow, &e);
+        return refuse(run, 501, "this server does not know that method");
+    struct route_found found = {0};
+    int rc = route_find(s->routes, s->route_count, &x->req, &x->arena, &found, &e);
+    run->table = found.table;
     if (rc != 0)
-        return refuse_route(x, rc, allow, &e);
+        return refuse_route(run, rc, found.allow, &e);
+    run->route = found.row;
+    memcpy(run->call.param, found.param, sizeof found.param);
     if ((run->route->who & (run->who.who | WHO_ANYONE)) == 0)
         return refuse_who(run);
     struct call *c = &run->call;

@@ -34,4 +34,4 @@ static const struct route rows[] = {
     {HTTP_GET, "/readyz", WHO_ANYONE | WHO_LOCAL, BODY_NONE, 0, {{LANE_FILE, readyz}}}, /* asks the disk */
 };
 
-const struct route_table server_health_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table server_health_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

@@ -1,4 +1,6 @@
 /* The lanes: where each step of a request runs, and how it gets there. */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "ota/principal.h"
 #include "server/identify.h"
@@ -6,9 +8,27 @@
 #include "server/server.h"
 #include "store/db.h"
 
+static void write_refusal(struct run *run, int status, const struct err *e)
+{
+    struct http_response *res = &run->x->res;
+    http_reply_error(res, &run->x->arena, status, e, run->table != NULL ? run->table->refuse : NULL);
+}
+
+void run_refuse(struct run *run, int status, const char *detail)
+{
+    struct err e = {0};
+    snprintf(e.text, sizeof e.text, "%s", detail);
+    write_refusal(run, status, &e);
+}
+
+void run_refuse_err(struct run *run)
+{
+    write_refusal(run, 0, &run->call.err);
+}
+
 void run_fail(struct run *run)
 {
-    http_reply_problem(&run->x->res, &run->x->arena, &run->call.err);
+    run_refuse_err(run);
     exchange_reply(run->x);
 }
 
@@ -88,7 +108,7 @@ static void read_here(struct exchange *x)
     go_on(run);
 }
 
-/* --- QUERY, SIGN, FILE ------------------------------------------------------------------------------- */
+/* --- QUERY, SIGN, FILE, PASSWORD ------------------------------------------------------------------------------- */
 
 static void work(struct pool_job *job, struct db *db)
 {
@@ -130,6 +150,9 @@ void run_steps(struct run *run)
         return;
     case LANE_FILE:
         to_pool(run, run->server->file);
+        return;
+    case LANE_PASSWORD:
+        to_pool(run, run->server->password);
         return;
     case LANE_HEAD: /* only a first step is one, and dispatch ran it */
     case LANE_END:

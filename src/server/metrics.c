@@ -89,6 +89,7 @@ static int add_pools(struct buf *b, struct server *s)
     int rc = family(b, "pqota_queue", "gauge", "Work waiting for worker threads");
     rc = rc ? rc : labelled(b, "pqota_queue", "kind", "query", pool_waiting(s->query));
     rc = rc ? rc : labelled(b, "pqota_queue", "kind", "sign", pool_waiting(s->sign));
+    rc = rc ? rc : labelled(b, "pqota_queue", "kind", "password", pool_waiting(s->password));
     return rc ? rc : labelled(b, "pqota_queue", "kind", "file", pool_waiting(s->file));
 }
 
@@ -187,4 +188,4 @@ static const struct route rows[] = {
     {HTTP_GET, "/metrics", WHO_READERS | WHO_LOCAL, BODY_NONE, 0, {{LANE_FILE, metrics}}},
 };
 
-const struct route_table server_metrics_routes = {rows, sizeof rows / sizeof rows[0]};
+const struct route_table server_metrics_routes = {.rows = rows, .count = sizeof rows / sizeof rows[0]};

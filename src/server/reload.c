@@ -117,7 +117,9 @@ static bool needs_restart(const struct server_config *old, const struct server_c
            old->write_queue != new->write_queue || old->query_queue != new->query_queue ||
            old->sign_queue != new->sign_queue || old->file_queue != new->file_queue ||
            old->query_threads != new->query_threads || old->sign_threads != new->sign_threads ||
-           old->file_threads != new->file_threads || old->query_seconds != new->query_seconds ||
+           old->file_threads != new->file_threads || old->password_queue != new->password_queue ||
+           old->password_threads != new->password_threads || old->accounts != new->accounts ||
+           !same(old->secret_key, new->secret_key) || old->query_seconds != new->query_seconds ||
            old->backups != new->backups || old->renew_grace_days != new->renew_grace_days ||
            old->mqtt != new->mqtt || !same(old->mqtt_broker, new->mqtt_broker) ||
            !same(old->mqtt_ca, new->mqtt_ca) || !same(old->mqtt_certificate, new->mqtt_certificate) ||

@@ -17,6 +17,7 @@ struct spool;
 struct run {
     struct server *server;
     struct exchange *x;
+    const struct route_table *table; /* NULL until it is known, then it says what a refusal looks like */
     const struct route *route;
     struct call call;
     struct proxy_says proxy;
@@ -42,6 +43,9 @@ struct run {
 void run_steps(struct run *run);
 /* Answers with the problem in call.err and ends the run. */
 void run_fail(struct run *run);
+/* Fill the response, in the form of the route's table. */
+void run_refuse(struct run *run, int status, const char *detail);
+void run_refuse_err(struct run *run); /* with the problem in call.err */
 
 /* server/spooling.c: the body of an upload, on the file workers. */
 void run_spool_piece(struct run *run, struct str piece);

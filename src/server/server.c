@@ -95,9 +95,13 @@ static int start_pools(struct server *s, struct err *e)
         .name = "sign", .threads = (size_t)c->sign_threads, .queue_max = (size_t)c->sign_queue};
     const struct pool_config file = {
         .name = "file", .threads = (size_t)c->file_threads, .queue_max = (size_t)c->file_queue};
+    const struct pool_config password = {
+        .name = "password", .threads = (size_t)c->password_threads, .queue_max = (size_t)c->password_queue};
     int rc = pool_new(&query, &s->query, e);
     if (rc == 0)
         rc = pool_new(&sign, &s->sign, e);
+    if (rc == 0)
+        rc = pool_new(&password, &s->password, e);
     return rc != 0 ? rc : pool_new(&file, &s->file, e);
 }
 
@@ -275,6 +279,7 @@ static void stop(struct server *s)
         log_warn("server", "when devices were last seen could not be noted", LOG_ERR(&e));
     pool_free(s->query);
     pool_free(s->sign);
+    pool_free(s->password);
     pool_free(s->file);
     broker_stop(s->broker);
     net_free(s->net);

@@ -36,7 +36,7 @@ struct server {
     struct pki_ca *device_ca; /* changed by a reload, under ca_lock */
     struct issuers *issuers;  /* names of the roots, for what a proxy says */
 
-    struct pool *query, *sign, *file;
+    struct pool *query, *sign, *file, *password;
     struct tls_sessions *sessions;
     struct tls_ctx *tls, *classical; /* what new connections get */
     struct route_table routes[SERVER_TABLES_MAX];

@@ -3,7 +3,9 @@
 #include "store/db.h"
 
 #define DEVICE_COLUMNS                                                                                       \
-    "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at"
+    "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at, d.name,"       \
+    " d.interface = 'ddi', d.certified_at, d.transport, d.attributes_wanted, d.utc_offset, d.reason,"        \
+    " d.reason_deployment, d.reason_at"
 
 static int no_memory(struct err *e)
 {
@@ -22,6 +24,15 @@ static struct device read_device(struct stmt *s, struct arena *a, bool *oom)
         .created_at = stmt_get_i64(s, 5),
         .last_seen_at = stmt_get_i64(s, 6),
         .revoked_at = stmt_get_i64(s, 7),
+        .name = stmt_get_text(s, 8, a, oom),
+        .ddi = stmt_get_i64(s, 9) != 0,
+        .certified_at = stmt_get_i64(s, 10),
+        .transport = stmt_get_text(s, 11, a, oom),
+        .attributes_wanted = stmt_get_i64(s, 12) != 0,
+        .utc_offset = stmt_is_null(s, 13) ? DEVICE_NO_OFFSET : (int)stmt_get_i64(s, 13),
+        .reason = (int)stmt_get_i64(s, 14),
+        .reason_deployment = stmt_get_i64(s, 15),
+        .reason_at = stmt_get_i64(s, 16),
     };
 }
 

@@ -36,16 +36,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str value;
     if (http_query_get(&req, "a", &a, &value, NULL) == 0 && value.p != NULL)
         check_text(value, false);
-    const struct route *row = NULL;
-    struct str param[CALL_PARAMS_MAX];
-    const char *allow = NULL;
+    struct route_found f = {0};
     /* A raw high byte or control character cannot get past the parser into a path. */
     bool plain = true;
     for (size_t i = 0; i < size; i++)
         plain &= text[i] > 0x20 && text[i] < 0x7F;
-    if (plain && route_find(&table, 1, &req, &a, &row, param, &allow, NULL) == 0)
-        for (size_t i = 0; i < CALL_PARAMS_MAX && param[i].p != NULL; i++)
-            check_text(param[i], true);
+    if (plain && route_find(&table, 1, &req, &a, &f, NULL) == 0)
+        for (size_t i = 0; i < CALL_PARAMS_MAX && f.param[i].p != NULL; i++)
+            check_text(f.param[i], true);
     free(text);
     return 0;
 }

@@ -16,7 +16,8 @@ static const struct route second[] = {
     {.method = HTTP_POST, .path = "/api/enroll"},
     {.method = HTTP_GET, .path = "/api/firmware"},
 };
-static const struct route_table tables[] = {{first, COUNT(first)}, {second, COUNT(second)}};
+static const struct route_table tables[] = {{.rows = first, .count = COUNT(first)},
+                                            {.rows = second, .count = COUNT(second)}};
 
 enum {
     GET = HTTP_GET,
@@ -81,21 +82,20 @@ static void test_table(void **state)
         auto_arena struct arena a;
         arena_init(&a, 65536);
         struct http_request req = {.method = (enum http_method)rows[i].method, .path = str_of(rows[i].path)};
-        const struct route *row = NULL;
-        struct str param[CALL_PARAMS_MAX];
-        const char *allow = NULL;
+        struct route_found f = {0};
         struct err e = {0};
-        int rc = route_find(tables, COUNT(tables), &req, &a, &row, param, &allow, &e);
+        int rc = route_find(tables, COUNT(tables), &req, &a, &f, &e);
         char got[256] = "";
         if (rc == 0) {
-            size_t n = (size_t)snprintf(got, sizeof got, "%s", row->path);
-            for (size_t k = 0; k < CALL_PARAMS_MAX && param[k].p != NULL; k++)
-                n += (size_t)snprintf(got + n, sizeof got - n, " %.*s", STR_ARG(param[k]));
-        } else if (allow != NULL) {
-            snprintf(got, sizeof got, "%s", allow);
+            size_t n = (size_t)snprintf(got, sizeof got, "%s", f.row->path);
+            for (size_t k = 0; k < CALL_PARAMS_MAX && f.param[k].p != NULL; k++)
+                n += (size_t)snprintf(got + n, sizeof got - n, " %.*s", STR_ARG(f.param[k]));
+        } else if (f.allow != NULL) {
+            snprintf(got, sizeof got, "%s", f.allow);
         }
         if (rc != rows[i].rc || strcmp(got, rows[i].want != NULL ? rows[i].want : "") != 0 ||
-            (rc != 0 && (row != NULL || e.code != rc)))
+            (rc != 0 && (f.row != NULL || e.code != rc)) ||
+            (f.table != NULL) != (rc == 0 || rc == ERR_UNSUPPORTED))
             fail_msg("%d %s: %d \"%s\"", rows[i].method, rows[i].path, rc, got);
     }
 }
@@ -106,15 +106,14 @@ static void test_no_memory(void **state)
     auto_arena struct arena a;
     arena_init(&a, 100);
     struct http_request req = {.method = HTTP_GET, .path = STR("/api/firmware/%41")};
-    const struct route *row = NULL;
-    struct str param[CALL_PARAMS_MAX];
-    const char *allow = NULL;
+    struct route_found f = {0};
     struct err e;
-    assert_int_equal(route_find(tables, COUNT(tables), &req, &a, &row, param, &allow, &e), ERR_NOMEM);
+    assert_int_equal(route_find(tables, COUNT(tables), &req, &a, &f, &e), ERR_NOMEM);
     req.path = STR("/api/enroll");
-    assert_int_equal(route_find(tables, COUNT(tables), &req, &a, &row, param, &allow, &e), ERR_NOMEM);
-    assert_null(allow);
-    assert_null(row);
+    assert_int_equal(route_find(tables, COUNT(tables), &req, &a, &f, &e), ERR_NOMEM);
+    assert_null(f.allow);
+    assert_null(f.row);
+    assert_null(f.table);
 }
 
 int main(void)

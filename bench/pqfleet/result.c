@@ -1,0 +1,88 @@
+#include "pqfleet/result.h"
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "pqfleet/draw.h"
+#include "shared/latency.h"
+
+#define JSON_MAX 65536
+
+static bool add_counts(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct counts *c)
+{
+    const struct {
+        const char *name;
+        uint64_t n;
+    } rows[] = {
+        {"requests", c->requests}, {"polls", c->polls},
+        {"offers", c->offers},     {"consents", c->consents},
+        {"configs", c->configs},   {"reports", c->reports},
+        {"repeats", c->repeats},   {"downloads", c->downloads},
+        {"settled", c->settled},   {"download_bytes", c->download_bytes},
+        {"opened", c->opened},     {"connections_max", c->open_max},
+        {"stale", c->stale},       {"refused", c->refused},
+    };
+    bool ok = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        ok = ok && yyjson_mut_obj_add_uint(doc, root, rows[i].name, rows[i].n);
+    yyjson_mut_val *outcomes = yyjson_mut_obj_add_obj(doc, root, "outcomes");
+    for (size_t i = 0; i < OUTCOMES; i++)
+        ok = ok && yyjson_mut_obj_add_uint(doc, outcomes, outcome_names[i], c->outcomes[i]);
+    return ok;
+}
+
+static bool add_errors(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct counts *c)
+{
+    yyjson_mut_val *v = yyjson_mut_obj_add_obj(doc, root, "errors");
+    bool ok = yyjson_mut_obj_add_uint(doc, v, "count", c->error_count);
+    yyjson_mut_val *kinds = yyjson_mut_obj_add_obj(doc, v, "kinds");
+    for (size_t i = 0; i < ERROR_KINDS; i++) {
+        if (c->errors[i] > 0)
+            ok = ok && yyjson_mut_obj_add_uint(doc, kinds, error_names[i], c->errors[i]);
+    }
+    /* A server's own words may be in it, cut anywhere, which no JSON text may be. */
+    yyjson_mut_val *samples = yyjson_mut_obj_add_arr(doc, v, "samples");
+    for (size_t i = 0; i < COUNTS_SAMPLES && i < c->error_count; i++)
+        ok = ok && yyjson_mut_arr_add_str(doc, samples,
+                                          str_is_text(str_of(c->samples[i])) ? c->samples[i] : "(no text)");
+    return ok;
+}
+
+int result_print(const struct options *o, const struct counts *c, const char *ended, FILE *out, struct err *e)
+{
+    double seconds = c->elapsed_ns > 0 ? (double)c->elapsed_ns / 1e9 : 1;
+    auto_json_mut yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = doc != NULL ? yyjson_mut_obj(doc) : NULL;
+    if (root == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for the result");
+    yyjson_mut_doc_set_root(doc, root);
+    bool ok = yyjson_mut_obj_add_str(doc, root, "protocol", o->protocol == PROTOCOL_DDI ? "ddi" : "native") &&
+              yyjson_mut_obj_add_uint(doc, root, "devices", o->devices) &&
+              yyjson_mut_obj_add_str(doc, root, "ended", ended) &&
+              yyjson_mut_obj_add_bool(doc, root, "done", c->settled == o->devices) &&
+              yyjson_mut_obj_add_real(doc, root, "seconds", seconds) &&
+              yyjson_mut_obj_add_real(doc, root, "requests_per_second", (double)c->requests / seconds) &&
+              yyjson_mut_obj_add_real(doc, root, "polls_per_second", (double)c->polls / seconds) &&
+              add_counts(doc, root, c) && latency_add(doc, root, "poll", &c->poll) &&
+              latency_add(doc, root, "report", &c->report) && latency_add(doc, root, "late", &c->late) &&
+              yyjson_mut_obj_add_real(doc, root, "own_cpu_share", (double)c->cpu_us / (seconds * 1e6)) &&
+              add_errors(doc, root, c);
+    if (!ok)
+        return err_set(e, ERR_NOMEM, "no memory for the result");
+    auto_arena struct arena arena;
+    arena_init(&arena, JSON_MAX);
+    struct str text = json_write(doc, &arena);
+    if (text.p == NULL || fprintf(out, STR_FMT "\n", STR_ARG(text)) < 0 || fflush(out) != 0)
+        return err_set(e, ERR_IO, "the result could not be written");
+    return 0;
+}
+
+int result_print_plan(const struct options *o, FILE *out, struct err *e)
+{
+    for (uint64_t number = o->first; number < o->first + o->devices; number++) {
+        for (uint32_t attempt = 1; attempt <= o->plan; attempt++)
+            fprintf(out, "%s%07u %u %s %s\n", o->id_prefix, (unsigned)number, (unsigned)attempt,
+                    fate_names[draw_fate(&o->rates, o->seed, number, attempt)],
+                    draw_denial(&o->rates, o->seed, number, attempt) ? "deny" : "confirm");
+    }
+    return fflush(out) != 0 || ferror(out) ? err_set(e, ERR_IO, "the plan could not be written") : 0;
+}

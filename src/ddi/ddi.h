@@ -1,0 +1,9 @@
+/* hawkBit's two interfaces, for devices (DDI) and for people and scripts (management): tables of routes. */
+#ifndef PQOTA_DDI_DDI_H
+#define PQOTA_DDI_DDI_H
+
+#include "http/route.h"
+
+extern const struct route_table ddi_userinfo_routes;
+
+#endif
