@@ -206,8 +206,8 @@ static int check_phase(const struct phase *p, size_t i, bool last, struct err *e
         rc = check_number(what, p->error_count, 0, 1000000000, e);
     if (rc != 0)
         return rc;
-    if (p->percent != 0 && p->devices != 0)
-        return err_set(e, ERR_INVALID, "phase %zu: either percent or devices", i + 1);
+    if (p->percent != 0 && (p->devices != 0 || p->filter[0] != '\0'))
+        return err_set(e, ERR_INVALID, "phase %zu: percent stands alone, without devices and filter", i + 1);
     if (last && (p->percent != 0 || p->devices != 0 || p->filter[0] != '\0'))
         return err_set(e, ERR_INVALID,
                        "phase %zu: the last one takes the rest: leave percent, devices and filter out", i + 1);
@@ -225,8 +225,7 @@ int deployment_check_phases(const struct phase *phases, size_t count, struct err
         int rc = check_phase(&phases[i], i, i + 1 == count, e);
         if (rc != 0)
             return rc;
-        if (phases[i].filter[0] == '\0')
-            percent += phases[i].percent;
+        percent += phases[i].percent;
     }
     if (percent > 100)
         return err_set(e, ERR_INVALID, "phases: they take %lld %% together; 100 at most", (long long)percent);

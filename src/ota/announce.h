@@ -47,6 +47,7 @@ int ota_announce_again(struct ota *ota, struct db *db, struct err *e) MUST_CHECK
 
 /* How it is said; one thread's. */
 struct announcer {
+    const struct clock *clock;
     const char *base_url; /* what links begin with; "": they are paths */
     int64_t wakes_per_second;
     /* Deployments and their jitter, so that it is counted once and stays the same for all devices. */

@@ -1,13 +1,15 @@
 #include "ota/deploy.h"
 
+#include "model/filter.h"
+#include "model/window.h"
 #include "ota/announce.h"
+#include "ota/finish.h"
 #include "ota/ota.h"
 #include "ota/trust.h"
-#include "store/actions.h"
+#include "store/candidates.h"
 #include "store/db.h"
 #include "store/deployments.h"
 #include "store/devices.h"
-#include "store/events.h"
 #include "store/releases.h"
 #include "store/signed.h"
 
@@ -40,7 +42,7 @@ static int find_release(struct db *db, struct arena *a, const struct deploy *d, 
 }
 
 static int check_device(struct db *db, struct arena *a, const char *id, const struct release *r,
-                        struct err *e)
+                        struct device *out, struct err *e)
 {
     struct device device;
     int rc = store_device_by_id(db, a, id, &device, e);
@@ -51,6 +53,7 @@ static int check_device(struct db *db, struct arena *a, const char *id, const st
     if (!release_fits(r, device.model))
         return err_set(e, ERR_CONFLICT, "%s %s does not fit the device %s: that is a %s", r->name, r->version,
                        id, device.model);
+    *out = device;
     return 0;
 }
 
@@ -85,36 +88,151 @@ static int check_signed(const struct ota *ota, struct db *db, struct arena *a, c
     return rc;
 }
 
-static int note(struct db *db, struct arena *a, const char *kind, const char *who, const struct deployment *d,
-                int64_t now, struct err *e)
+/* --- what is asked for --------------------------------------------------------------------------------- */
+
+struct deployment_policy ota_default_policy(enum target_kind kind)
 {
-    const char *subject = arena_printf(a, "deployment/%lld", (long long)d->pk);
-    const char *detail = arena_printf(a, "%s %s for %s%s%s%s", d->release_name, d->release_version,
-                                      target_kind_word(d->kind), d->target[0] != '\0' ? " " : "", d->target,
-                                      d->allow_downgrade ? ", also downwards" : "");
-    if (subject == NULL || detail == NULL)
-        return err_set(e, ERR_NOMEM, "no memory to note an event");
-    return store_event_add(db, now, kind, who, subject, detail, e);
+    return (struct deployment_policy){
+        .dynamic = kind != TARGET_DEVICE && kind != TARGET_LIST && kind != TARGET_DEPLOYMENT,
+        .priority = DEPLOYMENT_PRIORITY_DEFAULT,
+        .mode = MODE_FORCED,
+        .retry_seconds = DEPLOYMENT_RETRY_SECONDS,
+    };
 }
 
-int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct deploy *d,
+static int check_filter(const char *what, const char *text, struct arena *a, struct err *e)
+{
+    const struct filter *filter;
+    int rc = filter_parse(str_of(text), a, &filter, e);
+    return rc == 0 || e == NULL ? rc : err_context(e, "%s", what);
+}
+
+static int check_window(const struct deployment_policy *p, struct arena *a, struct err *e)
+{
+    const struct cron *schedule;
+    int offset;
+    if (p->window_schedule == NULL)
+        return 0;
+    int rc = cron_parse(str_of(p->window_schedule), a, &schedule, e);
+    if (rc == 0 && strcmp(p->window_zone, "device") != 0)
+        rc = window_parse_zone(str_of(p->window_zone), &offset, e);
+    return rc == 0 || e == NULL ? rc : err_context(e, "window");
+}
+
+static int check_terms(struct arena *a, const struct deploy *d, const char *target, struct err *e)
+{
+    int rc = deployment_check_policy(&d->policy, e);
+    if (rc == 0)
+        rc = check_window(&d->policy, a, e);
+    if (rc == 0 && d->kind == TARGET_FILTER)
+        rc = check_filter("target", target, a, e);
+    if (rc == 0 && d->phases != NULL)
+        rc = deployment_check_phases(d->phases, d->phase_count, e);
+    for (size_t i = 0; rc == 0 && d->phases != NULL && i < d->phase_count; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "phase %zu", i + 1);
+        rc = check_filter(what, d->phases[i].filter, a, e);
+    }
+    if (rc == 0 && d->policy.dynamic && (d->kind == TARGET_DEVICE || d->kind == TARGET_LIST))
+        rc = err_set(e, ERR_INVALID, "dynamic: no other device comes to match a deployment for named devices");
+    return rc;
+}
+
+/* Each poll looks at every one of them. */
+static int check_room(struct db *db, const struct deployment_policy *p, struct err *e)
+{
+    int64_t n = 0;
+    int rc = p->dynamic ? store_running_count(db, &n, e) : 0;
+    if (rc == 0 && n >= RUNNING_MAX)
+        rc = err_set(e, ERR_CONFLICT,
+                     "%d deployments that devices may join are running already: cancel those that are not "
+                     "needed any more, or make this one static",
+                     RUNNING_MAX);
+    return rc;
+}
+
+static int check_rollback(const struct ota *ota, struct db *db, struct arena *a, int64_t release,
+                          struct err *e)
+{
+    if (release == 0)
+        return 0;
+    const struct deploy back = {.release = release};
+    struct release r;
+    int rc = find_release(db, a, &back, &r, e);
+    if (rc == 0)
+        rc = check_signed(ota, db, a, &r, e);
+    return rc == 0 || e == NULL ? rc : err_context(e, "rollback");
+}
+
+/* --- making one ---------------------------------------------------------------------------------------- */
+
+static enum deployment_state first_state(const struct ota *ota, const struct deploy *d, int64_t now)
+{
+    if (d->approval || ota->approval)
+        return DEPLOYMENT_APPROVAL;
+    return d->policy.start_at > now ? DEPLOYMENT_SCHEDULED : DEPLOYMENT_RUNNING;
+}
+
+/* Devices that were named are its members at once. */
+static int name_members(struct db *db, const struct deployment *d, const int64_t *devices, size_t count,
+                        struct err *e)
+{
+    int rc = 0;
+    bool added;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const struct member m = {.deployment = d->pk, .device = devices[i], .state = MEMBER_WAITING};
+        rc = store_member_add(db, &m, &added, e);
+    }
+    return rc;
+}
+
+static int make(struct ota *ota, struct db *db, struct arena *a, const struct deploy *d,
+                struct deployment *made, struct err *e)
+{
+    static const struct phase whole = {.name = "", .filter = "", .success_percent = 100};
+    struct phase phases[DEPLOYMENT_PHASES_MAX] = {whole};
+    made->phases = d->phases != NULL ? (int)d->phase_count : 1;
+    for (int i = 0; d->phases != NULL && i < made->phases; i++)
+        phases[i] = d->phases[i];
+    phases[0].opened_at = made->created_at;
+    if (d->device_count > 0)
+        made->prepared_at = made->created_at;
+    int rc = store_deployment_add(db, made, phases, e);
+    if (rc == 0)
+        rc = name_members(db, made, d->devices, d->device_count, e);
+    if (rc == 0 && made->prepared_at == 0) /* a small fleet is ready at once */
+        rc = ota_prepare(ota, db, a, made, e);
+    return rc;
+}
+
+int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct deploy *asked,
                struct deployment *out, struct err *e)
 {
+    struct deploy d = *asked;
     struct release r;
-    int rc = deployment_check_target(d->kind, d->target, e);
+    struct device device;
+    int rc = d.kind == TARGET_LIST ? 0 : deployment_check_target(d.kind, d.target, e);
     if (rc == 0)
-        rc = find_release(db, a, d, &r, e);
+        rc = find_release(db, a, &d, &r, e);
     if (rc == 0)
         rc = check_signed(ota, db, a, &r, e);
     if (rc != 0)
         return rc;
-    const char *target = d->target.n > 0 ? arena_dup_str(a, d->target) : "";
+    const char *target = d.target.n > 0 ? arena_dup_str(a, d.target) : "";
     if (target == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a deployment");
-    if (d->kind == TARGET_DEVICE)
-        rc = check_device(db, a, target, &r, e);
-    else if (d->kind == TARGET_MODEL)
+    rc = check_terms(a, &d, target, e);
+    if (rc == 0 && d.kind == TARGET_DEVICE) {
+        rc = check_device(db, a, target, &r, &device, e);
+        d.devices = &device.pk;
+        d.device_count = 1;
+    } else if (rc == 0 && d.kind == TARGET_MODEL) {
         rc = check_model(db, target, &r, e);
+    }
+    if (rc == 0)
+        rc = check_room(db, &d.policy, e);
+    if (rc == 0)
+        rc = check_rollback(ota, db, a, d.policy.rollback, e);
     if (rc != 0)
         return rc;
     int64_t now = clock_unix_ms(ota->clock);
@@ -122,121 +240,62 @@ int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who,
         .release = r.pk,
         .release_name = r.name,
         .release_version = r.version,
-        .kind = d->kind,
+        .kind = d.kind,
         .target = target,
-        .state = DEPLOYMENT_RUNNING,
-        .allow_downgrade = d->allow_downgrade,
+        .state = first_state(ota, &d, now),
+        .why = "",
+        .policy = d.policy,
         .created_at = now,
         .created_by = who,
     };
-    rc = store_deployment_add(db, &made, e);
+    rc = make(ota, db, a, &d, &made, e);
     if (rc == 0)
-        rc = note(db, a, "deployment.created", who, &made, now, e);
-    if (rc == 0)
+        rc = ota_deployment_note(db, a, who, &made, "created",
+                                 made.policy.allow_downgrade ? "also downwards" : "", now, e);
+    if (rc == 0 && made.prepared_at != 0)
         rc = announce_deployment(ota, db, &made, e);
     if (rc == 0)
         *out = made;
     return rc;
 }
 
-/* Closes some of a cancelled deployment's actions; *more says whether there are others. */
-static int close_actions(struct db *db, int64_t deployment, int64_t now, bool *more, struct err *e)
+int ota_deploy_back(struct ota *ota, struct db *db, struct arena *a, struct deployment *d, const char *why,
+                    struct err *e)
 {
-    int rc = store_action_cancel_some(db, deployment, DEPLOY_CANCELLED, now, DEPLOY_SLICE, more, e);
-    return rc != 0 ? rc : store_deployment_closing_set(db, deployment, *more, e);
-}
-
-int ota_deploy_slice(struct ota *ota, struct db *db, bool *more, struct err *e)
-{
-    int64_t deployment;
-    bool others;
-    int rc = store_deployment_closing(db, &deployment, e);
-    if (rc == 0 && deployment != 0)
-        rc = close_actions(db, deployment, clock_unix_ms(ota->clock), &others, e);
-    if (rc == 0)
-        *more = deployment != 0; /* this one's others, or another deployment's */
-    return rc;
-}
-
-int ota_deploy_cancel(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
-                      struct deployment *out, struct err *e)
-{
-    struct deployment d;
-    int rc = store_deployment_by_pk(db, a, deployment, &d, e);
+    struct deployment back = {
+        .release = d->policy.rollback,
+        .kind = TARGET_DEPLOYMENT,
+        .target = arena_printf(a, "%lld", (long long)d->pk),
+        .state = DEPLOYMENT_RUNNING,
+        .why = "",
+        .policy = ota_default_policy(TARGET_DEPLOYMENT),
+        .origin = d->pk,
+        .created_at = clock_unix_ms(ota->clock),
+        .created_by = d->created_by,
+    };
+    struct release r;
+    back.policy.allow_downgrade = true;
+    back.policy.priority = DEPLOYMENT_PRIORITY_MAX;
+    int rc = store_release_by_pk(db, a, back.release, &r, e);
     if (rc != 0)
         return rc;
-    if (d.state == DEPLOYMENT_RUNNING) {
-        int64_t now = clock_unix_ms(ota->clock);
-        bool others;
-        rc = store_deployment_cancel(db, d.pk, now, e);
-        if (rc == 0)
-            rc = close_actions(db, d.pk, now, &others, e);
-        if (rc == 0)
-            rc = note(db, a, "deployment.cancelled", who, &d, now, e);
-        if (rc == 0)
-            rc = announce_deployment(ota, db, &d, e);
-        if (rc != 0)
-            return rc;
-        d.state = DEPLOYMENT_CANCELLED;
-        d.closed_at = now;
-    }
-    *out = d;
-    return 0;
-}
-
-static int view(struct db *db, const struct deployment *d, struct deployment_view *out, struct err *e)
-{
-    struct deployment_view v = {.d = *d};
-    int rc = store_deployment_counts(db, d->pk, v.actions, e);
+    back.release_name = r.name;
+    back.release_version = r.version;
+    if (back.target == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a deployment");
+    if (r.deleted_at != 0) /* meanwhile */
+        return ota_deployment_move(ota, db, a, "server", d, DEPLOYMENT_PAUSED, "paused",
+                                   arena_printf(a, "%s; %s %s, to be rolled back to, was deleted", why,
+                                                r.name, r.version),
+                                   e);
+    const struct deploy all = {0};
+    rc = make(ota, db, a, &all, &back, e);
     if (rc == 0)
-        *out = v;
-    return rc;
-}
-
-int ota_deployment_show(struct db *db, struct arena *a, int64_t deployment, struct deployment_view *out,
-                        struct err *e)
-{
-    struct deployment d;
-    int rc = store_deployment_by_pk(db, a, deployment, &d, e);
-    return rc != 0 ? rc : view(db, &d, out, e);
-}
-
-static int list(struct db *db, struct arena *a, const enum deployment_state *state, int64_t after,
-                size_t limit, struct deployment_view **out, size_t *count, bool *more, struct err *e)
-{
-    struct deployment *found;
-    size_t n;
-    bool others;
-    int rc = store_deployment_list(db, a, state, after, limit, &found, &n, &others, e);
+        rc = ota_deployment_note(db, a, "server", &back, "created", why, back.created_at, e);
+    if (rc == 0 && back.prepared_at != 0)
+        rc = announce_deployment(ota, db, &back, e);
     if (rc != 0)
         return rc;
-    struct deployment_view *views = arena_array(a, struct deployment_view, n + 1);
-    if (views == NULL)
-        return err_set(e, ERR_NOMEM, "no memory for a list of %zu deployments", n);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = view(db, &found[i], &views[i], e);
-    if (rc == 0) {
-        *out = views;
-        *count = n;
-        *more = others;
-    }
-    return rc;
-}
-
-int ota_deployment_list(struct db *db, struct arena *a, const enum deployment_state *state, int64_t after,
-                        size_t limit, struct deployment_view **out, size_t *count, bool *more, struct err *e)
-{
-    int rc = db_read_begin(db, e);
-    if (rc == 0)
-        rc = list(db, a, state, after, limit, out, count, more, e);
-    db_read_end(db);
-    return rc;
-}
-
-int ota_deployment_actions(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t limit,
-                           struct action **out, size_t *count, bool *more, struct err *e)
-{
-    struct deployment d;
-    int rc = store_deployment_by_pk(db, a, deployment, &d, e);
-    return rc != 0 ? rc : store_action_list(db, a, deployment, after, limit, out, count, more, e);
+    why = arena_printf(a, "%s; rolled back by deployment %lld", why, (long long)back.pk);
+    return ota_deploy_end(ota, db, a, "server", d, DEPLOYMENT_CANCELLED, "rolled_back", why, e);
 }

@@ -2,6 +2,7 @@
 
 #include "ota/announce.h"
 #include "ota/crl.h"
+#include "ota/finish.h"
 #include "ota/ota.h"
 #include "ota/principal.h"
 #include "ota/seen.h"
@@ -9,6 +10,7 @@
 #include "store/certificates.h"
 #include "store/devices.h"
 #include "store/events.h"
+#include "store/members.h"
 
 static void add_seen(struct ota *ota, struct device *d)
 {
@@ -124,18 +126,23 @@ static int revoke_certificates(struct ota *ota, struct db *db, int64_t device, c
 
 /* What it was to do is over, however far it came: else its release could never be deleted, and a device that
    is let in again would go on with it. */
-static int close_action(struct db *db, struct arena *a, int64_t device, int64_t now, struct err *e)
+static int close_actions(struct ota *ota, struct db *db, struct arena *a, int64_t device, struct err *e)
 {
-    struct action act;
-    int rc = store_action_open(db, a, device, &act, e);
-    if (rc != 0 || act.pk == 0)
-        return rc;
-    act.state = ACTION_CANCELLED;
-    act.progress = ACTION_PROGRESS_NONE;
-    act.message = "the device was revoked";
-    act.updated_at = act.closed_at = now;
-    rc = store_action_update(db, &act, e);
-    return rc != 0 ? rc : store_action_status_add(db, &act, e);
+    static const char why[] = "the device was revoked";
+    int rc;
+    for (;;) {
+        struct action act;
+        rc = store_action_open(db, a, device, &act, e);
+        if (rc != 0 || act.pk == 0)
+            break;
+        act.state = ACTION_CANCELLED;
+        act.progress = ACTION_PROGRESS_NONE;
+        act.message = why;
+        rc = ota_action_close(ota, db, a, &act, false, e);
+        if (rc != 0)
+            break;
+    }
+    return rc != 0 ? rc : store_member_cancel_device(db, device, why, e);
 }
 
 int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
@@ -151,7 +158,7 @@ int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const str
     if (d.revoked_at == 0) {
         rc = store_device_set_revoked(db, d.pk, now, e);
         if (rc == 0)
-            rc = close_action(db, a, d.pk, now, e);
+            rc = close_actions(ota, db, a, d.pk, e);
         if (rc == 0)
             rc = store_event_add(db, now, "device.revoked", identity_name(who), id, reason, e);
         if (rc == 0)

@@ -3,197 +3,288 @@
 #include "base/log.h"
 #include "ota/announce.h"
 #include "ota/deploy.h"
+#include "ota/finish.h"
+#include "ota/gather.h"
 #include "ota/ota.h"
-#include "ota/select.h"
+#include "ota/seen.h"
+#include "ota/version.h"
 #include "store/actions.h"
+#include "store/consents.h"
 #include "store/db.h"
 #include "store/deployments.h"
 #include "store/devices.h"
+#include "store/members.h"
 #include "store/releases.h"
 
 struct poll {
+    struct ota *ota;
     struct db *db;
     struct arena *arena;
+    const struct poll_question *q;
+    bool writing;
     int64_t now;
     struct device device;
-    const char *version; /* NULL when unknown */
-    struct action open;  /* pk 0: none */
-    bool changed;        /* something was written: what the device is told to expect may differ */
-    struct candidate *candidates;
-    struct select_facts facts;
+    struct gathered g;
+    bool changed; /* something was written: what the device is told to expect may differ */
 };
+
+static int no_memory(struct err *e)
+{
+    return err_set(e, ERR_NOMEM, "no memory to look for an update");
+}
+
+/* --- what it says of itself ---------------------------------------------------------------------------- */
+
+static int take_version(struct poll *p, struct err *e)
+{
+    struct str version = p->q->version;
+    if (version.p == NULL || (p->device.version != NULL && str_is(version, p->device.version)))
+        return 0;
+    if (!p->writing)
+        return POLL_UPGRADE;
+    const char *text = arena_dup_str(p->arena, version);
+    return text != NULL ? ota_version_reported(p->ota, p->db, p->arena, &p->device, text, &p->changed, e)
+                        : no_memory(e);
+}
+
+static int take_interface(struct poll *p, struct err *e)
+{
+    if (p->device.ddi == p->q->ddi)
+        return 0;
+    if (!p->writing)
+        return POLL_UPGRADE;
+    p->device.ddi = p->q->ddi;
+    return store_device_set_interface(p->db, p->device.pk, p->q->ddi, e);
+}
+
+/* --- what it is at ------------------------------------------------------------------------------------- */
 
 static int close_open(struct poll *p, const char *message, struct err *e)
 {
-    struct action closed = p->open;
-    closed.state = ACTION_CANCELLED;
-    closed.progress = ACTION_PROGRESS_NONE;
-    closed.message = message;
-    closed.updated_at = closed.closed_at = p->now;
+    struct action *open = &p->g.open;
+    if (message == NULL)
+        return no_memory(e);
+    open->state = ACTION_CANCELLED;
+    open->progress = ACTION_PROGRESS_NONE;
+    open->message = message;
     p->changed = true;
-    int rc = store_action_update(p->db, &closed, e);
-    return rc != 0 ? rc : store_action_status_add(p->db, &closed, e);
-}
-
-/* The open action; one that was called off, and that nobody came to close yet, is closed. */
-static int find_open(struct poll *p, bool writing, struct err *e)
-{
-    int rc = store_action_open(p->db, p->arena, p->device.pk, &p->open, e);
-    if (rc != 0 || p->open.pk == 0 || !p->open.called_off || !action_may_cancel(p->open.state))
-        return rc;
-    if (!writing)
-        return POLL_UPGRADE;
-    rc = close_open(p, DEPLOY_CANCELLED, e);
-    p->open = (struct action){0};
+    int rc = ota_action_close(p->ota, p->db, p->arena, open, false, e);
+    *open = (struct action){0};
     return rc;
 }
 
-static int gather(struct poll *p, struct err *e)
+/* The open action; one that was called off, and that nobody came to close yet, is closed, or, of a device that
+   confirms a cancel, asked for. */
+static int find_open(struct poll *p, struct err *e)
 {
-    struct select_facts *f = &p->facts;
-    struct action_past past;
-    f->version = p->version;
-    p->candidates = arena_array(p->arena, struct candidate, CANDIDATES_MAX);
-    if (p->candidates == NULL)
-        return err_set(e, ERR_NOMEM, "no memory to look for an update");
-    f->candidates = p->candidates;
-    int rc = store_candidates(p->db, p->arena, p->device.pk, p->device.id, p->device.model, p->candidates,
-                              &f->count, e);
-    if (rc == 0 && p->version != NULL)
-        rc = store_sequence_of_version(p->db, p->device.model, p->version, &f->sequence, e);
-    if (rc == 0)
-        rc = store_action_past(p->db, p->device.pk, &past, e);
+    struct action *open = &p->g.open;
+    int rc = store_action_open(p->db, p->arena, p->device.pk, open, e);
+    if (rc != 0 || open->pk == 0 || !open->called_off || !action_may_cancel(open->state))
+        return rc;
+    if (!p->writing)
+        return POLL_UPGRADE;
+    if (!p->q->ddi)
+        return close_open(p, DEPLOY_CANCELLED, e);
+    p->changed = true;
+    return ota_action_ask_cancel(p->ota, p->db, open, DEPLOY_CANCELLED, e);
+}
+
+/* --- what has settled itself --------------------------------------------------------------------------- */
+
+/* A waiting device that runs the release, or something newer, has nothing to wait for. */
+static enum member_state settles(const struct poll *p, size_t i)
+{
+    const struct candidate *c = &p->g.candidates[i];
+    if (c->joins || c->member != MEMBER_WAITING)
+        return MEMBER_WAITING;
+    enum reason r = ota_select_one(&p->g.facts, i);
+    return r == REASON_RUNS        ? (c->attempts > 0 ? MEMBER_SUCCEEDED : MEMBER_ALREADY)
+           : r == REASON_NOT_NEWER ? MEMBER_ALREADY
+           : r == REASON_OLDER_ORDER || r == REASON_OLDER_THAN_BACK ? MEMBER_CANCELLED
+                                                                    : MEMBER_WAITING;
+}
+
+static int settle(struct poll *p, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < p->g.facts.count && rc == 0; i++) {
+        struct candidate *c = &p->g.candidates[i];
+        enum member_state to = settles(p, i);
+        if (to == MEMBER_WAITING)
+            continue;
+        if (!p->writing)
+            return POLL_UPGRADE;
+        const struct member m = {
+            .deployment = c->deployment,
+            .device = p->device.pk,
+            .phase = c->phase,
+            .state = to,
+            .attempts = c->attempts,
+            .why = reason_text(ota_select_one(&p->g.facts, i)),
+        };
+        rc = store_member_update(p->db, &m, e);
+        if (rc == 0)
+            rc = ota_advance(p->ota, p->db, p->arena, &m, false, e);
+        c->member = to;
+    }
+    return rc;
+}
+
+/* --- what it gets -------------------------------------------------------------------------------------- */
+
+static int become_member(struct poll *p, const struct candidate *c, struct err *e)
+{
+    struct member m = {
+        .deployment = c->deployment, .device = p->device.pk, .phase = c->phase, .state = MEMBER_WAITING};
+    bool added = false;
+    int rc = c->joins ? store_member_add(p->db, &m, &added, e) : 0;
+    m.state = MEMBER_ACTIVE;
+    m.attempts = c->attempts + 1;
+    return rc != 0 ? rc : store_member_update(p->db, &m, e);
+}
+
+static int offer(struct poll *p, const struct candidate *c, struct err *e)
+{
+    bool agreed = false;
+    int rc = c->policy.consent ? store_auto_confirm_has(p->db, p->device.pk, &agreed, e) : 0;
     if (rc != 0)
         return rc;
-    f->newest_deployment = past.newest;
-    f->moved_back = past.moved_back;
-    if (p->open.pk == 0)
-        return 0;
-    f->open = &p->open;
-    rc = store_release_sequence(p->db, p->open.release, p->device.model, &f->open_sequence, e);
-    return rc == ERR_NOT_FOUND ? 0 : rc; /* the device changed its model meanwhile */
+    bool waits = c->policy.consent && !agreed;
+    struct action made = {
+        .deployment = c->deployment,
+        .device = p->device.pk,
+        .release = c->release,
+        .device_id = p->device.id,
+        .attempt = c->attempts + 1,
+        .state = waits ? ACTION_WAITING : ACTION_OFFERED,
+        .progress = ACTION_PROGRESS_NONE,
+        .message = "",
+        .version_before = p->device.version,
+        .deadline_at = c->policy.deadline_seconds != 0 && !waits
+                           ? p->now + 1000 * c->policy.deadline_seconds
+                           : 0,
+        .created_at = p->now,
+        .updated_at = p->now,
+    };
+    p->changed = true;
+    rc = become_member(p, c, e);
+    if (rc == 0)
+        rc = store_action_add(p->db, &made, e);
+    if (rc == 0)
+        rc = store_action_status_add(p->db, &made, e);
+    if (rc == 0 && c->policy.per_minute != 0)
+        rc = store_deployment_begin(p->db, c->deployment, p->now / 60000, e);
+    if (rc == 0 && p->g.open.pk == 0)
+        p->g.open = made; /* else it comes after what the device is asked to give up */
+    return rc;
 }
 
 static int supersede(struct poll *p, const struct candidate *chosen, struct err *e)
 {
     const char *message =
         arena_printf(p->arena, "superseded by deployment %lld", (long long)chosen->deployment);
-    return message != NULL ? close_open(p, message, e)
-                           : err_set(e, ERR_NOMEM, "no memory to close an action");
+    if (!p->q->ddi || p->g.open.state == ACTION_WAITING)
+        return close_open(p, message, e);
+    p->changed = true;
+    return message != NULL ? ota_action_ask_cancel(p->ota, p->db, &p->g.open, message, e) : no_memory(e);
 }
 
-static int offer(struct poll *p, const struct candidate *chosen, struct action *out, struct err *e)
+static int fill(struct poll *p, struct poll_answer *out, struct err *e)
 {
-    struct action made = {
-        .deployment = chosen->deployment,
-        .device = p->device.pk,
-        .release = chosen->release,
-        .device_id = p->device.id,
-        .state = ACTION_OFFERED,
-        .progress = ACTION_PROGRESS_NONE,
-        .message = "",
-        .version_before = p->version,
-        .created_at = p->now,
-        .updated_at = p->now,
-    };
-    p->changed = true;
-    int rc = store_action_add(p->db, &made, e);
+    out->action = p->g.open;
+    out->action.device_id = p->device.id;
+    int rc = store_release_by_pk(p->db, p->arena, out->action.release, &out->release, e);
     if (rc == 0)
-        rc = store_action_status_add(p->db, &made, e);
+        rc = store_release_details(p->db, p->arena, &out->release, e);
     if (rc == 0)
-        *out = made;
+        rc = ota_terms(p->db, p->arena, &p->device, &out->action, p->now, &out->terms, e);
     return rc;
 }
 
-static int answer(struct poll *p, const struct action *action, struct poll_answer *out, struct err *e)
+/* Told to the memory only when it is news: what is stored came with the device's row. */
+static void note_reason(struct poll *p, const struct select_decision *d)
 {
-    struct poll_answer found = {.update = true, .action = *action};
-    int rc = store_release_by_pk(p->db, p->arena, action->release, &found.release, e);
-    if (rc == 0)
-        rc = store_release_details(p->db, p->arena, &found.release, e);
+    if (p->device.reason != (int)d->reason || p->device.reason_deployment != d->deployment)
+        seen_reason(p->ota->seen, p->device.id, d->reason, d->deployment);
+}
+
+static int decide(struct poll *p, struct poll_answer *out, struct err *e)
+{
+    struct select_decision d = ota_select(&p->g.facts);
+    log_debug("poll", "decided", LOG_STR("device", p->device.id),
+              LOG_STR("because", reason_text(d.reason)));
+    int rc = 0;
+    bool acts = d.kind == SELECT_OFFER || d.kind == SELECT_SUPERSEDE;
+    if (acts && !p->writing)
+        return POLL_UPGRADE;
+    if (d.kind == SELECT_SUPERSEDE)
+        rc = supersede(p, d.chosen, e);
+    if (rc == 0 && acts)
+        rc = offer(p, d.chosen, e);
+    if (rc != 0)
+        return rc;
+    note_reason(p, &d);
+    struct poll_answer found = {
+        .device = p->device, .update = d.kind != SELECT_NOTHING && d.kind != SELECT_WITHHOLD, .decision = d};
+    found.withheld = d.kind == SELECT_WITHHOLD;
+    found.decision.chosen = NULL;
+    if (found.update || found.withheld)
+        rc = fill(p, &found, e);
     if (rc == 0)
         *out = found;
     return rc;
 }
 
-/* What the device says runs on it counts; writes it down when that is new. */
-static int take_version(struct poll *p, bool writing, struct str version, struct err *e)
+static int look(struct poll *p, struct poll_answer *out, struct err *e)
 {
-    p->version = p->device.version;
-    if (version.p == NULL || (p->version != NULL && str_is(version, p->version)))
-        return 0;
-    if (!writing)
-        return POLL_UPGRADE;
-    p->version = arena_dup_str(p->arena, version);
-    if (p->version == NULL)
-        return err_set(e, ERR_NOMEM, "no memory to look for an update");
-    p->changed = true;
-    return store_device_set_version(p->db, p->device.pk, p->version, p->now, e);
+    int rc = store_device_by_id(p->db, p->arena, p->q->device, &p->device, e);
+    if (rc == 0)
+        rc = take_version(p, e);
+    if (rc == 0)
+        rc = take_interface(p, e);
+    if (rc == 0)
+        rc = find_open(p, e);
+    if (rc == 0)
+        rc = ota_gather(p->db, p->arena, &p->device, p->device.version, p->q->ddi, p->now, &p->g, e);
+    if (rc == 0)
+        rc = settle(p, e);
+    return rc != 0 ? rc : decide(p, out, e);
 }
 
-static int decide(struct poll *p, bool writing, struct poll_answer *out, struct err *e)
+int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const struct poll_question *q,
+             struct poll_answer *out, struct err *e)
 {
-    struct select_decision d = ota_select(&p->facts);
-    log_debug("poll", "decided", LOG_STR("device", p->device.id), LOG_STR("because", d.reason));
-    if (d.kind == SELECT_NOTHING) {
-        *out = (struct poll_answer){0};
-        return 0;
-    }
-    if (d.kind == SELECT_KEEP)
-        return answer(p, &p->open, out, e);
-    if (!writing)
-        return POLL_UPGRADE;
-    struct action made;
-    int rc = d.kind == SELECT_SUPERSEDE ? supersede(p, d.chosen, e) : 0;
-    if (rc == 0)
-        rc = offer(p, d.chosen, &made, e);
-    return rc != 0 ? rc : answer(p, &made, out, e);
-}
-
-static int look(struct poll *p, bool writing, const char *device_id, struct str version,
-                struct poll_answer *out, struct err *e)
-{
-    int rc = store_device_by_id(p->db, p->arena, device_id, &p->device, e);
-    if (rc == 0)
-        rc = take_version(p, writing, version, e);
-    if (rc == 0)
-        rc = find_open(p, writing, e);
-    if (rc == 0)
-        rc = gather(p, e);
-    return rc != 0 ? rc : decide(p, writing, out, e);
-}
-
-int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
-             struct str version, struct poll_answer *out, struct err *e)
-{
-    if (version.p != NULL && !str_is_name(version))
+    if (q->version.p != NULL && !str_is_name(q->version))
         return err_set(e, ERR_INVALID,
                        "version: it begins with a letter or digit and has at most 128 of letters, "
                        "digits and ._+~-");
-    struct poll p = {.db = db, .arena = a, .now = clock_unix_ms(ota->clock)};
+    struct poll p = {
+        .ota = ota, .db = db, .arena = a, .q = q, .writing = writing, .now = clock_unix_ms(ota->clock)};
     int rc = db_read_begin(db, e);
     if (rc == 0)
-        rc = look(&p, writing, device_id, version, out, e);
+        rc = look(&p, out, e);
     if (rc == 0 && p.changed)
         rc = announce_device(ota, db, p.device.pk, e);
     db_read_end(db);
     return rc;
 }
 
-int ota_poll_expect(struct db *db, struct arena *a, const struct device *d, int64_t *deployment,
-                    struct err *e)
+int ota_poll_expect(struct db *db, struct arena *a, const struct device *d, int64_t now_ms,
+                    int64_t *deployment, struct err *e)
 {
-    struct poll p = {.db = db, .arena = a, .device = *d, .version = d->version};
-    int rc = d->revoked_at != 0 ? 0 : store_action_open(db, a, d->pk, &p.open, e);
-    if (rc == 0 && p.open.pk != 0 && p.open.called_off && action_may_cancel(p.open.state))
-        p.open = (struct action){0}; /* as good as closed */
-    if (rc == 0 && d->revoked_at == 0)
-        rc = gather(&p, e);
+    struct gathered g = {0};
+    *deployment = 0;
+    if (d->revoked_at != 0)
+        return 0;
+    int rc = store_action_open(db, a, d->pk, &g.open, e);
+    if (rc == 0 && g.open.pk != 0 && g.open.called_off && action_may_cancel(g.open.state))
+        g.open = (struct action){0}; /* as good as closed */
+    if (rc == 0)
+        rc = ota_gather(db, a, d, d->version, d->ddi, now_ms, &g, e);
     if (rc != 0)
         return rc;
-    struct select_decision s = d->revoked_at == 0 ? ota_select(&p.facts) : (struct select_decision){0};
-    *deployment = s.kind == SELECT_NOTHING ? 0
-                  : s.kind == SELECT_KEEP  ? p.open.deployment
-                                           : s.chosen->deployment;
+    struct select_decision s = ota_select(&g.facts);
+    if (s.kind != SELECT_NOTHING && s.kind != SELECT_WITHHOLD)
+        *deployment = s.deployment;
     return 0;
 }

@@ -256,7 +256,7 @@ int ota_publish(struct ota *ota, struct db *db, struct arena *a, const char *who
 static int check_unused(struct db *db, const struct release *r, struct err *e)
 {
     int64_t deployment, open;
-    int rc = store_deployment_running_of(db, r->pk, &deployment, e);
+    int rc = store_deployment_live_of(db, r->pk, &deployment, e);
     if (rc == 0 && deployment != 0)
         return err_set(e, ERR_CONFLICT, "%s %s is used by deployment %lld: cancel it first", r->name,
                        r->version, (long long)deployment);

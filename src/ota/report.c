@@ -1,11 +1,13 @@
 #include "ota/report.h"
 
 #include "ota/announce.h"
+#include "ota/finish.h"
 #include "ota/ota.h"
+#include "ota/version.h"
 #include "store/actions.h"
 #include "store/db.h"
+#include "store/deployments.h"
 #include "store/devices.h"
-#include "store/events.h"
 #include "store/releases.h"
 
 int ota_report_read(yyjson_val *body, struct report *out, struct err *e)
@@ -17,7 +19,7 @@ int ota_report_read(yyjson_val *body, struct report *out, struct err *e)
     if (rc == 0 && state.n == 0)
         rc = err_set(e, ERR_INVALID, "the body lacks \"state\"");
     if (rc == 0 && action_state_parse(state, &r.state) != 0)
-        rc = err_set(e, ERR_INVALID, "\"state\" is downloading, installing, rebooting, succeeded or failed");
+        rc = err_set(e, ERR_INVALID, "\"state\" is downloading, downloaded, installing, rebooting, succeeded or failed");
     if (rc == 0)
         rc = json_get_i64(body, "progress", 0, 100, ACTION_PROGRESS_NONE, &progress, e);
     if (rc == 0)
@@ -35,7 +37,8 @@ static int check(const struct report *r, struct err *e)
 {
     if (!action_is_reported(r->state))
         return err_set(e, ERR_INVALID,
-                       "state: a device reports downloading, installing, rebooting, succeeded or failed");
+                       "state: a device reports downloading, downloaded, installing, rebooting, succeeded or "
+                       "failed");
     if (r->progress != ACTION_PROGRESS_NONE && (r->progress < 0 || r->progress > 100))
         return err_set(e, ERR_INVALID, "progress: a percentage from 0 to 100");
     if (r->message.n > ACTION_MESSAGE_MAX || (r->message.n > 0 && !str_is_text(r->message)))
@@ -72,8 +75,6 @@ static int advance(const struct report *r, struct arena *a, int64_t now, struct 
     act->progress = r->progress;
     act->message = text;
     act->updated_at = now;
-    if (action_is_final(r->state))
-        act->closed_at = now;
     return 0;
 }
 
@@ -94,28 +95,38 @@ static int check_claim(struct db *db, struct arena *a, const struct action *act,
     return 0;
 }
 
-static int store(struct ota *ota, struct db *db, struct arena *a, const struct action *act,
-                 const struct release *release, struct err *e)
+/* Where the action stands; the history keeps a bounded number of entries. */
+static int store(struct ota *ota, struct db *db, const struct action *act, struct err *e)
 {
-    int rc = store_action_update(db, act, e);
-    bool final = action_is_final(act->state);
     int64_t entries = 0;
-    if (rc == 0 && !final)
+    int rc = store_action_update(db, act, e);
+    if (rc == 0)
         rc = store_action_status_count(db, act->pk, &entries, e);
-    if (rc == 0 && (final || entries < ota->status_max))
-        rc = store_action_status_add(db, act, e);
-    if (rc != 0 || !final)
-        return rc;
-    bool good = act->state == ACTION_SUCCEEDED;
-    const char *detail =
-        arena_printf(a, "%s %s %s (deployment %lld, was %s)%s%s", release->name, release->version,
-                     good ? "installed" : "not installed", (long long)act->deployment,
-                     act->version_before != NULL ? act->version_before : "unknown",
-                     act->message[0] != '\0' ? ": " : "", act->message);
-    if (detail == NULL)
+    return rc == 0 && entries < ota->status_max ? store_action_status_add(db, act, e) : rc;
+}
+
+/* Whether that is the end of it: where only a download was asked for, a download is. */
+static int closes(struct db *db, struct arena *a, const struct action *act, bool *out, struct err *e)
+{
+    struct deployment d;
+    *out = action_is_final(act->state);
+    if (act->state != ACTION_DOWNLOADED)
+        return 0;
+    int rc = store_deployment_by_pk(db, a, act->deployment, &d, e);
+    if (rc == 0)
+        *out = d.policy.mode == MODE_DOWNLOAD_ONLY;
+    return rc;
+}
+
+static int take_version(struct ota *ota, struct db *db, struct arena *a, const char *device_id,
+                        struct str version, bool *moved, struct err *e)
+{
+    struct device device;
+    const char *text = arena_dup_str(a, version);
+    if (text == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the report");
-    return store_event_add(db, act->updated_at, good ? "action.succeeded" : "action.failed", act->device_id,
-                           act->device_id, detail, e);
+    int rc = store_device_by_id(db, a, device_id, &device, e);
+    return rc != 0 ? rc : ota_version_reported(ota, db, a, &device, text, moved, e);
 }
 
 int ota_report(struct ota *ota, struct db *db, struct arena *a, const char *device_id, int64_t action,
@@ -129,25 +140,21 @@ int ota_report(struct ota *ota, struct db *db, struct arena *a, const char *devi
     if (rc == 0 && strcmp(act.device_id, device_id) != 0)
         return err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)action);
     int64_t now = clock_unix_ms(ota->clock);
-    bool same = false, moved = false;
+    bool same = false, moved = false, final = false;
     if (rc == 0)
         rc = advance(r, a, now, &act, &same, e);
     if (rc != 0 || (same && act.closed_at != 0)) /* told before: what it says may be outdated by now */
         return rc;
     struct release release;
     rc = check_claim(db, a, &act, r, &release, e);
-    if (rc != 0)
-        return rc;
-    if (r->version.p != NULL) {
-        const char *version = arena_dup_str(a, r->version);
-        if (version == NULL)
-            return err_set(e, ERR_NOMEM, "no memory for the report");
-        rc = store_device_set_version(db, act.device, version, now, e);
-        if (rc == 0)
-            moved = db_changes(db) > 0;
-    }
-    if (rc == 0 && !same)
-        rc = store(ota, db, a, &act, &release, e);
+    if (rc == 0 && r->version.p != NULL)
+        rc = take_version(ota, db, a, device_id, r->version, &moved, e);
+    if (rc == 0)
+        rc = closes(db, a, &act, &final, e);
+    if (rc == 0 && final)
+        rc = ota_action_close(ota, db, a, &act, true, e);
+    else if (rc == 0 && !same)
+        rc = store(ota, db, &act, e);
     if (rc == 0 && (moved || act.closed_at != 0))
         rc = announce_device(ota, db, act.device, e);
     return rc;

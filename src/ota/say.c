@@ -7,6 +7,7 @@
 #include "store/deployments.h"
 #include "store/devices.h"
 #include "store/events.h"
+#include "store/members.h"
 #include "store/releases.h"
 
 static int no_memory(struct err *e)
@@ -164,7 +165,7 @@ static int say_device(struct announcer *by, struct db *db, struct arena *a, int6
     if (rc == ERR_NOT_FOUND)
         return 0;
     if (rc == 0)
-        rc = ota_poll_expect(db, a, &d, &deployment, e);
+        rc = ota_poll_expect(db, a, &d, clock_unix_ms(by->clock), &deployment, e);
     if (rc != 0 || (only != 0 && deployment != only))
         return rc;
     const char *topic = arena_printf(a, ANNOUNCE_DEVICE_TOPIC, d.id);
@@ -205,7 +206,7 @@ int ota_say_deployment(struct announcer *by, struct db *db, struct arena *a, int
         return 0;
     }
     if (rc == 0)
-        rc = store_deployment_members(db, &d, position, look, members, &looked, last, end, e);
+        rc = store_member_told(db, &d, position, look, members, &looked, last, end, e);
     if (rc != 0)
         return rc;
     /* Cancelled: whatever is left for them to do takes its place. */

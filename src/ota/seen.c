@@ -2,24 +2,36 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "ota/table.h"
 #include "store/devices.h"
 
+/* One thing that is noted of devices, by id. */
+struct notes {
+    struct table table;
+    size_t at; /* where the next flush begins to look */
+};
+enum { TIMES, REASONS_NOTED, TRANSPORTS, KINDS };
+
 struct seen {
     pthread_mutex_t lock;
-    struct table times; /* device id to Unix milliseconds */
-    size_t at;          /* where the next flush begins to look */
-    bool full;          /* said so already */
+    struct notes notes[KINDS];
+    bool full; /* said so already */
 };
+
+static const char *const transports[] = {"pq", "classical", "plain", "proxy"};
+#define TRANSPORT_COUNT (sizeof transports / sizeof transports[0])
 
 int seen_new(struct seen **out, struct err *e)
 {
     struct seen *s = calloc(1, sizeof *s);
     if (s == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the times devices were seen");
-    int rc = table_init(&s->times, e);
+    int rc = 0;
+    for (int i = 0; i < KINDS && rc == 0; i++)
+        rc = table_init(&s->notes[i].table, e);
     if (rc == 0 && pthread_mutex_init(&s->lock, NULL) != 0)
         rc = err_set(e, ERR_NOMEM, "no memory for a lock");
     if (rc != 0) {
@@ -34,78 +46,114 @@ void seen_free(struct seen *s)
 {
     if (s == NULL)
         return;
-    table_fini(&s->times);
+    for (int i = 0; i < KINDS; i++)
+        table_fini(&s->notes[i].table);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
 
-/* Under the lock. Keeps the later time. */
-static void note(struct seen *s, const char *device_id, int64_t now_ms)
+/* Under the lock. The last word counts, but of times the latest. */
+static void note(struct seen *s, int kind, const char *device_id, int64_t value, bool again)
 {
-    struct table_entry *it = table_get(&s->times, device_id);
+    struct table *t = &s->notes[kind].table;
+    struct table_entry *it = table_get(t, device_id);
     if (it != NULL) {
-        if (now_ms > it->value)
-            it->value = now_ms;
+        if (kind == TIMES ? value > it->value : !again)
+            it->value = value;
         return;
     }
     struct err e = {0};
-    int rc = s->times.count < SEEN_MAX
-                 ? table_put(&s->times, device_id, now_ms, NULL, &e)
-                 : err_set(&e, ERR_BUSY, "%d devices wait to be noted already", SEEN_MAX);
+    int rc = t->count < SEEN_MAX ? table_put(t, device_id, value, NULL, &e)
+                                 : err_set(&e, ERR_BUSY, "%d devices wait to be noted already", SEEN_MAX);
     if (rc != 0 && !s->full)
         log_warn("ota", "devices are not noted as seen until the next flush", LOG_ERR(&e));
     s->full = rc != 0;
 }
 
-void seen_touch(struct seen *s, const char *device_id, int64_t now_ms)
+static void note_locked(struct seen *s, int kind, const char *device_id, int64_t value)
 {
     pthread_mutex_lock(&s->lock);
-    note(s, device_id, now_ms);
+    note(s, kind, device_id, value, false);
     pthread_mutex_unlock(&s->lock);
+}
+
+void seen_touch(struct seen *s, const char *device_id, int64_t now_ms)
+{
+    note_locked(s, TIMES, device_id, now_ms);
+}
+
+void seen_reason(struct seen *s, const char *device_id, int reason, int64_t deployment)
+{
+    note_locked(s, REASONS_NOTED, device_id, deployment << 8 | reason);
+}
+
+void seen_transport(struct seen *s, const char *device_id, const char *transport)
+{
+    for (size_t i = 0; i < TRANSPORT_COUNT; i++)
+        if (strcmp(transport, transports[i]) == 0)
+            note_locked(s, TRANSPORTS, device_id, (int64_t)i);
 }
 
 int64_t seen_get(struct seen *s, const char *device_id)
 {
     pthread_mutex_lock(&s->lock);
-    const struct table_entry *it = table_get(&s->times, device_id);
+    const struct table_entry *it = table_get(&s->notes[TIMES].table, device_id);
     int64_t at = it != NULL ? it->value : 0;
     pthread_mutex_unlock(&s->lock);
     return at;
 }
 
 /* Takes up to SEEN_SLICE entries out, as a list. */
-static struct table_entry *take_slice(struct seen *s, bool *more)
+static struct table_entry *take_slice(struct seen *s, int kind, bool *more)
 {
+    struct notes *n = &s->notes[kind];
     struct table_entry *slice = NULL;
     pthread_mutex_lock(&s->lock);
     for (int i = 0; i < SEEN_SLICE; i++) {
-        struct table_entry *it = table_pop(&s->times, &s->at);
+        struct table_entry *it = table_pop(&n->table, &n->at);
         if (it == NULL)
             break;
         it->next = slice;
         slice = it;
     }
-    *more = s->times.count > 0;
+    *more |= n->table.count > 0;
     pthread_mutex_unlock(&s->lock);
     return slice;
 }
 
-int seen_flush(struct seen *s, struct db *db, struct err *e)
+static int store_note(struct db *db, int kind, const struct table_entry *it, int64_t now_ms, struct err *e)
 {
-    bool more;
-    struct table_entry *slice = take_slice(s, &more);
+    if (kind == TIMES)
+        return store_device_set_seen(db, it->key, it->value, e);
+    if (kind == REASONS_NOTED)
+        return store_device_set_reason(db, it->key, (int)(it->value & 0xFF), it->value >> 8, now_ms, e);
+    return store_device_set_transport(db, it->key, transports[it->value], e);
+}
+
+static int flush(struct seen *s, int kind, struct db *db, int64_t now_ms, bool *more, struct err *e)
+{
+    struct table_entry *slice = take_slice(s, kind, more);
     int rc = 0;
     for (struct table_entry *it = slice; it != NULL && rc == 0; it = it->next)
-        rc = store_device_set_seen(db, it->key, it->value, e);
+        rc = store_note(db, kind, it, now_ms, e);
     if (rc != 0) {
         pthread_mutex_lock(&s->lock);
         for (struct table_entry *it = slice; it != NULL; it = it->next)
-            note(s, it->key, it->value);
+            note(s, kind, it->key, it->value, true);
         pthread_mutex_unlock(&s->lock);
     }
     for (struct table_entry *it = slice, *next; it != NULL; it = next) {
         next = it->next;
         free(it);
     }
+    return rc;
+}
+
+int seen_flush(struct seen *s, struct db *db, int64_t now_ms, struct err *e)
+{
+    bool more = false;
+    int rc = 0;
+    for (int i = 0; i < KINDS && rc == 0; i++)
+        rc = flush(s, i, db, now_ms, &more, e);
     return rc != 0 ? rc : more;
 }

@@ -1,5 +1,6 @@
 /*
- * When devices were last seen: kept in memory, so that a poll writes nothing, and flushed in batches.
+ * When devices were last seen, how they came, and why they got what they got: kept in memory, so that a poll
+ * writes nothing, and flushed in batches.
  * Bounded by SEEN_MAX devices between two flushes; past that, devices not yet noted are left out until the
  * next. What was not flushed is lost with the process, and only that.
  */
@@ -22,9 +23,13 @@ void seen_free(struct seen *s);
 
 /* Thread-safe. */
 void seen_touch(struct seen *s, const char *device_id, int64_t now_ms);
+/* What of these is stored already need not be told. reason: enum reason; transport: "pq", "classical", "plain" or
+   "proxy". */
+void seen_reason(struct seen *s, const char *device_id, int reason, int64_t deployment);
+void seen_transport(struct seen *s, const char *device_id, const char *transport);
 int64_t seen_get(struct seen *s, const char *device_id); /* 0: not noted since the last flush */
-/* Writes up to SEEN_SLICE of them: 1 when more are left, 0 when not, or an error (then they are kept). A
+/* Writes up to SEEN_SLICE of each: 1 when more are left, 0 when not, or an error (then they are kept). A
    background job of the writer, again while it answers 1. */
-int seen_flush(struct seen *s, struct db *db, struct err *e) MUST_CHECK;
+int seen_flush(struct seen *s, struct db *db, int64_t now_ms, struct err *e) MUST_CHECK;
 
 #endif

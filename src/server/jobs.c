@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "ota/announce.h"
 #include "ota/deploy.h"
+#include "ota/finish.h"
 #include "ota/principal.h"
 #include "ota/retention.h"
 #include "ota/seen.h"
@@ -17,7 +18,13 @@
 
 #define SWEEP_FILES 1000 /* blobs looked at in one go */
 
-enum { TASK_FOLLOW, TASK_CLOSE, TASK_SEEN, TASK_CRL, TASK_TRUST, TASK_RETENTION, TASK_SWEEP, TASKS };
+enum {
+    TASK_FOLLOW,
+    TASK_CLOSE,
+    TASK_PREPARE,
+    TASK_START,
+    TASK_OVERDUE,
+    TASK_SEEN, TASK_CRL, TASK_TRUST, TASK_RETENTION, TASK_SWEEP, TASKS };
 
 /* One kind of background work; at most one of it runs. */
 struct task {
@@ -128,7 +135,7 @@ static int follow(struct db *db, void *arg, struct err *e)
 static int flush_seen(struct db *db, void *arg, struct err *e)
 {
     struct task *t = arg;
-    int rc = seen_flush(t->jobs->server->ota.seen, db, e);
+    int rc = seen_flush(t->jobs->server->ota.seen, db, clock_unix_ms(t->jobs->server->clock), e);
     t->more = rc == 1;
     return rc < 0 ? rc : 0;
 }
@@ -138,6 +145,27 @@ static int close_cancelled(struct db *db, void *arg, struct err *e)
     struct task *t = arg;
     t->more = false;
     return ota_deploy_slice(&t->jobs->server->ota, db, &t->more, e);
+}
+
+static int prepare(struct db *db, void *arg, struct err *e)
+{
+    struct task *t = arg;
+    t->more = false;
+    return ota_prepare_slice(&t->jobs->server->ota, db, &t->more, e);
+}
+
+static int start_due(struct db *db, void *arg, struct err *e)
+{
+    struct task *t = arg;
+    t->more = false;
+    return ota_start_slice(&t->jobs->server->ota, db, &t->more, e);
+}
+
+static int close_overdue(struct db *db, void *arg, struct err *e)
+{
+    struct task *t = arg;
+    t->more = false;
+    return ota_overdue_slice(&t->jobs->server->ota, db, &t->more, e);
 }
 
 static int retain(struct db *db, void *arg, struct err *e)
@@ -317,6 +345,9 @@ static void on_second(uv_timer_t *timer)
     unsigned n = j->ticks++;
     start_slices(&j->tasks[TASK_FOLLOW], follow);
     start_slices(&j->tasks[TASK_CLOSE], close_cancelled);
+    start_slices(&j->tasks[TASK_PREPARE], prepare);
+    start_slices(&j->tasks[TASK_START], start_due);
+    start_slices(&j->tasks[TASK_OVERDUE], close_overdue);
     start_crl(&j->tasks[TASK_CRL]);
     start_trust(&j->tasks[TASK_TRUST]);
     if (n % 5 == 4)

@@ -256,7 +256,7 @@ static int flush_all_seen(struct db *db, void *arg, struct err *e)
 {
     int rc;
     do
-        rc = seen_flush(arg, db, e);
+        rc = seen_flush(arg, db, clock_unix_ms(&clock_system), e);
     while (rc == 1);
     return rc;
 }

@@ -302,21 +302,22 @@ int store_action_status_note(struct db *db, int64_t action, const char *kind, co
     return stmt_run(&s, e);
 }
 
-int store_action_open_of(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t most,
-                         struct action_to_cancel *out, size_t *count, struct err *e)
+int store_action_open_of(struct db *db, struct arena *a, int64_t deployment, int64_t after, int64_t until,
+                         size_t most, struct action_to_cancel *out, size_t *count, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "SELECT " COLUMNS ", d.id, d.interface = 'ddi' FROM member m JOIN action a ON"
                         " a.device = m.device AND a.deployment = m.deployment AND a.closed_at IS NULL"
                         " JOIN device d ON d.pk = m.device WHERE m.deployment = ? AND m.state = 'active'"
-                        " AND m.device > ? ORDER BY m.device LIMIT ?",
+                        " AND m.device > ? AND m.device <= ? ORDER BY m.device LIMIT ?",
                         e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, deployment);
     stmt_i64(&s, 2, after);
-    stmt_i64(&s, 3, (int64_t)most);
+    stmt_i64(&s, 3, until);
+    stmt_i64(&s, 4, (int64_t)most);
     size_t n = 0;
     while (rc == 0 && n < most && (rc = stmt_step(&s, e)) == STMT_ROW) {
         rc = read_row_and_id(&s, a, &out[n].action, e);

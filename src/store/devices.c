@@ -157,6 +157,43 @@ int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct e
     return stmt_run(&s, e);
 }
 
+int store_device_set_reason(struct db *db, const char *id, int reason, int64_t deployment, int64_t at_ms,
+                            struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(
+        db, &s, "UPDATE device SET reason = ?, reason_deployment = ?, reason_at = ? WHERE id = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, reason);
+    stmt_i64(&s, 2, deployment);
+    stmt_i64(&s, 3, at_ms);
+    stmt_text(&s, 4, id);
+    return stmt_run(&s, e);
+}
+
+int store_device_set_transport(struct db *db, const char *id, const char *transport, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE device SET transport = ?1 WHERE id = ?2 AND transport IS NOT ?1", e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, transport);
+    stmt_text(&s, 2, id);
+    return stmt_run(&s, e);
+}
+
+int store_device_set_interface(struct db *db, int64_t pk, bool ddi, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE device SET interface = ? WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, ddi ? "ddi" : "native");
+    stmt_i64(&s, 2, pk);
+    return stmt_run(&s, e);
+}
+
 int store_device_each_revoked(struct db *db, int (*each)(void *ctx, const char *id, struct err *e), void *ctx,
                               struct err *e)
 {

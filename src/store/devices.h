@@ -40,6 +40,12 @@ int store_device_set_version(struct db *db, int64_t pk, const char *version, int
 int store_device_set_revoked(struct db *db, int64_t pk, int64_t revoked_at, struct err *e) MUST_CHECK;
 /* A device that is gone, or was seen later, is no error. */
 int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct err *e) MUST_CHECK;
+/* The same for why it got what it got when it last asked, and how it came. */
+int store_device_set_reason(struct db *db, const char *id, int reason, int64_t deployment, int64_t at_ms,
+                            struct err *e) MUST_CHECK;
+int store_device_set_transport(struct db *db, const char *id, const char *transport,
+                               struct err *e) MUST_CHECK;
+int store_device_set_interface(struct db *db, int64_t pk, bool ddi, struct err *e) MUST_CHECK;
 
 /* Calls each for every revoked device; the text is valid during the call; each < 0 stops. */
 int store_device_each_revoked(struct db *db, int (*each)(void *ctx, const char *id, struct err *e), void *ctx,

@@ -389,3 +389,17 @@ int store_member_cancel_device(struct db *db, int64_t device, const char *why, s
     stmt_i64(&s, 2, device);
     return stmt_run(&s, e);
 }
+
+int store_member_reopen(struct db *db, int64_t device, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE member SET state = 'waiting', why = NULL WHERE device = ? AND state = 'already'"
+                        " AND (SELECT d.state IN ('approval', 'scheduled', 'running', 'paused')"
+                        "  FROM deployment d WHERE d.pk = member.deployment)",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    return stmt_run(&s, e);
+}

@@ -70,5 +70,7 @@ int store_member_cancel_some(struct db *db, int64_t deployment, const char *why,
                              bool *more, struct err *e) MUST_CHECK;
 /* All that the device still has open, in every deployment. */
 int store_member_cancel_device(struct db *db, int64_t device, const char *why, struct err *e) MUST_CHECK;
+/* Where the device counted as done because of what it ran, it waits again, in deployments that are not over. */
+int store_member_reopen(struct db *db, int64_t device, struct err *e) MUST_CHECK;
 
 #endif

@@ -233,6 +233,7 @@ const char migration_fleets[] =
     "  PRIMARY KEY (deployment, device)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX member_open ON member (device, deployment) WHERE state IN ('waiting', 'active');"
+    "CREATE INDEX member_already ON member (device, deployment) WHERE state = 'already';"
     "CREATE INDEX member_failed ON member (deployment, device) WHERE state = 'failed';"
     "CREATE INDEX member_active ON member (deployment, device) WHERE state = 'active';"
     "CREATE TABLE member_tally ("

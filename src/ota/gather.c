@@ -1,0 +1,210 @@
+#include "ota/gather.h"
+
+#include "base/log.h"
+#include "model/window.h"
+#include "store/actions.h"
+#include "store/db.h"
+#include "store/deployments.h"
+#include "store/members.h"
+#include "store/releases.h"
+
+struct looking {
+    struct db *db;
+    struct arena *arena;
+    const struct device *device;
+    int64_t now_ms;
+    struct gathered *g;
+    struct filter_device shown; /* to filters */
+    unsigned has;               /* FILTER_TAGS, FILTER_ATTRIBUTES: read already */
+};
+
+static int no_memory(struct err *e)
+{
+    return err_set(e, ERR_NOMEM, "no memory to look for an update");
+}
+
+/* --- windows ------------------------------------------------------------------------------------------- */
+
+static int offset_of(const struct deployment_policy *p, const struct device *d, int *out, struct err *e)
+{
+    if (strcmp(p->window_zone, "device") != 0)
+        return window_parse_zone(str_of(p->window_zone), out, e);
+    *out = d->utc_offset != DEVICE_NO_OFFSET ? d->utc_offset : 0;
+    return 0;
+}
+
+int ota_window(struct arena *a, const struct deployment_policy *p, const struct device *d, int64_t now_ms,
+               enum select_window *out, int64_t *when_ms, struct err *e)
+{
+    *out = SELECT_WINDOW_NONE;
+    *when_ms = 0;
+    if (p->window_schedule == NULL)
+        return 0;
+    struct window w = {.seconds = p->window_seconds};
+    struct window_state state;
+    int rc = cron_parse(str_of(p->window_schedule), a, &w.schedule, e);
+    if (rc == 0)
+        rc = offset_of(p, d, &w.offset_minutes, e);
+    if (rc != 0)
+        return rc;
+    window_at(&w, now_ms / 1000, &state);
+    *out = state.open ? SELECT_WINDOW_OPEN : SELECT_WINDOW_CLOSED;
+    *when_ms = 1000 * (state.open ? state.ends_s : state.begins_s);
+    return 0;
+}
+
+/* --- deployments that the device may join -------------------------------------------------------------- */
+
+static struct str text_or_empty(const char *z)
+{
+    return z != NULL ? str_of(z) : STR("");
+}
+
+static int show_device(struct looking *l, unsigned needs, struct err *e)
+{
+    struct filter_device *f = &l->shown;
+    const struct device *d = l->device;
+    struct str *tags;
+    struct filter_attribute *attributes;
+    int rc = 0;
+    f->id = str_of(d->id);
+    f->model = str_of(d->model);
+    f->version = text_or_empty(l->g->facts.version);
+    f->name = text_or_empty(d->name);
+    f->created_at = d->created_at;
+    f->last_seen_at = d->last_seen_at;
+    if ((needs & FILTER_TAGS & ~l->has) != 0) {
+        rc = store_device_tags(l->db, l->arena, d->pk, &tags, &f->tag_count, e);
+        if (rc == 0)
+            f->tags = tags;
+    }
+    if (rc == 0 && (needs & FILTER_ATTRIBUTES & ~l->has) != 0) {
+        rc = store_device_attributes(l->db, l->arena, d->pk, &attributes, &f->attribute_count, e);
+        if (rc == 0)
+            f->attributes = attributes;
+    }
+    l->has |= needs;
+    return rc;
+}
+
+/* The phase of a device that comes later: the first whose filter it matches, or the last. */
+static int phase_of(struct looking *l, int64_t deployment, int *out, struct err *e)
+{
+    struct phase *phases;
+    size_t count;
+    int rc = store_phases(l->db, l->arena, deployment, &phases, &count, e);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < count; i++) {
+        const struct filter *filter;
+        if (phases[i].filter[0] == '\0')
+            continue;
+        rc = filter_parse(str_of(phases[i].filter), l->arena, &filter, e);
+        if (rc == 0)
+            rc = show_device(l, filter_needs(filter), e);
+        if (rc != 0)
+            return rc;
+        if (phases[i].devices == 0 && filter_match(filter, &l->shown, l->now_ms)) {
+            *out = (int)i;
+            return 0;
+        }
+    }
+    *out = count > 0 ? (int)count - 1 : 0;
+    return 0;
+}
+
+static int join(struct looking *l, const struct running *r, struct err *e)
+{
+    struct gathered *g = l->g;
+    struct candidate c;
+    struct member m;
+    bool fits = false, member = false;
+    int rc = store_candidate_of(l->db, l->arena, r->deployment, l->device->model, &c, &fits, e);
+    if (rc == 0 && fits)
+        rc = store_member_get(l->db, l->arena, r->deployment, l->device->pk, &m, &member, e);
+    if (rc != 0 || !fits || member || g->facts.count == CANDIDATES_MAX)
+        return rc;
+    if (r->in_phases)
+        rc = phase_of(l, r->deployment, &c.phase, e);
+    if (rc == 0)
+        g->candidates[g->facts.count++] = c;
+    return rc;
+}
+
+static int look_at_running(struct looking *l, struct err *e)
+{
+    const struct running *list;
+    size_t count;
+    int rc = store_running(l->db, &list, &count, e);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const struct running *r = &list[i];
+        if (r->in_phases && !r->prepared)
+            continue; /* the search will come by */
+        rc = show_device(l, filter_needs(r->filter), e);
+        if (rc == 0 && filter_match(r->filter, &l->shown, l->now_ms))
+            rc = join(l, r, e);
+    }
+    return rc;
+}
+
+/* --- all ----------------------------------------------------------------------------------------------- */
+
+static int look_at_windows(struct looking *l, struct err *e)
+{
+    struct gathered *g = l->g;
+    int64_t when;
+    int rc = 0;
+    g->windows = arena_array(l->arena, enum select_window, CANDIDATES_MAX);
+    if (g->windows == NULL)
+        return no_memory(e);
+    for (size_t i = 0; i < g->facts.count && rc == 0; i++)
+        rc = ota_window(l->arena, &g->candidates[i].policy, l->device, l->now_ms, &g->windows[i], &when, e);
+    g->facts.windows = g->windows;
+    return rc;
+}
+
+static int look_at_open(struct looking *l, struct err *e)
+{
+    struct select_facts *f = &l->g->facts;
+    struct action *open = &l->g->open;
+    struct deployment d;
+    if (open->pk == 0)
+        return 0;
+    f->open = open;
+    int rc = store_deployment_by_pk(l->db, l->arena, open->deployment, &d, e);
+    if (rc != 0)
+        return rc;
+    f->open_priority = d.policy.priority;
+    f->open_paused = d.state == DEPLOYMENT_PAUSED;
+    rc = store_release_sequence(l->db, open->release, l->device->model, &f->open_sequence, e);
+    return rc == ERR_NOT_FOUND ? 0 : rc; /* the device changed its model meanwhile */
+}
+
+int ota_gather(struct db *db, struct arena *a, const struct device *d, const char *version, bool ddi,
+               int64_t now_ms, struct gathered *g, struct err *e)
+{
+    struct looking l = {.db = db, .arena = a, .device = d, .now_ms = now_ms, .g = g};
+    struct select_facts *f = &g->facts;
+    struct action_past past = {0};
+    *f = (struct select_facts){.now = now_ms, .version = version, .waits_in_window = ddi};
+    g->candidates = arena_array(a, struct candidate, CANDIDATES_MAX);
+    if (g->candidates == NULL)
+        return no_memory(e);
+    f->candidates = g->candidates;
+    int rc = store_candidates(db, a, d->pk, d->model, g->candidates, &f->count, e);
+    if (rc == 0)
+        rc = look_at_running(&l, e);
+    if (rc == 0 && version != NULL)
+        rc = store_sequence_of_version(db, d->model, version, &f->sequence, e);
+    if (rc == 0)
+        rc = store_action_past(db, d->pk, &past, e);
+    if (rc == 0)
+        rc = look_at_windows(&l, e);
+    if (rc == 0)
+        rc = look_at_open(&l, e);
+    if (rc != 0)
+        return rc;
+    f->newest_deployment = past.newest;
+    f->moved_back = past.moved_back;
+    return 0;
+}

@@ -1,0 +1,59 @@
+#include "ota/version.h"
+
+#include "ota/finish.h"
+#include "ota/ota.h"
+#include "store/actions.h"
+#include "store/devices.h"
+#include "store/members.h"
+#include "store/releases.h"
+
+/* The action that ended one way did in truth end the other; it is not tried again. */
+static int correct(struct ota *ota, struct db *db, struct arena *a, struct action *act,
+                   enum action_state state, const char *message, struct err *e)
+{
+    if (message == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to correct an action");
+    act->state = state;
+    act->message = message;
+    return ota_action_close(ota, db, a, act, false, e);
+}
+
+static int look_back(struct ota *ota, struct db *db, struct arena *a, const struct device *d,
+                     const char *version, struct err *e)
+{
+    struct action last;
+    struct release r;
+    int rc = store_action_last(db, a, d->pk, &last, e);
+    if (rc != 0 || last.pk == 0 || last.closed_at == 0)
+        return rc;
+    rc = store_release_by_pk(db, a, last.release, &r, e);
+    if (rc != 0)
+        return rc;
+    bool runs_it = strcmp(version, r.version) == 0;
+    bool ran_before = last.version_before != NULL && strcmp(version, last.version_before) == 0;
+    if (last.state == ACTION_SUCCEEDED && ran_before && !runs_it)
+        return correct(ota, db, a, &last, ACTION_FAILED,
+                       arena_printf(a, "it fell back: it said that %s was installed, and runs %s again",
+                                    r.version, version),
+                       e);
+    if (last.state == ACTION_FAILED && runs_it)
+        return correct(ota, db, a, &last, ACTION_SUCCEEDED, arena_printf(a, "it runs %s after all", version),
+                       e);
+    return 0;
+}
+
+int ota_version_reported(struct ota *ota, struct db *db, struct arena *a, struct device *d,
+                         const char *version, bool *changed, struct err *e)
+{
+    *changed = d->version == NULL || strcmp(d->version, version) != 0;
+    if (!*changed)
+        return 0;
+    int rc = store_device_set_version(db, d->pk, version, clock_unix_ms(ota->clock), e);
+    if (rc == 0)
+        rc = look_back(ota, db, a, d, version, e);
+    if (rc == 0)
+        rc = store_member_reopen(db, d->pk, e);
+    if (rc == 0)
+        d->version = version;
+    return rc;
+}
