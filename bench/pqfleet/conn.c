@@ -223,11 +223,12 @@ static void answer(struct fleet *f, struct conn *c)
         buf_release(&c->body);
     c->user = FLEET_NOBODY;
     c->reused = true;
-    if (!c->reply.keep_alive)
+    bool gone = f->units[who].device.step == STEP_GONE; /* and its connection with it */
+    if (!c->reply.keep_alive || gone)
         give_up(f, c);
     else
         move(c, CONN_IDLE, &f->idle);
-    if (f->units[who].device.step != STEP_GONE && f->units[who].device.wait == 0)
+    if (!gone && f->units[who].device.wait == 0)
         conn_ask(f, who);
 }
 

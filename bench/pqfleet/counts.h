@@ -15,7 +15,8 @@ enum error_kind {
     ERROR_IO,
     ERROR_CLOSED, /* in the middle of an answer */
     ERROR_HTTP,   /* not HTTP/1.1 */
-    ERROR_STATUS, /* not one that was asked for */
+    ERROR_BUSY,   /* 429 or 503: come back later */
+    ERROR_STATUS, /* another that was not asked for */
     ERROR_REPLY,  /* an answer that is not as the protocol says */
     ERROR_TIMEOUT,
     ERROR_KINDS
@@ -57,9 +58,11 @@ struct counts {
     struct histogram late;           /* how long after its time the device's turn came: the simulator's own */
     uint64_t errors[ERROR_KINDS], error_count;
     char samples[COUNTS_SAMPLES][ERR_TEXT_MAX];
+    size_t sample_count;
     uint64_t elapsed_ns, cpu_us;
 };
 
+/* Texts that differ are kept, the first ones. */
 void counts_error(struct counts *c, enum error_kind kind, const char *text);
 
 #endif

@@ -113,7 +113,7 @@ void device_fini(struct device *d);
 void device_id(const struct sim *s, const struct device *d, char out[DEVICE_ID_MAX]);
 /* Not for one that is gone. */
 int device_ask(const struct sim *s, const struct device *d, struct ask *out, struct err *e) MUST_CHECK;
-/* Sets what it asks next, and d->wait. ERR_BUSY: a status that stands for no answer (ERROR_STATUS); another
+/* Sets what it asks next, and d->wait. ERR_BUSY: a status that stands for no answer; another
    error: an answer that is wrong (ERROR_REPLY). Then the caller calls device_failed. */
 int device_take(struct sim *s, struct device *d, const struct answer *a, struct err *e) MUST_CHECK;
 /* There was no answer, or not one to go by: it waits, longer each time, and asks again. */

@@ -54,7 +54,8 @@ void fleet_answered(struct fleet *f, uint32_t who, enum ask_kind kind, const str
     uint64_t took = fleet_now() - u->asked;
     int rc = device_take(&f->sim, &u->device, a, &e);
     if (rc != 0) {
-        fleet_failed(f, who, rc == ERR_BUSY ? ERROR_STATUS : ERROR_REPLY, e.text);
+        bool busy = a->status == 429 || a->status == 503;
+        fleet_failed(f, who, rc != ERR_BUSY ? ERROR_REPLY : busy ? ERROR_BUSY : ERROR_STATUS, e.text);
         return;
     }
     if (kind == ASK_POLL) {

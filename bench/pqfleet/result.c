@@ -41,7 +41,7 @@ static bool add_errors(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct c
     }
     /* A server's own words may be in it, cut anywhere, which no JSON text may be. */
     yyjson_mut_val *samples = yyjson_mut_obj_add_arr(doc, v, "samples");
-    for (size_t i = 0; i < COUNTS_SAMPLES && i < c->error_count; i++)
+    for (size_t i = 0; i < c->sample_count; i++)
         ok = ok && yyjson_mut_arr_add_str(doc, samples,
                                           str_is_text(str_of(c->samples[i])) ? c->samples[i] : "(no text)");
     return ok;

@@ -7,6 +7,7 @@
 /* Who may call what anybody may: with whatever certificate that counts, and without one. */
 #define WHO_ALL (WHO_ANYONE | WHO_DEVICE | WHO_EXPIRED | WHO_READERS | WHO_LOCAL)
 
+extern const struct route_table api_accounts_routes;
 extern const struct route_table api_deployments_routes;
 extern const struct route_table api_devices_routes;
 extern const struct route_table api_director_routes;

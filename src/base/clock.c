@@ -86,3 +86,85 @@ char *clock_format_http(int64_t unix_ms, char out[CLOCK_TEXT_MAX])
     memcpy(p, " GMT", 5);
     return out;
 }
+
+/* --- reading ------------------------------------------------------------------------------------------- */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Takes n digits off the beginning that make a number from min to max. */
+static bool take_number(struct str *s, size_t n, int min, int max, int *out)
+{
+    int v = 0;
+    if (s->n < n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_digit(s->p[i]))
+            return false;
+        v = v * 10 + (s->p[i] - '0');
+    }
+    *s = (struct str){.p = s->p + n, .n = s->n - n};
+    *out = v;
+    return v >= min && v <= max;
+}
+
+static bool take_char(struct str *s, const char *any)
+{
+    if (s->n == 0 || s->p[0] == '\0' || strchr(any, s->p[0]) == NULL)
+        return false;
+    *s = (struct str){.p = s->p + 1, .n = s->n - 1};
+    return true;
+}
+
+/* ".123456": what is finer than milliseconds is cut off. */
+static bool take_fraction(struct str *s, int *ms)
+{
+    *ms = 0;
+    if (!take_char(s, "."))
+        return true;
+    int digit, unit = 100;
+    if (!take_number(s, 1, 0, 9, &digit))
+        return false;
+    for (bool more = true; more; more = s->n > 0 && is_digit(s->p[0]) && take_number(s, 1, 0, 9, &digit)) {
+        *ms += digit * unit;
+        unit /= 10;
+    }
+    return true;
+}
+
+static bool take_zone(struct str *s, int *minutes_east)
+{
+    int hours, minutes;
+    *minutes_east = 0;
+    if (take_char(s, "Zz"))
+        return true;
+    bool west = s->n > 0 && s->p[0] == '-';
+    if (!take_char(s, "+-") || !take_number(s, 2, 0, 23, &hours) || !take_char(s, ":") ||
+        !take_number(s, 2, 0, 59, &minutes))
+        return false;
+    *minutes_east = (west ? -1 : 1) * (hours * 60 + minutes);
+    return true;
+}
+
+/* Without leap seconds: Unix time has none. */
+int clock_parse(struct str text, int64_t *unix_ms)
+{
+    struct tm tm = {0};
+    struct str s = text;
+    int year, month, ms, east;
+    if (!take_number(&s, 4, 1970, 9999, &year) || !take_char(&s, "-") || !take_number(&s, 2, 1, 12, &month) ||
+        !take_char(&s, "-") || !take_number(&s, 2, 1, 31, &tm.tm_mday) || !take_char(&s, "Tt") ||
+        !take_number(&s, 2, 0, 23, &tm.tm_hour) || !take_char(&s, ":") ||
+        !take_number(&s, 2, 0, 59, &tm.tm_min) || !take_char(&s, ":") ||
+        !take_number(&s, 2, 0, 59, &tm.tm_sec) || !take_fraction(&s, &ms) || !take_zone(&s, &east) || s.n > 0)
+        return ERR_INVALID;
+    tm.tm_year = year - 1900;
+    tm.tm_mon = month - 1;
+    int64_t seconds = timegm(&tm); /* makes the 1st of March of a 30th of February */
+    if (tm.tm_mon != month - 1)
+        return ERR_INVALID;
+    *unix_ms = (seconds - (int64_t)east * 60) * 1000 + ms;
+    return 0;
+}

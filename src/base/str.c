@@ -142,6 +142,18 @@ static size_t utf8_len(const unsigned char *p, size_t n)
     return overlong || surrogate || too_high ? 0 : len;
 }
 
+bool str_is_utf8(struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    size_t len = 0;
+    for (size_t i = 0; i < s.n; i += len) {
+        len = utf8_len(p + i, s.n - i);
+        if (len == 0)
+            return false;
+    }
+    return true;
+}
+
 bool str_is_text(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;

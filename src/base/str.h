@@ -56,6 +56,7 @@ bool mem_eq_consttime(const void *a, const void *b, size_t n);
    [A-Za-z0-9][A-Za-z0-9._:-]{0,63} and [A-Za-z0-9][A-Za-z0-9._+~-]{0,127}. */
 bool str_is_device_id(struct str s);
 bool str_is_name(struct str s);
+bool str_is_utf8(struct str s); /* RFC 3629; control characters too */
 /* Valid UTF-8 (RFC 3629) without control characters other than tab and newline. */
 bool str_is_text(struct str s);
 

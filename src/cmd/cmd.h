@@ -36,6 +36,7 @@ int cmd_deployment(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 int cmd_token(int argc, char **argv);
 int cmd_operator(int argc, char **argv);
+int cmd_account(int argc, char **argv);
 int cmd_trust(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_events(int argc, char **argv);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/profile.h"
+#include "keys/seal.h"
 #include "server/config.h"
 
 #define VERB "init"
@@ -28,8 +29,9 @@ const char usage_init[] =
     "pqota init [DIR] [--host NAME]... [--policy POLICY] [--operator NAME] [--port PORT]\n"
     "\n"
     "Makes everything that a first run needs in DIR (./pqota): three certificate authorities, the server's\n"
-    "certificate, the first operator's credential, the database, and a settings file that explains itself.\n"
-    "What exists is kept, what is missing is made: running it again destroys nothing.\n"
+    "certificate, the first operator's credential, a key for secrets, the database, and a settings file "
+    "that\n"
+    "explains itself. What exists is kept, what is missing is made: running it again destroys nothing.\n"
     "\n"
     "  --host NAME        a DNS name or IP address by which the server is reached; may be repeated. The "
     "first\n"
@@ -315,6 +317,19 @@ static int make_profile(struct init *in, struct err *e)
                    : rc;
 }
 
+/* What the database's secrets are sealed with. */
+static int make_secret(struct init *in, const struct server_config *config, struct err *e)
+{
+    struct sealer *sealer = NULL;
+    bool made = !file_exists(config->secret_key);
+    int rc = sealer_open(config->secret_key, true, &sealer, e);
+    if (rc != 0)
+        return rc;
+    sealer_free(sealer);
+    init_say(in, made, config->secret_key, "seals secrets in the database; no backup has it: keep a copy");
+    return 0;
+}
+
 static int make_all(struct init *in, const struct asked *asked, struct err *e)
 {
     struct server_config config;
@@ -333,6 +348,8 @@ static int make_all(struct init *in, const struct asked *asked, struct err *e)
         rc = make_leaves(in, e);
     if (rc == 0)
         rc = make_profile(in, e);
+    if (rc == 0)
+        rc = make_secret(in, &config, e);
     if (rc == 0)
         rc = init_data(in, config.data_dir, e);
     /* Says now what `pqota serve` would say later. */

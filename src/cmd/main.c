@@ -25,6 +25,7 @@ const struct cmd_verb cmd_verbs[] = {
     {"device", cmd_device, "list, show, tag and revoke devices", NULL},
     {"token", cmd_token, "make tokens that devices enrol with", NULL},
     {"operator", cmd_operator, "who may do what", NULL},
+    {"account", cmd_account, "names and passwords for hawkBit's management interface", NULL},
     {"trust", cmd_trust, "who vouches for what devices run: keys and signatures", NULL},
     {"status", cmd_status, "show the server and its fleet at a glance", NULL},
     {"events", cmd_events, "list what happened, newest first", NULL},

@@ -27,8 +27,13 @@ static const struct row {
 static const struct row other = {0, REPOSITORY "GenericRepositoryException",
                                  "hawkbit.server.error.repo.genericError"};
 
-static const struct row *row_of(int status)
+static const struct row no_method = {405, "org.springframework.web.HttpRequestMethodNotSupportedException",
+                                     "hawkbit.server.error.repo.genericError"};
+
+static const struct row *row_of(int status, const struct err *e)
 {
+    if (status == no_method.status && e->code == 0)
+        return &no_method; /* the path is served with other methods: no handler was asked */
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].status == status)
             return &rows[i];
@@ -37,7 +42,7 @@ static const struct row *row_of(int status)
 
 void ddi_error_body(struct http_response *r, struct arena *a, int status, const struct err *e)
 {
-    const struct row *row = row_of(status);
+    const struct row *row = row_of(status, e);
     /* Bytes that are no UTF-8 cannot be told in JSON. */
     const char *message = str_is_text(str_of(e->text)) ? e->text : http_status_text(status);
     auto_json_mut yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);

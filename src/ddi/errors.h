@@ -4,7 +4,8 @@
 
 #include "http/message.h"
 
-/* {"exceptionClass", "errorCode", "message"}: what scripts written for hawkBit look at. For route_table.refuse. */
+/* {"exceptionClass", "errorCode", "message"}: what scripts written for hawkBit look at. For
+   route_table.refuse. */
 void ddi_error_body(struct http_response *r, struct arena *a, int status, const struct err *e);
 
 #endif

@@ -10,9 +10,9 @@
 /* How a 401 asks for it. */
 #define BASIC_CHALLENGE "Basic realm=\"pqota\", charset=\"UTF-8\""
 
-/* What the request's Authorization field says, NUL-terminated in the arena. 1: these are name and password; 0: it
-   has none of this scheme. ERR_UNAUTHENTICATED: it is malformed, not UTF-8, or has control characters;
-   ERR_INVALID: there are two such fields. Errors do not repeat what was sent. */
+/* What the request's Authorization field says, NUL-terminated in the arena. 1: these are name and password;
+   0: it has none of this scheme. ERR_UNAUTHENTICATED: it is malformed, not UTF-8, or has control
+   characters; ERR_INVALID: there are two such fields. Errors do not repeat what was sent. */
 int basic_read(const struct http_request *req, struct arena *a, struct str *name, struct str *password,
                struct err *e) MUST_CHECK;
 

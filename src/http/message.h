@@ -90,7 +90,8 @@ void http_reply_empty(struct http_response *r, int status); /* 204, 304 */
    Content-Disposition, ...) are dropped; others that were set stay. */
 void http_reply_problem(struct http_response *r, struct arena *a, const struct err *e);
 void http_reply_problem_status(struct http_response *r, struct arena *a, int status, const char *detail);
-/* The same in another form: `write` fills status, body and content type. e->text is what the peer may be told. */
+/* The same in another form: `write` fills status, body and content type. e->text is what the peer may be
+   told. */
 typedef void http_error_body(struct http_response *r, struct arena *a, int status, const struct err *e);
 /* As http_reply_problem, in that form (NULL: problem+json). status 0: the code's. */
 void http_reply_error(struct http_response *r, struct arena *a, int status, const struct err *e,

@@ -14,14 +14,14 @@ struct db;     /* one database connection; see store/db.h */
 struct server; /* the process; for the server's own routes (health, metrics) alone */
 
 enum lane {
-    LANE_END = 0, /* no more steps */
-    LANE_HEAD,    /* as READ, before the body is sent: a first step that may refuse */
-    LANE_READ,    /* loop thread, read-only db: unique-index lookups, at most 64 rows */
-    LANE_QUERY,   /* reader thread, read-only db: lists, searches, reports */
-    LANE_WRITE,   /* the writer thread, db inside a transaction; the reply goes out once it is durable */
-    LANE_SIGN,    /* worker thread for signatures, no db */
-    LANE_FILE,    /* worker thread for disk work, no db */
-    LANE_PASSWORD, /* the worker thread for passwords, each of which takes 64 MiB and a tenth of a second; no db */
+    LANE_END = 0,  /* no more steps */
+    LANE_HEAD,     /* as READ, before the body is sent: a first step that may refuse */
+    LANE_READ,     /* loop thread, read-only db: unique-index lookups, at most 64 rows */
+    LANE_QUERY,    /* reader thread, read-only db: lists, searches, reports */
+    LANE_WRITE,    /* the writer thread, db inside a transaction; the reply goes out once it is durable */
+    LANE_SIGN,     /* worker thread for signatures, no db */
+    LANE_FILE,     /* worker thread for disk work, no db */
+    LANE_PASSWORD, /* worker thread for passwords (64 MiB and a fifth of a second each), no db */
 };
 
 /* How a table's clients say who they are, and what a refusal looks like to them. */
@@ -87,8 +87,8 @@ struct route_table {
     http_error_body *refuse; /* writes the body of a refusal; NULL: problem+json */
 };
 
-/* What was found: the row and its table. With ERR_UNSUPPORTED the row is NULL, and the table the first that has
-   the path. */
+/* What was found: the row and its table. With ERR_UNSUPPORTED the row is NULL, and the table the first that
+   has the path. */
 struct route_found {
     const struct route_table *table;
     const struct route *row;

@@ -1,6 +1,6 @@
 /*
  * Passwords of accounts: argon2id (RFC 9106), kept as a PHC string,
- * "$argon2id$v=19$m=65536,t=3,p=1$<salt>$<hash>". Each call takes 64 MiB and about a tenth of a second: it
+ * "$argon2id$v=19$m=65536,t=3,p=1$<salt>$<hash>". Each call takes 64 MiB and about a fifth of a second: it
  * belongs into the lane for passwords.
  */
 #ifndef PQOTA_KEYS_PASSWORD_H
@@ -28,9 +28,9 @@ int password_check(struct str password, struct err *e) MUST_CHECK;
 int password_make(char out[PASSWORD_MADE + 1], struct err *e) MUST_CHECK;
 
 int password_hash(struct str password, char phc[PASSWORD_PHC_SIZE], struct err *e) MUST_CHECK;
-/* *right: whether it is the password of that string. NULL, for a name that nobody has: it never is, and saying
-   so takes as long. ERR_CORRUPT: the string is none, or its parameters would take more than four times what
-   new ones take. */
+/* *right: whether it is the password of that string. NULL, for a name that nobody has: it never is, and
+   saying so takes as long. ERR_CORRUPT: the string is none, or its parameters would take more than four
+   times what new ones take. */
 int password_verify(struct str password, const char *phc, bool *right, struct err *e) MUST_CHECK;
 
 #endif

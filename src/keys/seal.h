@@ -23,11 +23,11 @@ struct sealer; /* immutable, usable by several threads */
 int sealer_open(const char *path, bool create, struct sealer **out, struct err *e) MUST_CHECK;
 void sealer_free(struct sealer *s); /* NULL is fine */
 
-/* Appends the sealed form of `plain` (at most SEAL_PLAIN_MAX bytes). ad: what it belongs to (a device's id): it
-   opens with the same alone, so that nobody moves it to another row. */
+/* Appends the sealed form of `plain` (at most SEAL_PLAIN_MAX bytes). ad: what it belongs to (a device's
+   id): it opens with the same alone, so that nobody moves it to another row. */
 int seal(const struct sealer *s, struct str ad, struct str plain, struct buf *out, struct err *e) MUST_CHECK;
-/* Appends what was sealed; the caller wipes it when it is done (seal_wipe). ERR_CORRUPT: not sealed by this key
-   for this ad, or changed since. */
+/* Appends what was sealed; the caller wipes it when it is done (seal_wipe). ERR_CORRUPT: not sealed by this
+   key for this ad, or changed since. */
 int unseal(const struct sealer *s, struct str ad, struct str sealed, struct buf *out,
            struct err *e) MUST_CHECK;
 

@@ -15,7 +15,8 @@ static const struct {
     unsigned next; /* bit set of states */
     bool reported, early;
 } states[ACTION_STATES] = {
-    [ACTION_WAITING] = {"waiting", TO(ACTION_OFFERED) | TO(ACTION_FAILED) | TO(ACTION_CANCELLED), false, true},
+    [ACTION_WAITING] = {"waiting", TO(ACTION_OFFERED) | TO(ACTION_FAILED) | TO(ACTION_CANCELLED), false,
+                        true},
     [ACTION_OFFERED] = {"offered", FORWARD | TO(ACTION_CANCELLING) | TO(ACTION_CANCELLED), false, true},
     [ACTION_DOWNLOADING] = {"downloading", FORWARD | TO(ACTION_CANCELLING) | TO(ACTION_CANCELLED), true,
                             true},

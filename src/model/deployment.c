@@ -6,8 +6,9 @@
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
 static const char *const kinds[] = {
-    [TARGET_DEVICE] = "device", [TARGET_TAG] = "tag",   [TARGET_MODEL] = "model",
-    [TARGET_ALL] = "all",       [TARGET_FILTER] = "filter", [TARGET_LIST] = "list",
+    [TARGET_DEVICE] = "device",         [TARGET_TAG] = "tag",
+    [TARGET_MODEL] = "model",           [TARGET_ALL] = "all",
+    [TARGET_FILTER] = "filter",         [TARGET_LIST] = "list",
     [TARGET_DEPLOYMENT] = "deployment",
 };
 static const char *const modes[] = {
@@ -210,7 +211,8 @@ static int check_phase(const struct phase *p, size_t i, bool last, struct err *e
         return err_set(e, ERR_INVALID, "phase %zu: percent stands alone, without devices and filter", i + 1);
     if (last && (p->percent != 0 || p->devices != 0 || p->filter[0] != '\0'))
         return err_set(e, ERR_INVALID,
-                       "phase %zu: the last one takes the rest: leave percent, devices and filter out", i + 1);
+                       "phase %zu: the last one takes the rest: leave percent, devices and filter out",
+                       i + 1);
     if (!last && p->percent == 0 && p->devices == 0 && p->filter[0] == '\0')
         return err_set(e, ERR_INVALID, "phase %zu: say what it takes: percent, devices or filter", i + 1);
     return 0;

@@ -40,16 +40,16 @@ enum deployment_mode { MODE_FORCED, MODE_SOFT, MODE_DOWNLOAD_ONLY, MODE_TIME_FOR
 struct deployment_policy {
     bool dynamic; /* devices that come to match later join */
     bool allow_downgrade;
-    bool consent;  /* the device's user has to agree */
-    int priority;  /* the highest counts, then the newest */
+    bool consent; /* the device's user has to agree */
+    int priority; /* the highest counts, then the newest */
     enum deployment_mode mode;
     int64_t force_at; /* MODE_TIME_FORCED: soft until then */
     int64_t start_at;
     int64_t per_minute;          /* devices that may begin; 0: any number */
     const char *window_schedule; /* Quartz cron; NULL: at any time */
     int64_t window_seconds;
-    const char *window_zone; /* "+02:00", or "device": the device's own */
-    int64_t deadline_seconds; /* for one attempt; 0: none */
+    const char *window_zone;        /* "+02:00", or "device": the device's own */
+    int64_t deadline_seconds;       /* for one attempt; 0: none */
     int64_t retries, retry_seconds; /* after a failure: so often, after so long, doubled each time */
     int64_t rollback;               /* release for its devices when errors stop it; 0: none */
 };
@@ -64,11 +64,11 @@ struct deployment {
     enum deployment_state state;
     const char *why; /* it is in this state; "" when nothing is to be said */
     struct deployment_policy policy;
-    int phase, phases;   /* the last one that is open; how many there are */
-    int64_t looked;      /* pk of the last device that was looked at for members */
-    int64_t prepared_at; /* all were; 0: not yet */
-    int64_t minute, begun; /* devices that began in the last minute in which any did */
-    int64_t origin;        /* the deployment that this one takes back; 0: none */
+    int phase, phases;                          /* the last one that is open; how many there are */
+    int64_t looked;                             /* pk of the last device that was looked at for members */
+    int64_t prepared_at;                        /* all were; 0: not yet */
+    int64_t minute, begun;                      /* devices that began in the last minute in which any did */
+    int64_t origin;                             /* the deployment that this one takes back; 0: none */
     int64_t created_at, approved_at, closed_at; /* closed_at 0 while it may still do something */
     const char *created_by, *approved_by;       /* approved_by NULL: nobody */
 };

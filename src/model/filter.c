@@ -5,7 +5,7 @@
 /* Byte by byte, which is the same as character by character where both are UTF-8. Only the last star is ever
    gone back to: what an earlier one could take more of, the later one can too. So the work is at most the
    product of both lengths. */
-static bool pattern_fits(struct str pattern, struct str text)
+bool filter_pattern_fits(struct str pattern, struct str text)
 {
     size_t p = 0, t = 0, after_star = 0, from = 0;
     bool star = false;
@@ -33,7 +33,7 @@ static bool fits_any(const struct filter_node *c, struct str text)
 {
     for (size_t i = 0; i < c->count; i++) {
         const struct filter_value *v = &c->values[i];
-        if (v->wild ? pattern_fits(v->text, text) : str_eq(v->text, text))
+        if (v->wild ? filter_pattern_fits(v->text, text) : str_eq(v->text, text))
             return true;
     }
     return false;

@@ -1,7 +1,7 @@
 /*
- * Filters: which devices, in a few words that people write (a subset of FIQL/RSQL as hawkBit has it; for users
- * in docs/filters.md). A filter is parsed once and then asked of one device here, or of all of them in SQL
- * (store/filter_sql.h); both say the same.
+ * Filters: which devices, in a few words that people write (a subset of FIQL/RSQL as hawkBit has it; for
+ * users in docs/filters.md). A filter is parsed once and then asked of one device here, or of all of them in
+ * SQL (store/filter_sql.h); both say the same.
  */
 #ifndef PQOTA_MODEL_FILTER_H
 #define PQOTA_MODEL_FILTER_H
@@ -30,7 +30,7 @@ int filter_parse(struct str text, struct arena *a, const struct filter **out, st
 struct filter_attribute {
     struct str key, value;
 };
-/* What a filter looks at; texts that are not known are "". All are valid UTF-8, or SQL may say otherwise. */
+/* What a filter looks at; texts that are not known are "". */
 struct filter_device {
     struct str id, model, version, name;
     int64_t created_at, last_seen_at; /* Unix milliseconds; 0: never */

@@ -57,11 +57,14 @@ struct filter_node {
 struct filter {
     const struct filter_node *root; /* NULL: all devices */
     unsigned needs;
-    size_t variables; /* keys, values, times: as many as there can be in SQL */
+    size_t values; /* keys, values, times */
     bool by_ids;
     const struct str *ids;
     size_t id_count;
 };
+
+/* Whether the text is what a pattern with FILTER_STAR stands for. */
+bool filter_pattern_fits(struct str pattern, struct str text);
 
 /* filter_value.c */
 

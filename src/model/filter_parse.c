@@ -23,7 +23,7 @@ struct parser {
     struct arena *a;
     struct err *e;
     size_t comparisons, nesting;
-    size_t variables;
+    size_t values;
     unsigned needs;
     char scratch[FILTER_TEXT_MAX]; /* a value while it is read */
 };
@@ -191,7 +191,7 @@ static int keep_values(struct parser *p, const struct filter_value *values, size
     memcpy(kept, values, count * sizeof *kept);
     c->values = kept;
     c->count = count;
-    p->variables += count;
+    p->values += count;
     return 0;
 }
 
@@ -291,7 +291,7 @@ static int read_field(struct parser *p, struct filter_node *c)
         c->field = FIELD_ATTRIBUTE;
         c->key = key.text;
         p->needs |= FILTER_ATTRIBUTES;
-        p->variables++;
+        p->values++;
         return 0;
     }
     struct str name = bare_run(p);
@@ -343,7 +343,7 @@ static int read_bound(struct parser *p, struct filter_node *c)
     if (rc != 0)
         return rc;
     if (is_time(c->field)) {
-        p->variables++;
+        p->values++;
         if (filter_time_parse(v.text, &c->time) == 0)
             return 0;
         return fail(p, begin,
@@ -480,7 +480,7 @@ int filter_parse(struct str text, struct arena *a, const struct filter **out, st
         return no_memory(&p);
     f->root = root;
     f->needs = p.needs;
-    f->variables = p.variables;
+    f->values = p.values;
     rc = filter_find_ids(f, a, e);
     if (rc == 0)
         *out = f;

@@ -1,6 +1,5 @@
 /* Numbers and times in filters. */
-#include <time.h>
-
+#include "base/clock.h"
 #include "model/filter_internal.h"
 
 /* ---- numbers ---- */
@@ -81,80 +80,6 @@ static int ago_parse(struct str text, struct filter_time *out)
     return ERR_INVALID;
 }
 
-/* Takes n digits off the beginning that make a number from min to max. */
-static bool take_number(struct str *s, size_t n, int min, int max, int *out)
-{
-    int v = 0;
-    if (s->n < n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_digit(s->p[i]))
-            return false;
-        v = v * 10 + (s->p[i] - '0');
-    }
-    *s = (struct str){.p = s->p + n, .n = s->n - n};
-    *out = v;
-    return v >= min && v <= max;
-}
-
-static bool take_char(struct str *s, const char *any)
-{
-    if (s->n == 0 || s->p[0] == '\0' || strchr(any, s->p[0]) == NULL)
-        return false;
-    *s = (struct str){.p = s->p + 1, .n = s->n - 1};
-    return true;
-}
-
-/* ".123456": what is finer than milliseconds is cut off. */
-static bool take_fraction(struct str *s, int *ms)
-{
-    *ms = 0;
-    if (!take_char(s, "."))
-        return true;
-    int digit, unit = 100;
-    if (!take_number(s, 1, 0, 9, &digit))
-        return false;
-    for (bool more = true; more; more = s->n > 0 && is_digit(s->p[0]) && take_number(s, 1, 0, 9, &digit)) {
-        *ms += digit * unit;
-        unit /= 10;
-    }
-    return true;
-}
-
-static bool take_zone(struct str *s, int *minutes_east)
-{
-    int hours, minutes;
-    *minutes_east = 0;
-    if (take_char(s, "Zz"))
-        return true;
-    bool west = s->n > 0 && s->p[0] == '-';
-    if (!take_char(s, "+-") || !take_number(s, 2, 0, 23, &hours) || !take_char(s, ":") ||
-        !take_number(s, 2, 0, 59, &minutes))
-        return false;
-    *minutes_east = (west ? -1 : 1) * (hours * 60 + minutes);
-    return true;
-}
-
-/* RFC 3339 section 5.6, without leap seconds: Unix time has none. */
-static int date_parse(struct str s, struct filter_time *out)
-{
-    struct tm tm = {0};
-    int year, month, ms, east;
-    if (!take_number(&s, 4, 1970, 9999, &year) || !take_char(&s, "-") || !take_number(&s, 2, 1, 12, &month) ||
-        !take_char(&s, "-") || !take_number(&s, 2, 1, 31, &tm.tm_mday) || !take_char(&s, "Tt") ||
-        !take_number(&s, 2, 0, 23, &tm.tm_hour) || !take_char(&s, ":") ||
-        !take_number(&s, 2, 0, 59, &tm.tm_min) || !take_char(&s, ":") ||
-        !take_number(&s, 2, 0, 59, &tm.tm_sec) || !take_fraction(&s, &ms) || !take_zone(&s, &east) || s.n > 0)
-        return ERR_INVALID;
-    tm.tm_year = year - 1900;
-    tm.tm_mon = month - 1;
-    int64_t seconds = timegm(&tm); /* makes the 1st of March of a 30th of February */
-    if (tm.tm_mon != month - 1)
-        return ERR_INVALID;
-    *out = (struct filter_time){.ms = (seconds - (int64_t)east * 60) * 1000 + ms};
-    return 0;
-}
-
 int filter_time_parse(struct str text, struct filter_time *out)
 {
     uint64_t ms = 0;
@@ -162,7 +87,13 @@ int filter_time_parse(struct str text, struct filter_time *out)
         *out = (struct filter_time){.ms = (int64_t)ms};
         return 0;
     }
-    return text.n > 0 && text.p[0] == '-' ? ago_parse(text, out) : date_parse(text, out);
+    if (text.n > 0 && text.p[0] == '-')
+        return ago_parse(text, out);
+    int64_t at;
+    int rc = clock_parse(text, &at);
+    if (rc == 0)
+        *out = (struct filter_time){.ms = at};
+    return rc;
 }
 
 int64_t filter_time_at(struct filter_time t, int64_t now_ms)

@@ -134,7 +134,8 @@ static int check_terms(struct arena *a, const struct deploy *d, const char *targ
         rc = check_filter(what, d->phases[i].filter, a, e);
     }
     if (rc == 0 && d->policy.dynamic && (d->kind == TARGET_DEVICE || d->kind == TARGET_LIST))
-        rc = err_set(e, ERR_INVALID, "dynamic: no other device comes to match a deployment for named devices");
+        rc =
+            err_set(e, ERR_INVALID, "dynamic: no other device comes to match a deployment for named devices");
     return rc;
 }
 
@@ -284,10 +285,9 @@ int ota_deploy_back(struct ota *ota, struct db *db, struct arena *a, struct depl
     if (back.target == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a deployment");
     if (r.deleted_at != 0) /* meanwhile */
-        return ota_deployment_move(ota, db, a, "server", d, DEPLOYMENT_PAUSED, "paused",
-                                   arena_printf(a, "%s; %s %s, to be rolled back to, was deleted", why,
-                                                r.name, r.version),
-                                   e);
+        return ota_deployment_move(
+            ota, db, a, "server", d, DEPLOYMENT_PAUSED, "paused",
+            arena_printf(a, "%s; %s %s, to be rolled back to, was deleted", why, r.name, r.version), e);
     const struct deploy all = {0};
     rc = make(ota, db, a, &all, &back, e);
     if (rc == 0)

@@ -4,7 +4,8 @@
 #include "store/db.h"
 #include "store/deployments.h"
 
-static int view(struct db *db, struct arena *a, const struct deployment *d, struct deployment_view *out, struct err *e)
+static int view(struct db *db, struct arena *a, const struct deployment *d, struct deployment_view *out,
+                struct err *e)
 {
     struct deployment_view v = {.d = *d};
     int rc = store_deployment_counts(db, d->pk, v.actions, e);

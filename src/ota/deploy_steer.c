@@ -14,8 +14,7 @@ static int call_off(struct ota *ota, struct db *db, struct arena *a, struct acti
 {
     struct action *act = &it->action;
     if (it->ddi && act->state != ACTION_WAITING)
-        return act->state == ACTION_CANCELLING ? 0
-                                               : ota_action_ask_cancel(ota, db, act, DEPLOY_CANCELLED, e);
+        return act->state == ACTION_CANCELLING ? 0 : ota_action_ask_cancel(ota, db, act, DEPLOY_CANCELLED, e);
     if (!action_may_cancel(act->state))
         return 0; /* it is being installed: it may finish */
     act->state = ACTION_CANCELLED;
@@ -133,8 +132,8 @@ int ota_deploy_approve(struct ota *ota, struct db *db, struct arena *a, const ch
     if (rc != 0)
         return rc;
     if (d.state != DEPLOYMENT_APPROVAL)
-        return err_set(e, ERR_CONFLICT, "deployment %lld is %s: there is nothing to approve",
-                       (long long)d.pk, deployment_state_word(d.state));
+        return err_set(e, ERR_CONFLICT, "deployment %lld is %s: there is nothing to approve", (long long)d.pk,
+                       deployment_state_word(d.state));
     if (approve && strcmp(who, d.created_by) == 0)
         return err_set(e, ERR_DENIED, "%s made deployment %lld: another person has to approve it", who,
                        (long long)d.pk);

@@ -60,9 +60,8 @@ static int open_phase(struct ota *ota, struct db *db, struct arena *a, struct de
 static int stop(struct ota *ota, struct db *db, struct arena *a, struct deployment *d, int number,
                 const struct phase *p, struct err *e)
 {
-    const char *why =
-        arena_printf(a, "in phase %d of %d, %lld of its devices failed", number + 1, d->phases,
-                     (long long)p->members[MEMBER_FAILED]);
+    const char *why = arena_printf(a, "in phase %d of %d, %lld of its devices failed", number + 1, d->phases,
+                                   (long long)p->members[MEMBER_FAILED]);
     if (why == NULL)
         return err_set(e, ERR_NOMEM, "no memory to pause a deployment");
     if (d->policy.rollback != 0)

@@ -40,7 +40,7 @@ struct ota {
     int64_t device_days, renew_grace_days, crl_hours;
     int64_t poll_seconds;
     int64_t status_max;
-    bool approval; /* each deployment needs a second person */
+    bool approval;                               /* each deployment needs a second person */
     int64_t event_days, action_days, blob_hours; /* days: 0 keeps everything */
     int64_t started_ms;                          /* Unix milliseconds */
     bool announce;                               /* MQTT is on: see ota/announce.h */

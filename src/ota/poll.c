@@ -160,9 +160,8 @@ static int offer(struct poll *p, const struct candidate *c, struct err *e)
         .progress = ACTION_PROGRESS_NONE,
         .message = "",
         .version_before = p->device.version,
-        .deadline_at = c->policy.deadline_seconds != 0 && !waits
-                           ? p->now + 1000 * c->policy.deadline_seconds
-                           : 0,
+        .deadline_at =
+            c->policy.deadline_seconds != 0 && !waits ? p->now + 1000 * c->policy.deadline_seconds : 0,
         .created_at = p->now,
         .updated_at = p->now,
     };
@@ -211,8 +210,7 @@ static void note_reason(struct poll *p, const struct select_decision *d)
 static int decide(struct poll *p, struct poll_answer *out, struct err *e)
 {
     struct select_decision d = ota_select(&p->g.facts);
-    log_debug("poll", "decided", LOG_STR("device", p->device.id),
-              LOG_STR("because", reason_text(d.reason)));
+    log_debug("poll", "decided", LOG_STR("device", p->device.id), LOG_STR("because", reason_text(d.reason)));
     int rc = 0;
     bool acts = d.kind == SELECT_OFFER || d.kind == SELECT_SUPERSEDE;
     if (acts && !p->writing)

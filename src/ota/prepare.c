@@ -112,7 +112,8 @@ static int look(struct ota *ota, struct preparing *p, struct err *e)
     do {
         size_t count = 0;
         if (rc == 0)
-            rc = store_member_search(p->db, &p->search, p->d->looked, p->d->looked + LOOK, p->found, &count, e);
+            rc = store_member_search(p->db, &p->search, p->d->looked, p->d->looked + LOOK, p->found, &count,
+                                     e);
         for (size_t i = 0; i < count && rc == 0; i++)
             rc = take(p, &p->found[i], e);
         p->d->looked += LOOK;

@@ -19,7 +19,8 @@ int ota_report_read(yyjson_val *body, struct report *out, struct err *e)
     if (rc == 0 && state.n == 0)
         rc = err_set(e, ERR_INVALID, "the body lacks \"state\"");
     if (rc == 0 && action_state_parse(state, &r.state) != 0)
-        rc = err_set(e, ERR_INVALID, "\"state\" is downloading, downloaded, installing, rebooting, succeeded or failed");
+        rc = err_set(e, ERR_INVALID,
+                     "\"state\" is downloading, downloaded, installing, rebooting, succeeded or failed");
     if (rc == 0)
         rc = json_get_i64(body, "progress", 0, 100, ACTION_PROGRESS_NONE, &progress, e);
     if (rc == 0)

@@ -78,8 +78,7 @@ static bool goes_first(const struct candidate *c, int priority, int64_t deployme
 static bool supersedes(const struct select_facts *f, const struct candidate *c)
 {
     return action_may_cancel(f->open->state) && goes_first(c, f->open_priority, f->open->deployment) &&
-           c->release != f->open->release &&
-           (c->sequence > f->open_sequence || c->policy.allow_downgrade);
+           c->release != f->open->release && (c->sequence > f->open_sequence || c->policy.allow_downgrade);
 }
 
 static struct select_decision stay(const struct select_facts *f)

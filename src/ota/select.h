@@ -34,9 +34,9 @@ struct select_facts {
 
 enum select_kind {
     SELECT_NOTHING,
-    SELECT_WITHHOLD, /* there is an open action, and the device is not to begin */
-    SELECT_KEEP,     /* offer the open action again */
-    SELECT_OFFER,    /* make an action of chosen */
+    SELECT_WITHHOLD,  /* there is an open action, and the device is not to begin */
+    SELECT_KEEP,      /* offer the open action again */
+    SELECT_OFFER,     /* make an action of chosen */
     SELECT_SUPERSEDE, /* close the open action, then as SELECT_OFFER */
 };
 

@@ -143,8 +143,8 @@ int broker_start(struct server *s, struct broker **out, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for the broker's client");
     b->server = s;
     b->wakes = s->config.mqtt_wakes_per_second;
-    b->announcer = (struct announcer){
-        .clock = s->clock, .base_url = s->config.public_url, .wakes_per_second = b->wakes};
+    b->announcer =
+        (struct announcer){.clock = s->clock, .base_url = s->config.public_url, .wakes_per_second = b->wakes};
     rc = init_locks(b, e);
     if (rc != 0) {
         free(b);

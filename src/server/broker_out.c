@@ -431,9 +431,8 @@ static void *announce(void *arg)
     while (wait_for_work(b)) {
         int64_t wakes = b->wakes;
         if (b->announcer.wakes_per_second != wakes)
-            b->announcer = (struct announcer){.clock = b->announcer.clock,
-                                                .base_url = b->announcer.base_url,
-                                                .wakes_per_second = wakes};
+            b->announcer = (struct announcer){
+                .clock = b->announcer.clock, .base_url = b->announcer.base_url, .wakes_per_second = wakes};
         broker_note(b);
         broker_tell_again(b);
         reset(b);

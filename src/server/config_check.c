@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "keys/seal.h"
 #include "mqtt/mqtt.h"
 #include "pki/pki.h"
 #include "server/config.h"
@@ -71,6 +72,18 @@ static int check_data_dir(const struct server_config *c, struct err *e)
         return check_folder(c->data_dir, "[server] data_dir", e);
     int rc = folder_of(c->data_dir, above, sizeof above, e);
     return rc == 0 ? check_folder(above, "[server] data_dir", e) : rc;
+}
+
+/* One that is missing is made when the server starts. */
+static int check_secret_key(const struct server_config *c, struct err *e)
+{
+    struct sealer *sealer = NULL;
+    if (!file_exists(c->secret_key))
+        return 0;
+    if (sealer_open(c->secret_key, false, &sealer, e) != 0)
+        return err_context(e, "[server] secret_key");
+    sealer_free(sealer);
+    return 0;
 }
 
 static int check_unix(const struct server_config *c, struct err *e)
@@ -231,6 +244,8 @@ int config_check(const struct server_config *c, struct err *e)
         return err_set(e, ERR_INVALID,
                        "no listener is enabled: set enabled = yes in [tls], [unix], [plain] or [classical]");
     int rc = check_data_dir(c, e);
+    if (rc == 0)
+        rc = check_secret_key(c, e);
     if (rc == 0 && c->plain)
         rc = check_plain(c, e);
     if (rc == 0 && c->unix_socket)

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "server/identify.h"
+#include "server/login.h"
 #include "server/run.h"
 #include "server/server.h"
 
@@ -33,9 +34,17 @@ static enum net_verdict refuse_route(struct run *run, int rc, const char *allow,
     return NET_REFUSE;
 }
 
+static bool may_call(const struct run *run)
+{
+    return (run->route->who & (run->who.who | WHO_ANYONE)) != 0;
+}
+
 static enum net_verdict refuse_who(struct run *run)
 {
-    if (run->who.who == WHO_ANYONE || run->who.who == WHO_LOCAL)
+    bool nobody = run->who.who == WHO_ANYONE || run->who.who == WHO_LOCAL;
+    if (nobody && run->table->face == FACE_MANAGEMENT)
+        return refuse(run, 401, "this needs an account's name and password, or an operator's certificate");
+    if (nobody)
         return refuse(run, 401,
                       "this needs a client certificate: a device's (pqota-agent enroll) or an operator's");
     if (run->who.who == WHO_EXPIRED)
@@ -112,6 +121,28 @@ static int who_asks(struct run *run)
     return rc;
 }
 
+/* The route is known: whether who asks may have it, and how the body is taken. While a password waits for its
+   check neither is told, and no step runs. */
+static enum net_verdict admit(struct run *run)
+{
+    struct exchange *x = run->x;
+    enum login_begun login = run->table->face == FACE_MANAGEMENT ? login_begin(run) : LOGIN_NOT_ASKED;
+    if (login == LOGIN_REFUSED)
+        return NET_REFUSE;
+    if (login != LOGIN_WAITS && !may_call(run))
+        return refuse_who(run);
+    struct call *c = &run->call;
+    c->req = &x->req;
+    c->res = &x->res;
+    c->arena = &x->arena;
+    c->who = &run->who;
+    c->base_url = base_url(run);
+    c->ota = &run->server->ota;
+    c->server = run->server;
+    enum net_verdict verdict = plan_body(run);
+    return login == LOGIN_WAITS ? verdict : ask_head(run, verdict);
+}
+
 /* The head of a request is here: everything that can be refused without its body is refused now. */
 static enum net_verdict on_head(void *ctx, struct exchange *x)
 {
@@ -138,33 +169,57 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
         return refuse_route(run, rc, found.allow, &e);
     run->route = found.row;
     memcpy(run->call.param, found.param, sizeof found.param);
-    if ((run->route->who & (run->who.who | WHO_ANYONE)) == 0)
-        return refuse_who(run);
-    struct call *c = &run->call;
-    c->req = &x->req;
-    c->res = &x->res;
-    c->arena = &x->arena;
-    c->who = &run->who;
-    c->base_url = base_url(run);
-    c->ota = &s->ota;
-    c->server = s;
-    return ask_head(run, plan_body(run));
+    return admit(run);
+}
+
+/* What a password's check held up goes on, if who it is may. */
+static bool go_on(struct run *run)
+{
+    bool may = may_call(run) ? ask_head(run, NET_READ_BODY) != NET_REFUSE : refuse_who(run) != NET_REFUSE;
+    if (!may)
+        exchange_reply(run->x);
+    return may;
+}
+
+static void take_piece(struct run *run)
+{
+    if (go_on(run))
+        run_spool_piece(run, run->piece);
 }
 
 static void on_chunk(void *ctx, struct exchange *x, struct str piece)
 {
     (void)ctx;
-    run_spool_piece(x->app, piece);
+    struct run *run = x->app;
+    run->piece = piece;
+    if (run->login != NULL)
+        login_check(run, take_piece);
+    else
+        run_spool_piece(run, piece);
+}
+
+static void take_request(struct run *run)
+{
+    if (run->route->body == BODY_SPOOL)
+        run_spool_finish(run);
+    else
+        run_steps(run);
+}
+
+static void take_late_request(struct run *run)
+{
+    if (go_on(run))
+        take_request(run);
 }
 
 static void on_request(void *ctx, struct exchange *x)
 {
     (void)ctx;
     struct run *run = x->app;
-    if (run->route->body == BODY_SPOOL)
-        run_spool_finish(run);
+    if (run->login != NULL)
+        login_check(run, take_late_request);
     else
-        run_steps(run);
+        take_request(run);
 }
 
 static void on_file_read(void *ctx, struct exchange *x, void *buf, size_t size, uint64_t offset)
@@ -204,6 +259,7 @@ static void on_end(void *ctx, struct exchange *x)
     if (run == NULL)
         return;
     log_request(run);
+    login_end(run);
     run_spool_discard(run);
     if (run->call.carry_free != NULL)
         run->call.carry_free(run->call.carry);

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ota/accounts.h"
 #include "ota/issuers.h"
 #include "ota/principal.h"
 #include "ota/renew.h"
 #include "server/proxy.h"
 #include "server/server.h"
 #include "store/certificates.h"
+
+#define ACCOUNT_ARENA_MAX 16384
 
 /* A certificate that was issued and is now seen for the first time: noted by a background job. */
 struct first_use {
@@ -183,8 +186,24 @@ int identify(struct server *s, struct exchange *x, const struct proxy_says *prox
     return 0;
 }
 
-int identify_again(struct server *s, const struct identity *who, unsigned allowed, struct err *e)
+static int account_again(struct db *db, const struct identity *who, enum who *now, struct err *e)
 {
+    auto_arena struct arena a;
+    arena_init(&a, ACCOUNT_ARENA_MAX);
+    return ota_account_role(db, &a, who->id, now, e);
+}
+
+int identify_again(struct server *s, struct db *db, const struct identity *who, unsigned allowed,
+                   struct err *e)
+{
+    struct identity now = {0};
+    int rc = 0;
+    if (who->account) {
+        rc = account_again(db, who, &now.who, e);
+        if (rc == 0 && (allowed & (now.who | WHO_ANYONE)) == 0)
+            rc = err_set(e, ERR_DENIED, "this account may not do this any more");
+        return rc;
+    }
     if (who->issuer[0] == '\0')
         return 0; /* came without a certificate */
     const struct principal_certificate cert = {
@@ -194,8 +213,7 @@ int identify_again(struct server *s, const struct identity *who, unsigned allowe
         .common_name = who->id, /* a device's */
         .not_after = who->not_after,
     };
-    struct identity now = {0};
-    int rc = principals_identify(s->ota.principals, &cert, clock_unix_ms(s->clock) / 1000, &now, e);
+    rc = principals_identify(s->ota.principals, &cert, clock_unix_ms(s->clock) / 1000, &now, e);
     if (rc == 0 && (allowed & (now.who | WHO_ANYONE)) == 0)
         rc = err_set(e, ERR_DENIED, "this identity may not do this any more");
     return rc;

@@ -5,6 +5,7 @@
 #include "base/identity.h"
 #include "net/exchange.h"
 
+struct db;
 struct server;
 
 struct proxy_says;
@@ -16,8 +17,9 @@ int identify(struct server *s, struct exchange *x, const struct proxy_says *prox
              struct err *e) MUST_CHECK;
 
 /* Again, for who was identified at the head of a request: its body may have taken its time. On the writer
-   thread nothing is revoked meanwhile. ERR_UNAUTHENTICATED, or ERR_DENIED when `allowed` (a route's) does not
-   have what it is now. */
-int identify_again(struct server *s, const struct identity *who, unsigned allowed, struct err *e) MUST_CHECK;
+   thread, whose connection db is, nothing is revoked meanwhile. ERR_UNAUTHENTICATED, or ERR_DENIED when
+   `allowed` (a route's) does not have what it is now. */
+int identify_again(struct server *s, struct db *db, const struct identity *who, unsigned allowed,
+                   struct err *e) MUST_CHECK;
 
 #endif

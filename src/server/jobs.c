@@ -24,7 +24,13 @@ enum {
     TASK_PREPARE,
     TASK_START,
     TASK_OVERDUE,
-    TASK_SEEN, TASK_CRL, TASK_TRUST, TASK_RETENTION, TASK_SWEEP, TASKS };
+    TASK_SEEN,
+    TASK_CRL,
+    TASK_TRUST,
+    TASK_RETENTION,
+    TASK_SWEEP,
+    TASKS
+};
 
 /* One kind of background work; at most one of it runs. */
 struct task {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "http/basic.h"
 #include "ota/principal.h"
 #include "server/identify.h"
 #include "server/run.h"
@@ -12,6 +13,9 @@ static void write_refusal(struct run *run, int status, const struct err *e)
 {
     struct http_response *res = &run->x->res;
     http_reply_error(res, &run->x->arena, status, e, run->table != NULL ? run->table->refuse : NULL);
+    if (res->status == 401 && run->table != NULL && run->table->face == FACE_MANAGEMENT &&
+        run->server->config.accounts)
+        http_set(res, "WWW-Authenticate", BASIC_CHALLENGE);
 }
 
 void run_refuse(struct run *run, int status, const char *detail)
@@ -65,7 +69,7 @@ static void go_on(struct run *run)
 static int write_run(struct db *db, void *arg, struct err *e)
 {
     struct run *run = arg;
-    run->result = identify_again(run->server, &run->who, run->route->who, &run->call.err);
+    run->result = identify_again(run->server, db, &run->who, run->route->who, &run->call.err);
     if (run->result != 0 || !handle(run, db, true))
         *e = run->call.err;
     return run->result < 0 ? run->result : 0;
@@ -108,7 +112,7 @@ static void read_here(struct exchange *x)
     go_on(run);
 }
 
-/* --- QUERY, SIGN, FILE, PASSWORD ------------------------------------------------------------------------------- */
+/* --- QUERY, SIGN, FILE, PASSWORD ------------------------------------------------------------------------ */
 
 static void work(struct pool_job *job, struct db *db)
 {

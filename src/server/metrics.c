@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "ota/trust_view.h"
 #include "server/broker.h"
+#include "server/login_table.h"
 #include "server/server.h"
 
 #define PAGE_MAX 65536
@@ -93,6 +94,15 @@ static int add_pools(struct buf *b, struct server *s)
     return rc ? rc : labelled(b, "pqota_queue", "kind", "file", pool_waiting(s->file));
 }
 
+static int add_logins(struct buf *b, struct server *s)
+{
+    int rc = family(b, "pqota_logins_total", "counter", "Names and passwords by what became of them");
+    for (int i = 0; rc == 0 && i < LOGIN_RESULTS; i++)
+        rc = labelled(b, "pqota_logins_total", "result", login_result_text[i],
+                      logins_counted(s->logins, (enum login_result)i));
+    return rc;
+}
+
 static int add_broker(struct buf *b, struct server *s)
 {
     struct broker_stats m;
@@ -175,6 +185,7 @@ static int metrics(struct call *c)
     rc = rc ? rc : add_net(&b, &n);
     rc = rc ? rc : add_store(&b, &h);
     rc = rc ? rc : add_pools(&b, s);
+    rc = rc ? rc : add_logins(&b, s);
     rc = rc ? rc : add_broker(&b, s);
     rc = rc ? rc : add_trust(&b, s);
     char *page = rc == 0 ? arena_dup(c->arena, b.p, b.n) : NULL;

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
+#include "keys/seal.h"
 #include "ota/issuers.h"
 #include "ota/principal.h"
 #include "ota/seen.h"
@@ -14,6 +16,8 @@
 #include "server/broker.h"
 #include "server/dispatch.h"
 #include "server/jobs.h"
+#include "server/login_table.h"
+#include "store/accounts.h"
 
 #define CONFIG_MAX (1u << 20)
 #define LOOPS_MAX 64
@@ -31,6 +35,34 @@ static int load_principals(struct db *db, void *arg, struct err *e)
 {
     struct server *s = arg;
     return principals_load(s->ota.principals, db, clock_unix_ms(s->clock) / 1000, e);
+}
+
+static int ask_sealed(struct db *db, void *arg, struct err *e)
+{
+    return store_anything_sealed(db, arg, e);
+}
+
+/* Another key would open nothing of what is sealed, so a new one is made only where nothing is. */
+static int open_sealer(struct server *s, struct err *e)
+{
+    const char *path = s->config.secret_key;
+    bool missing = !file_exists(path), sealed = false;
+    int rc = missing ? store_write_now(s->store, ask_sealed, &sealed, e) : 0;
+    if (rc == 0 && sealed)
+        rc =
+            err_set(e, ERR_NOT_FOUND,
+                    "the secret key %s is missing, and the database has secrets sealed with it: put it back "
+                    "from where it is kept. Without it they cannot be shown any more, but still count; to go "
+                    "on with a new key, run pqota init once more",
+                    path);
+    if (rc == 0)
+        rc = sealer_open(path, missing, &s->sealer, e);
+    if (rc != 0)
+        return rc;
+    if (missing)
+        log_info("server", "made a secret key: keep a copy, no backup has it", LOG_STR("file", path));
+    s->ota.sealer = s->sealer;
+    return 0;
 }
 
 static int open_domain(struct server *s, struct err *e)
@@ -63,7 +95,11 @@ static int open_domain(struct server *s, struct err *e)
         .blob_hours = c->blob_hours,
         .started_ms = s->started_ms,
     };
-    rc = principals_new(&s->ota.principals, e);
+    rc = open_sealer(s, e);
+    if (rc == 0)
+        rc = logins_new(s->clock, &s->logins, e);
+    if (rc == 0)
+        rc = principals_new(&s->ota.principals, e);
     if (rc == 0)
         rc = seen_new(&s->ota.seen, e);
     if (rc == 0)
@@ -297,6 +333,8 @@ static void stop(struct server *s)
     crl_free(s->ota.crl);
     trust_free(s->ota.trust);
     issuers_free(s->issuers);
+    logins_free(s->logins);
+    sealer_free(s->sealer);
     pki_ca_free(s->device_ca);
 }
 

@@ -34,7 +34,9 @@ struct server {
     struct ota ota;
     pthread_mutex_t ca_lock;
     struct pki_ca *device_ca; /* changed by a reload, under ca_lock */
-    struct issuers *issuers;  /* names of the roots, for what a proxy says */
+    struct sealer *sealer;
+    struct logins *logins;   /* see server/login_table.h */
+    struct issuers *issuers; /* names of the roots, for what a proxy says */
 
     struct pool *query, *sign, *file, *password;
     struct tls_sessions *sessions;

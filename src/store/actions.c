@@ -67,9 +67,10 @@ int store_action_by_pk(struct db *db, struct arena *a, int64_t pk, struct action
 int store_action_open(struct db *db, struct arena *a, int64_t device, struct action *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc =
-        db_prepare(db, &s, "SELECT " COLUMNS " FROM action a WHERE a.device = ? AND a.closed_at IS NULL"
-                   " ORDER BY a.pk LIMIT 1", e);
+    int rc = db_prepare(db, &s,
+                        "SELECT " COLUMNS " FROM action a WHERE a.device = ? AND a.closed_at IS NULL"
+                        " ORDER BY a.pk LIMIT 1",
+                        e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device);
@@ -226,11 +227,11 @@ int store_action_status_count(struct db *db, int64_t action, int64_t *count, str
 int store_action_add(struct db *db, struct action *act, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(
-        db, &s,
-        "INSERT INTO action (deployment, device, release, attempt, state, message, version_before,"
-        " deadline_at, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        e);
+    int rc =
+        db_prepare(db, &s,
+                   "INSERT INTO action (deployment, device, release, attempt, state, message, version_before,"
+                   " deadline_at, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, act->deployment);

@@ -42,12 +42,13 @@ int store_auto_confirm_has(struct db *db, int64_t device, bool *out, struct err 
 int store_auto_confirm_set(struct db *db, int64_t device, const struct auto_confirm *c, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = c->at != 0
-                 ? db_prepare(db, &s,
-                              "INSERT INTO auto_confirm (device, at, initiator, remark) VALUES (?1, ?2, ?3, ?4)"
-                              " ON CONFLICT (device) DO UPDATE SET at = ?2, initiator = ?3, remark = ?4",
-                              e)
-                 : db_prepare(db, &s, "DELETE FROM auto_confirm WHERE device = ?1", e);
+    int rc =
+        c->at != 0
+            ? db_prepare(db, &s,
+                         "INSERT INTO auto_confirm (device, at, initiator, remark) VALUES (?1, ?2, ?3, ?4)"
+                         " ON CONFLICT (device) DO UPDATE SET at = ?2, initiator = ?3, remark = ?4",
+                         e)
+            : db_prepare(db, &s, "DELETE FROM auto_confirm WHERE device = ?1", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device);

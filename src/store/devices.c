@@ -3,7 +3,7 @@
 #include "store/db.h"
 
 #define DEVICE_COLUMNS                                                                                       \
-    "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at, d.name,"       \
+    "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at, d.name,"      \
     " d.interface = 'ddi', d.certified_at, d.transport, d.attributes_wanted, d.utc_offset, d.reason,"        \
     " d.reason_deployment, d.reason_at"
 
@@ -161,8 +161,8 @@ int store_device_set_reason(struct db *db, const char *id, int reason, int64_t d
                             struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(
-        db, &s, "UPDATE device SET reason = ?, reason_deployment = ?, reason_at = ? WHERE id = ?", e);
+    int rc = db_prepare(db, &s,
+                        "UPDATE device SET reason = ?, reason_deployment = ?, reason_at = ? WHERE id = ?", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, reason);

@@ -5,8 +5,9 @@
 #include "model/filter_internal.h"
 #include "store/db_open.h"
 
-#define TEXT_MAX (1 << 18)   /* bytes of a condition: that of the longest filter has a quarter of it */
-#define MEMORY_MAX (1 << 17) /* bytes for values and patterns */
+#define TEXT_MAX (1 << 18)   /* bytes of a condition: twice what the longest filter needs */
+#define MEMORY_MAX (1 << 18) /* bytes for values and prefixes */
+#define VARIABLES_EACH 3     /* a pattern: its prefix, what is past it, and itself */
 #define VARIABLE_MAX 32766   /* SQLITE_MAX_VARIABLE_NUMBER */
 
 struct filter_sql_value {
@@ -41,25 +42,40 @@ static void add_text(struct maker *m, struct str text)
     add_value(m, (struct filter_sql_value){.text = text});
 }
 
-/* A pattern for GLOB, where "?" and "[" are special too, and a set of one character stands for it. */
-static void add_glob(struct maker *m, struct str pattern)
+/* The function alone decides, and it is what filter_match asks. What stands before the first star is also a
+   range, so that an index is of use: from there to that with its last byte one higher, which in UTF-8 is
+   never the highest. (GLOB would not do: to it U+FFFD, U+FFFE and U+FFFF are one character.) */
+static void add_pattern(struct maker *m, const char *what, struct str pattern)
 {
-    char *glob = m->rc == 0 ? arena_alloc(&m->q->memory, 3 * pattern.n + 1) : NULL;
-    size_t n = 0;
-    if (glob == NULL) {
-        m->rc = m->rc != 0 ? m->rc : ERR_NOMEM;
+    const char *star = memchr(pattern.p, FILTER_STAR, pattern.n);
+    size_t n = star != NULL ? (size_t)(star - pattern.p) : pattern.n;
+    if (m->rc != 0)
+        return;
+    if (n == 0 && pattern.n == 1) {
+        add(m, "1");
         return;
     }
-    for (size_t i = 0; i < pattern.n; i++) {
-        char c = pattern.p[i];
-        bool special = c == '*' || c == '?' || c == '[';
-        if (special)
-            glob[n++] = '[';
-        glob[n++] = c == FILTER_STAR ? '*' : c;
-        if (special)
-            glob[n++] = ']';
+    if (n > 0) {
+        char *to = arena_dup(&m->q->memory, pattern.p, n);
+        if (to == NULL) {
+            m->rc = ERR_NOMEM;
+            return;
+        }
+        to[n - 1] = (char)((unsigned char)to[n - 1] + 1);
+        add(m, what);
+        add(m, " >= ");
+        add_text(m, (struct str){.p = pattern.p, .n = n});
+        add(m, " AND ");
+        add(m, what);
+        add(m, " < ");
+        add_text(m, (struct str){.p = to, .n = n});
+        add(m, " AND ");
     }
-    add_text(m, (struct str){.p = glob, .n = n});
+    add(m, "filter_pattern_fits(");
+    add_text(m, pattern);
+    add(m, ", ");
+    add(m, what);
+    add(m, ")");
 }
 
 /* `what` is one of the comparison's values. NULL where it is NULL. */
@@ -83,9 +99,7 @@ static void add_fits(struct maker *m, const struct filter_node *c, const char *w
         if (!c->values[i].wild)
             continue;
         add(m, between);
-        add(m, what);
-        add(m, " GLOB ");
-        add_glob(m, c->values[i].text);
+        add_pattern(m, what, c->values[i].text);
         between = " OR ";
     }
 }
@@ -203,13 +217,14 @@ static void add_node(struct maker *m, const struct filter_node *n)
 
 int filter_sql_make(const struct filter *f, int first, int64_t now_ms, struct filter_sql *out, struct err *e)
 {
-    *out = (struct filter_sql){.first = first, .next = first};
-    if (first < 1 || (size_t)first + f->variables > VARIABLE_MAX)
+    *out = (struct filter_sql){0};
+    if (first < 1 || (size_t)first + VARIABLES_EACH * f->values > VARIABLE_MAX)
         return err_set(e, ERR_INTERNAL, "a filter's variables cannot begin with %d", first);
+    out->first = out->next = first;
     buf_init(&out->text, TEXT_MAX);
     arena_init(&out->memory, MEMORY_MAX);
     struct maker m = {.q = out, .now_ms = now_ms};
-    out->values = arena_array(&out->memory, struct filter_sql_value, f->variables + 1);
+    out->values = arena_array(&out->memory, struct filter_sql_value, VARIABLES_EACH * f->values + 1);
     if (out->values == NULL)
         m.rc = ERR_NOMEM;
     else if (f->root == NULL)
@@ -242,24 +257,38 @@ void filter_sql_fini(struct filter_sql *q)
     *q = (struct filter_sql){0};
 }
 
+static struct str text_of(sqlite3_value *v)
+{
+    const char *p = (const char *)sqlite3_value_text(v); /* before the bytes are asked for */
+    return (struct str){.p = p, .n = p != NULL ? (size_t)sqlite3_value_bytes(v) : 0};
+}
+
+/* filter_pattern_fits(pattern, text): 0 or 1. */
+static void pattern_fits(sqlite3_context *context, int count, sqlite3_value **args)
+{
+    (void)count;
+    sqlite3_result_int(context, filter_pattern_fits(text_of(args[0]), text_of(args[1])));
+}
+
 /* filter_number_order(value, number): negative, 0 or positive; NULL where value is no number. */
 static void number_order(sqlite3_context *context, int count, sqlite3_value **args)
 {
-    struct str s[2];
     int order;
     (void)count;
-    for (int i = 0; i < 2; i++) {
-        s[i].p = (const char *)sqlite3_value_text(args[i]);
-        s[i].n = s[i].p != NULL ? (size_t)sqlite3_value_bytes(args[i]) : 0;
-    }
-    if (filter_number_order(s[0], s[1], &order))
+    if (filter_number_order(text_of(args[0]), text_of(args[1]), &order))
         sqlite3_result_int(context, order);
 }
 
 int filter_sql_register(struct db *db, struct err *e)
 {
-    int rc = sqlite3_create_function_v2(db_raw(db), "filter_number_order", 2,
-                                        SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
-                                        number_order, NULL, NULL, NULL);
+    static const struct {
+        const char *name;
+        void (*call)(sqlite3_context *context, int count, sqlite3_value **args);
+    } rows[] = {{"filter_pattern_fits", pattern_fits}, {"filter_number_order", number_order}};
+    const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && rc == SQLITE_OK; i++)
+        rc = sqlite3_create_function_v2(db_raw(db), rows[i].name, 2, flags, NULL, rows[i].call, NULL, NULL,
+                                        NULL);
     return rc == SQLITE_OK ? 0 : db_fail(db, rc, e);
 }

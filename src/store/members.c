@@ -34,7 +34,8 @@ int store_member_get(struct db *db, struct arena *a, int64_t deployment, int64_t
                      bool *found, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT " COLUMNS " FROM member m WHERE m.deployment = ? AND m.device = ?", e);
+    int rc =
+        db_prepare(db, &s, "SELECT " COLUMNS " FROM member m WHERE m.deployment = ? AND m.device = ?", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, deployment);
@@ -393,11 +394,12 @@ int store_member_cancel_device(struct db *db, int64_t device, const char *why, s
 int store_member_reopen(struct db *db, int64_t device, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "UPDATE member SET state = 'waiting', why = NULL WHERE device = ? AND state = 'already'"
-                        " AND (SELECT d.state IN ('approval', 'scheduled', 'running', 'paused')"
-                        "  FROM deployment d WHERE d.pk = member.deployment)",
-                        e);
+    int rc =
+        db_prepare(db, &s,
+                   "UPDATE member SET state = 'waiting', why = NULL WHERE device = ? AND state = 'already'"
+                   " AND (SELECT d.state IN ('approval', 'scheduled', 'running', 'paused')"
+                   "  FROM deployment d WHERE d.pk = member.deployment)",
+                   e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device);

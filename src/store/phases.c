@@ -27,8 +27,7 @@ static int read_row(struct stmt *s, struct arena *a, struct phase *out, struct e
 static int read_members(struct db *db, int64_t deployment, int number, struct phase *p, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc =
-        db_prepare(db, &s, "SELECT state, n FROM member_tally WHERE deployment = ? AND phase = ?", e);
+    int rc = db_prepare(db, &s, "SELECT state, n FROM member_tally WHERE deployment = ? AND phase = ?", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, deployment);

@@ -111,7 +111,7 @@ def shared_program(server):
 
 def test_it_names_every_route_and_no_other():
     rows = set()
-    for folder in ("api", "server"):
+    for folder in ("api", "ddi", "server"):
         for source in (TREE / "src" / folder).glob("*.c"):
             for row in re.findall(r"\{\s*HTTP_(GET|PUT|POST|DELETE),\s*\"(/[^\"]*)\"", source.read_text()):
                 rows.add((row[0].lower(), row[1]))
@@ -289,6 +289,41 @@ def test_identity(call, shared, tmp_path):
     call("deviceCrl", 200, who=ANYONE)
     call("revokeToken", 204, id=token["id"])
     call("revokeToken", 404, id=999999)
+
+
+def test_accounts(call, shared):
+    made = call("createAccount", 201, body={"name": "oa@example.com", "role": "viewer"}).json()
+    who = ["-u", f"oa@example.com:{made['password']}"]
+    assert call("userInfo", 200, who=ANYONE, args=who).json()["username"] == "oa@example.com"
+    assert call("userInfo", 200).json()["username"] == "admin"
+    call("userInfo", 401, who=ANYONE)
+    call("userInfo", 401, who=ANYONE, args=["-u", "oa@example.com:wrong"])
+    call("createAccount", 409, body={"name": "oa@example.com", "role": "admin"})
+    call("createAccount", 201, body={"name": "oa-2", "role": "admin", "password": "correct horse battery"})
+    for wrong in ({}, {"name": "oa-3"}, {"name": "o a", "role": "admin"}, {"name": "server", "role": "admin"},
+                  {"name": "oa-3", "role": "root"}, {"name": "oa-3", "role": "admin", "password": "short"},
+                  {"name": "oa-3", "role": "admin", "password": ""},
+                  {"name": "oa-3", "role": "admin", "password": None}):
+        call("createAccount", 400, body=wrong)
+    page = call("listAccounts", 200, query="?limit=1").json()
+    assert [a["name"] for a in page["items"]] == ["oa-2"]
+    rest = call("listAccounts", 200, query=f"?after={page['next']}").json()["items"]
+    assert [(a["name"], a["role"]) for a in rest] == [("oa@example.com", "viewer")]
+    assert call("changeRole", 200, name="oa-2", body={"role": "operator"}).json()["role"] == "operator"
+    call("changeRole", 400, name="oa-2", body={"role": "root"})
+    assert "password" not in call("changePassword", 200, name="oa-2", body={"password": "p" * 12}).json()
+    assert len(call("changePassword", 200, name="oa-2").json()["password"]) == 24
+    assert call("disableAccount", 200, name="oa-2").json()["disabled"]
+    assert call("enableAccount", 200, name="oa-2").json()["disabled"] is None
+    call("removeAccount", 204, name="oa-2")
+    call("removeAccount", 404, name="oa-2")
+    for operation, body in (("changePassword", {}), ("changeRole", {"role": "admin"}), ("disableAccount", None),
+                            ("enableAccount", None)):
+        call(operation, 404, name="oa-2", body=body)
+    device = shared.enrol("oa-acc", "oa-m")
+    for operation in ("listAccounts", "createAccount"):
+        call(operation, 403, who=device)
+        call(operation, 401, who=ANYONE, args=who)  # no password counts outside /rest/v1
 
 
 def test_director(call, shared):

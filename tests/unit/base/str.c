@@ -172,6 +172,20 @@ static void test_text(void **state)
             fail_msg("row %zu", i);
 }
 
+static void test_utf8(void **state)
+{
+    (void)state;
+    assert_true(str_is_utf8(STR("")));
+    assert_true(str_is_utf8(STR("a\0\x1F\x7F\xC2\x80\r\n")));
+    assert_true(str_is_utf8(STR("\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\xF4\x8F\xBF\xBF")));
+    static const struct str wrong[] = {S("\x80"),         S("\xC0\xAF"),         S("a\xC3"),
+                                       S("\xE2\x82"),     S("\xED\xA0\x80"),     S("\xF0\x80\x80\x80"),
+                                       S("\xE0\x9F\xBF"), S("\xF4\x90\x80\x80"), S("\xFF")};
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        if (str_is_utf8(wrong[i]))
+            fail_msg("row %zu", i);
+}
+
 static void test_nearest(void **state)
 {
     (void)state;
@@ -217,8 +231,8 @@ int main(void)
         cmocka_unit_test(test_equality), cmocka_unit_test(test_trim),
         cmocka_unit_test(test_split),    cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_names),    cmocka_unit_test(test_constant_time_compare),
-        cmocka_unit_test(test_text),     cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_percent),
+        cmocka_unit_test(test_text),     cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_nearest),  cmocka_unit_test(test_percent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

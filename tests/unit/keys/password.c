@@ -1,4 +1,5 @@
-/* argon2id: what we make we know again, what others make too, and a stored string cannot make us work hard. */
+/* argon2id: what we make we know again, what others make too, and a stored string cannot make us work hard.
+   */
 #include "fixture.h"
 
 #include <stdio.h>

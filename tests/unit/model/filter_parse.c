@@ -27,96 +27,97 @@ static int parse(struct str text, struct err *e)
     return rc;
 }
 
+static const struct {
+    const char *text;
+    int column;
+    const char *words; /* part of what is said */
+} wrong[] = {
+    {"foo==1", 1, "no field \"foo\""},
+    {"modle==1", 1, "did you mean \"model\"?"},
+    {"  foo==1", 3, "no field"},
+    {"id==1;foo==1", 7, "no field"},
+    {"==1", 1, "expected a field"},
+    {"id", 3, "expected one of =="},
+    {"id ", 4, "expected one of =="},
+    {"id=1", 3, "expected one of =="},
+    {"id=like=1", 3, "expected one of =="},
+    {"id~=1", 3, "expected one of =="},
+    {"id==", 5, "expected a value"},
+    {"id== ", 6, "expected a value"},
+    {"id==;id==1", 5, "expected a value"},
+    {"id==(a,b)", 5, "=in="},
+    {"id==<", 5, "expected a value"},
+    {"id==a b", 7, "end of the filter"},
+    {"id=='a'b", 8, "end of the filter"},
+    {"id==a'b'", 6, "end of the filter"},
+    {"id==a!", 6, "end of the filter"},
+    {"id==a and", 10, "expected a field"},
+    {"id==a;", 7, "expected a field"},
+    {"id==a,", 7, "expected a field"},
+    {"id==a andd id==b", 7, "end of the filter"},
+    {"id==a,,id==b", 7, "expected a field"},
+    {"id==a)", 6, "no ("},
+    {"(id==a", 7, "for the ( in column 1"},
+    {"()", 2, "expected a field"},
+    {"id==a;( id==b", 14, "for the ( in column 7"},
+    {"id=='abc", 5, "no closing '"},
+    {"id==\"abc'", 5, "no closing \""},
+    {"id=='abc\\'", 5, "no closing '"},
+    {"id==a\\", 6, "after the backslash"},
+    {"id=='C:\\dir'", 8, "after the backslash"},
+    {"id=in=()", 8, "expected a value"},
+    {"id=in=(a,)", 10, "expected a value"},
+    {"id=in=(a b)", 10, "expected , or )"},
+    {"id=in=(a", 9, "expected , or )"},
+    {"id=in=", 7, "expected a value"},
+    {"version<2", 8, "have an order"},
+    {"version =ge= 2", 9, "have an order"},
+    {"id>a", 3, "have an order"},
+    {"tag<a", 4, "have an order"},
+    {"name>=a", 5, "have an order"},
+    {"model<=a", 6, "have an order"},
+    {"created==0", 8, "a time is compared by"},
+    {"last_seen!=0", 10, "a time is compared by"},
+    {"last_seen=in=(0)", 10, "a time is compared by"},
+    {"last_seen>yesterday", 11, "expected a time"},
+    {"last_seen>-7", 11, "expected a time"},
+    {"last_seen>*", 11, "expected a time"},
+    {"last_seen>(1)", 11, "expected a value"},
+    {"created<'2026-02-30T00:00:00Z'", 9, "expected a time"},
+    {"attribute.x<a", 13, "decimal number"},
+    {"attribute.x<1*", 13, "decimal number"},
+    {"attribute.x<''", 13, "decimal number"},
+    {"attribute.x<1234567890123456", 13, "decimal number"},
+    {"attribute==x", 1, "no field \"attribute\""},
+    {"attribute.==x", 11, "key after"},
+    {"attribute.''==x", 11, "not empty"},
+    {"attribute.a*==x", 12, "no wildcards"},
+    {"attribute.'a*'==x", 13, "no wildcards"},
+    {"attribute.'a==x", 11, "no closing '"},
+    {"id==a\tand id==b", 6, "control characters"},
+    {"id==a\n", 6, "control characters"},
+    {"id==\x7f", 5, "control characters"},
+    {"id==\xc2\x80", 5, "control characters"},
+    {"id==a\x01", 6, "control characters"},
+    {"id==\xff", 5, "UTF-8"},
+    {"id==\xc3", 5, "UTF-8"},
+    {"id==\xc3\xb6\xc3\xb6\xed\xa0\x80", 7, "UTF-8"},
+    /* Columns are characters. */
+    {"id==K\xc3\xb6ln;n\xc3\xa4me==x", 10, "no field \"n\xc3\xa4me\""},
+    {"id==\xf0\x9f\x9a\x97 x", 7, "end of the filter"},
+};
+
 static void test_columns(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        int column;
-        const char *words; /* part of what is said */
-    } rows[] = {
-        {"foo==1", 1, "no field \"foo\""},
-        {"modle==1", 1, "did you mean \"model\"?"},
-        {"  foo==1", 3, "no field"},
-        {"id==1;foo==1", 7, "no field"},
-        {"==1", 1, "expected a field"},
-        {"id", 3, "expected one of =="},
-        {"id ", 4, "expected one of =="},
-        {"id=1", 3, "expected one of =="},
-        {"id=like=1", 3, "expected one of =="},
-        {"id~=1", 3, "expected one of =="},
-        {"id==", 5, "expected a value"},
-        {"id== ", 6, "expected a value"},
-        {"id==;id==1", 5, "expected a value"},
-        {"id==(a,b)", 5, "=in="},
-        {"id==<", 5, "expected a value"},
-        {"id==a b", 7, "end of the filter"},
-        {"id=='a'b", 8, "end of the filter"},
-        {"id==a'b'", 6, "end of the filter"},
-        {"id==a!", 6, "end of the filter"},
-        {"id==a and", 10, "expected a field"},
-        {"id==a;", 7, "expected a field"},
-        {"id==a,", 7, "expected a field"},
-        {"id==a andd id==b", 7, "end of the filter"},
-        {"id==a,,id==b", 7, "expected a field"},
-        {"id==a)", 6, "no ("},
-        {"(id==a", 7, "for the ( in column 1"},
-        {"()", 2, "expected a field"},
-        {"id==a;( id==b", 14, "for the ( in column 7"},
-        {"id=='abc", 5, "no closing '"},
-        {"id==\"abc'", 5, "no closing \""},
-        {"id=='abc\\'", 5, "no closing '"},
-        {"id==a\\", 6, "after the backslash"},
-        {"id=='C:\\dir'", 8, "after the backslash"},
-        {"id=in=()", 8, "expected a value"},
-        {"id=in=(a,)", 10, "expected a value"},
-        {"id=in=(a b)", 10, "expected , or )"},
-        {"id=in=(a", 9, "expected , or )"},
-        {"id=in=", 7, "expected a value"},
-        {"version<2", 8, "have an order"},
-        {"version =ge= 2", 9, "have an order"},
-        {"id>a", 3, "have an order"},
-        {"tag<a", 4, "have an order"},
-        {"name>=a", 5, "have an order"},
-        {"model<=a", 6, "have an order"},
-        {"created==0", 8, "a time is compared by"},
-        {"last_seen!=0", 10, "a time is compared by"},
-        {"last_seen=in=(0)", 10, "a time is compared by"},
-        {"last_seen>yesterday", 11, "expected a time"},
-        {"last_seen>-7", 11, "expected a time"},
-        {"last_seen>*", 11, "expected a time"},
-        {"last_seen>(1)", 11, "expected a value"},
-        {"created<'2026-02-30T00:00:00Z'", 9, "expected a time"},
-        {"attribute.x<a", 13, "decimal number"},
-        {"attribute.x<1*", 13, "decimal number"},
-        {"attribute.x<''", 13, "decimal number"},
-        {"attribute.x<1234567890123456", 13, "decimal number"},
-        {"attribute==x", 1, "no field \"attribute\""},
-        {"attribute.==x", 11, "key after"},
-        {"attribute.''==x", 11, "not empty"},
-        {"attribute.a*==x", 12, "no wildcards"},
-        {"attribute.'a*'==x", 13, "no wildcards"},
-        {"attribute.'a==x", 11, "no closing '"},
-        {"id==a\tand id==b", 6, "control characters"},
-        {"id==a\n", 6, "control characters"},
-        {"id==\x7f", 5, "control characters"},
-        {"id==\xc2\x80", 5, "control characters"},
-        {"id==a\x01", 6, "control characters"},
-        {"id==\xff", 5, "UTF-8"},
-        {"id==\xc3", 5, "UTF-8"},
-        {"id==\xc3\xb6\xc3\xb6\xed\xa0\x80", 7, "UTF-8"},
-        /* Columns are characters. */
-        {"id==K\xc3\xb6ln;n\xc3\xa4me==x", 10, "no field \"n\xc3\xa4me\""},
-        {"id==\xf0\x9f\x9a\x97 x", 7, "end of the filter"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct err e;
         char begin[64];
-        snprintf(begin, sizeof begin, "filter, column %d: ", rows[i].column);
-        if (parse(str_of(rows[i].text), &e) != ERR_INVALID)
-            fail_msg("\"%s\" was taken", rows[i].text);
-        if (strncmp(e.text, begin, strlen(begin)) != 0 || strstr(e.text, rows[i].words) == NULL)
-            fail_msg("\"%s\": %s", rows[i].text, e.text);
+        snprintf(begin, sizeof begin, "filter, column %d: ", wrong[i].column);
+        if (parse(str_of(wrong[i].text), &e) != ERR_INVALID)
+            fail_msg("\"%s\" was taken", wrong[i].text);
+        if (strncmp(e.text, begin, strlen(begin)) != 0 || strstr(e.text, wrong[i].words) == NULL)
+            fail_msg("\"%s\": %s", wrong[i].text, e.text);
         assert_true(str_is_text(str_of(e.text)));
     }
     struct err e;

@@ -23,6 +23,7 @@ struct grown_device {
 };
 
 struct grower {
+    uint64_t seed;
     uint64_t x; /* of the random numbers; never 0 */
     struct grown_device devices[GROW_DEVICES];
 };
@@ -47,83 +48,90 @@ static inline void grow_put(char out[GROW_TEXT], const char *text)
 }
 
 /* Few characters, so that texts meet. */
+static const char *const grow_words[] = {
+    "",
+    "*",
+    "**",
+    "a",
+    "A",
+    "a*",
+    "\\",
+    "\\*",
+    "'",
+    "\"",
+    "?",
+    "[",
+    "]",
+    "[a]",
+    "[*]",
+    "[^a]",
+    "[!a]",
+    "[]",
+    "%",
+    "_",
+    "a%",
+    "x' OR 1=1 --",
+    "\");",
+    "1.10.0",
+    "1.9.0",
+    "and",
+    "or",
+    "gw",
+    "site:ber/1",
+    "\xc3\xb6",
+    "o\xcc\x88",
+    "\xe6\xbc\xa2",
+    "\xf0\x9f\x9a\x97",
+    "\xef\xbf\xbd",
+    "\xef\xbf\xbf",
+    "NULL",
+    "\xff",
+    "a\xff\xff",
+    "\x01",
+    "\xed\xa0\x80",
+    "\xf4\x8f\xbf\xbf",
+    "\xef\xbf\xbe",
+    "0",
+};
+static const char *const grow_pieces[] = {
+    "a",
+    "b",
+    "A",
+    "'",
+    "\"",
+    "\\",
+    "*",
+    "?",
+    "%",
+    "_",
+    "[",
+    "]",
+    "^",
+    "-",
+    "!",
+    " ",
+    "=",
+    ";",
+    ",",
+    "(",
+    ")",
+    "<",
+    "~",
+    ".",
+    "1",
+    "\xc3\xb6",
+    "\xe6\xbc\xa2",
+    "\xf0\x9f\x9a\x97",
+};
+
 static inline void grow_text(struct grower *g, char out[GROW_TEXT])
 {
-    static const char *const words[] = {
-        "",
-        "*",
-        "**",
-        "a",
-        "A",
-        "a*",
-        "\\",
-        "\\*",
-        "'",
-        "\"",
-        "?",
-        "[",
-        "]",
-        "[a]",
-        "[*]",
-        "[^a]",
-        "[!a]",
-        "[]",
-        "%",
-        "_",
-        "a%",
-        "x' OR 1=1 --",
-        "\");",
-        "1.10.0",
-        "1.9.0",
-        "and",
-        "or",
-        "gw",
-        "site:ber/1",
-        "\xc3\xb6",
-        "o\xcc\x88",
-        "\xe6\xbc\xa2",
-        "\xf0\x9f\x9a\x97",
-        "\xef\xbf\xbd",
-        "\xef\xbf\xbf",
-        "NULL",
-        "0",
-    };
-    static const char *const pieces[] = {
-        "a",
-        "b",
-        "A",
-        "'",
-        "\"",
-        "\\",
-        "*",
-        "?",
-        "%",
-        "_",
-        "[",
-        "]",
-        "^",
-        "-",
-        "!",
-        " ",
-        "=",
-        ";",
-        ",",
-        "(",
-        ")",
-        "<",
-        "~",
-        ".",
-        "1",
-        "\xc3\xb6",
-        "\xe6\xbc\xa2",
-        "\xf0\x9f\x9a\x97",
-    };
-    grow_put(out, grow_pick(g, words));
+    grow_put(out, grow_pick(g, grow_words));
     if (grow_chance(g, 2))
         return;
     out[0] = '\0';
     for (size_t n = grow_random(g, 6); n > 0; n--)
-        snprintf(out + strlen(out), GROW_TEXT - strlen(out), "%s", grow_pick(g, pieces));
+        snprintf(out + strlen(out), GROW_TEXT - strlen(out), "%s", grow_pick(g, grow_pieces));
 }
 
 /* What is a number, and what is nearly one. */
@@ -266,6 +274,8 @@ static inline void grow_value(struct grower *g, struct buf *b, const char *like)
         grow_text(g, value);
     else
         grow_put(value, like);
+    if (!str_is_text(str_of(value))) /* a device may have it, a filter may not */
+        grow_put(value, "\xef\xbf\xbd");
     for (size_t stars = grow_random(g, 6); stars > 3 && strlen(value) < GROW_TEXT - 8; stars--)
         grow_star(g, value);
     grow_write(g, b, value);
