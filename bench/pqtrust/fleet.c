@@ -160,7 +160,8 @@ static int poll_one(struct fleet *f, struct db *db, bool writing, size_t i, stru
     char id[32];
     struct poll_answer answer;
     device_id(i, id);
-    return ota_poll(&f->ota, db, writing, &f->arena, id, STR("2026.3.16"), &answer, e);
+    const struct poll_question q = {.device = id, .version = STR("2026.3.16")};
+    return ota_poll(&f->ota, db, writing, &f->arena, &q, &answer, e);
 }
 
 static int poll_batch(struct db *db, void *arg, struct err *e)

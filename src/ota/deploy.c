@@ -1,5 +1,7 @@
 #include "ota/deploy.h"
 
+#include <stdio.h>
+
 #include "model/filter.h"
 #include "model/window.h"
 #include "ota/announce.h"

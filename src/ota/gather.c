@@ -113,6 +113,17 @@ static int phase_of(struct looking *l, int64_t deployment, int *out, struct err 
     return 0;
 }
 
+/* Whether the release could be for the device at all: asked first, since it costs nothing. */
+static bool may_join(const struct looking *l, const struct running *r)
+{
+    const struct select_facts *f = &l->g->facts;
+    for (size_t i = 0; i < r->model_count; i++)
+        if (strcmp(r->models[i].model, l->device->model) == 0)
+            return (r->models[i].sequence > f->sequence || r->allow_downgrade) &&
+                   (f->version == NULL || strcmp(f->version, r->models[i].version) != 0);
+    return false;
+}
+
 static int join(struct looking *l, const struct running *r, struct err *e)
 {
     struct gathered *g = l->g;
@@ -131,6 +142,13 @@ static int join(struct looking *l, const struct running *r, struct err *e)
     return rc;
 }
 
+static void leave(struct looking *l, int64_t deployment)
+{
+    for (size_t i = 0; i < l->g->facts.count; i++)
+        if (l->g->candidates[i].deployment == deployment)
+            l->g->candidates[i].left = true;
+}
+
 static int look_at_running(struct looking *l, struct err *e)
 {
     const struct running *list;
@@ -141,8 +159,11 @@ static int look_at_running(struct looking *l, struct err *e)
         if (r->in_phases && !r->prepared)
             continue; /* the search will come by */
         rc = show_device(l, filter_needs(r->filter), e);
-        if (rc == 0 && filter_match(r->filter, &l->shown, l->now_ms))
+        bool match = rc == 0 && filter_match(r->filter, &l->shown, l->now_ms);
+        if (match && may_join(l, r))
             rc = join(l, r, e);
+        else if (rc == 0 && !match)
+            leave(l, r->deployment);
     }
     return rc;
 }
@@ -192,10 +213,10 @@ int ota_gather(struct db *db, struct arena *a, const struct device *d, const cha
         return no_memory(e);
     f->candidates = g->candidates;
     int rc = store_candidates(db, a, d->pk, d->model, g->candidates, &f->count, e);
-    if (rc == 0)
-        rc = look_at_running(&l, e);
     if (rc == 0 && version != NULL)
         rc = store_sequence_of_version(db, d->model, version, &f->sequence, e);
+    if (rc == 0)
+        rc = look_at_running(&l, e);
     if (rc == 0)
         rc = store_action_past(db, d->pk, &past, e);
     if (rc == 0)

@@ -28,6 +28,7 @@ static const struct {
     [REASON_PRIORITY] = {"priority", "another deployment goes first"},
     [REASON_CONSENT] = {"consent", "the device's user has to agree"},
     [REASON_CANCELLING] = {"cancelling", "the device was asked to give up what it is at"},
+    [REASON_LEFT] = {"left", "the device matches the deployment no more"},
     [REASON_BUSY] = {"busy", "another update is being installed"},
 };
 

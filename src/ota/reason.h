@@ -29,8 +29,9 @@ enum reason {
     REASON_CONSENT = 20,
     REASON_CANCELLING = 21,
     REASON_BUSY = 22,
+    REASON_LEFT = 23,
 };
-#define REASONS 23
+#define REASONS 24
 
 const char *reason_word(enum reason r); /* for programs: "phase", "window", ... */
 const char *reason_text(enum reason r); /* for people */

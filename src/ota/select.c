@@ -58,6 +58,8 @@ enum reason ota_select_one(const struct select_facts *f, size_t i)
         return REASON_BUSY; /* an attempt of it is queued behind another */
     if (c->member != MEMBER_WAITING)
         return c->member == MEMBER_ACTIVE ? REASON_UNDER_WAY : REASON_DONE;
+    if (c->left)
+        return REASON_LEFT;
     enum reason fit = fits(f, c);
     if (fit != REASON_NEWER && fit != REASON_BACK)
         return fit;

@@ -14,7 +14,7 @@
 struct db;
 
 #define CANDIDATES_MAX 64 /* the newest deployments of a device */
-#define RUNNING_MAX 64    /* running deployments that devices may join, at once */
+#define RUNNING_MAX 256   /* running deployments that devices may join, at once */
 
 /* A deployment that may reach the device. Texts in the arena. */
 struct candidate {
@@ -27,6 +27,7 @@ struct candidate {
     int64_t minute, begun;
     bool prepared; /* all its devices are in their phases */
     bool joins;    /* the device is no member yet */
+    bool left;     /* it is one, and does not match any more */
     enum member_state member;
     int64_t attempts, retry_at;
 };
@@ -40,9 +41,14 @@ int store_candidate_of(struct db *db, struct arena *a, int64_t deployment, const
 /* A running deployment that devices may join. Lives with the connection until the next call. */
 struct running {
     int64_t deployment;
-    int64_t release;
     bool prepared, in_phases; /* several phases; `prepared` counts only then */
+    bool allow_downgrade;
     const struct filter *filter;
+    struct running_model { /* that its release fits */
+        const char *model, *version;
+        int64_t sequence;
+    } *models;
+    size_t model_count;
 };
 int store_running(struct db *db, const struct running **out, size_t *count, struct err *e) MUST_CHECK;
 /* How many there are. */

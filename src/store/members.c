@@ -191,7 +191,8 @@ static int write_search(const struct member_search *q, struct search_sql *sql, s
         if (rc != 0)
             return rc;
         rc = buf_printf(b,
-                        " FROM device d WHERE d.pk > ?1 AND d.pk <= ?2 AND d.revoked_at IS NULL"
+                        " FROM device d NOT INDEXED WHERE d.pk > ?1 AND d.pk <= ?2"
+                        " AND d.revoked_at IS NULL"
                         " AND EXISTS (SELECT 1 FROM release_model r WHERE r.model = d.model"
                         "  AND r.release = ?3 AND r.sequence IS NOT NULL)"
                         " AND (?4 OR d.created_at <= ?5)"

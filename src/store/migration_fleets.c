@@ -138,8 +138,8 @@ const char migration_fleets[] =
     "CREATE INDEX deployment_unprepared ON deployment (pk) WHERE prepared_at IS NULL;"
     "CREATE INDEX deployment_starting ON deployment (start_at) WHERE state = 'scheduled';"
     /* Another number whenever what runs may be another thing: see store/running.c. */
-    "CREATE TABLE deployment_generation (n INTEGER NOT NULL) STRICT;"
-    "INSERT INTO deployment_generation VALUES (1);"
+    "CREATE TABLE deployment_generation (pk INTEGER PRIMARY KEY CHECK (pk = 1), n INTEGER NOT NULL) STRICT;"
+    "INSERT INTO deployment_generation VALUES (1, 1);"
     "CREATE TRIGGER deployment_made AFTER INSERT ON deployment BEGIN"
     "  UPDATE deployment_generation SET n = n + 1;"
     "END;"

@@ -10,7 +10,7 @@
 #include "store/devices.h"
 #include "store/outbox.h"
 
-static struct announcer by = {.base_url = "", .wakes_per_second = 100};
+static struct announcer by = {.clock = &clock_system, .base_url = "", .wakes_per_second = 100};
 
 static int announcing(void **state)
 {
@@ -347,7 +347,7 @@ static void expected_is_what_a_poll_gives(void **state)
         struct device d;
         int64_t expected;
         assert_ok(store_device_by_id(f->reader, &f->arena, id, &d, &f->e), f->e);
-        assert_ok(ota_poll_expect(f->reader, &f->arena, &d, &expected, &f->e), f->e);
+        assert_ok(ota_poll_expect(f->reader, &f->arena, &d, f->now_ms, &expected, &f->e), f->e);
         bool wrote;
         struct poll_answer a = poll_device(f, id, NULL, &wrote);
         assert_int_equal(expected, a.update ? a.action.deployment : 0);

@@ -192,8 +192,8 @@ static int act(struct fixture *f, struct db *db, void *arg, struct err *e)
         db,
         "INSERT INTO release (pk, name, version, state, created_at, created_by)"
         " VALUES (4, 'gw', '1.4', 'published', 1, 'x');"
-        "INSERT INTO deployment (pk, release, target_kind, state, created_at, created_by)"
-        " VALUES (1, 4, 'all', 'running', 1, 'x'), (2, 4, 'all', 'running', 1, 'x');"
+        "INSERT INTO deployment (pk, release, target_kind, dynamic, state, created_at, created_by)"
+        " VALUES (1, 4, 'all', 1, 'running', 1, 'x'), (2, 4, 'all', 1, 'running', 1, 'x');"
         "INSERT INTO action (pk, deployment, device, release, state, created_at, updated_at, closed_at)"
         " VALUES (7, 1, 1, 4, 'failed', 1, 1, 1), (8, 2, 1, 4, 'installing', 1, 1, NULL),"
         " (9, 1, 2, 4, 'offered', 1, 1, NULL);"

@@ -7,6 +7,7 @@
 
 #include "store/db_open.h"
 #include "store/actions.h"
+#include "store/candidates.h"
 #include "store/deployments.h"
 
 static void test_nothing(void **state)
@@ -23,10 +24,10 @@ static void test_nothing(void **state)
     assert_false(poll_device(f, "d1", "1", &wrote).update);
     assert_false(wrote);
     struct poll_answer a;
-    assert_int_equal(ota_poll(&f->ota, f->reader, false, &f->arena, "d2", STR("1"), &a, &f->e),
-                     ERR_NOT_FOUND);
-    assert_int_equal(ota_poll(&f->ota, f->reader, false, &f->arena, "d1", STR("a b"), &a, &f->e),
-                     ERR_INVALID);
+    struct poll_question q = {.device = "d2", .version = STR("1")};
+    assert_int_equal(ota_poll(&f->ota, f->reader, false, &f->arena, &q, &a, &f->e), ERR_NOT_FOUND);
+    q = (struct poll_question){.device = "d1", .version = STR("a b")};
+    assert_int_equal(ota_poll(&f->ota, f->reader, false, &f->arena, &q, &a, &f->e), ERR_INVALID);
 }
 
 static void test_offered_until_closed(void **state)
@@ -158,7 +159,7 @@ static void test_others_do_not_hide(void **state)
     add_device(f, "d1", "m");
     struct release mine = publish(f, "gw", "1", "m"), other = publish(f, "cam", "1", "n");
     deploy(f, mine.pk, TARGET_ALL, "");
-    for (int i = 0; i < 3 * CANDIDATES_PER_TARGET; i++)
+    for (int i = 0; i < CANDIDATES_MAX + 2; i++)
         deploy(f, other.pk, TARGET_ALL, "");
     assert_offered(f, "d1", "0", mine.pk);
 }
@@ -172,7 +173,7 @@ static void test_all_tags(void **state)
     for (int i = 0; i < DEVICE_TAGS_MAX; i++) {
         snprintf(tag, sizeof tag, "t%02d", i);
         add_tag(f, "d1", tag);
-        for (int k = 0; k < CANDIDATES_PER_TARGET + 1; k++)
+        for (int k = 0; k < 2; k++)
             deploy(f, one.pk, TARGET_TAG, tag);
     }
     int64_t newest = ask(f, "SELECT max(pk) FROM deployment");
@@ -180,29 +181,26 @@ static void test_all_tags(void **state)
     assert_int_equal(ask(f, "SELECT deployment FROM action"), newest);
 }
 
-/* However many tags there are, a poll looks at so many deployments and no more. */
+/* However many deployments there are, a poll looks at so many and no more; more that devices may join are
+   refused. */
 static void test_bound(void **state)
 {
     struct fixture *f = *state;
-    char tag[16];
     int64_t device = add_device(f, "d1", "m");
     struct release one = publish(f, "gw", "1", "m");
-    for (int i = 0; i < DEVICE_TAGS_MAX; i++) {
-        snprintf(tag, sizeof tag, "t%02d", i);
-        add_tag(f, "d1", tag);
-        for (int k = 0; k < CANDIDATES_PER_TARGET; k++)
-            deploy(f, one.pk, TARGET_TAG, tag);
-    }
-    for (int k = 0; k < CANDIDATES_PER_TARGET + 1; k++) {
-        deploy(f, one.pk, TARGET_ALL, "");
-        deploy(f, one.pk, TARGET_MODEL, "m");
+    for (int k = 0; k < CANDIDATES_MAX + 3; k++)
         deploy(f, one.pk, TARGET_DEVICE, "d1");
-    }
     struct candidate found[CANDIDATES_MAX];
     size_t count = 0;
-    assert_ok(store_candidates(f->reader, &f->arena, device, "d1", "m", found, &count, &f->e), f->e);
-    assert_int_equal(count, 3 * CANDIDATES_PER_TARGET + DEVICE_TAGS_MAX);
-    assert_true(count + ACTION_PAST_MAX <= 64);
+    assert_ok(store_candidates(f->reader, &f->arena, device, "m", found, &count, &f->e), f->e);
+    assert_int_equal(count, CANDIDATES_MAX);
+    assert_int_equal(found[0].deployment, ask(f, "SELECT max(pk) FROM deployment"));
+    for (int k = 0; k < RUNNING_MAX; k++)
+        deploy(f, one.pk, TARGET_TAG, "t");
+    struct deployment d;
+    assert_int_equal(try_deploy(f, one.pk, TARGET_ALL, "", false, &d), ERR_CONFLICT);
+    assert_non_null(strstr(f->e.text, "256 deployments"));
+    assert_ok(try_deploy(f, one.pk, TARGET_DEVICE, "d1", false, &d), f->e);
 }
 
 /* Orders older than the one that took a device back do not take it up again, tried or not. */
@@ -261,7 +259,7 @@ static void test_cost_does_not_grow(void **state)
     add_device(f, "d1", "m");
     add_tag(f, "d1", "beta");
     struct release one = publish(f, "gw", "1", "m");
-    for (int i = 0; i < CANDIDATES_PER_TARGET; i++) {
+    for (int i = 0; i < 4; i++) {
         deploy(f, one.pk, TARGET_ALL, "");
         deploy(f, one.pk, TARGET_TAG, "beta");
     }

@@ -119,9 +119,10 @@ int try_deploy(struct fixture *f, int64_t release, enum target_kind kind, const 
                struct deployment *out)
 {
     struct deploy_call c = {
-        .d = {.release = release, .kind = kind, .target = str_of(target), .allow_downgrade = downgrade},
+        .d = {.release = release, .kind = kind, .target = str_of(target), .policy = ota_default_policy(kind)},
         .out = out,
     };
+    c.d.policy.allow_downgrade = downgrade;
     return fixture_write(f, run_deploy, &c);
 }
 
@@ -147,21 +148,20 @@ void cancel(struct fixture *f, int64_t deployment)
 }
 
 struct poll_call {
-    const char *id;
-    struct str version;
+    struct poll_question q;
     struct poll_answer answer;
 };
 
 static int run_poll(struct fixture *f, struct db *db, void *arg, struct err *e)
 {
     struct poll_call *c = arg;
-    return ota_poll(&f->ota, db, true, &f->arena, c->id, c->version, &c->answer, e);
+    return ota_poll(&f->ota, db, true, &f->arena, &c->q, &c->answer, e);
 }
 
 struct poll_answer poll_device(struct fixture *f, const char *id, const char *version, bool *wrote)
 {
-    struct poll_call c = {.id = id, .version = str_of(version)};
-    int rc = ota_poll(&f->ota, f->reader, false, &f->arena, id, c.version, &c.answer, &f->e);
+    struct poll_call c = {.q = {.device = id, .version = str_of(version)}};
+    int rc = ota_poll(&f->ota, f->reader, false, &f->arena, &c.q, &c.answer, &f->e);
     assert_true(db_idle(f->reader));
     *wrote = rc == POLL_UPGRADE;
     if (*wrote)

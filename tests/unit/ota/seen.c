@@ -22,7 +22,7 @@ static int add_all(struct fixture *f, struct db *db, void *arg, struct err *e)
 
 static int flush(struct fixture *f, struct db *db, void *arg, struct err *e)
 {
-    int rc = seen_flush(f->ota.seen, db, e);
+    int rc = seen_flush(f->ota.seen, db, 1, e);
     *(int *)arg = rc;
     return rc < 0 ? rc : 0;
 }
