@@ -34,7 +34,8 @@ enum multipart_event {
     MULTIPART_BAD, /* the body is not to be used, and *e says why: ERR_INVALID, ERR_TOO_LARGE */
 };
 
-/* To be embedded, not to be copied: `part` points into it. Holds no memory of its own. The members but `part` are private. */
+/* To be embedded, not to be copied: `part` points into it. Holds no memory of its own. The members but `part`
+   are private. */
 struct multipart {
     struct multipart_part part;
     int state;

@@ -192,16 +192,22 @@ static bool is_line(struct str s)
     return true;
 }
 
+/* Up to the next CRLF, which a head ends in. */
+static struct str cut_line(struct str *rest)
+{
+    struct str line = {.p = rest->p, .n = 0};
+    while (line.n + 2 < rest->n && (line.p[line.n] != '\r' || line.p[line.n + 1] != '\n'))
+        line.n++;
+    *rest = from(*rest, line.n + 2);
+    return line;
+}
+
 int multipart_read_head(char *head, size_t head_n, struct multipart_part *out, struct err *e)
 {
     struct multipart_part part = {0};
     struct str rest = {.p = head, .n = head_n - 2}; /* without the empty line */
     while (rest.n > 0) {
-        const char *end = memmem(rest.p, rest.n, "\r\n", 2);
-        if (end == NULL)
-            return err_set(e, ERR_INVALID, "a line of its head does not end in CRLF");
-        struct str line = {.p = rest.p, .n = (size_t)(end - rest.p)};
-        rest = from(rest, line.n + 2);
+        struct str line = cut_line(&rest);
         const char *colon = memchr(line.p, ':', line.n);
         struct str name = {.p = line.p, .n = colon != NULL ? (size_t)(colon - line.p) : 0};
         if (!is_line(line) || !is_token(name)) /* a folded line begins with a blank, which is no token */
