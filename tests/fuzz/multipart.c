@@ -1,6 +1,6 @@
 /*
- * Any bytes as a multipart/form-data body: in one piece, byte by byte and in pieces that the first byte seeds,
- * the same comes out. What is before the first line feed names the boundary.
+ * Any bytes as a multipart/form-data body: in one piece, byte by byte and in pieces that the first byte
+ * seeds, the same comes out. What is before the first line feed names the boundary.
  */
 #include "multipart_walk.h"
 
