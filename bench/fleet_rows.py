@@ -5,9 +5,9 @@
 
 Ids are the prefix and seven digits, as pqfleet has them. Models, versions and the values of attributes are
 dealt out evenly and independently of each other. The first --certificates devices get a row of a certificate
-that was never made, by which pqfleet can act as them through the server's Unix socket ([unix] proxy = yes): its
-serial is "f1ee" and 28 digits of the id's SHA-1. Prints a JSON object with the issuer's name, which pqfleet
-wants.
+that was never made, by which pqfleet can act as them through the server's Unix socket ([unix] proxy = yes):
+its serial is "f1ee" and 28 digits of the id's SHA-1. Prints a JSON object with the issuer's name, which
+pqfleet wants.
 """
 
 import argparse

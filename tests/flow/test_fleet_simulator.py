@@ -1,4 +1,4 @@
-"""pqfleet does what it drew and says what it did, whatever becomes of the server; fleet_rows.py adds devices."""
+"""pqfleet does what it drew and says what it did, whatever becomes of the server; fleet_rows.py adds rows."""
 
 import json
 import os
@@ -127,12 +127,11 @@ def test_a_result_that_cannot_be_written_is_an_error():
 
 
 def test_rows(make_server):
-    server = make_server(start=False)
-    server.start()
+    server = make_server()
     assert "stop it first" in fill(server, 5, check=1).err
     server.stop()
-    said = fill(server, 60, "--model", "a", "--model", "b", "--version", "1", "--version", "2", "--tag", "few:20",
-                "--certificates", 3)  # fmt: skip
+    kinds = ["--model", "a", "--model", "b", "--version", "1", "--version", "2"]
+    said = fill(server, 60, *kinds, "--tag", "few:20", "--certificates", 3)
     assert said["devices"] == 60 and said["issuer"].startswith("CN=")
     assert "UNIQUE" in fill(server, 1, "--first", 60, check=1).err  # none of it is there twice
     fill(server, 1, "--first", 61)

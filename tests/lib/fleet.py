@@ -18,7 +18,7 @@ Plan = collections.namedtuple("Plan", "device attempt fate consent")
 
 
 def fill(server, devices, *args, check=0):
-    """Rows for so many devices; the server must not run. With "--certificates N" the answer has the issuer."""
+    """Rows for so many devices; the server must not run. With "--certificates" the answer has the issuer."""
     done = run([sys.executable, ROWS, server.dir, "--devices", devices, *args], check=check)
     return done.json() if check == 0 else done
 
