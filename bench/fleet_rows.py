@@ -3,14 +3,16 @@
 
     bench/fleet_rows.py SERVER_DIR --devices 1000000 --model box --certificates 10000
 
-Ids are the prefix and seven digits, as pqfleet has them. Models, versions and the values of attributes are dealt
-out evenly and independently of each other. The first --certificates devices get a row of a certificate that was
-never made, by which pqfleet can act as them through the server's Unix socket ([unix] proxy = yes): its serial is
-"f1ee" and 28 digits of the id's SHA-1. Prints a JSON object with the issuer's name, which pqfleet wants.
+Ids are the prefix and seven digits, as pqfleet has them. Models, versions and the values of attributes are
+dealt out evenly and independently of each other. The first --certificates devices get a row of a certificate
+that was never made, by which pqfleet can act as them through the server's Unix socket ([unix] proxy = yes):
+its serial is "f1ee" and 28 digits of the id's SHA-1. Prints a JSON object with the issuer's name, which
+pqfleet wants.
 """
 
 import argparse
 import contextlib
+import fcntl
 import hashlib
 import json
 import pathlib
@@ -145,19 +147,22 @@ def add_certificates(db, o, now, server):
     return name
 
 
+@contextlib.contextmanager
+def locked(data):
+    """The server's own lock: it counts in memory what is added here, so it must not run."""
+    with open(data / "lock", "r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Failed(f"a pqota works on {data}: stop it first") from error
+        yield
+
+
 def open_database(path):
-    """Alone: the server must not run, since it counts in memory what is added here."""
-    if not path.exists():
-        raise Failed(f"{path}: there is no such database")
-    db = sqlite3.connect(path, isolation_level=None, timeout=1)
-    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=1)
     db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     db.execute("PRAGMA foreign_keys = OFF")  # what is referred to was added a moment before
-    try:
-        db.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        db.close()
-        raise Failed(f"{path}: {error}; stop the server first") from error
+    db.execute("BEGIN EXCLUSIVE")
     return db
 
 
@@ -166,14 +171,15 @@ def fill(o):
     now = int(time.time() * 1000)
     server = pathlib.Path(o.server)
     path = server / "data" / "pqota.db"
-    with contextlib.closing(open_database(path)) as db:
+    with locked(path.parent), contextlib.closing(open_database(path)) as db:
         dealer = add_devices(db, o, now)
         add_attributes(db, o, dealer)
         add_tags(db, o)
         issuer = add_certificates(db, o, now, server)
         db.execute("COMMIT")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        db.execute("ANALYZE" if o.analyze else "SELECT 1")
+        if o.analyze:
+            db.execute("ANALYZE")
     return {
         "devices": o.devices,
         "certificates": o.certificates,

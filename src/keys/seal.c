@@ -56,7 +56,7 @@ static int check_file(int fd, const char *path, struct err *e)
                        "kept",
                        path, SEAL_KEY_SIZE);
     if ((st.st_mode & (S_IRWXO | S_IRWXG)) != 0)
-        return err_set(e, ERR_DENIED,
+        return err_set(e, ERR_INVALID,
                        "the secret key %s may be read by others (mode %04o): make it 0600, with the server's "
                        "user as its owner",
                        path, (unsigned)st.st_mode & 07777);

@@ -18,7 +18,7 @@
 
 struct sealer; /* immutable, usable by several threads */
 
-/* Reads the key, a file of 32 bytes that others may not read (ERR_DENIED). create: one that is missing is
+/* Reads the key, a file of 32 bytes that others may not read (ERR_INVALID). create: one that is missing is
    made, mode 0600; else it is ERR_NOT_FOUND. */
 int sealer_open(const char *path, bool create, struct sealer **out, struct err *e) MUST_CHECK;
 void sealer_free(struct sealer *s); /* NULL is fine */

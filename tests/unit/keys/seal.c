@@ -53,7 +53,7 @@ static void a_key_that_others_may_read_is_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct err e = {0};
         put("open.key", 32, bad[i]);
-        assert_int_equal(sealer_open("open.key", true, &s, &e), ERR_DENIED);
+        assert_int_equal(sealer_open("open.key", true, &s, &e), ERR_INVALID);
         assert_non_null(strstr(e.text, "0600"));
     }
     put("open.key", 32, 0400);

@@ -1,0 +1,249 @@
+"""Accounts: names and passwords at hawkBit's management interface, with the real curl and pqota."""
+
+import re
+import signal
+import sqlite3
+import stat
+
+import pytest
+
+from harness import ANYONE, free_port, program, run, wait_for
+
+WHO = "/rest/v1/userinfo"
+TABLES = """
+CREATE TABLE IF NOT EXISTS account (pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL,
+  password TEXT NOT NULL, created_at INTEGER NOT NULL, created_by TEXT NOT NULL, changed_at INTEGER NOT NULL,
+  disabled_at INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS device_token (device INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE,
+  sealed BLOB NOT NULL, created_at INTEGER NOT NULL) STRICT;
+"""
+
+
+def database(server):
+    return sqlite3.connect(server.dir / "data" / "pqota.db")
+
+
+def prepared(server):
+    """A schema before the one that has accounts."""
+    with database(server) as db:
+        db.executescript(TABLES)
+    db.close()
+    return server
+
+
+@pytest.fixture
+def home(make_server):
+    return prepared(make_server(start=False)).start()
+
+
+@pytest.fixture(scope="module")
+def people(shared_home):
+    """A server with the accounts vera (viewer), otto (operator), and dora, who is disabled."""
+    made = {
+        name: create(shared_home, name, role)
+        for name, role in (("vera", "viewer"), ("otto", "operator"), ("dora", "admin"))
+    }
+    shared_home.pqota("account", "disable", "dora")
+    return made
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory):
+    import harness
+
+    server = prepared(harness.Server(tmp_path_factory.mktemp("accounts"), {"plain.enabled": "yes"}))
+    server.plain = f"127.0.0.1:{free_port()}"
+    server.set("plain.listen", server.plain)
+    server.start()
+    yield server
+    server.close()
+
+
+def create(server, name, role):
+    return server.pqota("account", "create", name, "--role", role).out.strip()
+
+
+def login(server, name, password, *args, **kw):
+    return server.curl(WHO, "-u", f"{name}:{password}", *args, who=ANYONE, **kw)
+
+
+def logins(server):
+    page = server.curl("/metrics").body.decode()
+    return {m[1]: int(m[2]) for m in re.finditer(r'pqota_logins_total\{result="(\w+)"\} (\d+)', page)}
+
+
+def test_a_password_counts(shared_home, people):
+    before = logins(shared_home)
+    for _ in range(2):
+        for name in ("vera", "otto"):
+            reply = login(shared_home, name, people[name])
+            assert reply.status == 200 and reply.json() == {"tenant": "DEFAULT", "username": name}
+    after = logins(shared_home)
+    assert after["right"] - before["right"] == 2  # hashed once each
+    assert after["cached"] - before["cached"] == 2
+    assert login(shared_home, "vera", people["vera"], "-I").status == 200
+
+
+def test_what_is_wrong_looks_the_same(shared_home, people):
+    answers = set()
+    for name, password in (
+        ("vera", people["otto"]),
+        ("nobody", people["vera"]),
+        ("dora", people["dora"]),
+        ("", ""),
+    ):
+        reply = login(shared_home, name, password)
+        assert reply.status == 401 and reply.headers["www-authenticate"].startswith('Basic realm="pqota"')
+        answers.add(reply.body)
+    assert len(answers) == 1
+    assert shared_home.curl(WHO, who=ANYONE).status == 401
+    assert shared_home.curl(WHO, "-X", "POST", who=ANYONE).json()["errorCode"]
+
+
+def test_every_listener_takes_them(shared_home, people):
+    for where in (["--unix-socket", shared_home.unix, "http://localhost"], [f"http://{shared_home.plain}"]):
+        argv = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", *where[:-1], where[-1] + WHO]
+        assert run([*argv, "-u", f"vera:{people['vera']}"], check=0).out == "200"
+        assert run([*argv, "-u", "vera:wrong"], check=0).out == "401"
+        assert run(argv, check=0).out == "401"
+
+
+def test_certificates_beside_them(shared_home, people):
+    assert shared_home.curl(WHO).json()["username"] == "admin"
+    both = shared_home.curl(WHO, "-u", "vera:wrong")  # who came with a certificate is that
+    assert both.status == 200 and both.json()["username"] == "admin"
+    device = shared_home.enrol("acc-1", "m")
+    refused = shared_home.curl(WHO, who=device)
+    assert (
+        refused.status == 403
+        and refused.json()["errorCode"] == "hawkbit.server.error.insufficientPermission"
+    )
+    named = shared_home.curl(WHO, "-u", f"vera:{people['vera']}", who=device)
+    assert named.status == 200 and named.json()["username"] == "vera"
+
+
+def test_no_password_counts_elsewhere(shared_home, people):
+    for path in ("/api/status", "/api/accounts", "/metrics"):
+        assert shared_home.curl(path, "-u", f"otto:{people['otto']}", who=ANYONE).status == 401
+
+
+def test_no_password_is_written_anywhere(shared_home, people):
+    for name, password in people.items():
+        login(shared_home, name, password)
+    shared_home.pqota(
+        "account", "create", "paul", "--role", "viewer", "--password-file", "/dev/null", check=1
+    )
+    where = [shared_home.log_file, *(shared_home.dir / "data").glob("pqota.db*")]
+    for file in where:
+        data = file.read_bytes()
+        assert not [p for p in people.values() if p.encode() in data], file
+
+
+def test_the_verbs(home, tmp_path):
+    made = home.pqota("account", "create", "ci@example.com", "-r", "operator")
+    password = made.out.strip()
+    assert re.fullmatch(r"[a-z2-9]{24}", password) and made.out.count("\n") == 1
+    assert "shown this once" in made.err and password not in made.err
+    assert login(home, "ci@example.com", password).status == 200
+    assert home.pqota("account", "create", "ci@example.com", "-r", "viewer", check=1).out == ""
+    home.pqota("account", "create", "a b", "-r", "viewer", check=1)
+    home.pqota("account", "create", "x", "-r", "king", check=2)
+    home.pqota("account", "create", "x", check=2)
+
+    file = tmp_path / "password"
+    file.write_text("a password of mine\nand a remark\n")
+    quiet = home.pqota("account", "create", "ann", "-r", "admin", "--password-file", file)
+    assert quiet.out == "" and login(home, "ann", "a password of mine").status == 200
+    file.write_text("too short\n")
+    assert "12" in home.pqota("account", "password", "ann", "--password-file", file, check=1).err
+    assert login(home, "ann", "a password of mine").status == 200
+    file.write_text("another password\n")
+    home.pqota("account", "password", "ann", "--password-file", file)
+    assert login(home, "ann", "a password of mine").status == 401
+    assert login(home, "ann", "another password").status == 200
+    assert login(home, "ann", home.pqota("account", "password", "ann").out.strip()).status == 200
+
+    home.pqota("account", "role", "ann", "viewer")
+    home.pqota("account", "role", "ann", "king", check=1)
+    home.pqota("account", "disable", "ci@example.com")
+    assert login(home, "ci@example.com", password).status == 401  # though it was good a moment ago
+    rows = home.pqota("account", "list").out
+    assert re.search(r"ann +viewer .* good", rows) and re.search(
+        r"ci@example.com +operator .* disabled", rows
+    )
+    listed = home.pqota("account", "list", "--json").json()["items"]
+    assert [(a["name"], a["role"], a["created_by"]) for a in listed] == [
+        ("ann", "viewer", "admin"),
+        ("ci@example.com", "operator", "admin"),
+    ]
+    home.pqota("account", "enable", "ci@example.com")
+    assert login(home, "ci@example.com", password).status == 200
+    home.pqota("account", "remove", "ci@example.com", check=2)  # asks, and there is no terminal
+    home.pqota("account", "remove", "--yes", "ci@example.com")
+    assert login(home, "ci@example.com", password).status == 401
+    for verb in (["password"], ["disable"], ["enable"], ["remove", "--yes"]):
+        home.pqota("account", *verb, "ci@example.com", check=3)
+    kinds = [e["kind"] for e in home.pqota("events", "--json", "--subject", "account/ann").json()["items"]]
+    assert kinds == ["account.role", "account.password", "account.password", "account.created"]
+
+
+def test_too_many_wrong_ones_make_an_address_wait(home):
+    password = create(home, "vera", "viewer")
+    for _ in range(10):
+        assert login(home, "vera", "wrong").status == 401
+    late = login(home, "vera", password)
+    assert late.status == 429 and 0 < int(late.headers["retry-after"]) <= 60
+    assert late.json()["errorCode"]
+    elsewhere = ["--interface", "127.0.0.2", "--resolve", f"localhost:{home.port}:127.0.0.1"]
+    assert login(home, "vera", password, *elsewhere).status == 200
+    assert home.curl("/api/status").status == 200  # certificates are not concerned
+    assert home.logs().count("a login failed") == 10
+    assert home.logs().count("too many failed logins from one address") == 1
+    assert logins(home) == {"cached": 0, "right": 1, "wrong": 10, "limited": 1}
+
+
+def test_a_crash_and_a_restart_keep_them(home):
+    password = create(home, "vera", "viewer")
+    home.stop(signal.SIGKILL)
+    home.start()
+    assert login(home, "vera", password).status == 200
+    home.stop()
+    home.set("accounts.enabled", "no")
+    home.start()
+    off = login(home, "vera", password)
+    assert off.status == 401 and "www-authenticate" not in off.headers
+    assert home.curl(WHO).status == 200
+
+
+def starts(server):
+    done = run([program("pqota", server.build), "serve", "-c", server.conf], timeout=60)
+    assert done.code != 0, done
+    return done.err
+
+
+def test_the_secret_key(make_server):
+    server = prepared(make_server(start=False))
+    key = server.dir / "secret.key"
+    first = key.read_bytes()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(first) == 32
+    init = [program("pqota", server.build), "init", server.dir]
+    run(init, check=0)
+    assert key.read_bytes() == first
+    key.chmod(0o644)
+    assert "0600" in starts(server)
+    assert "0600" in run([program("pqota", server.build), "check-config", "-c", server.conf], check=1).err
+    key.unlink()
+    server.start()  # nothing is sealed: a new one is as good
+    assert key.read_bytes() != first and stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert "made a secret key" in server.logs()
+    server.enrol("acc-2", "m")
+    server.stop()
+    with database(server) as db:
+        db.execute("INSERT INTO device_token VALUES (1, 'h', x'01', 1)")
+    db.close()
+    key.unlink()
+    said = starts(server)
+    assert "secret.key is missing" in said and "put it back" in said and not key.exists()
+    run(init, check=0)
+    server.start()
+    wait_for(lambda: server.curl("/readyz", who=ANYONE).status == 200)
