@@ -30,7 +30,7 @@ int store_phase(struct db *db, struct arena *a, int64_t deployment, int number, 
 int store_deployment_unprepared(struct db *db, int64_t after, int64_t *pk, struct err *e) MUST_CHECK;
 /* A scheduled one whose time has come; 0: none. */
 int store_deployment_due(struct db *db, int64_t now_ms, int64_t *pk, struct err *e) MUST_CHECK;
-/* About how many devices it is for; counting stops at `most`. */
+/* How many devices are not through with it; at most `most`. */
 int store_deployment_reach(struct db *db, const struct deployment *d, int64_t most, int64_t *out,
                            struct err *e) MUST_CHECK;
 /* Devices of the release's models that are not revoked. */

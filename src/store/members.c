@@ -291,7 +291,8 @@ int store_deployment_reach(struct db *db, const struct deployment *d, int64_t mo
 {
     auto_stmt struct stmt s = {0};
     int64_t n;
-    int rc = db_prepare(db, &s, "SELECT coalesce(sum(n), 0) FROM member_tally WHERE deployment = ?", e);
+    int rc = db_prepare(db, &s, "SELECT coalesce(sum(n), 0) FROM member_tally WHERE deployment = ?"
+                        " AND state IN ('waiting', 'active')", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, d->pk);

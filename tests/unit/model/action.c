@@ -29,10 +29,12 @@ static void test_moves(void **state)
 {
     (void)state;
     static const char *const want[ACTION_STATES] = {
-        /*                    odirsfc */
-        [ACTION_OFFERED] = "-xxxxxx",   [ACTION_DOWNLOADING] = "-xxxxxx", [ACTION_INSTALLING] = "-xxxxx-",
-        [ACTION_REBOOTING] = "-xxxxx-", [ACTION_SUCCEEDED] = "-------",   [ACTION_FAILED] = "-------",
-        [ACTION_CANCELLED] = "-------",
+        /*                    wodDirCsfc */
+        [ACTION_WAITING] = "-x------xx",     [ACTION_OFFERED] = "--xxxxxxxx",
+        [ACTION_DOWNLOADING] = "--xxxxxxxx", [ACTION_DOWNLOADED] = "--xxxxxxxx",
+        [ACTION_INSTALLING] = "--xxxxxxx-",  [ACTION_REBOOTING] = "--xxxxxxx-",
+        [ACTION_CANCELLING] = "--xxxx-xxx",  [ACTION_SUCCEEDED] = "----------",
+        [ACTION_FAILED] = "----------",      [ACTION_CANCELLED] = "----------",
     };
     for (unsigned from = 0; from < ACTION_STATES; from++)
         for (unsigned to = 0; to < ACTION_STATES; to++)
@@ -47,8 +49,9 @@ static void test_kinds(void **state)
     for (unsigned i = 0; i < ACTION_STATES; i++) {
         enum action_state s = (enum action_state)i;
         assert_int_equal(action_is_final(s), s >= ACTION_SUCCEEDED);
-        assert_int_equal(action_is_reported(s), s != ACTION_OFFERED && s != ACTION_CANCELLED);
-        assert_int_equal(action_may_cancel(s), s <= ACTION_DOWNLOADING);
+        assert_int_equal(action_is_reported(s), s != ACTION_WAITING && s != ACTION_OFFERED &&
+                                                    s != ACTION_CANCELLING && s != ACTION_CANCELLED);
+        assert_int_equal(action_may_cancel(s), s <= ACTION_DOWNLOADED);
     }
 }
 

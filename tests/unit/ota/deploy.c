@@ -126,7 +126,9 @@ static int add_open(struct fixture *f, struct db *db, void *arg, struct err *e)
              " INSERT INTO device (id, model, created_at) SELECT 'x' || i, 'm', 1 FROM n;"
              "INSERT INTO action (deployment, device, release, state, created_at, updated_at)"
              " SELECT %lld, pk, %lld, iif(pk %% 2, 'offered', 'downloading'), 1, 1 FROM device"
-             "  WHERE id LIKE 'x%%'",
+             "  WHERE id LIKE 'x%%';"
+             "INSERT INTO member (deployment, device, state, attempts)"
+             " SELECT deployment, device, 'active', 1 FROM action",
              (long long)v[2], (long long)v[1], (long long)v[0]);
     (void)f;
     return db_exec(db, sql, e);

@@ -85,8 +85,8 @@ static void only_what_is_vouched_for(void **state)
 {
     struct fixture *f = *state;
     static char unmark[] = "UPDATE release_model SET signed = 0",
-                another[] =
-                    "INSERT INTO module_artifact SELECT module, 'more.bin', sha256 FROM module_artifact",
+                another[] = "INSERT INTO module_artifact (module, filename, sha256) SELECT module, "
+                            "'more.bin', sha256 FROM module_artifact",
                 one_again[] = "DELETE FROM module_artifact WHERE filename = 'more.bin'",
                 drop[] = "UPDATE release SET deleted_at = 1",
                 restore[] = "UPDATE release SET deleted_at = NULL",

@@ -241,6 +241,7 @@ static int64_t spent(struct fixture *f, int what)
 static int64_t cost_of_poll(struct fixture *f)
 {
     bool wrote;
+    poll_device(f, "d1", "1", &wrote); /* what runs is remembered from here on */
     spent(f, SQLITE_STMTSTATUS_VM_STEP);
     poll_device(f, "d1", "1", &wrote);
     assert_false(wrote);

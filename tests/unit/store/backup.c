@@ -21,9 +21,9 @@ static int publish_run(struct db *db, void *arg, struct err *e)
     struct publish *p = arg;
     char sql[512];
     snprintf(sql, sizeof sql,
-             "INSERT INTO artifact VALUES ('%s', %llu, 1);"
+             "INSERT INTO artifact (sha256, size, created_at) VALUES ('%s', %llu, 1);"
              "INSERT INTO module (pk, name, version, type) VALUES (%d, 'fw', 'v%d', 'os');"
-             "INSERT INTO module_artifact VALUES (%d, 'image.bin', '%s');",
+             "INSERT INTO module_artifact (module, filename, sha256) VALUES (%d, 'image.bin', '%s');",
              p->sha256, (unsigned long long)p->size, p->number, p->number, p->number, p->sha256);
     return db_exec(db, sql, e);
 }

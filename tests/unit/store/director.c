@@ -132,9 +132,9 @@ static void last_success(void **state)
     assert_int_equal(succeeded(&s), 0);
     sql(s.f, "INSERT INTO release (pk, name, version, state, created_at, created_by)"
              " VALUES (8, 'fw', '2', 'published', 1, 'anna');"
-             "INSERT INTO deployment (pk, release, target_kind, state, created_at, created_by)"
-             " VALUES (1, 8, 'all', 'running', 1, 'anna'), (2, 7, 'all', 'running', 1, 'anna'),"
-             "  (3, 8, 'all', 'running', 1, 'anna');"
+             "INSERT INTO deployment (pk, release, target_kind, dynamic, state, created_at, created_by)"
+             " VALUES (1, 8, 'all', 1, 'running', 1, 'anna'), (2, 7, 'all', 1, 'running', 1, 'anna'),"
+             "  (3, 8, 'all', 1, 'running', 1, 'anna');"
              "INSERT INTO action (pk, deployment, device, release, state, created_at, updated_at, closed_at)"
              " VALUES (1, 2, 1, 7, 'succeeded', 1, 1, 1), (2, 3, 1, 8, 'failed', 1, 1, 1)");
     assert_int_equal(succeeded(&s), 7);

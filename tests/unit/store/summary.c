@@ -48,13 +48,16 @@ static void assert_counted(struct fixture *f)
 
 #define DEVICES 40
 
-static void add_some(struct fixture *f)
+/* old: as the first migration made the tables. */
+static void add_some(struct fixture *f, bool old)
 {
-    run(f, "INSERT INTO release (pk, name, version, state, created_at, created_by)"
-           " VALUES (1, 'gw', '1', 'published', 1, 'x');"
-           "INSERT INTO release_model (model, release, version, sequence) VALUES ('m0', 1, '1', 1);"
-           "INSERT INTO deployment (pk, release, target_kind, state, created_at, created_by)"
-           " VALUES (1, 1, 'all', 'running', 1, 'x'), (2, 1, 'all', 'running', 1, 'x')");
+    run(f,
+        "INSERT INTO release (pk, name, version, state, created_at, created_by)"
+        " VALUES (1, 'gw', '1', 'published', 1, 'x');"
+        "INSERT INTO release_model (model, release, version, sequence) VALUES ('m0', 1, '1', 1);"
+        "INSERT INTO deployment (pk, release, target_kind, state, created_at, created_by%s)"
+        " VALUES (1, 1, 'all', 'running', 1, 'x'%s), (2, 1, 'all', 'running', 1, 'x'%s)",
+        old ? "" : ", dynamic", old ? "" : ", 1", old ? "" : ", 1");
     for (int i = 0; i < DEVICES; i++)
         run(f,
             "INSERT INTO device (pk, id, model, version, created_at, last_seen_at, revoked_at) VALUES"
@@ -109,7 +112,7 @@ static void counted_as_rows_change(void **state)
     struct fixture *f = *state;
     fixture_open(f);
     assert_counted(f);
-    add_some(f);
+    add_some(f, false);
     assert_counted(f);
     for (int i = 0; i < 120; i++) {
         change(f, i);
@@ -123,7 +126,7 @@ static void counted_by_the_migration(void **state)
 {
     struct fixture *f = *state;
     assert_ok(store_open_with(&f->options, migrations, 1, &f->store, &f->e), f->e);
-    add_some(f);
+    add_some(f, true);
     run(f, "UPDATE release SET deleted_at = 1");
     fixture_reopen(f);
     assert_counted(f);
