@@ -114,7 +114,7 @@ static void follow(struct sim *s, struct device *d, bool nothing)
 }
 
 /* Whether the link is one to follow: not to what the device hangs in, has denied, or has ended. */
-static int look_at(struct sim *s, struct device *d, const struct ddi_poll *p, bool *worth, struct err *e)
+static int look_at(struct device *d, const struct ddi_poll *p, bool *worth, struct err *e)
 {
     int64_t action = p->deployment != 0 ? p->deployment : p->confirmation;
     *worth = false;
@@ -122,8 +122,9 @@ static int look_at(struct sim *s, struct device *d, const struct ddi_poll *p, bo
         return 0;
     if (d->action == action && (d->stage == STAGE_HUNG || (d->stage == STAGE_DENIED && p->confirmation != 0)))
         return 0;
-    int rc = device_begin(s, d, action, p->confirmation != 0 ? STAGE_ASKED : STAGE_OFFERED, e);
+    int rc = device_check(d, action, e);
     *worth = rc == 0;
+    d->linked = (int32_t)action;
     return rc;
 }
 
@@ -149,10 +150,10 @@ static int take_poll(struct sim *s, struct device *d, const struct answer *a, st
     if (rc != 0)
         return rc;
     bool again = d->stage == STAGE_CLAIMED; /* until it told what really runs */
-    bool news = p.config || again || (d->known && d->told != d->running);
+    bool news = p.config || again || d->told != d->running;
     struct err late = {0};
     if (p.cancel == 0 && !again)
-        rc = look_at(s, d, &p, &worth, &late);
+        rc = look_at(d, &p, &worth, &late);
     if (rc != 0)
         counts_error(s->counts, ERROR_REPLY, late.text); /* and goes on as if it were not there */
     d->stop = (int32_t)p.cancel;
@@ -175,7 +176,6 @@ static int take_config(struct sim *s, struct device *d, const struct answer *a, 
         return err_set(e, ERR_BUSY, "telling attributes is answered with %d", a->status);
     s->counts->configs++;
     d->told = d->running;
-    d->known = true;
     if (d->stage == STAGE_CLAIMED) {
         device_rest(s, d);
         device_finish(s, d, OUTCOME_FELL_BACK, a->status);
@@ -198,11 +198,12 @@ static int take_offer(struct sim *s, struct device *d, const struct answer *a, s
     int rc = json_parse_object(a->body, &doc, e);
     if (rc == 0)
         rc = ddi_read_offer(yyjson_doc_get_root(doc), d->consent ? "confirmation" : "deployment", &o, e);
-    if (rc == 0 && o.action != d->action)
-        rc = err_set(e, ERR_INVALID, "the link to action %d leads to action %lld", (int)d->action,
+    if (rc == 0 && o.action != d->linked)
+        rc = err_set(e, ERR_INVALID, "the link to action %d leads to action %lld", (int)d->linked,
                      (long long)o.action);
     if (rc != 0)
         return rc;
+    device_begin(s, d, o.action, d->consent ? STAGE_ASKED : STAGE_OFFERED);
     if (!d->consent)
         return device_offered(s, d, &o, e);
     device_go(d, STEP_CONSENT);

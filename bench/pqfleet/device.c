@@ -158,11 +158,16 @@ void device_end(struct sim *s, struct device *d)
 
 /* --- what is offered ----------------------------------------------------------------------------------- */
 
-int device_begin(struct sim *s, struct device *d, int64_t action, enum stage stage, struct err *e)
+int device_check(const struct device *d, int64_t action, struct err *e)
 {
-    if (action == d->past)
-        return err_set(e, ERR_CONFLICT, "action %lld is offered again, although the device ended it",
-                       (long long)action);
+    if (action != d->past)
+        return 0;
+    return err_set(e, ERR_CONFLICT, "action %lld is offered again, although the device ended it",
+                   (long long)action);
+}
+
+void device_begin(struct sim *s, struct device *d, int64_t action, enum stage stage)
+{
     if (d->stage != STAGE_NONE && d->action != action)
         leave(s, d);
     settle(s, d, false);
@@ -175,7 +180,6 @@ int device_begin(struct sim *s, struct device *d, int64_t action, enum stage sta
         d->broken = false;
         d->stage = (uint8_t)stage;
     }
-    return 0;
 }
 
 static int keep_artifacts(struct device *d, const struct offer *o, struct err *e)
@@ -285,9 +289,7 @@ static void ended(struct sim *s, struct device *d, int status)
         d->running = d->offered;
         device_finish(s, d, OUTCOME_SUCCESS, status);
     } else {
-        d->past = d->action;
-        d->stage = STAGE_CLAIMED;
-        d->dealt = true;
+        d->stage = STAGE_CLAIMED; /* until it has told what really runs */
     }
 }
 

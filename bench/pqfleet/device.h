@@ -75,10 +75,10 @@ struct device {
     bool install;               /* the offer: now */
     bool window;                /* the offer: maybe later */
     bool consent;               /* the link is one to be asked for consent by */
-    bool known;                 /* attributes were told at all */
     bool broken;                /* an artifact could not be had or is not what was offered */
     bool dealt;                 /* with an offer */
     bool settled;               /* and there is no other */
+    int32_t linked;             /* the action that the link leads to */
     char *link;                 /* path to look at, after a poll */
     struct artifact *artifacts; /* still to be fetched */
 };
@@ -132,9 +132,10 @@ struct protocol {
 extern const struct protocol protocol_ddi, protocol_native;
 
 const char *device_version(const struct sim *s, uint16_t number);
-/* What the device is told of is an action that is not over yet: begins it unless that was done. ERR_CONFLICT:
-   it is over, for the device said so. */
-int device_begin(struct sim *s, struct device *d, int64_t action, enum stage stage, struct err *e) MUST_CHECK;
+/* ERR_CONFLICT: the action is over, for the device said so: it must not be offered any more. */
+int device_check(const struct device *d, int64_t action, struct err *e) MUST_CHECK;
+/* Begins what it is offered or asked consent to, unless that was done. */
+void device_begin(struct sim *s, struct device *d, int64_t action, enum stage stage);
 /* The offer of the action that was begun. */
 int device_offered(struct sim *s, struct device *d, const struct offer *o, struct err *e) MUST_CHECK;
 /* The server offers what the device hangs in or denied, or nothing at all: then what was at hand is over. */

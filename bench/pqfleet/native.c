@@ -79,8 +79,10 @@ static int take(struct sim *s, struct device *d, const struct answer *a, struct 
         device_idle(s, d, false);
         return 0;
     }
-    if (device_begin(s, d, o.action, STAGE_OFFERED, e) == 0)
+    if (device_check(d, o.action, e) == 0) {
+        device_begin(s, d, o.action, STAGE_OFFERED);
         return device_offered(s, d, &o, e);
+    }
     counts_error(s->counts, ERROR_REPLY, e->text); /* and goes on as if it were not there */
     device_idle(s, d, false);
     return 0;

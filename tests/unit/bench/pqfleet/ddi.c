@@ -79,6 +79,7 @@ static void tells_and_follows(void **state)
     play(&p, DEPLOYMENT, NULL, 404, NULL); /* gone meanwhile */
     play(&p, POLL, NULL, 200, SAYS(UPDATE));
     play(&p, DEPLOYMENT, NULL, 503, NULL);
+    play(&p, POLL, NULL, 200, NOTHING); /* the link is not followed any more */
     play(&p, POLL, NULL, 200, SAYS(UPDATE));
     play(&p, DEPLOYMENT, NULL, 200, OFFER);
     assert_int_equal(p.device.attempt, 1);
@@ -137,7 +138,7 @@ static void fall_back(void **state)
     play(&p, FEEDBACK, "proceeding", 200, NULL);
     play(&p, FEEDBACK, "success", 200, NULL);
     play_fates(&p, "");
-    play(&p, POLL, NULL, 200, NOTHING);
+    play(&p, POLL, NULL, 200, SAYS(UPDATE)); /* whatever is offered comes after what really runs */
     assert_int_equal(p.counts.settled, 0);
     play(&p, CONFIG, "\"version\":\"1.0\"", 200, NULL);
     play_fates(&p, "fleet-0000001 5 1 fell-back 200 1.0\n");
@@ -195,6 +196,10 @@ static void cancelled_early(void **state)
     play_lost(&p, CANCELLED);
     play(&p, CANCELLED, "success", 503, NULL);
     play(&p, CANCELLED, "success", 405, NULL); /* the first one had arrived */
+    play_fates(&p, "fleet-0000001 5 0 cancelled 405 1.0\n");
+    play(&p, POLL, NULL, 200, SAYS(STOP)); /* again: it agrees, and once is enough to be told */
+    play(&p, CANCEL, NULL, 200, STOPS);
+    play(&p, CANCELLED, "success", 200, NULL);
     play_fates(&p, "fleet-0000001 5 0 cancelled 405 1.0\n");
     play(&p, POLL, NULL, 200, NOTHING);
     assert_int_equal(p.counts.settled, 1);
@@ -276,6 +281,32 @@ static void maintenance_window(void **state)
     play_end(&p);
 }
 
+/* Who fails to install says so, when there is something to install. */
+static void fails_then(void **state)
+{
+    (void)state;
+    struct play p;
+    play_begin(&p, PROTOCOL_DDI);
+    p.options.rates.fail = 1;
+    play(&p, POLL, NULL, 200, SAYS(UPDATE));
+    play(&p, DEPLOYMENT, NULL, 200, BODY("deployment", "5", CLOSED));
+    play(&p, FEEDBACK, "proceeding", 200, NULL);
+    play(&p, FEEDBACK, "downloaded", 200, NULL);
+    play(&p, POLL, NULL, 200, SAYS(UPDATE));
+    play(&p, DEPLOYMENT, NULL, 200, BODY("deployment", "5", OPEN));
+    play(&p, FEEDBACK, "proceeding", 200, NULL);
+    play(&p, FEEDBACK, "failure", 200, NULL);
+    play_end(&p);
+
+    play_begin(&p, PROTOCOL_DDI);
+    p.options.rates.fail = 1;
+    play(&p, POLL, NULL, 200, SAYS(UPDATE));
+    play(&p, DEPLOYMENT, NULL, 200, BODY("deployment", "5", ONLY));
+    play(&p, FEEDBACK, "proceeding", 200, NULL);
+    play(&p, FEEDBACK, "failure", 200, NULL);
+    play_end(&p);
+}
+
 static void withdrawn(void **state)
 {
     (void)state;
@@ -288,7 +319,7 @@ static void withdrawn(void **state)
     play(&p, POLL, NULL, 200, SAYS(LINK("deploymentBase", "deploymentBase/6?c=1")));
     play(&p, "GET " PLAY_BASE "/deploymentBase/6?c=1", NULL, 404, NULL);
     play(&p, POLL, NULL, 200, NOTHING);
-    play_fates(&p, "fleet-0000001 5 1 withdrawn 410 1.0\nfleet-0000001 6 2 withdrawn 0 1.0\n");
+    play_fates(&p, "fleet-0000001 5 1 withdrawn 410 1.0\n"); /* of the other it never knew */
     play_end(&p);
 }
 
@@ -322,6 +353,7 @@ int main(void)
         cmocka_unit_test(consent),       cmocka_unit_test(denial),
         cmocka_unit_test(download_only), cmocka_unit_test(withdrawn),
         cmocka_unit_test(wrong_answers), cmocka_unit_test(maintenance_window),
+        cmocka_unit_test(fails_then),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
