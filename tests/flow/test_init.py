@@ -73,6 +73,8 @@ def check_whole(folder):
         assert stat.S_IMODE((folder / key).parent.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "pqota.conf").stat().st_mode) == 0o644
+    assert stat.S_IMODE((folder / "secret.key").stat().st_mode) == 0o600
+    assert (folder / "secret.key").stat().st_size == 32
     assert (folder / "operator/server-ca.pem").read_bytes() == (folder / "pki/server-ca.pem").read_bytes()
     assert operators(folder) == [("admin", "admin")]
     assert not list(folder.rglob("*.tmp"))
@@ -131,7 +133,7 @@ def test_second_run_keeps_every_byte(made):
     out = pqota("init", made).stdout
     assert tree(made) == before
     assert operators(made) == [("admin", "admin")]
-    assert "made   " not in out and out.count("kept   ") == 12
+    assert "made   " not in out and out.count("kept   ") == 13
     check_whole(made)
 
 

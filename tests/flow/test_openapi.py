@@ -317,9 +317,10 @@ def test_accounts(call, shared):
     assert call("enableAccount", 200, name="oa-2").json()["disabled"] is None
     call("removeAccount", 204, name="oa-2")
     call("removeAccount", 404, name="oa-2")
-    for operation, body in (("changePassword", {}), ("changeRole", {"role": "admin"}), ("disableAccount", None),
-                            ("enableAccount", None)):
-        call(operation, 404, name="oa-2", body=body)
+    call("changePassword", 404, name="oa-2", body={})
+    call("changeRole", 404, name="oa-2", body={"role": "admin"})
+    call("disableAccount", 404, name="oa-2")
+    call("enableAccount", 404, name="oa-2")
     device = shared.enrol("oa-acc", "oa-m")
     for operation in ("listAccounts", "createAccount"):
         call(operation, 403, who=device)

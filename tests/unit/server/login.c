@@ -1,4 +1,5 @@
-/* Name and password at a real listener, by the real curl: what runs before they are known, and what does not. */
+/* Name and password at a real listener, by the real curl: what runs before they are known, and what does
+   not. */
 #include "../pki/fixture.h"
 
 #include <arpa/inet.h>
@@ -181,7 +182,7 @@ static uint64_t counted(enum login_result r)
     return logins_counted(s.logins, r);
 }
 
-/* --- who ------------------------------------------------------------------------------------------------- */
+/* --- who ------------------------------------------------------------------------------------------------ */
 
 static void a_right_password_is_the_account(void **state)
 {
@@ -281,7 +282,7 @@ static void a_change_holds_while_a_body_is_on_its_way(void **state)
     assert_int_equal(writes, 0);
 }
 
-/* --- before a password is known ---------------------------------------------------------------------------- */
+/* --- before a password is known ------------------------------------------------------------------------- */
 
 static struct timespec spooled_at(void)
 {
