@@ -91,11 +91,12 @@ static int find_open(struct poll *p, struct err *e)
 
 /* --- what has settled itself --------------------------------------------------------------------------- */
 
-/* A waiting device that runs the release, or something newer, has nothing to wait for. */
+/* A waiting device that runs the release, or something newer, has nothing to wait for, unless an update that is
+   under way is about to change that. */
 static enum member_state settles(const struct poll *p, size_t i)
 {
     const struct candidate *c = &p->g.candidates[i];
-    if (c->joins || c->member != MEMBER_WAITING)
+    if (c->joins || c->member != MEMBER_WAITING || p->g.open.pk != 0)
         return MEMBER_WAITING;
     enum reason r = ota_select_one(&p->g.facts, i);
     return r == REASON_RUNS        ? (c->attempts > 0 ? MEMBER_SUCCEEDED : MEMBER_ALREADY)

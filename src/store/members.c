@@ -176,7 +176,9 @@ static int write_search(const struct member_search *q, struct search_sql *sql, s
 {
     struct buf *b = &sql->text;
     int first = FIRST_VALUE, rc;
-    rc = buf_printf(b, "SELECT d.pk, d.version IS (SELECT version FROM release WHERE pk = ?3)");
+    rc = buf_printf(b,
+                    "SELECT d.pk, d.version IS (SELECT version FROM release WHERE pk = ?3)"
+                    " AND NOT EXISTS (SELECT 1 FROM action x WHERE x.device = d.pk AND x.closed_at IS NULL)");
     for (size_t i = 0; i < q->phase_count && rc == 0; i++) {
         if (q->phases[i] == NULL)
             continue;
@@ -291,8 +293,10 @@ int store_deployment_reach(struct db *db, const struct deployment *d, int64_t mo
 {
     auto_stmt struct stmt s = {0};
     int64_t n;
-    int rc = db_prepare(db, &s, "SELECT coalesce(sum(n), 0) FROM member_tally WHERE deployment = ?"
-                        " AND state IN ('waiting', 'active')", e);
+    int rc = db_prepare(db, &s,
+                        "SELECT coalesce(sum(n), 0) FROM member_tally WHERE deployment = ?"
+                        " AND state IN ('waiting', 'active')",
+                        e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, d->pk);

@@ -50,7 +50,7 @@ struct member_search {
 };
 struct member_found {
     int64_t device;
-    bool already;     /* it runs the version */
+    bool already;     /* it runs the version, and nothing is about to change that */
     unsigned matches; /* bit i: phase i has a filter and it matches */
 };
 /* Of the devices with a pk in (after, until]. out has room for until - after. */
