@@ -10,30 +10,10 @@ import pytest
 from harness import ANYONE, free_port, program, run, wait_for
 
 WHO = "/rest/v1/userinfo"
-TABLES = """
-CREATE TABLE IF NOT EXISTS account (pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL,
-  password TEXT NOT NULL, created_at INTEGER NOT NULL, created_by TEXT NOT NULL, changed_at INTEGER NOT NULL,
-  disabled_at INTEGER) STRICT;
-CREATE TABLE IF NOT EXISTS device_token (device INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE,
-  sealed BLOB NOT NULL, created_at INTEGER NOT NULL) STRICT;
-"""
 
 
 def database(server):
     return sqlite3.connect(server.dir / "data" / "pqota.db")
-
-
-def prepared(server):
-    """A schema before the one that has accounts."""
-    with database(server) as db:
-        db.executescript(TABLES)
-    db.close()
-    return server
-
-
-@pytest.fixture
-def home(make_server):
-    return prepared(make_server(start=False)).start()
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +31,7 @@ def people(shared_home):
 def shared_home(tmp_path_factory):
     import harness
 
-    server = prepared(harness.Server(tmp_path_factory.mktemp("accounts"), {"plain.enabled": "yes"}))
+    server = harness.Server(tmp_path_factory.mktemp("accounts"), {"plain.enabled": "yes"})
     server.plain = f"127.0.0.1:{free_port()}"
     server.set("plain.listen", server.plain)
     server.start()
@@ -139,80 +119,82 @@ def test_no_password_is_written_anywhere(shared_home, people):
         assert not [p for p in people.values() if p.encode() in data], file
 
 
-def test_the_verbs(home, tmp_path):
-    made = home.pqota("account", "create", "ci@example.com", "-r", "operator")
+def test_the_verbs(server, tmp_path):
+    made = server.pqota("account", "create", "ci@example.com", "-r", "operator")
     password = made.out.strip()
     assert re.fullmatch(r"[a-z2-9]{24}", password) and made.out.count("\n") == 1
     assert "shown this once" in made.err and password not in made.err
-    assert login(home, "ci@example.com", password).status == 200
-    assert home.pqota("account", "create", "ci@example.com", "-r", "viewer", check=1).out == ""
-    home.pqota("account", "create", "a b", "-r", "viewer", check=1)
-    home.pqota("account", "create", "x", "-r", "king", check=2)
-    home.pqota("account", "create", "x", check=2)
+    assert login(server, "ci@example.com", password).status == 200
+    assert server.pqota("account", "create", "ci@example.com", "-r", "viewer", check=1).out == ""
+    server.pqota("account", "create", "a b", "-r", "viewer", check=1)
+    server.pqota("account", "create", "x", "-r", "king", check=2)
+    server.pqota("account", "create", "x", check=2)
 
     file = tmp_path / "password"
     file.write_text("a password of mine\nand a remark\n")
-    quiet = home.pqota("account", "create", "ann", "-r", "admin", "--password-file", file)
-    assert quiet.out == "" and login(home, "ann", "a password of mine").status == 200
+    quiet = server.pqota("account", "create", "ann", "-r", "admin", "--password-file", file)
+    assert quiet.out == "" and login(server, "ann", "a password of mine").status == 200
     file.write_text("too short\n")
-    assert "12" in home.pqota("account", "password", "ann", "--password-file", file, check=1).err
-    assert login(home, "ann", "a password of mine").status == 200
+    assert "12" in server.pqota("account", "password", "ann", "--password-file", file, check=1).err
+    assert login(server, "ann", "a password of mine").status == 200
     file.write_text("another password\n")
-    home.pqota("account", "password", "ann", "--password-file", file)
-    assert login(home, "ann", "a password of mine").status == 401
-    assert login(home, "ann", "another password").status == 200
-    assert login(home, "ann", home.pqota("account", "password", "ann").out.strip()).status == 200
+    server.pqota("account", "password", "ann", "--password-file", file)
+    assert login(server, "ann", "a password of mine").status == 401
+    assert login(server, "ann", "another password").status == 200
+    assert login(server, "ann", server.pqota("account", "password", "ann").out.strip()).status == 200
 
-    home.pqota("account", "role", "ann", "viewer")
-    home.pqota("account", "role", "ann", "king", check=1)
-    home.pqota("account", "disable", "ci@example.com")
-    assert login(home, "ci@example.com", password).status == 401  # though it was good a moment ago
-    rows = home.pqota("account", "list").out
+    server.pqota("account", "role", "ann", "viewer")
+    server.pqota("account", "role", "ann", "king", check=1)
+    server.pqota("account", "disable", "ci@example.com")
+    assert login(server, "ci@example.com", password).status == 401  # though it was good a moment ago
+    rows = server.pqota("account", "list").out
     assert re.search(r"ann +viewer .* good", rows) and re.search(
         r"ci@example.com +operator .* disabled", rows
     )
-    listed = home.pqota("account", "list", "--json").json()["items"]
+    listed = server.pqota("account", "list", "--json").json()["items"]
     assert [(a["name"], a["role"], a["created_by"]) for a in listed] == [
         ("ann", "viewer", "admin"),
         ("ci@example.com", "operator", "admin"),
     ]
-    home.pqota("account", "enable", "ci@example.com")
-    assert login(home, "ci@example.com", password).status == 200
-    home.pqota("account", "remove", "ci@example.com", check=2)  # asks, and there is no terminal
-    home.pqota("account", "remove", "--yes", "ci@example.com")
-    assert login(home, "ci@example.com", password).status == 401
+    server.pqota("account", "enable", "ci@example.com")
+    assert login(server, "ci@example.com", password).status == 200
+    server.pqota("account", "remove", "ci@example.com", check=2)  # asks, and there is no terminal
+    server.pqota("account", "remove", "--yes", "ci@example.com")
+    assert login(server, "ci@example.com", password).status == 401
     for verb in (["password"], ["disable"], ["enable"], ["remove", "--yes"]):
-        home.pqota("account", *verb, "ci@example.com", check=3)
-    kinds = [e["kind"] for e in home.pqota("events", "--json", "--subject", "account/ann").json()["items"]]
+        server.pqota("account", *verb, "ci@example.com", check=3)
+    kinds = [
+        e["kind"] for e in server.pqota("events", "--json", "--subject", "account/ann").json()["items"]
+    ]
     assert kinds == ["account.role", "account.password", "account.password", "account.created"]
 
 
-def test_too_many_wrong_ones_make_an_address_wait(home):
-    password = create(home, "vera", "viewer")
+def test_too_many_wrong_ones_make_an_address_wait(server):
+    password = create(server, "vera", "viewer")
     for _ in range(10):
-        assert login(home, "vera", "wrong").status == 401
-    late = login(home, "vera", password)
+        assert login(server, "vera", "wrong").status == 401
+    late = login(server, "vera", password)
     assert late.status == 429 and 0 < int(late.headers["retry-after"]) <= 60
     assert late.json()["errorCode"]
-    elsewhere = ["--interface", "127.0.0.2", "--resolve", f"localhost:{home.port}:127.0.0.1"]
-    assert login(home, "vera", password, *elsewhere).status == 200
-    assert home.curl("/api/status").status == 200  # certificates are not concerned
-    assert home.logs().count("a login failed") == 10
-    assert home.logs().count("too many failed logins from one address") == 1
-    assert logins(home) == {"cached": 0, "right": 1, "wrong": 10, "limited": 1}
+    elsewhere = ["--interface", "127.0.0.2", "--resolve", f"localhost:{server.port}:127.0.0.1"]
+    assert login(server, "vera", password, *elsewhere).status == 200
+    assert server.curl("/api/status").status == 200  # certificates are not concerned
+    assert server.logs().count("a login failed") == 10
+    assert server.logs().count("too many failed logins from one address") == 1
+    assert logins(server) == {"cached": 0, "right": 1, "wrong": 10, "limited": 1}
 
 
-def test_a_crash_and_a_restart_keep_them(home):
-    password = create(home, "vera", "viewer")
-    home.stop(signal.SIGKILL)
-    home.start()
-    assert login(home, "vera", password).status == 200
-    home.stop()
-    home.set("accounts.enabled", "no")
-    home.start()
-    off = login(home, "vera", password)
+def test_a_crash_and_a_restart_keep_them(server):
+    password = create(server, "vera", "viewer")
+    server.stop(signal.SIGKILL)
+    server.start()
+    assert login(server, "vera", password).status == 200
+    server.stop()
+    server.set("accounts.enabled", "no")
+    server.start()
+    off = login(server, "vera", password)
     assert off.status == 401 and "www-authenticate" not in off.headers
-    assert home.curl(WHO).status == 200
+    assert server.curl(WHO).status == 200
 
 
 def starts(server):
@@ -222,7 +204,7 @@ def starts(server):
 
 
 def test_the_secret_key(make_server):
-    server = prepared(make_server(start=False))
+    server = make_server(start=False)
     key = server.dir / "secret.key"
     first = key.read_bytes()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(first) == 32

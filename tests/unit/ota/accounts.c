@@ -12,27 +12,6 @@ struct change {
     struct account account;
 };
 
-/* The tables stand in migration 6. */
-static int make_tables(struct fixture *f, struct db *db, void *arg, struct err *e)
-{
-    (void)f, (void)arg;
-    return db_exec(db,
-                   "CREATE TABLE IF NOT EXISTS account (pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
-                   " role TEXT NOT NULL, password TEXT NOT NULL, created_at INTEGER NOT NULL,"
-                   " created_by TEXT NOT NULL, changed_at INTEGER NOT NULL, disabled_at INTEGER) STRICT;"
-                   "CREATE TABLE IF NOT EXISTS device_token (device INTEGER PRIMARY KEY,"
-                   " hash TEXT NOT NULL UNIQUE, sealed BLOB NOT NULL, created_at INTEGER NOT NULL) STRICT;",
-                   e);
-}
-
-static int setup(void **state)
-{
-    int rc = fixture_setup(state);
-    struct fixture *f = *state;
-    assert_ok(fixture_write(f, make_tables, NULL), f->e);
-    return rc;
-}
-
 static int run_create(struct fixture *f, struct db *db, void *arg, struct err *e)
 {
     struct change *c = arg;
@@ -220,7 +199,7 @@ static void what_is_sealed_is_known(void **state)
     assert_true(any);
 }
 
-#define EACH(fn) cmocka_unit_test_setup_teardown(fn, setup, fixture_teardown)
+#define EACH(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
 {

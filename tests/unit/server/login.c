@@ -78,9 +78,6 @@ static int make_accounts(struct db *db, void *arg, struct err *e)
 {
     (void)arg;
     return db_exec(db,
-                   "CREATE TABLE IF NOT EXISTS account (pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
-                   " role TEXT NOT NULL, password TEXT NOT NULL, created_at INTEGER NOT NULL,"
-                   " created_by TEXT NOT NULL, changed_at INTEGER NOT NULL, disabled_at INTEGER) STRICT;"
                    "INSERT INTO account (name, role, password, created_at, created_by, changed_at) VALUES"
                    " ('vera', 'viewer', '" PHC "', 1, 'x', 1), ('otto', 'operator', '" PHC "', 1, 'x', 1),"
                    " ('anna', 'admin', '" PHC "', 1, 'x', 1);"
