@@ -26,7 +26,7 @@ STORED = {
     "failure": ("failed", "1.0"),
     "vanished": ("offered", "1.0"),
     "hung": ("downloading", "1.0"),
-    "fell-back": ("succeeded", "1.0"),
+    "fell-back": ("failed", "1.0"),
 }
 
 
