@@ -79,6 +79,7 @@ void deployment_put(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct deplo
     api_put_time(doc, obj, "approved", d->approved_at);
     api_put_text(doc, obj, "approved_by", d->approved_by);
     api_put_time(doc, obj, "prepared", d->prepared_at);
+    yyjson_mut_obj_add_int(doc, obj, "prepared_percent", v->prepared_percent);
     api_put_time(doc, obj, "closed", d->closed_at);
     put_some(doc, obj, "rolls_back", d->origin);
     yyjson_mut_obj_add_sint(doc, obj, "phase", d->phase + 1);

@@ -22,6 +22,14 @@ enum who {
 
 #define IDENTITY_ID_MAX 129
 
+/* What a device is known by. */
+enum identity_by {
+    BY_CERTIFICATE = 0, /* its own, or nothing is known of it at all */
+    BY_TARGET_TOKEN,    /* hawkBit: a token of its own */
+    BY_GATEWAY_TOKEN,   /* hawkBit: a token that all share */
+    BY_HEADER,          /* hawkBit: a proxy's header fields */
+};
+
 /* Who is at the other end of a connection, as of this request. */
 struct identity {
     enum who who;             /* exactly one bit */
@@ -32,6 +40,9 @@ struct identity {
     int64_t not_after; /* Unix seconds, 0 without certificate */
     char address[64];  /* peer, for logs and events */
     bool account;      /* by name and password: id is an account's name */
+    enum identity_by by;
+    char token[SHA256_HEX_SIZE]; /* SHA-256 of the token it came with, else "" */
+    const char *transport;       /* how it came: "pq", "classical", "plain" or "proxy" */
 };
 
 /* The kind of identity, for logs: a device may be called as an operator is. */

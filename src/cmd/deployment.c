@@ -32,27 +32,6 @@ const char *deployment_counts(struct operate *op, yyjson_val *counts)
     return all != NULL ? all : "-";
 }
 
-int deployment_print(struct operate *op, yyjson_doc *doc)
-{
-    if (op->json)
-        return operate_print_json(op, doc) == 0 ? CMD_OK : operate_fail(op);
-    yyjson_val *d = yyjson_doc_get_root(doc);
-    struct grid t;
-    operate_properties(op, &t);
-    grid_cell_z(&t, "id");
-    grid_cellf(&t, "%lld", (long long)operate_int(d, "id"));
-    operate_property(&t, "release", str_of(operate_release(op, d, "release")));
-    operate_property(&t, "to", str_of(deployment_target(op, d)));
-    operate_property(&t, "state", operate_str(d, "state"));
-    operate_property(&t, "downgrade",
-                     str_of(yyjson_is_true(yyjson_obj_get(d, "allow_downgrade")) ? "allowed" : "no"));
-    operate_property(&t, "created", str_of(operate_when(op, d, "created")));
-    operate_property(&t, "by", operate_str(d, "created_by"));
-    operate_property(&t, "closed", str_of(operate_when(op, d, "closed")));
-    operate_property(&t, "devices", str_of(deployment_counts(op, yyjson_obj_get(d, "actions"))));
-    return operate_print_grid(op, &t) == 0 ? CMD_OK : operate_fail(op);
-}
-
 static const struct grid_column list_columns[] = {
     {"ID", GRID_RIGHT},   {"RELEASE", GRID_LEFT}, {"TO", GRID_LEFT},
     {"STATE", GRID_LEFT}, {"CREATED", GRID_LEFT}, {"DEVICES", GRID_LEFT},
@@ -65,7 +44,7 @@ static void list_row(struct operate *op, struct grid *t, yyjson_val *d)
     grid_cell_z(t, deployment_target(op, d));
     grid_cell(t, operate_str(d, "state"));
     grid_cell_z(t, operate_ago(op, d, "created"));
-    grid_cell_z(t, deployment_counts(op, yyjson_obj_get(d, "actions")));
+    grid_cell_z(t, deployment_counts(op, yyjson_obj_get(d, "devices")));
 }
 
 static int list(struct line_args *args)
@@ -92,15 +71,52 @@ static int show(struct line_args *args)
     return deployment_print(&op, doc);
 }
 
-static int cancel(struct line_args *args)
+/* POST /api/deployments/{id}/<the sub-verb's name> */
+static int steer(struct line_args *args)
 {
     auto_operate struct operate op;
     auto_json yyjson_doc *doc = NULL;
     if (operate_init(&op, args) != 0 ||
-        operate_path(&op, "/api/deployments", args->operands[0], "cancel", NULL) != 0 ||
+        operate_path(&op, "/api/deployments", args->operands[0], args->sub->name, NULL) != 0 ||
         operate_call(&op, "POST", NULL, &doc) != 0)
         return operate_fail(&op);
     return deployment_print(&op, doc);
+}
+
+static const struct grid_column device_columns[] = {
+    {"DEVICE", GRID_LEFT}, {"PHASE", GRID_RIGHT}, {"STATE", GRID_LEFT},   {"VERSION", GRID_LEFT},
+    {"TRIES", GRID_RIGHT}, {"ACTION", GRID_LEFT}, {"UPDATED", GRID_LEFT}, {"WHY", GRID_LEFT},
+};
+
+static void device_row(struct operate *op, struct grid *t, yyjson_val *m)
+{
+    yyjson_val *a = yyjson_obj_get(m, "action");
+    struct str why = operate_str(m, "why");
+    grid_cell(t, operate_str(m, "device"));
+    grid_cellf(t, "%lld", (long long)operate_int(m, "phase"));
+    grid_cell(t, operate_str(m, "state"));
+    grid_cell(t, operate_str(m, "version"));
+    grid_cellf(t, "%lld", (long long)operate_int(m, "attempts"));
+    if (yyjson_is_int(yyjson_obj_get(a, "progress")))
+        grid_cell_z(t, arena_printf(&op->arena, STR_FMT " %lld%%", STR_ARG(operate_str(a, "state")),
+                                    (long long)operate_int(a, "progress")));
+    else
+        grid_cell(t, operate_str(a, "state"));
+    grid_cell_z(t, operate_ago(op, a, "updated"));
+    grid_cell(t, why.n > 0 ? why : operate_str(a, "message"));
+}
+
+static int devices(struct line_args *args)
+{
+    static const char *const filters[] = {"state", NULL};
+    auto_operate struct operate op;
+    if (operate_init(&op, args) != 0 ||
+        operate_path(&op, "/api/deployments", args->operands[0], "devices", NULL) != 0 ||
+        operate_query_options(&op, filters) != 0)
+        return operate_fail(&op);
+    return operate_show_list(
+        &op, &(struct operate_listing){
+                 .columns = device_columns, .count = 8, .row = device_row, .none = "No devices."});
 }
 
 static const struct grid_column action_columns[] = {
@@ -134,7 +150,19 @@ static int actions(struct line_args *args)
 }
 
 static const struct line_option list_options[] = {
-    {.name = "state", .value = "STATE", .help = "those in that state"},
+    {.name = "state",
+     .letter = 's',
+     .value = "STATE",
+     .choices = "approval scheduled running paused finished cancelled denied",
+     .help = "those in that state"},
+    {.name = NULL},
+};
+static const struct line_option devices_options[] = {
+    {.name = "state",
+     .letter = 's',
+     .value = "STATE",
+     .choices = "waiting active succeeded already failed cancelled",
+     .help = "those in that state"},
     {.name = NULL},
 };
 
@@ -142,10 +170,19 @@ static const struct line_sub subs[] = {
     {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, list_options, list,
      "list deployments, newest first", NULL},
     {"show", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, show,
-     "show one deployment and how far its devices are", NULL},
+     "show one deployment, its phases, and how far its devices are", NULL},
+    {"devices", "ID", 1, 1, LINE_SERVER | LINE_JSON | LINE_LIST, devices_options, devices,
+     "list its devices, whatever became of them", NULL},
     {"actions", "ID", 1, 1, LINE_SERVER | LINE_JSON | LINE_LIST, NULL, actions,
      "list what each device does about it", NULL},
-    {"cancel", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, cancel, "stop a deployment",
+    {"pause", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer, "let no more devices begin",
+     "Devices that have begun go on. `pqota deployment resume` lets the others begin again."},
+    {"resume", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer, "go on after a pause", NULL},
+    {"approve", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer,
+     "agree to a deployment that another operator made", NULL},
+    {"deny", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer,
+     "refuse a deployment that another operator made", NULL},
+    {"cancel", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer, "stop a deployment",
      "Devices that have begun to install finish; no other device begins."},
     {.name = NULL},
 };

@@ -94,14 +94,18 @@ static int find_by_name(struct operate *op, const struct firmware_name *n, yyjso
                    n->name, n->version, n->name);
 }
 
+int firmware_find_named(struct operate *op, const struct firmware_name *n, yyjson_doc **doc,
+                        yyjson_val **release)
+{
+    return n->id != 0 ? find_by_id(op, n->id, doc, release) : find_by_name(op, n, doc, release);
+}
+
 int firmware_find(struct operate *op, yyjson_doc **doc, yyjson_val **release)
 {
     struct firmware_name n = {0};
     const char *second = op->args->operand_count > 1 ? op->args->operands[1] : NULL;
     int rc = firmware_parse_name(op->args->operands[0], second, &op->arena, &n, &op->err);
-    if (rc != 0)
-        return rc;
-    return n.id != 0 ? find_by_id(op, n.id, doc, release) : find_by_name(op, &n, doc, release);
+    return rc != 0 ? rc : firmware_find_named(op, &n, doc, release);
 }
 
 static void show_artifacts(struct operate *op, struct grid *t, yyjson_val *release)

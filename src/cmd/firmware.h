@@ -13,7 +13,9 @@ struct firmware_name {
 int firmware_parse_name(const char *first, const char *second, struct arena *a, struct firmware_name *out,
                         struct err *e) MUST_CHECK;
 
-/* The release that the sub-verb's operands name, as the server has it. */
+/* A release as the server has it: the one named so, or that the sub-verb's operands name. */
+int firmware_find_named(struct operate *op, const struct firmware_name *n, yyjson_doc **doc,
+                        yyjson_val **release) MUST_CHECK;
 int firmware_find(struct operate *op, yyjson_doc **doc, yyjson_val **release) MUST_CHECK;
 /* Properties of a release for a person, or JSON. Answers an exit code. */
 int firmware_show(struct operate *op, yyjson_val *release);

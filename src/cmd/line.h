@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 
-#define LINE_OPTIONS_MAX 24 /* rows that a sub-verb may have, the common ones included */
+#define LINE_OPTIONS_MAX 40 /* rows that a sub-verb may have, the common ones included */
 #define LINE_GIVEN_MAX 128  /* options on one command line */
 #define LINE_OPERANDS_MAX 4
 

@@ -40,6 +40,7 @@ struct action {
     bool called_off; /* its deployment was cancelled: it is over, unless it has begun to install */
     int progress;    /* percent, or ACTION_PROGRESS_NONE */
     const char *message;
+    const char *said; /* all that is said of it, for its next entry: lines; NULL: the message */
     const char *version_before;                /* NULL when unknown */
     int64_t deadline_at;                       /* it has failed by then; 0: never */
     int64_t created_at, updated_at, closed_at; /* Unix milliseconds; closed_at 0 while open */

@@ -61,6 +61,7 @@ int ota_prepare(struct ota *ota, struct db *db, struct arena *a, struct deployme
 /* A deployment, how many of its actions are in each state, and its phases. */
 struct deployment_view {
     struct deployment d;
+    int prepared_percent; /* of the fleet that was looked through for its devices */
     int64_t actions[ACTION_STATES];
     struct phase *phases;
     size_t phase_count;

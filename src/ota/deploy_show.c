@@ -4,6 +4,16 @@
 #include "store/db.h"
 #include "store/deployments.h"
 
+static int percent_of(struct db *db, const struct deployment *d, int *out, struct err *e)
+{
+    int64_t last = 0;
+    *out = 100;
+    int rc = d->prepared_at == 0 ? store_device_last_pk(db, &last, e) : 0;
+    if (rc == 0 && last > 0)
+        *out = d->looked < last ? (int)(d->looked * 100 / last) : 99; /* the end is prepared_at */
+    return rc;
+}
+
 static int view(struct db *db, struct arena *a, const struct deployment *d, struct deployment_view *out,
                 struct err *e)
 {
@@ -11,6 +21,8 @@ static int view(struct db *db, struct arena *a, const struct deployment *d, stru
     int rc = store_deployment_counts(db, d->pk, v.actions, e);
     if (rc == 0)
         rc = store_phases(db, a, d->pk, &v.phases, &v.phase_count, e);
+    if (rc == 0)
+        rc = percent_of(db, d, &v.prepared_percent, e);
     if (rc == 0)
         *out = v;
     return rc;

@@ -18,6 +18,7 @@ struct principals; /* who counts and who is revoked, in memory; see ota/principa
 struct crl;        /* when the revocation list was made; see ota/crl.h */
 struct sealer;     /* seals secrets that the database keeps; see keys/seal.h */
 struct trust;      /* who vouches for firmware; see ota/trust.h */
+struct settings;   /* of hawkBit's interfaces, as they are now; see ota/settings.h */
 struct seen;       /* when devices were last seen, kept in memory and flushed in batches; see ota/seen.h */
 
 /* The MQTT broker, as the server sees it. */
@@ -32,6 +33,7 @@ struct ota {
     struct crl *crl;
     struct trust *trust;
     const struct sealer *sealer;
+    struct settings *settings;
     struct pki_ca *(*device_ca)(void *ctx); /* a reference to the current one (SIGHUP may change it) */
     void *device_ca_ctx;
     const char *device_roots_file; /* handed out on enrolment and by GET /pki/ */

@@ -127,7 +127,10 @@ int store_account_list(struct db *db, struct arena *a, const char *after, size_t
 int store_anything_sealed(struct db *db, bool *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT EXISTS (SELECT 1 FROM device_token)", e);
+    int rc = db_prepare(db, &s,
+                        "SELECT EXISTS (SELECT 1 FROM device_token) OR"
+                        " EXISTS (SELECT 1 FROM setting WHERE key = 'authentication.gatewaytoken.key')",
+                        e);
     if (rc != 0)
         return rc;
     rc = stmt_step(&s, e);

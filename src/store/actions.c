@@ -224,6 +224,30 @@ int store_action_status_count(struct db *db, int64_t action, int64_t *count, str
     return ask_number(db, "SELECT count(*) FROM action_status WHERE action = ?", action, count, e);
 }
 
+int store_action_entries(struct db *db, struct arena *a, int64_t action, size_t most,
+                         struct action_entry *out, size_t *count, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(
+        db, &s, "SELECT at, state, message FROM action_status WHERE action = ? ORDER BY pk DESC LIMIT ?", e);
+    if (rc != 0)
+        return rc;
+    bool oom = false;
+    size_t n = 0;
+    stmt_i64(&s, 1, action);
+    stmt_i64(&s, 2, (int64_t)most);
+    while (n < most && (rc = stmt_step(&s, e)) == STMT_ROW)
+        out[n++] = (struct action_entry){.at = stmt_get_i64(&s, 0),
+                                         .kind = stmt_get_text(&s, 1, a, &oom),
+                                         .message = stmt_get_text(&s, 2, a, &oom)};
+    if (rc < 0)
+        return rc;
+    if (oom)
+        return err_set(e, ERR_NOMEM, "no memory to read an action's history");
+    *count = n;
+    return 0;
+}
+
 int store_action_add(struct db *db, struct action *act, struct err *e)
 {
     auto_stmt struct stmt s = {0};
@@ -284,7 +308,7 @@ int store_action_status_add(struct db *db, const struct action *act, struct err 
     stmt_text(&s, 3, action_state_word(act->state));
     if (act->progress != ACTION_PROGRESS_NONE)
         stmt_i64(&s, 4, act->progress);
-    stmt_text(&s, 5, act->message);
+    stmt_text(&s, 5, act->said != NULL ? act->said : act->message);
     return stmt_run(&s, e);
 }
 

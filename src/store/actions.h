@@ -37,13 +37,22 @@ int store_action_list(struct db *db, struct arena *a, int64_t deployment, int64_
 /* Open actions for the release. */
 int store_action_count_open_of(struct db *db, int64_t release, int64_t *count, struct err *e) MUST_CHECK;
 int store_action_status_count(struct db *db, int64_t action, int64_t *count, struct err *e) MUST_CHECK;
+/* Its newest entries, newest first; out has room for `most`. Texts in the arena. */
+struct action_entry {
+    int64_t at;          /* Unix milliseconds */
+    const char *kind;    /* a state's word, or one of store_action_status_note */
+    const char *message; /* lines */
+};
+int store_action_entries(struct db *db, struct arena *a, int64_t action, size_t most,
+                         struct action_entry *out, size_t *count, struct err *e) MUST_CHECK;
 
 /* Writer only. */
 /* act->pk is set. ERR_CONFLICT: the device had that attempt already. */
 int store_action_add(struct db *db, struct action *act, struct err *e) MUST_CHECK;
 /* Writes state, resume, progress, message, deadline_at, retrieved, updated_at and closed_at. */
 int store_action_update(struct db *db, const struct action *act, struct err *e) MUST_CHECK;
-/* An entry of its history: how it stands now. */
+/* An entry of its history: how it stands now. Its message is that of the action, or what act->said has. Several
+   messages of one entry stand below each other, a line each. */
 int store_action_status_add(struct db *db, const struct action *act, struct err *e) MUST_CHECK;
 /* An entry that is no state of ours, such as hawkBit's "retrieved" or "warning". */
 int store_action_status_note(struct db *db, int64_t action, const char *kind, const char *message,

@@ -186,10 +186,47 @@ int store_device_set_transport(struct db *db, const char *id, const char *transp
 int store_device_set_interface(struct db *db, int64_t pk, bool ddi, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "UPDATE device SET interface = ? WHERE pk = ?", e);
+    int rc = db_prepare(db, &s,
+                        "UPDATE device SET interface = ?1, attributes_wanted = ?1 = 'ddi'"
+                        " WHERE pk = ?2 AND interface <> ?1",
+                        e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, ddi ? "ddi" : "native");
+    stmt_i64(&s, 2, pk);
+    return stmt_run(&s, e);
+}
+
+int store_device_describe(struct db *db, int64_t pk, const char *name, const char *description, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE device SET name = ?, description = ? WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, name);
+    stmt_text(&s, 2, description);
+    stmt_i64(&s, 3, pk);
+    return stmt_run(&s, e);
+}
+
+int store_device_set_attributes_wanted(struct db *db, int64_t pk, bool wanted, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE device SET attributes_wanted = ? WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, wanted);
+    stmt_i64(&s, 2, pk);
+    return stmt_run(&s, e);
+}
+
+int store_device_set_certified(struct db *db, int64_t pk, int64_t at_ms, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE device SET certified_at = ? WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_some(&s, 1, at_ms);
     stmt_i64(&s, 2, pk);
     return stmt_run(&s, e);
 }

@@ -45,7 +45,14 @@ int store_device_set_reason(struct db *db, const char *id, int reason, int64_t d
                             struct err *e) MUST_CHECK;
 int store_device_set_transport(struct db *db, const char *id, const char *transport,
                                struct err *e) MUST_CHECK;
+/* One that begins to speak hawkBit's protocol is asked for its attributes. */
 int store_device_set_interface(struct db *db, int64_t pk, bool ddi, struct err *e) MUST_CHECK;
+/* What people call it; NULL takes it away. */
+int store_device_describe(struct db *db, int64_t pk, const char *name, const char *description,
+                          struct err *e) MUST_CHECK;
+int store_device_set_attributes_wanted(struct db *db, int64_t pk, bool wanted, struct err *e) MUST_CHECK;
+/* It has a certificate since then, so that no token counts; 0: one may count again. */
+int store_device_set_certified(struct db *db, int64_t pk, int64_t at_ms, struct err *e) MUST_CHECK;
 
 /* Calls each for every revoked device; the text is valid during the call; each < 0 stops. */
 int store_device_each_revoked(struct db *db, int (*each)(void *ctx, const char *id, struct err *e), void *ctx,

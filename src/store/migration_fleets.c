@@ -32,10 +32,11 @@ const char migration_fleets[] =
     "  PRIMARY KEY (device, key)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX device_attribute_by_value ON device_attribute (key, value, device);"
-    /* The token of a device without a certificate: found by its hash, shown to people from its seal. */
+    /* The token of a device without a certificate: known by its hash, shown to people from its seal. Several
+       may be given the same. */
     "CREATE TABLE device_token ("
     "  device INTEGER PRIMARY KEY REFERENCES device (pk) ON DELETE CASCADE,"
-    "  hash TEXT NOT NULL UNIQUE, sealed BLOB NOT NULL, created_at INTEGER NOT NULL"
+    "  hash TEXT NOT NULL, sealed BLOB NOT NULL, created_at INTEGER NOT NULL"
     ") STRICT;"
     /* Its user agreed to all updates in advance. */
     "CREATE TABLE auto_confirm ("

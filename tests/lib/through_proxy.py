@@ -2,6 +2,11 @@
 these modules but for what is the listener's own business, or what nginx does differently."""
 
 THROUGH = {
+    "test_accounts": {
+        "test_the_verbs": "is no matter of the way",
+        "test_the_secret_key": "asks no server",
+        "test_a_crash_and_a_restart_keep_them": "is no matter of the way",
+    },
     "test_agent": {
         "test_it_comes_back_when_the_server_does": "nginx answers 503 where nobody would listen",
         "test_swupdate_installs_a_real_swu": "is no matter of the way",

@@ -108,7 +108,7 @@ static struct pool *pool(const char *name, size_t queue_max)
     return p;
 }
 
-static int setup(void **state)
+static int setup_with(void **state, struct str settings)
 {
     struct err e = {0};
     assert_int_equal(fx_setup(state), 0);
@@ -116,7 +116,7 @@ static int setup(void **state)
     log_setup(LOG_DEBUG, LOG_LOGFMT, open("log", O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
     s = (struct server){.clock = &clock_system};
     heads = files = writes = reads = 0;
-    fx_write("conf", STR("[server]\n"));
+    fx_write("conf", settings);
     assert_int_equal(config_read("conf", &fx->arena, &s.config, &e), 0);
     const struct store_options options = {.dir = s.config.data_dir, .clock = s.clock};
     assert_int_equal(store_open(&options, &s.store, &e), 0);
@@ -142,6 +142,16 @@ static int setup(void **state)
     assert_int_equal(net_start(s.net, &e), 0);
     assert_int_equal(net_address(s.net, "plain", where, sizeof where), 0);
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, STR("[server]\n"));
+}
+
+static int setup_without_accounts(void **state)
+{
+    return setup_with(state, STR("[accounts]\nenabled = no\n"));
 }
 
 static int teardown(void **state)
@@ -394,7 +404,6 @@ static void a_page_of_another_site_does_nothing(void **state)
 static void accounts_can_be_switched_off(void **state)
 {
     (void)state;
-    s.config.accounts = false;
     assert_int_equal(curl("-u vera:password", "/m/who"), 401);
     assert_false(has("head", "WWW-Authenticate"));
     assert_int_equal(counted(LOGIN_RIGHT) + counted(LOGIN_WRONG), 0);
@@ -414,7 +423,7 @@ int main(void)
         EACH(too_many_make_the_address_wait),
         EACH(a_full_queue_says_when_to_come_back),
         EACH(a_page_of_another_site_does_nothing),
-        EACH(accounts_can_be_switched_off),
+        cmocka_unit_test_setup_teardown(accounts_can_be_switched_off, setup_without_accounts, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,38 @@
+/* A device tells of itself: attributes, and among them what it runs. */
+#ifndef PQOTA_OTA_ATTRIBUTES_H
+#define PQOTA_OTA_ATTRIBUTES_H
+
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/str.h"
+
+struct db;
+struct ota;
+
+#define ATTRIBUTES_MAX 100     /* of one device */
+#define ATTRIBUTE_TEXT_MAX 128 /* characters of a key, or of a value */
+
+enum attributes_mode { ATTRIBUTES_MERGE, ATTRIBUTES_REPLACE, ATTRIBUTES_REMOVE };
+
+struct attribute {
+    struct str key, value; /* value.p NULL: none; with ATTRIBUTES_MERGE it is taken away */
+};
+
+/* The members of an object, as a device sends them: numbers and booleans become their text. *out and its texts
+   live in the arena. ERR_INVALID names the member; more than ATTRIBUTES_MAX of them is ERR_TOO_LARGE. */
+int ota_attributes_read(yyjson_val *data, struct arena *a, struct attribute **out, size_t *count,
+                        struct err *e) MUST_CHECK;
+
+/*
+ * Writer only. MERGE adds and changes, REPLACE leaves these alone, REMOVE takes those keys away. Whoever told
+ * is not asked again; the attribute that tells the version is what the device says that it runs.
+ * ERR_NOT_FOUND: no such device. ERR_INVALID: a key or value that cannot be one. ERR_TOO_LARGE: it would have
+ * more than ATTRIBUTES_MAX; nothing is changed then.
+ */
+int ota_attributes_set(struct ota *ota, struct db *db, struct arena *a, const char *device_id,
+                       enum attributes_mode mode, const struct attribute *list, size_t count,
+                       struct err *e) MUST_CHECK;
+
+#endif
