@@ -55,6 +55,7 @@ struct call {
     bool writing;  /* db is the writer's; set too when a READ step runs again after CALL_UPGRADE */
     void *carry;   /* what one step hands to the next, in the arena */
     void (*carry_free)(void *carry); /* called with it at the end of the request, if it is set */
+    int status;                      /* of a refusal, where its error's code does not tell; 0: the code's */
     bool usual; /* the refusal is one that the client's protocol brings about: not worth a line in the log */
     struct err err;
 };

@@ -52,11 +52,14 @@ static enum net_verdict refuse_who(struct run *run)
     return refuse(run, 403, "this identity may not do this");
 }
 
-static bool says_json(const struct http_request *req)
+/* hawkBit's clients may also say HAL, which is JSON. */
+static bool says_json(const struct http_request *req, enum face face)
 {
     struct str type = http_header_get(req, "content-type");
     struct str media;
-    return str_split(&type, ';', &media) && str_eq_nocase(str_trim(media), STR("application/json"));
+    return str_split(&type, ';', &media) &&
+           (str_eq_nocase(str_trim(media), STR("application/json")) ||
+            (face != FACE_NATIVE && str_eq_nocase(str_trim(media), STR("application/hal+json"))));
 }
 
 static enum net_verdict plan_body(struct run *run)
@@ -72,7 +75,7 @@ static enum net_verdict plan_body(struct run *run)
             return refuse(run, 413, "this resource takes no body");
         break;
     case BODY_JSON:
-        if (has_body && !says_json(req))
+        if (has_body && !says_json(req, run->table->face))
             return refuse(run, 415, "the body must be JSON, with Content-Type: application/json");
         break;
     case BODY_BYTES:

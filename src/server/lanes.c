@@ -27,7 +27,7 @@ void run_refuse(struct run *run, int status, const char *detail)
 
 void run_refuse_err(struct run *run)
 {
-    write_refusal(run, 0, &run->call.err);
+    write_refusal(run, run->call.status, &run->call.err);
 }
 
 void run_fail(struct run *run)
