@@ -277,6 +277,7 @@ int ota_deploy_back(struct ota *ota, struct db *db, struct arena *a, struct depl
         .created_by = d->created_by,
     };
     struct release r;
+    back.policy.deadline_seconds = d->policy.deadline_seconds;
     back.policy.allow_downgrade = true;
     back.policy.priority = DEPLOYMENT_PRIORITY_MAX;
     int rc = store_release_by_pk(db, a, back.release, &r, e);

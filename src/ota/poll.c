@@ -205,7 +205,7 @@ static int fill(struct poll *p, struct poll_answer *out, struct err *e)
 static void note_reason(struct poll *p, const struct select_decision *d)
 {
     if (p->device.reason != (int)d->reason || p->device.reason_deployment != d->deployment)
-        seen_reason(p->ota->seen, p->device.id, d->reason, d->deployment);
+        seen_reason(p->ota->seen, p->device.id, (int)d->reason, d->deployment);
 }
 
 static int decide(struct poll *p, struct poll_answer *out, struct err *e)

@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from certificates import issue, new_key, serial_of
+from certificates import issue, new_key, operator, serial_of
 from harness import ANYONE, Credential, run, wait_for
 
 
@@ -189,16 +189,9 @@ def test_renewal_from_two_thirds_on_and_the_old_one_until_the_new_is_used(shared
 
 
 def test_roles(shared, tmp_path):
-    def operator(name, role):
-        who = issue(shared, tmp_path, name, "-days", "30", ca="operator-ca")
-        reply = shared.api(
-            "POST", "/api/operators", {"name": name, "role": role, "certificate": who.cert.read_text()}
-        )
-        assert reply.status == 201, reply
-        return who
-
     shared.enrol("role-dev", "m1")
-    viewer, editor = operator("vera", "viewer"), operator("otto", "operator")
+    viewer = operator(shared, tmp_path, "vera", "viewer")
+    editor = operator(shared, tmp_path, "otto")
     assert shared.curl("/api/devices", who=viewer).status == 200
     assert shared.api("POST", "/api/tokens", {"model": "x"}, who=viewer).status == 403
     assert shared.api("POST", "/api/tokens", {"model": "x"}, who=editor).status == 201
@@ -284,10 +277,21 @@ def test_root_roll_over_by_a_bundle(make_server, tmp_path):
         assert ask() == 204
         session = tmp_path / "session"
         request = "GET /api/update HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        base = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-servername", "localhost",
-                "-CAfile", str(server.roots), "-ign_eof"]
-        assert "204 No Content" in run([*base, "-cert", old.cert, "-key", old.key, "-sess_out", session],
-                                       input=request).out
+        base = [
+            "openssl",
+            "s_client",
+            "-connect",
+            f"127.0.0.1:{server.port}",
+            "-servername",
+            "localhost",
+            "-CAfile",
+            str(server.roots),
+            "-ign_eof",
+        ]
+        assert (
+            "204 No Content"
+            in run([*base, "-cert", old.cert, "-key", old.key, "-sess_out", session], input=request).out
+        )
         bundle.write_text((pki / "next.pem").read_text())
         server.reload()
         assert ask() == 401

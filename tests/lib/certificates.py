@@ -49,6 +49,14 @@ def issue(server, folder, device, *args, ca="device-ca"):
     return Credential(cert, key)
 
 
+def operator(server, folder, name, role="operator"):
+    """Another person, registered by the first."""
+    who = issue(server, folder, name, "-days", "30", ca="operator-ca")
+    person = {"name": name, "role": role, "certificate": who.cert.read_text()}
+    server.api("POST", "/api/operators", person, expect=201)
+    return who
+
+
 def told(cert, *what):
     """What openssl shows of a certificate, without its label."""
     out = run(["openssl", "x509", "-in", cert, "-noout", *what], check=0).out

@@ -63,8 +63,9 @@ class Fleet:
         return self.wait(timeout)
 
     def fates(self):
-        """What each device did, in the order in which it became certain."""
-        rows = [line.split(" ") for line in self.fate_file.read_text().splitlines()]
+        """What each device did, in the order in which it became certain; without a line that is being written."""
+        whole = self.fate_file.read_text().rpartition("\n")[0] if self.fate_file.exists() else ""
+        rows = [line.split(" ") for line in whole.splitlines()]
         return [
             Fate(device, int(action), int(attempt), outcome, int(status), version)
             for device, action, attempt, outcome, status, version in rows
