@@ -23,5 +23,6 @@ extern const struct route_table api_tokens_routes;
 extern const struct route_table api_trust_routes;
 extern const struct route_table api_update_routes;
 extern const struct route_table api_upload_routes;
+extern const struct route_table api_why_routes;
 
 #endif

@@ -28,6 +28,7 @@ const struct cmd_verb cmd_verbs[] = {
     {"account", cmd_account, "names and passwords for hawkBit's management interface", NULL},
     {"trust", cmd_trust, "who vouches for what devices run: keys and signatures", NULL},
     {"status", cmd_status, "show the server and its fleet at a glance", NULL},
+    {"why", cmd_why, "tell why a device gets, or does not get, an update", NULL},
     {"events", cmd_events, "list what happened, newest first", NULL},
     {"backup", cmd_backup, "copy a server's data, while it runs", usage_backup},
     {"restore", cmd_restore, "put a backup back, while the server runs", usage_restore},

@@ -24,6 +24,7 @@ struct device {
     int64_t pk;
     const char *id, *model;
     const char *version; /* as it last reported, NULL when it never did */
+    bool version_assumed; /* it never said so itself: it is what it said that it had installed */
     int64_t version_at, created_at, last_seen_at, revoked_at;
     const char *name;       /* for people; NULL: none but the id */
     bool ddi;               /* it speaks hawkBit's protocol */

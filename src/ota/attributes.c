@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "ota/announce.h"
 #include "ota/ota.h"
+#include "ota/settings.h"
 #include "ota/version.h"
 #include "store/attributes.h"
 #include "store/candidates.h"
@@ -166,7 +167,10 @@ static int write_all(struct db *db, int64_t device, enum attributes_mode mode, c
 static int take_version(struct ota *ota, struct db *db, struct arena *a, struct device *d,
                         const struct attribute *list, size_t count, struct err *e)
 {
-    struct str name = STR(VERSION_ATTRIBUTE);
+    struct ddi_settings settings = {.version_attribute = VERSION_ATTRIBUTE};
+    if (ota->settings != NULL)
+        settings_get(ota->settings, &settings);
+    struct str name = str_of(settings.version_attribute);
     bool changed;
     for (size_t i = 0; i < count; i++) {
         if (!str_eq(list[i].key, name) || !str_is_name(list[i].value))

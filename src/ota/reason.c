@@ -30,6 +30,9 @@ static const struct {
     [REASON_CANCELLING] = {"cancelling", "the device was asked to give up what it is at"},
     [REASON_LEFT] = {"left", "the device matches the deployment no more"},
     [REASON_BUSY] = {"busy", "another update is being installed"},
+    [REASON_MODEL] = {"model", "the release is not for the device's model"},
+    [REASON_NO_MATCH] = {"no_match", "the device does not match the deployment"},
+    [REASON_LATE] = {"late", "the deployment is for the devices that matched when it was made"},
 };
 
 static enum reason known(enum reason r)

@@ -30,8 +30,12 @@ enum reason {
     REASON_CANCELLING = 21,
     REASON_BUSY = 22,
     REASON_LEFT = 23,
+    /* never of a poll: what ota/why says of a deployment that is not for the device */
+    REASON_MODEL = 24,
+    REASON_NO_MATCH = 25,
+    REASON_LATE = 26,
 };
-#define REASONS 24
+#define REASONS 27
 
 const char *reason_word(enum reason r); /* for programs: "phase", "window", ... */
 const char *reason_text(enum reason r); /* for people */

@@ -46,8 +46,8 @@ int ota_version_reported(struct ota *ota, struct db *db, struct arena *a, struct
                          const char *version, bool *changed, struct err *e)
 {
     *changed = d->version == NULL || strcmp(d->version, version) != 0;
-    if (!*changed)
-        return 0;
+    if (!*changed) /* what was assumed so far it has said now */
+        return d->version_assumed ? store_device_set_version_assumed(db, d->pk, false, e) : 0;
     int rc = store_device_set_version(db, d->pk, version, clock_unix_ms(ota->clock), e);
     if (rc == 0)
         rc = look_back(ota, db, a, d, version, e);

@@ -76,6 +76,16 @@ struct server_config {
     int64_t poll_seconds; /* told to agents */
     int64_t status_max;   /* status entries kept per action */
 
+    /* [ddi] hawkBit's device protocol; see ota/settings.h */
+    bool ddi;
+    bool ddi_target_token, ddi_gateway_token, ddi_header, ddi_download_http;
+    const char *ddi_model, *ddi_version_attribute;
+    const char *ddi_header_authority;      /* comma list */
+    const char *insecure_header_addresses; /* as insecure_proxies */
+    const char *insecure_unsigned_models;  /* comma list */
+    int64_t ddi_poll_seconds;              /* 0: poll_seconds */
+    int64_t ddi_registrations;             /* a minute, at most */
+
     /* [mqtt] */
     bool mqtt;
     const char *mqtt_broker; /* "host:port" */

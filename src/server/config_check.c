@@ -238,6 +238,32 @@ static int check_mqtt(const struct server_config *c, struct err *e)
     return try_context(&config, e) == 0 ? 0 : err_context(e, "[mqtt]");
 }
 
+static int check_models(const char *list, struct err *e)
+{
+    struct str rest = str_of(list), one;
+    while (str_split(&rest, ',', &one)) {
+        one = str_trim(one);
+        if (one.n > 0 && !str_is_name(one))
+            return err_set(e, ERR_INVALID, "[ddi] insecure_unsigned_models: \"%.*s\" is no model",
+                           (int)(one.n < 80 ? one.n : 80), one.p);
+    }
+    return 0;
+}
+
+static int check_ddi(const struct server_config *c, struct err *e)
+{
+    if (!str_is_name(str_of(c->ddi_model)))
+        return err_set(e, ERR_INVALID,
+                       "[ddi] model = %.80s: a model begins with a letter or digit, then letters, digits and "
+                       ". _ + ~ -, 128 bytes at most",
+                       c->ddi_model);
+    if (c->ddi_version_attribute[0] == '\0' || strlen(c->ddi_version_attribute) > 128)
+        return err_set(e, ERR_INVALID, "[ddi] version_attribute: an attribute's name has 1 to 128 bytes");
+    if (c->ddi && c->ddi_header && c->ddi_header_authority[0] == '\0')
+        return err_set(e, ERR_INVALID, "[ddi] header = yes needs header_authority: which issuers count");
+    return check_models(c->insecure_unsigned_models, e);
+}
+
 int config_check(const struct server_config *c, struct err *e)
 {
     if (!c->tls && !c->unix_socket && !c->plain && !c->classical)
@@ -250,6 +276,8 @@ int config_check(const struct server_config *c, struct err *e)
         rc = check_plain(c, e);
     if (rc == 0 && c->unix_socket)
         rc = check_unix(c, e);
+    if (rc == 0)
+        rc = check_ddi(c, e);
     if (rc == 0)
         rc = check_tls(c, e);
     if (rc != 0)

@@ -26,6 +26,10 @@ const struct config_section config_sections[] = {
     {"accounts", "People and scripts that log in with name and password, for hawkBit's management interface. "
                  "pqota account create makes one."},
     {"devices", "What devices are told and what is kept of their reports."},
+    {"ddi",
+     "hawkBit's device protocol (DDI), for device software that exists: SWUpdate, rauc-hawkbit-updater, "
+     "Zephyr. What hawkBit's management interface has set, at /rest/v1/system/configs, wins over what stands "
+     "here."},
     {"mqtt",
      "A broker to which the server announces releases, deployments and events, and by which devices may "
      "report."},
@@ -147,6 +151,37 @@ const struct config_row config_rows[] = {
      "How often agents ask for an update, in seconds, give or take the jitter that they add."},
     {"devices", "status_max", CONFIG_INT, AT(status_max), "1000", 10, 100000, NULL,
      "Reports kept for one update of one device; more are refused."},
+
+    {"ddi", "enabled", CONFIG_BOOL, AT(ddi), "no", 0, 0, NULL, "Whether devices may come by it."},
+    {"ddi", "model", CONFIG_TEXT, AT(ddi_model), "generic", 0, 0, NULL,
+     "The model of a device that registers itself."},
+    {"ddi", "poll_seconds", CONFIG_INT, AT(ddi_poll_seconds), "0", 0, 86399, NULL,
+     "How often these devices are told to ask, in seconds. 0: as in [devices], a day at most."},
+    {"ddi", "target_token", CONFIG_BOOL, AT(ddi_target_token), "yes", 0, 0, NULL,
+     "Whether a device may come with a token of its own (pqota device add)."},
+    {"ddi", "gateway_token", CONFIG_BOOL, AT(ddi_gateway_token), "no", 0, 0, NULL,
+     "Whether a device may come with the token that all share (pqota setting set "
+     "authentication.gatewaytoken.key). Whoever has it can act as any device that has no certificate, and "
+     "register new ones."},
+    {"ddi", "header", CONFIG_BOOL, AT(ddi_header), "no", 0, 0, NULL,
+     "Whether a proxy may say who a device is in the header X-Controller-Id, and who issued its certificate "
+     "in X-Authority or X-Ssl-Issuer-Hash-1, as hawkBit has it: on the Unix socket, and from "
+     "insecure_header_addresses. The proxy has to take away what its clients send under these names. "
+     "[unix] proxy is better."},
+    {"ddi", "header_authority", CONFIG_TEXT, AT(ddi_header_authority), "", 0, 0, NULL,
+     "Which issuers count then, separated by commas."},
+    {"ddi", "insecure_header_addresses", CONFIG_NETS, AT(insecure_header_addresses), "", 0, 0, NULL,
+     "Addresses and networks of proxies that are believed so over TCP. Whoever can send from there can act "
+     "as any device that has no certificate."},
+    {"ddi", "registrations_per_minute", CONFIG_INT, AT(ddi_registrations), "600", 0, 1000000, NULL,
+     "How many devices may register themselves in a minute; more are answered 429, and come again. 0: none."},
+    {"ddi", "insecure_unsigned_models", CONFIG_TEXT, AT(insecure_unsigned_models), "", 0, 0, NULL,
+     "Models, separated by commas, whose releases need no signature, since their devices check none. Whoever "
+     "takes this server can put any firmware on them."},
+    {"ddi", "version_attribute", CONFIG_TEXT, AT(ddi_version_attribute), "version", 0, 0, NULL,
+     "The attribute by which a device tells the version that it runs."},
+    {"ddi", "download_http", CONFIG_BOOL, AT(ddi_download_http), "no", 0, 0, NULL,
+     "Whether devices are given links without TLS too (download-http), to the listener of [plain]."},
 
     {"mqtt", "enabled", CONFIG_BOOL, AT(mqtt), "no", 0, 0, NULL,
      "Whether to connect to a broker. pqota mosquitto-conf writes one's configuration."},

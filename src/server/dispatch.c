@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "server/ddi_identify.h"
 #include "server/identify.h"
 #include "server/login.h"
 #include "server/run.h"
@@ -120,19 +121,46 @@ static int who_asks(struct run *run)
     if (rc == 0)
         rc = identify(run->server, x, &run->proxy, &run->who, e);
     if (rc != 0)
-        http_reply_problem(&x->res, &x->arena, e);
+        run_refuse_err(run);
     return rc;
 }
 
+static enum login_begun log_in(struct run *run)
+{
+    switch (run->table->face) {
+    case FACE_MANAGEMENT:
+        return login_begin(run);
+    case FACE_DDI:
+        return ddi_begin(run);
+    case FACE_NATIVE:
+        break;
+    }
+    return LOGIN_NOT_ASKED;
+}
+
+/* Something has to be done about who asks before anything of the request is. */
+static bool is_held(const struct run *run)
+{
+    return run->login != NULL || run->newcomer != NULL;
+}
+
+static void release(struct run *run, void (*then)(struct run *run))
+{
+    if (run->login != NULL)
+        login_check(run, then);
+    else
+        ddi_register(run, then);
+}
+
 /* The route is known: whether who asks may have it, and how the body is taken. While a password waits for its
-   check neither is told, and no step runs. */
+   check, or a device to be registered, no step runs. */
 static enum net_verdict admit(struct run *run)
 {
     struct exchange *x = run->x;
-    enum login_begun login = run->table->face == FACE_MANAGEMENT ? login_begin(run) : LOGIN_NOT_ASKED;
+    enum login_begun login = log_in(run);
     if (login == LOGIN_REFUSED)
         return NET_REFUSE;
-    if (login != LOGIN_WAITS && !may_call(run))
+    if (run->login == NULL && !may_call(run))
         return refuse_who(run);
     struct call *c = &run->call;
     c->req = &x->req;
@@ -159,15 +187,15 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
     run->server = s;
     run->x = x;
     struct err e = {0};
+    struct route_found found = {0};
+    int rc = route_find(s->routes, s->route_count, &x->req, &x->arena, &found, &e);
+    run->table = found.table; /* says what a refusal looks like */
     if (who_asks(run) != 0) {
         x->res.close = true;
         return NET_REFUSE;
     }
     if (x->req.method == HTTP_OTHER)
         return refuse(run, 501, "this server does not know that method");
-    struct route_found found = {0};
-    int rc = route_find(s->routes, s->route_count, &x->req, &x->arena, &found, &e);
-    run->table = found.table;
     if (rc != 0)
         return refuse_route(run, rc, found.allow, &e);
     run->route = found.row;
@@ -175,7 +203,7 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
     return admit(run);
 }
 
-/* What a password's check held up goes on, if who it is may. */
+/* What was held up goes on, if who it is may. */
 static bool go_on(struct run *run)
 {
     bool may = may_call(run) ? ask_head(run, NET_READ_BODY) != NET_REFUSE : refuse_who(run) != NET_REFUSE;
@@ -195,8 +223,8 @@ static void on_chunk(void *ctx, struct exchange *x, struct str piece)
     (void)ctx;
     struct run *run = x->app;
     run->piece = piece;
-    if (run->login != NULL)
-        login_check(run, take_piece);
+    if (is_held(run))
+        release(run, take_piece);
     else
         run_spool_piece(run, piece);
 }
@@ -219,8 +247,8 @@ static void on_request(void *ctx, struct exchange *x)
 {
     (void)ctx;
     struct run *run = x->app;
-    if (run->login != NULL)
-        login_check(run, take_late_request);
+    if (is_held(run))
+        release(run, take_late_request);
     else
         take_request(run);
 }

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "ota/accounts.h"
+#include "ota/ddi_device.h"
 #include "ota/issuers.h"
 #include "ota/principal.h"
 #include "ota/renew.h"
@@ -14,6 +15,7 @@
 #include "store/certificates.h"
 
 #define ACCOUNT_ARENA_MAX 16384
+#define STANDING_ARENA_MAX 16384
 
 /* A certificate that was issued and is now seen for the first time: noted by a background job. */
 struct first_use {
@@ -166,6 +168,16 @@ static int by_connection(struct server *s, const struct tls_peer *p, struct iden
     return principals_identify(s->ota.principals, &cert, clock_unix_ms(s->clock) / 1000, out, e);
 }
 
+/* What of a connection is known to be safe from who records it today. Behind a proxy nobody knows. */
+static const char *transport_of(const struct net_peer *peer, const struct proxy_says *proxy)
+{
+    if (peer->kind == NET_UNIX || proxy->named)
+        return "proxy";
+    if (peer->kind == NET_PLAIN)
+        return "plain";
+    return strstr(peer->tls->group, "MLKEM") != NULL ? "pq" : "classical";
+}
+
 int identify(struct server *s, struct exchange *x, const struct proxy_says *proxy, struct identity *out,
              struct err *e)
 {
@@ -181,6 +193,7 @@ int identify(struct server *s, struct exchange *x, const struct proxy_says *prox
         return rc;
     if (id.who == WHO_DEVICE)
         notice_first_use(s, &id);
+    id.transport = transport_of(peer, proxy);
     snprintf(id.address, sizeof id.address, "%s", proxy->address[0] != '\0' ? proxy->address : peer->address);
     *out = id;
     return 0;
@@ -191,6 +204,21 @@ static int account_again(struct db *db, const struct identity *who, enum who *no
     auto_arena struct arena a;
     arena_init(&a, ACCOUNT_ARENA_MAX);
     return ota_account_role(db, &a, who->id, now, e);
+}
+
+static int device_again(struct server *s, struct db *db, const struct identity *who, unsigned allowed,
+                        struct err *e)
+{
+    auto_arena struct arena a;
+    arena_init(&a, STANDING_ARENA_MAX);
+    const struct ddi_claim claim = {.id = who->id, .by = who->by, .hash = who->token};
+    struct device_standing now;
+    int rc = ota_ddi_admit(&s->ota, db, &a, &claim, &now, e);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(e, ERR_UNAUTHENTICATED, "there is no device \"%s\" any more", who->id);
+    if (rc == 0 && (allowed & (WHO_DEVICE | WHO_ANYONE)) == 0)
+        rc = err_set(e, ERR_DENIED, "a device may not do this");
+    return rc;
 }
 
 int identify_again(struct server *s, struct db *db, const struct identity *who, unsigned allowed,
@@ -204,6 +232,8 @@ int identify_again(struct server *s, struct db *db, const struct identity *who, 
             rc = err_set(e, ERR_DENIED, "this account may not do this any more");
         return rc;
     }
+    if (who->by != BY_CERTIFICATE)
+        return device_again(s, db, who, allowed, e);
     if (who->issuer[0] == '\0')
         return 0; /* came without a certificate */
     const struct principal_certificate cert = {

@@ -10,6 +10,7 @@
 #include "ota/principal.h"
 #include "ota/retention.h"
 #include "ota/seen.h"
+#include "ota/settings.h"
 #include "ota/trust_online.h"
 #include "ota/trust_view.h"
 #include "server/broker.h"
@@ -124,18 +125,22 @@ static int follow(struct db *db, void *arg, struct err *e)
     struct principals *p = t->jobs->server->ota.principals;
     t->more = false;
     bool outside = store_changed_outside(db);
-    if (!outside && !principals_stale(p))
+    struct settings *settings = t->jobs->server->ota.settings;
+    if (!outside && !principals_stale(p) && !settings_stale(settings))
         return 0;
     log_info("server", "reading again who may do what",
              LOG_STR("because", outside ? "the database was changed by another process" : "a commit failed"));
     if (outside) {
+        principals_mark_stale(p);
+        settings_mark_stale(settings);
         int rc = ota_announce_begin(&t->jobs->server->ota, db, e);
         if (rc != 0)
             return rc;
         broker_resync(t->jobs->server->broker);
         trust_view_touch(trust_view_of(&t->jobs->server->ota), true);
     }
-    return principals_load(p, db, clock_unix_ms(t->jobs->server->clock) / 1000, e);
+    int rc = settings_load(settings, db, e);
+    return rc == 0 ? principals_load(p, db, clock_unix_ms(t->jobs->server->clock) / 1000, e) : rc;
 }
 
 static int flush_seen(struct db *db, void *arg, struct err *e)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "http/basic.h"
 #include "ota/principal.h"
+#include "ota/settings.h"
 #include "server/identify.h"
 #include "server/run.h"
 #include "server/server.h"
@@ -81,6 +82,7 @@ static void write_done(void *arg, int rc, const struct err *e)
     if (rc != 0 && run->result >= 0) {
         /* The handler was content and the commit was not: what it did in memory holds no longer. */
         principals_mark_stale(run->server->ota.principals);
+        settings_mark_stale(run->server->ota.settings);
         http_response_fini(&run->x->res);
         http_response_init(&run->x->res);
     }

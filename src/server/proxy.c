@@ -35,7 +35,7 @@ static bool within(const struct config_network *net, const struct config_network
     return rest == 0 || ((net->bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
 }
 
-static bool listed(const char *list, const struct net_peer *peer)
+bool proxy_listed(const char *list, const struct net_peer *peer)
 {
     struct config_network address, net;
     if (list[0] == '\0' || !read_peer(peer, &address))
@@ -222,7 +222,7 @@ int proxy_read(const struct server_config *c, const struct net_peer *peer, const
 {
     struct proxy_says says = {.local = peer->kind == NET_UNIX};
     says.believed = (peer->kind == NET_UNIX && c->unix_proxy) ||
-                    (peer->kind == NET_PLAIN && listed(c->insecure_proxies, peer));
+                    (peer->kind == NET_PLAIN && proxy_listed(c->insecure_proxies, peer));
     if (!says.believed) {
         *out = (struct proxy_says){.believed = false};
         return 0;

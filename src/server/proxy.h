@@ -50,6 +50,9 @@ int proxy_read(const struct server_config *c, const struct net_peer *peer, const
                struct proxy_says *out, struct err *e) MUST_CHECK;
 int proxy_client_parse(struct str value, struct proxy_client *out, struct err *e) MUST_CHECK;
 
+/* Whether the peer's address is in a list as [plain] insecure_proxy_addresses has it. */
+bool proxy_listed(const char *list, const struct net_peer *peer);
+
 /* "https://host:port" by which the client came, for links, in the arena; "" leaves them relative. */
 const char *proxy_base_url(const struct proxy_says *says, const struct exchange *x, struct arena *a);
 

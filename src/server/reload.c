@@ -121,10 +121,10 @@ static bool needs_restart(const struct server_config *old, const struct server_c
            old->password_threads != new->password_threads || old->accounts != new->accounts ||
            !same(old->secret_key, new->secret_key) || old->query_seconds != new->query_seconds ||
            old->backups != new->backups || old->renew_grace_days != new->renew_grace_days ||
-           old->mqtt != new->mqtt || !same(old->mqtt_broker, new->mqtt_broker) ||
-           !same(old->mqtt_ca, new->mqtt_ca) || !same(old->mqtt_certificate, new->mqtt_certificate) ||
-           !same(old->mqtt_key, new->mqtt_key) || old->tls_sessions != new->tls_sessions ||
-           old->tls_session_seconds != new->tls_session_seconds;
+           !same(old->insecure_header_addresses, new->insecure_header_addresses) || old->mqtt != new->mqtt ||
+           !same(old->mqtt_broker, new->mqtt_broker) || !same(old->mqtt_ca, new->mqtt_ca) ||
+           !same(old->mqtt_certificate, new->mqtt_certificate) || !same(old->mqtt_key, new->mqtt_key) ||
+           old->tls_sessions != new->tls_sessions || old->tls_session_seconds != new->tls_session_seconds;
 }
 
 static void replace_context(struct server *s, const char *name, struct tls_ctx **now, struct tls_ctx *next)
@@ -167,6 +167,7 @@ static int apply(struct server *s, const struct server_config *c, struct err *e)
     net_set_limits(s->net, &limits);
     s->config.drain_seconds = c->drain_seconds;
     server_set_trust(s, c, keys);
+    server_set_ddi(s, c);
     broker_reload(s->broker, c);
     log_setup(c->log_level, c->log_format, 2);
     return 0;

@@ -11,6 +11,7 @@
 #include "server/proxy.h"
 #include "store/store.h"
 
+struct ddi_newcomer;
 struct login;
 struct server;
 struct spool;
@@ -22,8 +23,9 @@ struct run {
     const struct route *route;
     struct call call;
     struct proxy_says proxy;
-    struct identity who; /* its address is there from the beginning */
-    struct login *login; /* a name and password whose check waits or is under way; else NULL */
+    struct identity who;           /* its address is there from the beginning */
+    struct login *login;           /* a name and password whose check waits or is under way; else NULL */
+    struct ddi_newcomer *newcomer; /* a device that is registered before anything runs; else NULL */
     size_t step;
     bool upgraded; /* the READ step at hand runs in the WRITE lane */
     int result;    /* of the last handler: CALL_NEXT, CALL_REPLY */

@@ -12,6 +12,7 @@
 #include "ota/issuers.h"
 #include "ota/principal.h"
 #include "ota/seen.h"
+#include "ota/settings.h"
 #include "pki/pki.h"
 #include "server/broker.h"
 #include "server/dispatch.h"
@@ -31,10 +32,11 @@ static struct pki_ca *current_device_ca(void *ctx)
     return ca;
 }
 
-static int load_principals(struct db *db, void *arg, struct err *e)
+static int load_memory(struct db *db, void *arg, struct err *e)
 {
     struct server *s = arg;
-    return principals_load(s->ota.principals, db, clock_unix_ms(s->clock) / 1000, e);
+    int rc = principals_load(s->ota.principals, db, clock_unix_ms(s->clock) / 1000, e);
+    return rc == 0 ? settings_load(s->ota.settings, db, e) : rc;
 }
 
 static int ask_sealed(struct db *db, void *arg, struct err *e)
@@ -101,6 +103,10 @@ static int open_domain(struct server *s, struct err *e)
     if (rc == 0)
         rc = principals_new(&s->ota.principals, e);
     if (rc == 0)
+        rc = settings_new(&s->ota.settings, e);
+    if (rc == 0)
+        server_set_ddi(s, c);
+    if (rc == 0)
         rc = seen_new(&s->ota.seen, e);
     if (rc == 0)
         rc = crl_new(&s->ota.crl, e);
@@ -111,7 +117,7 @@ static int open_domain(struct server *s, struct err *e)
     if (rc == 0)
         rc = server_load_trust(s, c, e);
     if (rc == 0)
-        rc = store_write_now(s->store, load_principals, s, e);
+        rc = store_write_now(s->store, load_memory, s, e);
     struct trust_keys *keys = NULL;
     if (rc == 0)
         rc = server_read_trust_keys(c, false, &keys, e);
@@ -329,6 +335,7 @@ static void stop(struct server *s)
     uv_loop_close(&s->uv);
     jobs_free(s->jobs);
     principals_free(s->ota.principals);
+    settings_free(s->ota.settings);
     seen_free(s->ota.seen);
     crl_free(s->ota.crl);
     trust_free(s->ota.trust);
@@ -361,8 +368,10 @@ int server_run(const char *config_file, struct err *e)
     s->clock = &clock_system;
     s->started_ms = clock_unix_ms(s->clock);
     pthread_mutex_init(&s->ca_lock, NULL);
+    int rc = ddi_door_init(&s->ddi_door, e);
     arena_init(&s->config_arena, CONFIG_MAX);
-    int rc = config_read(config_file, &s->config_arena, &s->config, e);
+    if (rc == 0)
+        rc = config_read(config_file, &s->config_arena, &s->config, e);
     if (rc == 0)
         rc = config_check(&s->config, e);
     if (rc == 0) {
@@ -382,6 +391,7 @@ int server_run(const char *config_file, struct err *e)
     }
     arena_fini(&s->config_arena);
     pthread_mutex_destroy(&s->ca_lock);
+    ddi_door_fini(&s->ddi_door);
     free(s);
     return rc;
 }

@@ -13,6 +13,7 @@
 #include "ota/ota.h"
 #include "ota/trust.h"
 #include "server/config.h"
+#include "server/ddi_identify.h"
 #include "server/pool.h"
 #include "store/store.h"
 
@@ -35,8 +36,9 @@ struct server {
     pthread_mutex_t ca_lock;
     struct pki_ca *device_ca; /* changed by a reload, under ca_lock */
     struct sealer *sealer;
-    struct logins *logins;   /* see server/login_table.h */
-    struct issuers *issuers; /* names of the roots, for what a proxy says */
+    struct logins *logins;    /* see server/login_table.h */
+    struct ddi_door ddi_door; /* see server/ddi_identify.h */
+    struct issuers *issuers;  /* names of the roots, for what a proxy says */
 
     struct pool *query, *sign, *file, *password;
     struct tls_sessions *sessions;
@@ -65,6 +67,8 @@ int server_read_trust_keys(const struct server_config *c, bool strict, struct tr
                            struct err *e) MUST_CHECK;
 void server_set_trust(struct server *s, const struct server_config *c, struct trust_keys *k);
 struct net_limits server_net_limits(const struct server_config *c);
+/* server/ddi_settings.c: what the configuration file says of [ddi], made ready for use. */
+void server_set_ddi(struct server *s, const struct server_config *c);
 
 /* server/routes.c: every resource that there is. */
 void server_add_routes(struct server *s);

@@ -123,6 +123,21 @@ int store_action_last(struct db *db, struct arena *a, int64_t device, struct act
     return one_or_none(&s, a, out, e);
 }
 
+int store_action_last_of(struct db *db, struct arena *a, int64_t device, int64_t deployment,
+                         struct action *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT " COLUMNS ", d.id FROM action a JOIN device d ON d.pk = a.device"
+                        " WHERE a.device = ? AND a.deployment = ? ORDER BY a.attempt DESC LIMIT 1",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    stmt_i64(&s, 2, deployment);
+    return one_or_none(&s, a, out, e);
+}
+
 int store_action_overdue(struct db *db, struct arena *a, int64_t now_ms, struct action *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};

@@ -19,6 +19,9 @@ int store_action_opens(struct db *db, struct arena *a, int64_t device, size_t mo
 /* Its newest one, open or not; out->pk is 0 when it never had any. */
 int store_action_last(struct db *db, struct arena *a, int64_t device, struct action *out,
                       struct err *e) MUST_CHECK;
+/* Its newest one of that deployment. */
+int store_action_last_of(struct db *db, struct arena *a, int64_t device, int64_t deployment,
+                         struct action *out, struct err *e) MUST_CHECK;
 /* One whose deadline is over; out->pk is 0 when there is none. */
 int store_action_overdue(struct db *db, struct arena *a, int64_t now_ms, struct action *out,
                          struct err *e) MUST_CHECK;

@@ -5,7 +5,7 @@
 #define DEVICE_COLUMNS                                                                                       \
     "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at, d.name,"      \
     " d.interface = 'ddi', d.certified_at, d.transport, d.attributes_wanted, d.utc_offset, d.reason,"        \
-    " d.reason_deployment, d.reason_at"
+    " d.reason_deployment, d.reason_at, d.version_assumed"
 
 static int no_memory(struct err *e)
 {
@@ -33,6 +33,7 @@ static struct device read_device(struct stmt *s, struct arena *a, bool *oom)
         .reason = (int)stmt_get_i64(s, 14),
         .reason_deployment = stmt_get_i64(s, 15),
         .reason_at = stmt_get_i64(s, 16),
+        .version_assumed = stmt_get_i64(s, 17) != 0,
     };
 }
 
@@ -118,13 +119,26 @@ int store_device_add(struct db *db, const char *id, const char *model, int64_t n
 int store_device_set_version(struct db *db, int64_t pk, const char *version, int64_t now_ms, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(
-        db, &s, "UPDATE device SET version = ?1, version_at = ?2 WHERE pk = ?3 AND version IS NOT ?1", e);
+    int rc = db_prepare(db, &s,
+                        "UPDATE device SET version = ?1, version_at = ?2, version_assumed = 0"
+                        " WHERE pk = ?3 AND (version IS NOT ?1 OR version_assumed)",
+                        e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, version);
     stmt_i64(&s, 2, now_ms);
     stmt_i64(&s, 3, pk);
+    return stmt_run(&s, e);
+}
+
+int store_device_set_version_assumed(struct db *db, int64_t pk, bool assumed, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE device SET version_assumed = ? WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, assumed);
+    stmt_i64(&s, 2, pk);
     return stmt_run(&s, e);
 }
 

@@ -46,6 +46,35 @@ int store_member_get(struct db *db, struct arena *a, int64_t deployment, int64_t
     return rc <= 0 ? rc : read_row(&s, a, out, e);
 }
 
+int store_member_ended(struct db *db, int64_t device, size_t look, size_t most, int64_t *out, size_t *count,
+                       struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(
+        db, &s,
+        "SELECT m.deployment FROM ("
+        " SELECT deployment FROM (SELECT DISTINCT deployment FROM action WHERE device = ?1"
+        "  ORDER BY deployment DESC LIMIT ?3)"
+        " UNION SELECT deployment FROM (SELECT deployment FROM member WHERE device = ?1 AND state = 'already'"
+        "  ORDER BY deployment DESC LIMIT ?3)"
+        " UNION SELECT pk FROM (SELECT pk FROM deployment ORDER BY pk DESC LIMIT ?2)) x"
+        " CROSS JOIN member m ON m.deployment = x.deployment AND m.device = ?1"
+        " WHERE m.state NOT IN ('waiting', 'active') ORDER BY m.deployment DESC LIMIT ?3",
+        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    stmt_i64(&s, 2, (int64_t)look);
+    stmt_i64(&s, 3, (int64_t)most);
+    size_t n = 0;
+    while (n < most && (rc = stmt_step(&s, e)) == STMT_ROW)
+        out[n++] = stmt_get_i64(&s, 0);
+    if (rc < 0)
+        return rc;
+    *count = n;
+    return 0;
+}
+
 /* --- lists --------------------------------------------------------------------------------------------- */
 
 static int read_listed(struct stmt *s, struct arena *a, struct member_row *out, struct err *e)

@@ -22,6 +22,11 @@ struct member {
 int store_member_get(struct db *db, struct arena *a, int64_t deployment, int64_t device, struct member *out,
                      bool *found, struct err *e) MUST_CHECK;
 
+/* Deployments in which the device's part is over: the newest `most` of its last ones, of those that it had an
+   action of and of the `look` newest deployments of all. out has room for `most`. */
+int store_member_ended(struct db *db, int64_t device, size_t look, size_t most, int64_t *out, size_t *count,
+                       struct err *e) MUST_CHECK;
+
 /* A member as it is listed. */
 struct member_row {
     struct member m;

@@ -1,0 +1,309 @@
+#include "ota/ddi_view.h"
+
+#include <string.h>
+
+#include "ota/announce.h"
+#include "ota/catalogue.h"
+#include "ota/ota.h"
+#include "ota/settings.h"
+#include "ota/version.h"
+#include "store/actions.h"
+#include "store/db.h"
+#include "store/deployments.h"
+#include "store/devices.h"
+#include "store/releases.h"
+
+#define OPEN_MAX 16    /* open actions of one device that are looked at */
+#define SOONEST 30     /* seconds between polls, when a window is near */
+#define WINDOW_POLLS 3 /* until it opens */
+
+/* --- polls --------------------------------------------------------------------------------------------- */
+
+static int64_t usual_sleep(struct ota *ota)
+{
+    struct ddi_settings s;
+    if (ota->settings == NULL)
+        return ota->poll_seconds < SETTINGS_POLL_MAX ? ota->poll_seconds : SETTINGS_POLL_MAX;
+    settings_get(ota->settings, &s);
+    return s.poll_seconds;
+}
+
+/* Often enough not to miss a window that is ahead, and never less often than usual. */
+static int64_t sleep_of(struct ota *ota, const struct poll_answer *p)
+{
+    int64_t usual = usual_sleep(ota);
+    if (!p->update || p->terms.window != SELECT_WINDOW_CLOSED || p->terms.window_ms == 0)
+        return usual;
+    int64_t ahead = (p->terms.window_ms - clock_unix_ms(ota->clock)) / 1000 / WINDOW_POLLS;
+    int64_t soon = ahead > SOONEST ? ahead : SOONEST;
+    return soon < usual ? soon : usual;
+}
+
+/* FNV-1a; the number means nothing but that it changes. */
+static uint32_t mark_of(const struct action *act, const struct poll_terms *t)
+{
+    const int64_t parts[] = {act->pk, act->state == ACTION_WAITING, t->download, t->install, t->window};
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        h = (h ^ (uint32_t)parts[i]) * 16777619u;
+    return h;
+}
+
+/* The last update, if it is still what runs. */
+static int find_installed(struct db *db, struct arena *a, const struct device *d, int64_t *out, struct err *e)
+{
+    struct action act;
+    struct release r;
+    int64_t pk;
+    int rc = store_action_last_succeeded(db, d->pk, &pk, e);
+    if (rc != 0 || pk == 0)
+        return rc;
+    rc = store_action_by_pk(db, a, pk, &act, e);
+    if (rc == 0)
+        rc = store_release_by_pk(db, a, act.release, &r, e);
+    if (rc == 0 && (d->version == NULL || strcmp(d->version, r.version) == 0))
+        *out = pk;
+    return rc;
+}
+
+int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
+                 struct ddi_poll *out, struct err *e)
+{
+    const struct poll_question q = {.device = device_id, .version = {.p = NULL, .n = 0}, .ddi = true};
+    struct poll_answer p;
+    int rc = ota_poll(ota, db, writing, a, &q, &p, e);
+    if (rc != 0)
+        return rc;
+    struct ddi_poll d = {
+        .device = p.device, .sleep_seconds = sleep_of(ota, &p), .attributes = p.device.attributes_wanted};
+    if (p.update) {
+        d.what = p.action.state == ACTION_CANCELLING ? DDI_CANCEL
+                 : p.action.state == ACTION_WAITING  ? DDI_CONFIRMATION
+                                                     : DDI_DEPLOYMENT;
+        d.action = p.action.pk;
+        d.mark = mark_of(&p.action, &p.terms);
+    }
+    rc = find_installed(db, a, &p.device, &d.installed, e);
+    if (rc == 0)
+        *out = d;
+    return rc;
+}
+
+/* --- one action ---------------------------------------------------------------------------------------- */
+
+static int not_here(int64_t action, struct err *e)
+{
+    return err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)action);
+}
+
+static int find(struct db *db, struct arena *a, const char *device_id, int64_t pk, struct action *out,
+                struct err *e)
+{
+    struct action act;
+    int rc = store_action_by_pk(db, a, pk, &act, e);
+    if (rc == 0 && strcmp(act.device_id, device_id) != 0)
+        rc = not_here(pk, e);
+    if (rc == 0)
+        *out = act;
+    return rc;
+}
+
+/* What is not begun while its deployment is paused is not to be begun. */
+static int is_withheld(struct db *db, struct arena *a, const struct action *act, bool *out, struct err *e)
+{
+    struct deployment d;
+    *out = false;
+    if (act->state != ACTION_OFFERED || act->retrieved)
+        return 0;
+    int rc = store_deployment_by_pk(db, a, act->deployment, &d, e);
+    if (rc == 0)
+        *out = d.state == DEPLOYMENT_PAUSED;
+    return rc;
+}
+
+static int check_subject(struct db *db, struct arena *a, const struct action *act, enum ddi_subject subject,
+                         struct err *e)
+{
+    bool withheld = false, seen = false;
+    int rc = 0;
+    switch (subject) {
+    case DDI_FOR_DEPLOYMENT:
+        rc = is_withheld(db, a, act, &withheld, e);
+        seen = !withheld && act->state != ACTION_WAITING && act->state != ACTION_CANCELLING &&
+               act->state != ACTION_CANCELLED;
+        break;
+    case DDI_FOR_CONFIRMATION:
+        seen = act->state == ACTION_WAITING;
+        break;
+    case DDI_FOR_INSTALLED:
+        seen = act->closed_at != 0 && act->state != ACTION_CANCELLED;
+        break;
+    }
+    return rc == 0 && !seen ? not_here(act->pk, e) : rc;
+}
+
+static const char *status_word(const struct action *act)
+{
+    switch (act->state) {
+    case ACTION_WAITING:
+        return "WAIT_FOR_CONFIRMATION";
+    case ACTION_OFFERED:
+        return act->retrieved ? "RETRIEVED" : "RUNNING";
+    case ACTION_DOWNLOADED:
+        return "DOWNLOADED";
+    case ACTION_CANCELLING:
+        return "CANCELING";
+    case ACTION_SUCCEEDED:
+        return "FINISHED";
+    case ACTION_FAILED:
+        return "ERROR";
+    case ACTION_CANCELLED:
+        return "CANCELED";
+    case ACTION_DOWNLOADING:
+    case ACTION_INSTALLING:
+    case ACTION_REBOOTING:
+        break;
+    }
+    return "RUNNING";
+}
+
+static int read_history(struct db *db, struct arena *a, int64_t wanted, struct ddi_view *v, struct err *e)
+{
+    size_t most = wanted < 0 || wanted > DDI_HISTORY_MAX ? DDI_HISTORY_MAX : (size_t)wanted, count;
+    if (most == 0)
+        return 0;
+    struct action_entry *entries = arena_array(a, struct action_entry, most);
+    v->history = arena_array(a, const char *, most);
+    if (entries == NULL || v->history == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to read an action's history");
+    int rc = store_action_entries(db, a, v->action.pk, most, entries, &count, e);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct str rest = str_of(entries[i].message), line;
+        while (rc == 0 && v->history_count < most && str_split(&rest, '\n', &line)) {
+            const char *text = line.n > 0 ? arena_dup_str(a, line) : NULL;
+            if (text != NULL)
+                v->history[v->history_count++] = text;
+            else if (line.n > 0)
+                rc = err_set(e, ERR_NOMEM, "no memory to read an action's history");
+        }
+    }
+    return rc;
+}
+
+static int check_hashes(const struct chunk *c, struct err *e)
+{
+    for (size_t i = 0; i < c->artifact_count; i++)
+        if (c->artifacts[i].sha1 == NULL || c->artifacts[i].md5 == NULL)
+            return err_set(e, ERR_BUSY, "the hashes of %s are being computed", c->artifacts[i].filename);
+    return 0;
+}
+
+static int view(struct ota *ota, struct db *db, struct arena *a, const char *device_id, int64_t action,
+                enum ddi_subject subject, int64_t history, struct ddi_view *v, struct err *e)
+{
+    struct device d;
+    int rc = find(db, a, device_id, action, &v->action, e);
+    if (rc == 0)
+        rc = check_subject(db, a, &v->action, subject, e);
+    if (rc == 0)
+        rc = store_device_by_id(db, a, device_id, &d, e);
+    if (rc == 0)
+        rc = ota_terms(db, a, &d, &v->action, clock_unix_ms(ota->clock), &v->terms, e);
+    if (rc == 0)
+        rc = store_chunks(db, a, v->action.release, &v->chunks, &v->chunk_count, e);
+    for (size_t i = 0; rc == 0 && i < v->chunk_count; i++)
+        rc = check_hashes(&v->chunks[i], e);
+    if (rc == 0)
+        rc = read_history(db, a, history, v, e);
+    v->status = rc == 0 ? status_word(&v->action) : NULL;
+    return rc;
+}
+
+int ota_ddi_view(struct ota *ota, struct db *db, struct arena *a, const char *device_id, int64_t action,
+                 enum ddi_subject subject, int64_t history, struct ddi_view *out, struct err *e)
+{
+    struct ddi_view v = {0};
+    int rc = db_read_begin(db, e);
+    if (rc == 0)
+        rc = view(ota, db, a, device_id, action, subject, history, &v, e);
+    db_read_end(db);
+    if (rc == 0)
+        *out = v;
+    return rc;
+}
+
+int ota_ddi_cancel(struct db *db, struct arena *a, const char *device_id, int64_t action, struct err *e)
+{
+    struct action act;
+    int rc = find(db, a, device_id, action, &act, e);
+    return rc == 0 && act.state != ACTION_CANCELLING ? not_here(action, e) : rc;
+}
+
+int ota_ddi_consent(struct db *db, struct arena *a, const char *device_id, struct auto_confirm *out,
+                    int64_t *waiting, struct err *e)
+{
+    struct device d;
+    struct action open[OPEN_MAX];
+    struct auto_confirm consent = {0};
+    size_t count = 0;
+    int rc = store_device_by_id(db, a, device_id, &d, e);
+    if (rc == 0)
+        rc = store_auto_confirm(db, a, d.pk, &consent, e);
+    if (rc == 0)
+        rc = store_action_opens(db, a, d.pk, OPEN_MAX, open, &count, e);
+    if (rc != 0)
+        return rc;
+    *out = consent;
+    *waiting = 0;
+    for (size_t i = 0; i < count && *waiting == 0; i++)
+        if (open[i].state == ACTION_WAITING)
+            *waiting = open[i].pk;
+    return 0;
+}
+
+/* --- files --------------------------------------------------------------------------------------------- */
+
+int ota_ddi_module(struct db *db, struct arena *a, const char *device_id, int64_t module, struct chunk *out,
+                   int64_t *action, struct err *e)
+{
+    struct device d;
+    struct chunk c;
+    int64_t of = 0;
+    int rc = store_device_by_id(db, a, device_id, &d, e);
+    if (rc == 0)
+        rc = store_action_with_module(db, d.pk, module, &of, e);
+    if (rc == 0 && of == 0)
+        rc = err_set(e, ERR_NOT_FOUND, "there is no software module %lld", (long long)module);
+    if (rc == 0)
+        rc = store_chunk(db, a, module, &c, e);
+    if (rc == 0)
+        rc = check_hashes(&c, e);
+    if (rc != 0)
+        return rc;
+    *out = c;
+    *action = of;
+    return 0;
+}
+
+int ota_ddi_open(struct ota *ota, const struct chunk_artifact *file, int *fd, struct err *e)
+{
+    const struct artifact f = {.filename = file->filename, .sha256 = file->sha256, .size = file->size};
+    return ota_catalogue_open(ota, &f, fd, e);
+}
+
+int ota_ddi_installed(struct ota *ota, struct db *db, struct arena *a, const char *device_id,
+                      struct str version, bool *news, struct err *e)
+{
+    struct device d;
+    if (!str_is_name(version))
+        return err_set(e, ERR_INVALID,
+                       "version: it begins with a letter or digit and has at most 128 of letters, digits and "
+                       "._+~-");
+    const char *text = arena_dup_str(a, version);
+    if (text == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to note a version");
+    int rc = store_device_by_id(db, a, device_id, &d, e);
+    if (rc == 0)
+        rc = ota_version_reported(ota, db, a, &d, text, news, e);
+    return rc != 0 ? rc : announce_device(ota, db, d.pk, e);
+}
