@@ -80,7 +80,8 @@ def members(server, deployment):
 
 def reason(server, device):
     """Why it got what it got when it last asked, as it is stored."""
-    return server.api("GET", f"/api/devices/{device}", expect=200).json()["reason"]
+    last = server.api("GET", f"/api/devices/{device}/why", expect=200).json()["last_poll"]
+    return last and last["reason"]
 
 
 def kill(server):
@@ -188,7 +189,12 @@ def test_errors_bring_the_old_one_back(made, tmp_path):
     releases = made.api("GET", "/api/firmware", expect=200).json()["items"]
     old = next(r["id"] for r in releases if r["version"] == "1.0")
     d = create(
-        made, rollback=old, phases=[{**CANARY, "error_percent": None, "error_count": 4}, {"name": "rest"}]
+        made,
+        rollback=old,
+        phases=[
+            {**CANARY, "success_percent": 100, "error_percent": None, "error_count": 4},
+            {"name": "rest"},
+        ],
     )
     fleet = simulate(made, tmp_path).start()
     s = wait_for(lambda: (s := shown(made, d))["state"] == "cancelled" and s, 60, what="errors stop it")
@@ -206,6 +212,6 @@ def test_errors_bring_the_old_one_back(made, tmp_path):
     fleet.stop()
     reached = {device for device, row in members(made, d).items() if row["attempts"]}
     rows = members(made, back)
-    assert set(rows) == reached and 4 <= len(reached) < DEVICES
+    assert set(rows) == reached and 4 <= len(reached) <= 20
     succeeded = {k for k, v in rows.items() if v["state"] == "succeeded"}
     assert succeeded and {rows[k]["version"] for k in succeeded} == {"1.0"}
