@@ -119,7 +119,8 @@ int store_release_drop_artifacts(struct db *db, const struct release *r, struct 
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "DELETE FROM module_artifact WHERE module IN"
-                        " (SELECT rm.module FROM release_module rm WHERE rm.release = ?1 AND NOT EXISTS"
+                        " (SELECT rm.module FROM release_module rm JOIN module m ON m.pk = rm.module"
+                        "  WHERE rm.release = ?1 AND m.created_by = '' AND NOT EXISTS"
                         "  (SELECT 1 FROM release_module o JOIN release other ON other.pk = o.release"
                         "   WHERE o.module = rm.module AND o.release <> ?1 AND other.deleted_at IS NULL))",
                         e);

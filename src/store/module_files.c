@@ -172,20 +172,19 @@ int store_module_drop_artifacts(struct db *db, int64_t module, struct err *e)
     return rc;
 }
 
-int store_release_leftover(struct db *db, int64_t after, int64_t *release, struct err *e)
+int store_module_leftover(struct db *db, int64_t after, int64_t *module, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(
         db, &s,
-        "SELECT coalesce(min(r.pk), 0) FROM release r WHERE r.pk > ? AND r.deleted_at IS NOT NULL"
-        " AND EXISTS (SELECT 1 FROM release_module rm JOIN module_artifact f ON f.module = rm.module"
-        "  WHERE rm.release = r.pk AND NOT EXISTS"
-        "  (SELECT 1 FROM release_module o JOIN release l ON l.pk = o.release"
-        "   WHERE o.module = rm.module AND l.deleted_at IS NULL))"
-        " AND NOT EXISTS (SELECT 1 FROM deployment p WHERE p.release = r.pk AND (p.state IN"
-        "  ('approval', 'scheduled', 'running', 'paused') OR EXISTS (SELECT 1 FROM action_tally t"
-        "   WHERE t.deployment = p.pk AND t.n > 0 AND t.state IN"
-        "   ('waiting', 'offered', 'downloading', 'installing', 'rebooting', 'cancelling'))))",
+        "SELECT coalesce(min(m.pk), 0) FROM module m WHERE m.pk > ? AND m.deleted_at IS NOT NULL"
+        " AND EXISTS (SELECT 1 FROM module_artifact f WHERE f.module = m.pk)"
+        " AND NOT EXISTS (SELECT 1 FROM release_module rm JOIN release r ON r.pk = rm.release"
+        "  WHERE rm.module = m.pk AND (r.deleted_at IS NULL OR EXISTS"
+        "   (SELECT 1 FROM deployment p WHERE p.release = r.pk AND (p.state IN"
+        "    ('approval', 'scheduled', 'running', 'paused') OR EXISTS (SELECT 1 FROM action_tally t"
+        "     WHERE t.deployment = p.pk AND t.n > 0 AND t.state IN"
+        "     ('waiting', 'offered', 'downloading', 'installing', 'rebooting', 'cancelling'))))))",
         e);
     if (rc != 0)
         return rc;
@@ -193,7 +192,7 @@ int store_release_leftover(struct db *db, int64_t after, int64_t *release, struc
     rc = stmt_step(&s, e);
     if (rc < 0)
         return rc;
-    *release = stmt_get_i64(&s, 0);
+    *module = stmt_get_i64(&s, 0);
     return 0;
 }
 

@@ -88,6 +88,24 @@ int store_set_by_pk(struct db *db, struct arena *a, int64_t release, struct set 
     return 0;
 }
 
+int store_set_deployment(struct db *db, int64_t release, int64_t *deployment, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT coalesce(min(pk), 0) FROM deployment WHERE state IN"
+                        " ('approval', 'scheduled', 'running', 'paused')"
+                        " AND ((release = ?1 AND target_kind <> 'list') OR rollback = ?1)",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, release);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    *deployment = stmt_get_i64(&s, 0);
+    return 0;
+}
+
 int store_set_type(struct db *db, int64_t release, const char *type, struct err *e)
 {
     auto_stmt struct stmt s = {0};
