@@ -109,11 +109,13 @@ def test_from_canary_to_all_with_a_pause_and_two_crashes(made, tmp_path):
     wait_for(lambda: shown(made, d)["phase"] == 2, 60, what="the canary's success opens the wave")
 
     it = wait_for(lambda: (s := shown(made, d))["state"] == "paused" and s, 60, what="errors pause it")
-    assert it["phases"][1]["devices"]["failed"] == 8
+    assert it["phases"][1]["devices"]["failed"] >= 8  # who had begun went on
     assert it["why"] == "in phase 2 of 3, 8 of its devices failed"
     begun = sum(it["actions"].values())
     kill(made)
-    wait_for(lambda: "paused" in {reason(made, device) for device in waiting(made, d, 2)[:5]})
+    wait_for(
+        lambda: "paused" in {reason(made, device) for device in waiting(made, d, 3)[:5]}, what="they know"
+    )
     assert sum(shown(made, d)["actions"].values()) == begun  # nobody begins
 
     def goes_on():
