@@ -9,6 +9,7 @@
 
 extern const struct route_table api_accounts_routes;
 extern const struct route_table api_deployments_routes;
+extern const struct route_table api_device_tokens_routes;
 extern const struct route_table api_devices_routes;
 extern const struct route_table api_director_routes;
 extern const struct route_table api_enroll_routes;
@@ -18,6 +19,7 @@ extern const struct route_table api_openapi_routes;
 extern const struct route_table api_operators_routes;
 extern const struct route_table api_pki_routes;
 extern const struct route_table api_renew_routes;
+extern const struct route_table api_settings_routes;
 extern const struct route_table api_status_routes;
 extern const struct route_table api_tokens_routes;
 extern const struct route_table api_trust_routes;

@@ -9,6 +9,9 @@ static void put_fleet(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct su
     yyjson_mut_obj_add_sint(doc, devices, "total", s->devices);
     yyjson_mut_obj_add_sint(doc, devices, "revoked", s->revoked);
     yyjson_mut_obj_add_sint(doc, devices, "seen_last_day", s->seen);
+    yyjson_mut_val *transport = yyjson_mut_obj_add_obj(doc, devices, "transport");
+    for (int i = 0; i < SUMMARY_TRANSPORTS; i++)
+        yyjson_mut_obj_add_sint(doc, transport, summary_transport_text[i], s->transport[i]);
     yyjson_mut_val *versions = yyjson_mut_obj_add_arr(doc, root, "versions");
     for (size_t i = 0; i < s->version_count; i++) {
         yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, versions);

@@ -36,7 +36,8 @@ static int poll(struct call *c)
         return rc;
     if (!c->writing)
         seen_touch(c->ota->seen, c->who->id, clock_unix_ms(c->ota->clock));
-    const struct poll_question q = {.device = c->who->id, .version = str_of(version)};
+    const struct poll_question q = {
+        .device = c->who->id, .version = str_of(version), .transport = c->who->transport};
     rc = ota_poll(c->ota, c->db, c->writing, c->arena, &q, &a, &c->err);
     if (rc == POLL_UPGRADE)
         return CALL_UPGRADE;

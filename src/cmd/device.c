@@ -1,6 +1,7 @@
 /* `pqota device`: the devices that enrolled. */
 #include <string.h>
 
+#include "cmd/device.h"
 #include "cmd/operate.h"
 #include "cmd/text.h"
 #include "cmd/verbs.h"
@@ -173,6 +174,18 @@ static const struct line_option tag_options[] = {
     {.name = "remove", .letter = 'r', .help = "take the tag away"},
     {.name = NULL},
 };
+static const struct line_option add_options[] = {
+    {.name = "model", .letter = 'm', .value = "MODEL", .help = "its model"},
+    {.name = "name", .letter = 'n', .value = "TEXT", .help = "what people call it"},
+    {.name = "description", .value = "TEXT", .help = "what it is, for people"},
+    {.name = "token-file", .value = "FILE", .help = "its token is this file's first line"},
+    {.name = NULL},
+};
+static const struct line_option token_options[] = {
+    {.name = "new", .help = "make another one; the one before is refused"},
+    {.name = "token-file", .value = "FILE", .help = "another one, this file's first line"},
+    {.name = NULL},
+};
 static const struct line_option revoke_options[] = {
     {.name = "reason", .value = "TEXT", .help = "why, for the record"},
     {.name = NULL},
@@ -184,6 +197,15 @@ static const struct line_sub subs[] = {
     {"history", "ID", 1, 1, LINE_SERVER | LINE_JSON | LINE_LIST, NULL, history,
      "list what happened to a device, newest first", NULL},
     {"tag", "ID TAG", 2, 2, LINE_SERVER, tag_options, tag, "put a tag on a device", NULL},
+    {"add", "ID", 1, 1, LINE_SERVER | LINE_JSON, add_options, device_add,
+     "announce a device of hawkBit's protocol",
+     "Its token, which the server makes unless one is given, is printed. The device may come from now on."},
+    {"token", "ID", 1, 1, LINE_SERVER | LINE_JSON, token_options, device_token, "show a device's token",
+     NULL},
+    {"release", "ID", 1, 1, LINE_SERVER | LINE_YES, NULL, device_release,
+     "let a device with a certificate come by token",
+     "Once it has a certificate, nothing less counts for a device, until it is released. The certificate "
+     "counts still; enrolling again ends it."},
     {"revoke", "ID", 1, 1, LINE_SERVER | LINE_YES, revoke_options, revoke_device,
      "shut a device out for good",
      "The device and all its certificates are refused from its next request on."},

@@ -64,6 +64,24 @@ static void add_trust(struct operate *op, struct grid *t, yyjson_val *trust)
                operate_when(op, ends, "expires"));
 }
 
+/* How much of the fleet is safe from who records it today. Nothing from a server that does not know. */
+static void add_transport(struct operate *op, struct grid *t, yyjson_val *transport)
+{
+    static const char *const keys[] = {"pq", "proxy", "classical", "plain"};
+    static const char *const labels[] = {"post-quantum", "behind a proxy", "classical", "without TLS"};
+    int64_t n[4], all = 0;
+    for (int i = 0; i < 4; i++)
+        all += n[i] = operate_int(transport, keys[i]);
+    if (all == 0)
+        return;
+    int64_t percent = n[0] == all ? 100 : n[0] * 100 / all;
+    const char *text = arena_printf(&op->arena, "%lld %% %s", (long long)percent, labels[0]);
+    for (int i = 0; i < 4 && text != NULL; i++)
+        if (n[i] > 0)
+            text = arena_printf(&op->arena, "%s, %lld %s", text, (long long)n[i], labels[i]);
+    operate_property(t, "transport", str_of(text != NULL ? text : "-"));
+}
+
 static int print_status(struct operate *op, yyjson_val *s)
 {
     struct grid t, versions;
@@ -76,6 +94,7 @@ static int print_status(struct operate *op, yyjson_val *s)
     grid_cellf(&t, "%lld, %lld of them revoked, %lld seen in the last day",
                (long long)operate_int(devices, "total"), (long long)operate_int(devices, "revoked"),
                (long long)operate_int(devices, "seen_last_day"));
+    add_transport(op, &t, yyjson_obj_get(devices, "transport"));
     grid_cell_z(&t, "deployments");
     grid_cellf(&t, "%lld running", (long long)operate_int(s, "deployments_running"));
     yyjson_obj_iter it = yyjson_obj_iter_with(actions);

@@ -212,6 +212,9 @@ int ota_enrol_store(struct ota *ota, struct db *db, struct arena *a, struct enro
     rc = issue_store(ota, db, a, en->device, "", &en->pem, &en->cert, &en->again, e);
     if (rc != 0 || en->again)
         return rc;
+    rc = store_device_set_certified(db, d.pk, clock_unix_ms(ota->clock), e);
+    if (rc != 0)
+        return rc;
     char end[CLOCK_TEXT_MAX];
     const char *detail = arena_printf(a, "model %s, certificate %s until %s", d.model, en->cert.serial,
                                       clock_format(en->cert.not_after * 1000, end));

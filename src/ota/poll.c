@@ -208,6 +208,13 @@ static void note_reason(struct poll *p, const struct select_decision *d)
         seen_reason(p->ota->seen, p->device.id, (int)d->reason, d->deployment);
 }
 
+static void note_transport(struct poll *p)
+{
+    const char *now = p->q->transport;
+    if (now != NULL && !p->writing && (p->device.transport == NULL || strcmp(p->device.transport, now) != 0))
+        seen_transport(p->ota->seen, p->device.id, now);
+}
+
 static int decide(struct poll *p, struct poll_answer *out, struct err *e)
 {
     struct select_decision d = ota_select(&p->g.facts);
@@ -237,6 +244,8 @@ static int decide(struct poll *p, struct poll_answer *out, struct err *e)
 static int look(struct poll *p, struct poll_answer *out, struct err *e)
 {
     int rc = store_device_by_id(p->db, p->arena, p->q->device, &p->device, e);
+    if (rc == 0)
+        note_transport(p);
     if (rc == 0)
         rc = take_version(p, e);
     if (rc == 0)

@@ -33,8 +33,9 @@ struct poll_answer {
 /* Who asks, and what it says of itself. */
 struct poll_question {
     const char *device;
-    struct str version; /* what runs; p NULL leaves what it last said */
-    bool ddi;           /* by hawkBit's protocol: it waits for its window by itself, and confirms a cancel */
+    struct str version;    /* what runs; p NULL leaves what it last said */
+    const char *transport; /* how it came, see seen_transport; NULL: noted elsewhere */
+    bool ddi; /* by hawkBit's protocol: it waits for its window by itself, and confirms a cancel */
 };
 
 #define POLL_UPGRADE 1

@@ -103,6 +103,19 @@ static int add_logins(struct buf *b, struct server *s)
     return rc;
 }
 
+static int add_ddi(struct buf *b, struct server *s)
+{
+    const struct ddi_door *d = &s->ddi_door;
+    int rc = sample(b, "pqota_ddi_registered_total", "counter",
+                    "Devices of hawkBit's protocol that registered", atomic_load(&d->registered));
+    rc = rc ? rc
+            : sample(b, "pqota_ddi_unknown_total", "counter",
+                     "Requests by hawkBit's protocol refused for who sent them", atomic_load(&d->refused));
+    return rc ? rc
+              : sample(b, "pqota_ddi_registrations_limited_total", "counter",
+                       "Registrations put off, too many in a minute", atomic_load(&d->limited));
+}
+
 static int add_broker(struct buf *b, struct server *s)
 {
     struct broker_stats m;
@@ -186,6 +199,7 @@ static int metrics(struct call *c)
     rc = rc ? rc : add_store(&b, &h);
     rc = rc ? rc : add_pools(&b, s);
     rc = rc ? rc : add_logins(&b, s);
+    rc = rc ? rc : add_ddi(&b, s);
     rc = rc ? rc : add_broker(&b, s);
     rc = rc ? rc : add_trust(&b, s);
     char *page = rc == 0 ? arena_dup(c->arena, b.p, b.n) : NULL;

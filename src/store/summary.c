@@ -5,6 +5,10 @@
 
 #define HOUR_MS 3600000 /* what the tallies of days are counted by */
 
+const char *const summary_transport_text[SUMMARY_TRANSPORTS] = {"pq", "classical", "plain", "proxy"};
+static const char *const transport_tally[SUMMARY_TRANSPORTS] = {"transport-pq", "transport-classical",
+                                                                "transport-plain", "transport-proxy"};
+
 /* Of one name, from that hour on. */
 static int read_tally(struct db *db, const char *name, int64_t since, int64_t *out, struct err *e)
 {
@@ -28,6 +32,8 @@ static int read_devices(struct db *db, int64_t since, struct summary *out, struc
         rc = read_tally(db, "revoked", 0, &out->revoked, e);
     if (rc == 0)
         rc = read_tally(db, "seen", since, &out->seen, e);
+    for (int i = 0; i < SUMMARY_TRANSPORTS && rc == 0; i++)
+        rc = read_tally(db, transport_tally[i], 0, &out->transport[i], e);
     if (rc == 0)
         rc = db_get_i64(db, "SELECT count(*) FROM deployment WHERE state = 'running'",
                         &out->deployments_running, e);

@@ -8,6 +8,8 @@
 struct db;
 
 #define SUMMARY_VERSIONS_MAX 50
+#define SUMMARY_TRANSPORTS 4
+extern const char *const summary_transport_text[SUMMARY_TRANSPORTS]; /* "pq", "classical", "plain", "proxy" */
 
 struct summary_version {
     const char *model, *version; /* version NULL: not reported yet */
@@ -15,7 +17,8 @@ struct summary_version {
 };
 
 struct summary {
-    int64_t devices, revoked, seen; /* seen: since the time asked for */
+    int64_t devices, revoked, seen;        /* seen: since the time asked for */
+    int64_t transport[SUMMARY_TRANSPORTS]; /* devices by how they last came, as far as they ever did */
     int64_t deployments_running;
     int64_t open[ACTION_STATES];      /* actions under way, by state */
     int64_t closed[ACTION_STATES];    /* closed since the time asked for */
