@@ -22,6 +22,8 @@ int ota_retention_slice(struct ota *ota, struct db *db, int64_t now_ms, bool *mo
         rc = store_tokens_prune(db, now_ms - RETENTION_TOKEN_DAYS * DAY_MS, &left, &again, e);
     if (rc == 0 && left > 0 && ota->action_days > 0)
         rc = store_actions_prune(db, now_ms - ota->action_days * DAY_MS, &left, &again, e);
+    if (rc == 0 && left > 0 && ota->action_days > 0)
+        rc = store_members_prune(db, now_ms - ota->action_days * DAY_MS, &left, &again, e);
     if (rc == 0 && left > 0)
         rc = store_metadata_prune(db, now_ms - RETENTION_METADATA_DAYS * DAY_MS, now_ms, &left, &again, e);
     if (rc == 0)

@@ -125,7 +125,8 @@ const char migration_fleets[] =
     "  created_by TEXT NOT NULL,"
     "  approved_at INTEGER,"
     "  approved_by TEXT,"
-    "  closed_at INTEGER"
+    "  closed_at INTEGER,"
+    "  forgotten INTEGER NOT NULL DEFAULT 0" /* its devices are: 1 being, 2 are deleted; their numbers stay */
     ") STRICT;"
     "INSERT INTO deployment_new (pk, release, target_kind, target, dynamic, state, allow_downgrade,"
     "    prepared_at, created_at, created_by, closed_at)"
@@ -139,6 +140,7 @@ const char migration_fleets[] =
     "CREATE INDEX deployment_by_release ON deployment (release, state);"
     "CREATE INDEX deployment_dynamic ON deployment (pk) WHERE dynamic AND state = 'running';"
     "CREATE INDEX deployment_unprepared ON deployment (pk) WHERE prepared_at IS NULL;"
+    "CREATE INDEX deployment_kept ON deployment (closed_at) WHERE closed_at IS NOT NULL AND forgotten < 2;"
     "CREATE INDEX deployment_starting ON deployment (start_at) WHERE state = 'scheduled';"
     /* Another number whenever what runs may be another thing: see store/running.c. */
     "CREATE TABLE deployment_generation (pk INTEGER PRIMARY KEY CHECK (pk = 1), n INTEGER NOT NULL) STRICT;"
@@ -247,7 +249,8 @@ const char migration_fleets[] =
     "  INSERT INTO member_tally VALUES (new.deployment, new.phase, new.state, 1)"
     "    ON CONFLICT (deployment, phase, state) DO UPDATE SET n = n + 1;"
     "END;"
-    "CREATE TRIGGER member_uncounted AFTER DELETE ON member BEGIN"
+    "CREATE TRIGGER member_uncounted AFTER DELETE ON member"
+    "  WHEN (SELECT forgotten FROM deployment WHERE pk = old.deployment) = 0 BEGIN"
     "  UPDATE member_tally SET n = n - 1"
     "    WHERE deployment = old.deployment AND phase = old.phase AND state = old.state;"
     "END;"

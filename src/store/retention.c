@@ -165,3 +165,58 @@ int store_tokens_prune(struct db *db, int64_t before_ms, int64_t *most, bool *mo
     *more = true;
     return 0;
 }
+
+static int set_forgotten(struct db *db, int64_t deployment, int64_t value, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE deployment SET forgotten = ? WHERE pk = ? AND forgotten <> ?1", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, value);
+    stmt_i64(&s, 2, deployment);
+    return stmt_run(&s, e);
+}
+
+/* One that was over before the time and has devices left; 0: none. */
+static int next_kept(struct db *db, int64_t before_ms, int64_t *deployment, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT pk FROM deployment WHERE closed_at < ? AND closed_at IS NOT NULL"
+                        " AND forgotten < 2 ORDER BY closed_at LIMIT 1",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, before_ms);
+    rc = stmt_step(&s, e);
+    if (rc >= 0)
+        *deployment = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
+    return rc < 0 ? rc : 0;
+}
+
+int store_members_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more, struct err *e)
+{
+    while (*most > 0) {
+        int64_t deployment;
+        int rc = next_kept(db, before_ms, &deployment, e);
+        if (rc != 0)
+            return rc;
+        if (deployment == 0) {
+            *more = false;
+            return 0;
+        }
+        --*most; /* looking costs too */
+        rc = set_forgotten(db, deployment, 1, e);
+        if (rc == 0)
+            rc = delete_some(db,
+                             "DELETE FROM member WHERE deployment = ?1 AND device IN"
+                             " (SELECT device FROM member WHERE deployment = ?1 ORDER BY device LIMIT ?2)",
+                             deployment, most, e);
+        if (rc == 0 && *most > 0)
+            rc = set_forgotten(db, deployment, 2, e);
+        if (rc != 0)
+            return rc;
+    }
+    *more = true;
+    return 0;
+}

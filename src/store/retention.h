@@ -17,6 +17,9 @@ struct db;
    the database); at what it left it looks again when before_ms has grown by a day. */
 int store_actions_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more,
                         struct err *e) MUST_CHECK;
+/* Devices of deployments that were over before the time; how many there were in each state stays known. */
+int store_members_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more,
+                        struct err *e) MUST_CHECK;
 /* Enrolment tokens that expired before the time, and who used them. */
 int store_tokens_prune(struct db *db, int64_t before_ms, int64_t *most, bool *more, struct err *e) MUST_CHECK;
 

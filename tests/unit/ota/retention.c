@@ -187,6 +187,42 @@ static void test_tokens(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM token"), 1);
 }
 
+static int add_many(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    (void)f;
+    (void)arg;
+    return db_exec(db,
+                   "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+                   " INSERT INTO device (id, model, created_at) SELECT 'x' || i, 'm', 1 FROM n",
+                   e);
+}
+
+/* A deployment's devices go when it has been over for long, and what is told of it stays the same. */
+static void test_members(void **state)
+{
+    struct fixture *f = *state;
+    assert_ok(fixture_write(f, add_many, NULL), f->e);
+    struct release r = publish(f, "gw", "1", "m");
+    int64_t over = deploy(f, r.pk, TARGET_ALL, ""), runs = deploy(f, r.pk, TARGET_ALL, "");
+    int64_t action = assert_offered(f, "x1", "0", r.pk);
+    assert_ok(try_report(f, "x1", action, ACTION_FAILED, NULL), f->e);
+    cancel(f, over);
+    assert_int_equal(ask(f, "SELECT count(*) FROM member"), 1000);
+    retain(f);
+    assert_int_equal(ask(f, "SELECT count(*) FROM member"), 1000);
+    f->now_ms += f->ota.action_days * DAY_MS + 1;
+    assert_true(retain(f) >= 3);
+    assert_int_equal(ask(f, "SELECT count(*) FROM member WHERE deployment = %lld", (long long)over), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM member WHERE deployment = %lld", (long long)runs), 500);
+    struct deployment_view v;
+    assert_ok(ota_deployment_show(f->reader, &f->arena, over, &v, &f->e), f->e);
+    int64_t sum = 0;
+    for (int i = 0; i < MEMBER_STATES; i++)
+        sum += v.phases[0].members[i];
+    assert_int_equal(sum, 500);
+    assert_nothing(f, "x1", "0"); /* it failed there, and the failure is not forgotten */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +232,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rests, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_many_actions, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_tokens, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_members, release_setup, fixture_teardown),
     };
     return cmocka_run_group_tests_name("ota/retention", tests, NULL, NULL);
 }
