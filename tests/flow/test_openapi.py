@@ -291,6 +291,32 @@ def test_identity(call, shared, tmp_path):
     call("revokeToken", 404, id=999999)
 
 
+def test_tokens_of_devices(call, shared):
+    made = call("addDevice", 201, body={"id": "oa-ddi", "model": "oa-m", "name": "A name"}).json()
+    given = call("addDevice", 201, body={"id": "oa-ddi2", "token": "t" * 16}).json()
+    assert len(made["token"]) == 32 and given["token"] == "t" * 16
+    call("addDevice", 409, body={"id": "oa-ddi"})
+    call("addDevice", 400, body={"id": "oa-ddi3", "token": "short"})
+    assert call("showDeviceToken", 200, id="oa-ddi").json() == made
+    call("showDeviceToken", 404, id="nobody")
+    assert call("setDeviceToken", 200, id="oa-ddi", body={}).json()["token"] != made["token"]
+    call("setDeviceToken", 400, id="oa-ddi", body={"token": "with a blank in it"})
+    call("releaseDevice", 204, id="oa-ddi")
+    call("releaseDevice", 404, id="nobody")
+
+
+def test_settings(call, shared):
+    keys = {s["key"]: s for s in call("listSettings", 200).json()["items"]}
+    assert keys["authentication.targettoken.enabled"]["value"] is True
+    call("setSetting", 204, key="authentication.gatewaytoken.key", body={"value": "0123456789abcdef"})
+    assert call("showSetting", 200, key="authentication.gatewaytoken.key").json()["value"] == "0123456789abcdef"
+    call("setSetting", 400, key="pollingTime", body={"value": "soon"})
+    call("setSetting", 404, key="nothing", body={"value": "soon"})
+    call("resetSetting", 204, key="authentication.gatewaytoken.key")
+    call("showSetting", 404, key="nothing")
+    call("listSettings", 401, who=ANYONE)
+
+
 def test_accounts(call, shared):
     made = call("createAccount", 201, body={"name": "oa@example.com", "role": "viewer"}).json()
     who = ["-u", f"oa@example.com:{made['password']}"]
