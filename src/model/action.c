@@ -8,7 +8,8 @@
 
 /*
  * A report can get lost, so every move forward is allowed; a device that lost power begins again, so an open
- * action may go back to downloading. What has begun to install cannot be called off, but a device may be asked.
+ * action may go back to downloading. What has begun to install cannot be called off, but a device may be
+ * asked.
  */
 static const struct {
     const char *word;

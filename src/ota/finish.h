@@ -24,7 +24,8 @@ int ota_advance(struct ota *ota, struct db *db, struct arena *a, const struct me
 int ota_advance_deployment(struct ota *ota, struct db *db, struct arena *a, int64_t deployment,
                            struct err *e) MUST_CHECK;
 
-/* Another state, with why and an event deployment.<what>; announced. ERR_CONFLICT: not from the present one. */
+/* Another state, with why and an event deployment.<what>; announced. ERR_CONFLICT: not from the present
+   one. */
 int ota_deployment_move(struct ota *ota, struct db *db, struct arena *a, const char *who,
                         struct deployment *d, enum deployment_state to, const char *what, const char *why,
                         struct err *e) MUST_CHECK;

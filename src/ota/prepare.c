@@ -1,6 +1,6 @@
 /*
- * A deployment's devices are looked for in slices, in the order in which they were registered, and each is put
- * into a phase as it is found, so that at any time each phase has its share of those found so far.
+ * A deployment's devices are looked for in slices, in the order in which they were registered, and each is
+ * put into a phase as it is found, so that at any time each phase has its share of those found so far.
  */
 #include "model/filter.h"
 #include "ota/announce.h"

@@ -69,13 +69,14 @@ int store_device_last_pk(struct db *db, int64_t *out, struct err *e) MUST_CHECK;
 int store_member_add(struct db *db, const struct member *m, bool *added, struct err *e) MUST_CHECK;
 /* Writes state, attempts, retry_at and why. */
 int store_member_update(struct db *db, const struct member *m, struct err *e) MUST_CHECK;
-/* Cancels those that wait among the next `look` after *at, and sets *at to the last that was looked at; *more:
-   there are others. */
+/* Cancels those that wait among the next `look` after *at, and sets *at to the last that was looked at;
+   *more: there are others. */
 int store_member_cancel_some(struct db *db, int64_t deployment, const char *why, int64_t look, int64_t *at,
                              bool *more, struct err *e) MUST_CHECK;
 /* All that the device still has open, in every deployment. */
 int store_member_cancel_device(struct db *db, int64_t device, const char *why, struct err *e) MUST_CHECK;
-/* Where the device counted as done because of what it ran, it waits again, in deployments that are not over. */
+/* Where the device counted as done because of what it ran, it waits again, in deployments that are not
+   over. */
 int store_member_reopen(struct db *db, int64_t device, struct err *e) MUST_CHECK;
 
 #endif
