@@ -4,6 +4,7 @@
 
 #include "http/route.h"
 
+extern const struct route_table ddi_device_routes;
 extern const struct route_table ddi_userinfo_routes;
 
 #endif

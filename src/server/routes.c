@@ -12,7 +12,7 @@ void server_add_routes(struct server *s)
         &api_devices_routes,  &api_tokens_routes,   &api_operators_routes,     &api_pki_routes,
         &api_trust_routes,    &api_events_routes,   &server_health_routes,     &server_metrics_routes,
         &api_director_routes, &api_accounts_routes, &api_device_tokens_routes, &api_settings_routes,
-        &ddi_userinfo_routes, &api_why_routes,
+        &ddi_device_routes, &ddi_userinfo_routes, &api_why_routes,
     };
     static_assert(sizeof all / sizeof all[0] <= SERVER_TABLES_MAX, "make SERVER_TABLES_MAX larger");
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
