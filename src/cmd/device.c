@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "cmd/device.h"
-#include "cmd/device.h"
 #include "cmd/text.h"
 #include "cmd/verbs.h"
 
