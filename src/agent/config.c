@@ -53,6 +53,10 @@ static const struct row {
     {"trust", "image_root", FOLDER, AT(image_root), "", 0, 0},
     {"trust", "director_root", FOLDER, AT(director_root), "", 0, 0},
     {"trust", "insecure_unsigned", YES_NO, AT(insecure_unsigned), "no", 0, 0},
+    {"tunnel", "listen", TEXT, AT(tunnel_listen), "127.0.0.1:8480", 0, 0},
+    {"tunnel", "socket", FOLDER, AT(tunnel_socket), "", 0, 0},
+    {"tunnel", "ranges", TEXT, AT(tunnel_ranges), "vouched", 0, 0},
+    {"tunnel", "connections", COUNT, AT(tunnel_connections), "8", 1, 64},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
@@ -222,7 +226,28 @@ static int check_trust(const struct agent_config *c, struct err *e)
                               : "image_root and director_root are");
 }
 
-int agent_config_check(const struct agent_config *c, struct err *e)
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
+}
+
+/* Who reaches the tunnel speaks for this device: no other machine may. */
+static int check_tunnel(const struct agent_config *c, struct err *e)
+{
+    if (c->tunnel_listen[0] == '\0' && c->tunnel_socket[0] == '\0')
+        return err_set(e, ERR_INVALID, "[tunnel] has neither listen nor socket; set one of the two");
+    if (c->tunnel_listen[0] != '\0' && !is_loopback(c->tunnel_listen))
+        return err_set(e, ERR_INVALID,
+                       "[tunnel] listen must be 127.0.0.1:PORT or [::1]:PORT, not \"%.64s\": who reaches the "
+                       "tunnel speaks for this device",
+                       c->tunnel_listen);
+    if (strcmp(c->tunnel_ranges, "vouched") != 0 && strcmp(c->tunnel_ranges, "no") != 0)
+        return err_set(e, ERR_INVALID, "[tunnel] ranges must be vouched or no, not \"%.64s\"",
+                       c->tunnel_ranges);
+    return 0;
+}
+
+static int check_common(const struct agent_config *c, struct err *e)
 {
     char url[AGENT_VALUE_SIZE];
     if (c->state_dir[0] == '\0')
@@ -242,6 +267,17 @@ int agent_config_check(const struct agent_config *c, struct err *e)
     int port;
     if (c->broker[0] != '\0' && mqtt_split_broker(c->broker, host, sizeof host, &port, e) != 0)
         return err_context(e, "[agent] broker");
-    int rc = installer_check(c, e);
+    int rc = check_tunnel(c, e);
     return rc != 0 ? rc : check_trust(c, e);
+}
+
+int agent_config_check(const struct agent_config *c, struct err *e)
+{
+    int rc = installer_check(c, e);
+    return rc != 0 ? rc : check_common(c, e);
+}
+
+int agent_config_check_tunnel(const struct agent_config *c, struct err *e)
+{
+    return check_common(c, e);
 }

@@ -39,6 +39,11 @@ struct agent_config {
     /* [trust] */
     char image_root[AGENT_VALUE_SIZE], director_root[AGENT_VALUE_SIZE]; /* files */
     bool insecure_unsigned;
+    /* [tunnel] */
+    char tunnel_listen[AGENT_VALUE_SIZE]; /* an address of loopback and a port; "": none */
+    char tunnel_socket[AGENT_VALUE_SIZE]; /* a path; "": none */
+    char tunnel_ranges[AGENT_VALUE_SIZE]; /* "vouched" or "no" */
+    int64_t tunnel_connections;
 };
 
 /* Every setting its default. */
@@ -51,6 +56,8 @@ int agent_config_set(struct agent_config *c, const char *section, const char *ke
                      struct err *e) MUST_CHECK;
 /* What the settings must fulfil together before the agent runs. */
 int agent_config_check(const struct agent_config *c, struct err *e) MUST_CHECK;
+/* The same before the tunnel runs, which installs nothing. */
+int agent_config_check_tunnel(const struct agent_config *c, struct err *e) MUST_CHECK;
 /* "https://host[:port]", a slash at the end taken off. */
 int agent_server_url(const char *text, char out[AGENT_VALUE_SIZE], struct err *e) MUST_CHECK;
 

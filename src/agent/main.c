@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/identity.h"
+#include "agent/tunnel.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -172,6 +173,15 @@ static int verb_once(struct options *o)
     return with_agent(o, agent_once);
 }
 
+static int verb_tunnel(struct options *o)
+{
+    struct agent_config c;
+    struct err e = {0};
+    if (read_config(o, &c, &e) != 0 || set_log(&c, &e) != 0 || agent_config_check_tunnel(&c, &e) != 0)
+        return fail(&e);
+    return agent_tunnel(&c);
+}
+
 static int verb_status(struct options *o)
 {
     struct agent_config c;
@@ -209,6 +219,7 @@ static const struct verb {
     {"enroll", verb_enroll, "get a certificate: --server URL --ca FILE and a token"},
     {"run", verb_run, "poll and update until stopped"},
     {"once", verb_once, "poll once, and update if there is something"},
+    {"tunnel", verb_tunnel, "carry another updater's requests to the server, until stopped"},
     {"status", verb_status, "show what runs and what is under way"},
     {"confirm", verb_confirm, "keep the slot that runs now"},
     {"check-config", verb_check, "read the settings and say what is wrong"},

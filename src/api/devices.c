@@ -2,7 +2,11 @@
 #include "api/api.h"
 #include "api/certificate.h"
 #include "api/encode.h"
+#include "model/filter.h"
+#include "model/window.h"
+#include "ota/attributes.h"
 #include "ota/device.h"
+#include "ota/reason.h"
 
 static void put_action(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device_action *action)
 {
@@ -19,10 +23,43 @@ static void put_action(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct de
     api_put_text(doc, release, "version", action->release_version);
 }
 
+/* What its last poll was answered. */
+static void put_reason(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device *d)
+{
+    if (d->reason_at == 0) {
+        yyjson_mut_obj_add_null(doc, obj, "reason");
+        return;
+    }
+    yyjson_mut_val *it = yyjson_mut_obj_add_obj(doc, obj, "reason");
+    yyjson_mut_obj_add_str(doc, it, "reason", reason_word((enum reason)d->reason));
+    yyjson_mut_obj_add_str(doc, it, "text", reason_text((enum reason)d->reason));
+    if (d->reason_deployment != 0)
+        yyjson_mut_obj_add_sint(doc, it, "deployment", d->reason_deployment);
+    else
+        yyjson_mut_obj_add_null(doc, it, "deployment");
+    api_put_time(doc, it, "since", d->reason_at);
+}
+
+static void put_attributes(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device *d)
+{
+    yyjson_mut_val *all = yyjson_mut_obj_add_obj(doc, obj, "attributes");
+    for (size_t i = 0; i < d->attribute_count; i++) {
+        const struct filter_attribute *t = &d->attributes[i];
+        yyjson_mut_obj_add(all, yyjson_mut_strn(doc, t->key.p, t->key.n),
+                           yyjson_mut_strn(doc, t->value.p, t->value.n));
+    }
+}
+
+static bool is_filter(struct str s)
+{
+    return s.n <= FILTER_TEXT_MAX && str_is_text(s);
+}
+
 static void put_device(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device *d)
 {
     api_put_text(doc, obj, "id", d->id);
     api_put_text(doc, obj, "model", d->model);
+    api_put_text(doc, obj, "name", d->name);
     api_put_text(doc, obj, "version", d->version);
     yyjson_mut_val *tags = yyjson_mut_obj_add_arr(doc, obj, "tags");
     for (size_t i = 0; i < d->tag_count; i++)
@@ -30,6 +67,13 @@ static void put_device(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct de
     api_put_time(doc, obj, "created", d->created_at);
     api_put_time(doc, obj, "last_seen", d->last_seen_at);
     api_put_time(doc, obj, "revoked", d->revoked_at);
+    yyjson_mut_obj_add_str(doc, obj, "interface", d->ddi ? "ddi" : "native");
+    api_put_text(doc, obj, "transport", d->transport);
+    if (d->utc_offset != DEVICE_NO_OFFSET)
+        yyjson_mut_obj_add_int(doc, obj, "utc_offset_minutes", d->utc_offset);
+    else
+        yyjson_mut_obj_add_null(doc, obj, "utc_offset_minutes");
+    put_reason(doc, obj, d);
     put_action(doc, obj, &d->action);
 }
 
@@ -37,7 +81,7 @@ static int list(struct call *c)
 {
     struct device_query q = {0};
     struct device *devices = NULL;
-    const char *looked = NULL;
+    const char *looked = NULL, *filter = NULL;
     size_t count = 0, limit = 0;
     int rc = api_query_limit(c, &limit);
     if (rc == 0)
@@ -50,6 +94,10 @@ static int list(struct call *c)
         rc = api_query_text(c, "q", str_is_device_id, &q.prefix);
     if (rc == 0)
         rc = api_query_bool(c, "revoked", &q.revoked);
+    if (rc == 0)
+        rc = api_query_text(c, "filter", is_filter, &filter);
+    if (rc == 0 && filter != NULL)
+        q.filter = str_of(filter);
     if (rc == 0)
         rc = api_query_text(c, "after", str_is_device_id, &q.after);
     q.limit = limit + 1;
@@ -84,6 +132,7 @@ static int show(struct call *c)
         return c->err.code;
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     put_device(doc, root, &d);
+    put_attributes(doc, root, &d);
     api_put_certificates(doc, root, certificates, count);
     http_reply_json(c->res, c->arena, 200, doc);
     return CALL_NEXT;
@@ -158,6 +207,67 @@ static int untag(struct call *c)
     return change(c, ota_device_untag);
 }
 
+/* {"name", "utc_offset"}: what is there is changed, null takes it away. */
+static int describe(struct call *c)
+{
+    auto_json yyjson_doc *body = NULL;
+    const char *id = NULL;
+    struct device_words w = {.utc_offset = DEVICE_NO_OFFSET};
+    struct str zone = {.p = NULL};
+    int rc = api_param_text(c, 0, str_is_device_id, &id);
+    if (rc == 0)
+        rc = api_body(c, &body);
+    if (rc != 0)
+        return rc;
+    yyjson_val *root = yyjson_doc_get_root(body);
+    w.set_name = yyjson_obj_get(root, "name") != NULL;
+    w.set_offset = yyjson_obj_get(root, "utc_offset") != NULL;
+    if (!w.set_name && !w.set_offset)
+        return err_set(&c->err, ERR_INVALID, "say what to change: \"name\" or \"utc_offset\"");
+    if (!yyjson_is_null(yyjson_obj_get(root, "name")))
+        rc = json_get_str(root, "name", DEVICE_NAME_MAX, &w.name, &c->err);
+    if (rc == 0 && !yyjson_is_null(yyjson_obj_get(root, "utc_offset")))
+        rc = json_get_str(root, "utc_offset", 8, &zone, &c->err);
+    if (rc == 0 && zone.p != NULL)
+        rc = window_parse_zone(zone, &w.utc_offset, &c->err);
+    if (rc == 0)
+        rc = ota_device_describe(c->ota, c->db, c->arena, c->who, id, &w, &c->err);
+    if (rc == 0)
+        http_reply_empty(c->res, 204);
+    return rc;
+}
+
+/* ?mode=replace (the default), merge or remove */
+static int set_attributes(struct call *c)
+{
+    static const char *const modes[] = {
+        [ATTRIBUTES_MERGE] = "merge", [ATTRIBUTES_REPLACE] = "replace", [ATTRIBUTES_REMOVE] = "remove"};
+    auto_json yyjson_doc *body = NULL;
+    const char *id = NULL, *word = NULL;
+    struct attribute *list;
+    size_t count, mode = ATTRIBUTES_REPLACE;
+    int rc = api_param_text(c, 0, str_is_device_id, &id);
+    if (rc == 0)
+        rc = api_query_text(c, "mode", str_is_name, &word);
+    for (size_t i = 0; word != NULL && i < 3; i++)
+        if (strcmp(word, modes[i]) == 0) {
+            mode = i;
+            word = NULL;
+        }
+    if (rc == 0 && word != NULL)
+        rc = err_set(&c->err, ERR_INVALID, "mode= is merge, replace or remove");
+    if (rc == 0)
+        rc = api_body(c, &body);
+    if (rc == 0)
+        rc = ota_attributes_read(yyjson_doc_get_root(body), c->arena, &list, &count, &c->err);
+    if (rc == 0)
+        rc = ota_device_set_attributes(c->ota, c->db, c->arena, c->who, id, (enum attributes_mode)mode, list,
+                                       count, &c->err);
+    if (rc == 0)
+        http_reply_empty(c->res, 204);
+    return rc;
+}
+
 static int revoke(struct call *c)
 {
     auto_json yyjson_doc *body = NULL;
@@ -177,6 +287,8 @@ static int revoke(struct call *c)
 static const struct route rows[] = {
     {HTTP_GET, "/api/devices", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list}}},
     {HTTP_GET, "/api/devices/{}", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, show}}},
+    {HTTP_PUT, "/api/devices/{}", WHO_WRITERS, BODY_JSON, 4096, {{LANE_WRITE, describe}}},
+    {HTTP_PUT, "/api/devices/{}/attributes", WHO_WRITERS, BODY_JSON, 65536, {{LANE_WRITE, set_attributes}}},
     {HTTP_GET, "/api/devices/{}/history", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, history}}},
     {HTTP_PUT, "/api/devices/{}/tags/{}", WHO_WRITERS, BODY_NONE, 0, {{LANE_WRITE, tag}}},
     {HTTP_DELETE, "/api/devices/{}/tags/{}", WHO_WRITERS, BODY_NONE, 0, {{LANE_WRITE, untag}}},

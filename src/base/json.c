@@ -89,14 +89,14 @@ static int check_duplicates(yyjson_val *v, struct err *e)
     return 0;
 }
 
-int json_parse(struct str text, yyjson_doc **out, struct err *e)
+static int parse(struct str text, yyjson_read_flag flags, yyjson_doc **out, struct err *e)
 {
     if (!depth_ok(text))
         return err_set(e, ERR_INVALID, "the JSON text nests deeper than %d levels", JSON_DEPTH_MAX);
     yyjson_read_err why = {0};
     /* Without the in-situ flag yyjson does not write to the text. */
     char *bytes = (char *)(uintptr_t)text.p;
-    auto_json yyjson_doc *doc = yyjson_read_opts(bytes, text.n, YYJSON_READ_NOFLAG, NULL, &why);
+    auto_json yyjson_doc *doc = yyjson_read_opts(bytes, text.n, flags, NULL, &why);
     if (doc == NULL)
         return err_set(e, ERR_INVALID, "not valid JSON at byte %zu: %s", why.pos,
                        why.msg != NULL ? why.msg : "empty text");
@@ -106,6 +106,16 @@ int json_parse(struct str text, yyjson_doc **out, struct err *e)
     *out = doc;
     doc = NULL;
     return 0;
+}
+
+int json_parse(struct str text, yyjson_doc **out, struct err *e)
+{
+    return parse(text, YYJSON_READ_NOFLAG, out, e);
+}
+
+int json_parse_lenient(struct str text, yyjson_doc **out, struct err *e)
+{
+    return parse(text, YYJSON_READ_ALLOW_INVALID_UNICODE, out, e);
 }
 
 int json_parse_object(struct str text, yyjson_doc **out, struct err *e)

@@ -15,6 +15,8 @@
 
 /* *doc is freed with yyjson_doc_free (or auto_json). */
 int json_parse(struct str text, yyjson_doc **doc, struct err *e) MUST_CHECK;
+/* The same, but strings may hold raw control characters and bytes that are no UTF-8, as devices send them. */
+int json_parse_lenient(struct str text, yyjson_doc **doc, struct err *e) MUST_CHECK;
 /* As json_parse, and the root is an object. */
 int json_parse_object(struct str text, yyjson_doc **doc, struct err *e) MUST_CHECK;
 

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "cmd/device.h"
-#include "cmd/operate.h"
 #include "cmd/text.h"
 #include "cmd/verbs.h"
 
@@ -37,7 +36,7 @@ static void list_row(struct operate *op, struct grid *t, yyjson_val *d)
 
 static int list(struct line_args *args)
 {
-    static const char *const filters[] = {"model", "tag", "version", NULL};
+    static const char *const filters[] = {"model", "tag", "version", "filter", NULL};
     auto_operate struct operate op;
     if (operate_init(&op, args) != 0 || operate_path(&op, "/api/devices", NULL) != 0 ||
         operate_query_options(&op, filters) != 0 || operate_query(&op, "q", line_get(args, "id")) != 0 ||
@@ -75,6 +74,15 @@ static int print_certificates(struct operate *op, yyjson_val *list)
     return operate_print_grid(op, &t);
 }
 
+static void add_attributes(struct operate *op, struct grid *t, yyjson_val *attributes)
+{
+    yyjson_obj_iter it = yyjson_obj_iter_with(attributes);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;)
+        operate_property(t, "attribute",
+                         str_of(arena_printf(&op->arena, "%s=%s", yyjson_get_str(key),
+                                             yyjson_get_str(yyjson_obj_iter_get_val(key)))));
+}
+
 static int show(struct line_args *args)
 {
     auto_operate struct operate op;
@@ -88,12 +96,22 @@ static int show(struct line_args *args)
     struct grid t;
     operate_properties(&op, &t);
     operate_property(&t, "id", operate_str(d, "id"));
+    if (operate_str(d, "name").n > 0)
+        operate_property(&t, "name", operate_str(d, "name"));
     operate_property(&t, "model", operate_str(d, "model"));
     operate_property(&t, "version", operate_str(d, "version"));
     operate_property(&t, "state", str_of(state_of(&op, d)));
     operate_property(&t, "tags", operate_joined(&op, yyjson_obj_get(d, "tags")));
     operate_property(&t, "enrolled", str_of(operate_when(&op, d, "created")));
-    operate_property(&t, "last seen", str_of(operate_when(&op, d, "last_seen")));
+    operate_property(&t, "last seen", str_of(device_seen(&op, d)));
+    operate_property(&t, "last answer", str_of(device_reason(&op, yyjson_obj_get(d, "reason"))));
+    if (yyjson_is_int(yyjson_obj_get(d, "utc_offset_minutes"))) {
+        long long m = operate_int(d, "utc_offset_minutes"), abs = m < 0 ? -m : m;
+        operate_property(
+            &t, "UTC offset",
+            str_of(arena_printf(&op.arena, "%s%02lld:%02lld", m < 0 ? "-" : "+", abs / 60, abs % 60)));
+    }
+    add_attributes(&op, &t, yyjson_obj_get(d, "attributes"));
     if (operate_print_grid(&op, &t) != 0 || print_certificates(&op, yyjson_obj_get(d, "certificates")) != 0)
         return operate_fail(&op);
     return CMD_OK;
@@ -166,6 +184,7 @@ static const struct line_option list_options[] = {
     {.name = "model", .letter = 'm', .value = "MODEL", .help = "those of that model"},
     {.name = "tag", .letter = 't', .value = "TAG", .help = "those with that tag"},
     {.name = "version", .letter = 'v', .value = "VERSION", .help = "those that run that version"},
+    {.name = "filter", .letter = 'f', .value = "FILTER", .help = "those that match it"},
     {.name = "id", .value = "PREFIX", .help = "those whose id begins so"},
     {.name = "revoked", .help = "only the revoked ones"},
     {.name = NULL},
@@ -206,6 +225,9 @@ static const struct line_sub subs[] = {
      "let a device with a certificate come by token",
      "Once it has a certificate, nothing less counts for a device, until it is released. The certificate "
      "counts still; enrolling again ends it."},
+    {"set", "ID [KEY=VALUE]...", 1, LINE_OPERANDS_MAX, LINE_SERVER, device_set_options, device_set,
+     "set a device's attributes, name or UTC offset",
+     "Attributes are what filters look at, as attribute.KEY==VALUE."},
     {"revoke", "ID", 1, 1, LINE_SERVER | LINE_YES, revoke_options, revoke_device,
      "shut a device out for good",
      "The device and all its certificates are refused from its next request on."},

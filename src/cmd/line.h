@@ -15,7 +15,7 @@
 
 #define LINE_OPTIONS_MAX 40 /* rows that a sub-verb may have, the common ones included */
 #define LINE_GIVEN_MAX 128  /* options on one command line */
-#define LINE_OPERANDS_MAX 4
+#define LINE_OPERANDS_MAX 104
 
 struct line_option {
     const char *name;    /* without the dashes; NULL ends the rows */

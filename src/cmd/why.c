@@ -1,44 +1,6 @@
 /* `pqota why`: why a device gets, or does not get, an update. */
-#include <string.h>
-
-#include "cmd/operate.h"
+#include "cmd/device.h"
 #include "cmd/verbs.h"
-
-static const char *or_dash(const char *s)
-{
-    return s != NULL ? s : "-";
-}
-
-/* "3 min ago, by pqota's protocol over post-quantum TLS" */
-static const char *seen(struct operate *op, yyjson_val *d)
-{
-    static const struct {
-        const char *word, *text;
-    } ways[] = {{"pq", "over post-quantum TLS"},
-                {"classical", "over classical TLS"},
-                {"plain", "without TLS"},
-                {"proxy", "through a proxy"}};
-    const char *how = "",
-               *protocol = str_is(operate_str(d, "interface"), "ddi") ? "by hawkBit's protocol " : "";
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
-        if (str_is(operate_str(d, "transport"), ways[i].word))
-            how = ways[i].text;
-    if (!yyjson_is_str(yyjson_obj_get(d, "last_seen")))
-        return "never";
-    return or_dash(arena_printf(&op->arena, "%s%s%s%s", operate_when(op, d, "last_seen"),
-                                how[0] != '\0' || protocol[0] != '\0' ? ", " : "", protocol, how));
-}
-
-static const char *reason(struct operate *op, yyjson_val *r)
-{
-    struct str text = operate_str(r, "text");
-    int64_t deployment = operate_int(r, "deployment");
-    if (text.n == 0)
-        return "it has not asked yet";
-    return or_dash(deployment != 0 ? arena_printf(&op->arena, "deployment %lld: " STR_FMT,
-                                                  (long long)deployment, STR_ARG(text))
-                                   : arena_printf(&op->arena, STR_FMT, STR_ARG(text)));
-}
 
 static const struct grid_column columns[] = {
     {"DEPLOYMENT", GRID_RIGHT}, {"RELEASE", GRID_LEFT}, {"STATE", GRID_LEFT},
@@ -84,10 +46,10 @@ static int why(struct line_args *args)
     operate_property(&t, "device", operate_str(d, "device"));
     operate_property(&t, "model", operate_str(d, "model"));
     operate_property(&t, "runs", operate_str(d, "version"));
-    operate_property(&t, "last seen", str_of(seen(&op, d)));
-    operate_property(&t, "last answer", str_of(reason(&op, poll)));
+    operate_property(&t, "last seen", str_of(device_seen(&op, d)));
+    operate_property(&t, "last answer", str_of(device_reason(&op, poll)));
     operate_property(&t, "since", str_of(operate_when(&op, poll, "since")));
-    operate_property(&t, "if it asked now", str_of(reason(&op, yyjson_obj_get(d, "now"))));
+    operate_property(&t, "if it asked now", str_of(device_reason(&op, yyjson_obj_get(d, "now"))));
     if (grid_print(&t, stdout, GRID_UNLIMITED) != 0) {
         (void)err_set(&op.err, ERR_NOMEM, "no memory for the table; use --json");
         return operate_fail(&op);

@@ -4,6 +4,12 @@
 
 #include "http/route.h"
 
+extern const struct route_table ddi_device_routes;
 extern const struct route_table ddi_userinfo_routes;
+extern const struct route_table ddi_types_routes;
+extern const struct route_table ddi_configs_routes;
+extern const struct route_table ddi_modules_routes;
+extern const struct route_table ddi_artifacts_routes;
+extern const struct route_table ddi_sets_routes;
 
 #endif

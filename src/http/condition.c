@@ -75,13 +75,15 @@ enum http_condition http_condition_check(const struct http_request *req, struct 
     enum list_match match = match_etags(req, "If-Match", etag, true);
     if (match == LIST_NO)
         return HTTP_COND_FAILED;
-    if (match == LIST_ABSENT && date_of(req, "If-Unmodified-Since", &since) && modified_s > since)
+    bool dated = modified_s != HTTP_NO_DATE;
+    if (match == LIST_ABSENT && dated && date_of(req, "If-Unmodified-Since", &since) && modified_s > since)
         return HTTP_COND_FAILED;
 
     match = match_etags(req, "If-None-Match", etag, false);
     if (match == LIST_YES)
         return get ? HTTP_COND_NOT_MODIFIED : HTTP_COND_FAILED;
-    if (match == LIST_ABSENT && get && date_of(req, "If-Modified-Since", &since) && modified_s <= since)
+    if (match == LIST_ABSENT && get && dated && date_of(req, "If-Modified-Since", &since) &&
+        modified_s <= since)
         return HTTP_COND_NOT_MODIFIED;
     return HTTP_COND_PROCEED;
 }

@@ -10,6 +10,8 @@ enum http_condition {
     HTTP_COND_FAILED,       /* 412 */
 };
 
+#define HTTP_NO_DATE (-1) /* instead of modified_s: it has none, and conditions on it do not count */
+
 /* Section 13.2.2, steps 1 to 4. etag has its quotes. */
 enum http_condition http_condition_check(const struct http_request *req, struct str etag, int64_t modified_s);
 /* Step 5: whether Range counts. Without If-Range it does. */

@@ -49,6 +49,8 @@ struct call {
     struct str param[CALL_PARAMS_MAX]; /* the path's {}, decoded, in order */
     const struct http_spool *spool;    /* BODY_SPOOL only; the file goes after the reply if no step took it */
     const char *base_url;              /* "https://host:port" by which the client came, for links */
+    const char *file_url;              /* FACE_DDI: what links to files begin with */
+    const char *plain_url;             /* FACE_DDI: the same without TLS; NULL: there is no such way */
     struct ota *ota;
     struct server *server;
     struct db *db; /* as the lane has it, NULL in SIGN and FILE */

@@ -20,6 +20,8 @@ struct device_action {
     const char *release_name, *release_version;
 };
 
+struct filter_attribute; /* model/filter.h */
+
 struct device {
     int64_t pk;
     const char *id, *model;
@@ -39,6 +41,8 @@ struct device {
     const char *const *tags;
     size_t tag_count;
     struct device_action action;
+    const struct filter_attribute *attributes; /* by what shows one */
+    size_t attribute_count;
 };
 
 /* One entry of what a device lived through. */

@@ -163,17 +163,24 @@ static int write_all(struct db *db, int64_t device, enum attributes_mode mode, c
     return rc;
 }
 
-/* A text that is no version of ours stays an attribute like others. */
-static int take_version(struct ota *ota, struct db *db, struct arena *a, struct device *d,
-                        const struct attribute *list, size_t count, struct err *e)
+const char *ota_attribute_of_version(struct ota *ota, struct arena *a)
 {
     struct ddi_settings settings = {.version_attribute = VERSION_ATTRIBUTE};
     if (ota->settings != NULL)
         settings_get(ota->settings, &settings);
-    struct str name = str_of(settings.version_attribute);
+    return arena_dup_str(a, str_of(settings.version_attribute));
+}
+
+/* A text that is no version of ours stays an attribute like others. */
+static int take_version(struct ota *ota, struct db *db, struct arena *a, struct device *d,
+                        const struct attribute *list, size_t count, struct err *e)
+{
+    const char *name = ota_attribute_of_version(ota, a);
     bool changed;
+    if (name == NULL)
+        return no_memory(e);
     for (size_t i = 0; i < count; i++) {
-        if (!str_eq(list[i].key, name) || !str_is_name(list[i].value))
+        if (!str_is(list[i].key, name) || !str_is_name(list[i].value))
             continue;
         const char *version = arena_dup_str(a, list[i].value);
         return version != NULL ? ota_version_reported(ota, db, a, d, version, &changed, e) : no_memory(e);

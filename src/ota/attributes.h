@@ -25,6 +25,9 @@ struct attribute {
 int ota_attributes_read(yyjson_val *data, struct arena *a, struct attribute **out, size_t *count,
                         struct err *e) MUST_CHECK;
 
+/* The attribute by which devices tell their version. */
+const char *ota_attribute_of_version(struct ota *ota, struct arena *a) MUST_CHECK; /* NULL: no memory */
+
 /*
  * Writer only. MERGE adds and changes, REPLACE leaves these alone, REMOVE takes those keys away. Whoever told
  * is not asked again; the attribute that tells the version is what the device says that it runs.

@@ -1,5 +1,6 @@
 #include "ota/device.h"
 
+#include "model/filter.h"
 #include "ota/announce.h"
 #include "ota/crl.h"
 #include "ota/finish.h"
@@ -7,6 +8,7 @@
 #include "ota/principal.h"
 #include "ota/seen.h"
 #include "store/actions.h"
+#include "store/candidates.h"
 #include "store/certificates.h"
 #include "store/devices.h"
 #include "store/events.h"
@@ -22,7 +24,13 @@ static void add_seen(struct ota *ota, struct device *d)
 int ota_device_list(struct ota *ota, struct db *db, struct arena *a, const struct device_query *query,
                     struct device **out, size_t *count, const char **looked, struct err *e)
 {
+    const struct filter *matching = NULL;
+    int rc = query->filter.p != NULL ? filter_parse(query->filter, a, &matching, e) : 0;
+    if (rc != 0)
+        return rc;
     const struct device_filter filter = {
+        .filter = matching,
+        .now_ms = clock_unix_ms(ota->clock),
         .model = query->model,
         .tag = query->tag,
         .version = query->version,
@@ -31,7 +39,7 @@ int ota_device_list(struct ota *ota, struct db *db, struct arena *a, const struc
         .after = query->after,
         .limit = query->limit,
     };
-    int rc = store_device_list(db, a, &filter, out, count, looked, e);
+    rc = store_device_list(db, a, &filter, out, count, looked, e);
     for (size_t i = 0; rc == 0 && i < *count; i++)
         add_seen(ota, &(*out)[i]);
     return rc;
@@ -41,11 +49,15 @@ int ota_device_show(struct ota *ota, struct db *db, struct arena *a, const char 
                     struct certificate **certificates, size_t *certificate_count, struct err *e)
 {
     struct device d;
+    struct filter_attribute *attributes;
     int rc = store_device_show(db, a, id, &d, e);
+    if (rc == 0)
+        rc = store_device_attributes(db, a, d.pk, &attributes, &d.attribute_count, e);
     if (rc == 0)
         rc = store_certificate_by_device(db, a, d.pk, certificates, certificate_count, e);
     if (rc != 0)
         return rc;
+    d.attributes = attributes;
     add_seen(ota, &d);
     *out = d;
     return 0;
@@ -101,6 +113,76 @@ int ota_device_untag(struct ota *ota, struct db *db, struct arena *a, const stru
         return rc;
     rc = store_event_add(db, clock_unix_ms(ota->clock), "device.untagged", identity_name(who), id, tag, e);
     return rc != 0 ? rc : announce_device(ota, db, d.pk, e);
+}
+
+int ota_device_describe(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                        const char *id, const struct device_words *w, struct err *e)
+{
+    struct device d;
+    const char *description = NULL;
+    if (w->set_name && (w->name.n > DEVICE_NAME_MAX || (w->name.n > 0 && !str_is_text(w->name))))
+        return err_set(e, ERR_INVALID, "a device's name is a text of at most %d bytes", DEVICE_NAME_MAX);
+    const char *name = w->set_name && w->name.n > 0 ? arena_dup_str(a, w->name) : NULL;
+    if (w->set_name && w->name.n > 0 && name == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a device's name");
+    int rc = find(db, a, id, &d, e);
+    if (rc == 0 && w->set_name)
+        rc = store_device_description(db, a, d.pk, &description, e);
+    if (rc == 0 && w->set_name)
+        rc = store_device_describe(db, d.pk, name, description, e);
+    if (rc == 0 && w->set_offset)
+        rc = store_device_set_offset(db, d.pk, w->utc_offset, e);
+    if (rc == 0)
+        rc = store_event_add(db, clock_unix_ms(ota->clock), "device.described", identity_name(who), id,
+                             name != NULL ? name : "", e);
+    return rc != 0 ? rc : announce_device(ota, db, d.pk, e);
+}
+
+/* The list with what the device says that it runs, if it does. */
+static int keep_version(struct db *db, struct arena *a, const struct device *d, const char *version,
+                        const struct attribute **list, size_t *count, struct err *e)
+{
+    struct filter_attribute *there;
+    size_t n, i = 0;
+    int rc = store_device_attributes(db, a, d->pk, &there, &n, e);
+    while (rc == 0 && i < n && !str_is(there[i].key, version))
+        i++;
+    if (rc != 0 || i == n)
+        return rc;
+    struct attribute *all = arena_array(a, struct attribute, *count + 1);
+    if (all == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a device's attributes");
+    for (size_t k = 0; k < *count; k++)
+        all[k] = (*list)[k];
+    all[(*count)++] = (struct attribute){.key = there[i].key, .value = there[i].value};
+    *list = all;
+    return 0;
+}
+
+int ota_device_set_attributes(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
+                              const char *id, enum attributes_mode mode, const struct attribute *list,
+                              size_t count, struct err *e)
+{
+    struct device d;
+    const char *version = ota_attribute_of_version(ota, a);
+    if (version == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a device's attributes");
+    for (size_t i = 0; i < count; i++)
+        if (str_is(list[i].key, version))
+            return err_set(e, ERR_DENIED,
+                           "the attribute \"%s\" is what the device says that it runs: it alone "
+                           "may change it",
+                           version);
+    int rc = find(db, a, id, &d, e);
+    if (rc == 0 && mode == ATTRIBUTES_REPLACE)
+        rc = keep_version(db, a, &d, version, &list, &count, e);
+    if (rc == 0)
+        rc = ota_attributes_set(ota, db, a, id, mode, list, count, e);
+    if (rc == 0 && d.attributes_wanted)
+        rc = store_device_set_attributes_wanted(db, d.pk, true, e);
+    return rc != 0 ? rc
+                   : store_event_add(db, clock_unix_ms(ota->clock), "device.attributes", identity_name(who),
+                                     id, "", e);
 }
 
 /* In the database and, if it is kept there too, in memory: early if the commit should fail, never late. */

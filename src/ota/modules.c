@@ -96,6 +96,40 @@ int ota_module_show(struct db *db, struct arena *a, int64_t module, struct modul
     return rc;
 }
 
+int ota_module_list(struct db *db, struct arena *a, const struct listing *q, struct module **out,
+                    size_t *count, int64_t *total, struct err *e)
+{
+    int rc = db_read_begin(db, e);
+    if (rc == 0)
+        rc = store_module_list(db, a, q, out, count, total, e);
+    db_read_end(db);
+    return rc;
+}
+
+int ota_module_files(struct db *db, struct arena *a, int64_t module, struct module_artifact **out,
+                     size_t *count, struct err *e)
+{
+    struct module m;
+    int rc = ota_module_show(db, a, module, &m, e);
+    return rc != 0 ? rc : store_module_artifacts(db, a, module, out, count, e);
+}
+
+int ota_module_file(struct db *db, struct arena *a, int64_t module, int64_t artifact,
+                    struct module_artifact *out, struct err *e)
+{
+    struct module m;
+    int rc = ota_module_show(db, a, module, &m, e);
+    return rc != 0 ? rc : store_module_artifact(db, a, module, artifact, out, e);
+}
+
+int ota_module_metadata(struct db *db, struct arena *a, int64_t module, struct module_metadata **out,
+                        size_t *count, struct err *e)
+{
+    struct module m;
+    int rc = ota_module_show(db, a, module, &m, e);
+    return rc != 0 ? rc : store_module_metadata(db, a, module, false, out, count, e);
+}
+
 int ota_module_describe(struct db *db, struct arena *a, int64_t module, struct str vendor,
                         struct str description, struct module *out, struct err *e)
 {

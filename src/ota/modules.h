@@ -27,6 +27,15 @@ int ota_module_create(struct ota *ota, struct db *db, struct arena *a, const cha
 /* Any reader. ERR_NOT_FOUND also for a deleted one. */
 int ota_module_show(struct db *db, struct arena *a, int64_t module, struct module *out,
                     struct err *e) MUST_CHECK;
+/* Any reader. */
+int ota_module_list(struct db *db, struct arena *a, const struct listing *q, struct module **out,
+                    size_t *count, int64_t *total, struct err *e) MUST_CHECK;
+int ota_module_files(struct db *db, struct arena *a, int64_t module, struct module_artifact **out,
+                     size_t *count, struct err *e) MUST_CHECK;
+int ota_module_file(struct db *db, struct arena *a, int64_t module, int64_t artifact,
+                    struct module_artifact *out, struct err *e) MUST_CHECK;
+int ota_module_metadata(struct db *db, struct arena *a, int64_t module, struct module_metadata **out,
+                        size_t *count, struct err *e) MUST_CHECK;
 /* p NULL leaves what is there. */
 int ota_module_describe(struct db *db, struct arena *a, int64_t module, struct str vendor,
                         struct str description, struct module *out, struct err *e) MUST_CHECK;
@@ -61,6 +70,8 @@ int ota_set_create(struct ota *ota, struct db *db, struct arena *a, const char *
                    struct set *out, struct err *e) MUST_CHECK;
 /* Any reader. ERR_NOT_FOUND also for a deleted one. */
 int ota_set_show(struct db *db, struct arena *a, int64_t set, struct set *out, struct err *e) MUST_CHECK;
+int ota_set_list(struct db *db, struct arena *a, const struct listing *q, struct set **out, size_t *count,
+                 int64_t *total, struct err *e) MUST_CHECK;
 /* It has a module of each type that its own demands. */
 bool ota_set_is_complete(const struct set *s);
 /* Writer only. Updates that are under way go on; nothing new begins. */

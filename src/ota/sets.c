@@ -188,6 +188,18 @@ int ota_set_show(struct db *db, struct arena *a, int64_t set, struct set *out, s
     return rc;
 }
 
+int ota_set_list(struct db *db, struct arena *a, const struct listing *q, struct set **out, size_t *count,
+                 int64_t *total, struct err *e)
+{
+    int rc = db_read_begin(db, e);
+    if (rc == 0)
+        rc = store_set_list(db, a, q, out, count, total, e);
+    for (size_t i = 0; rc == 0 && i < *count; i++)
+        rc = store_modules_of(db, a, (*out)[i].release.pk, &(*out)[i].modules, &(*out)[i].module_count, e);
+    db_read_end(db);
+    return rc;
+}
+
 bool ota_set_is_complete(const struct set *s)
 {
     const struct set_type *t = set_type_find(str_of(s->type));

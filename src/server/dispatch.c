@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "server/ddi_identify.h"
 #include "server/identify.h"
+#include "server/links.h"
 #include "server/login.h"
 #include "server/run.h"
 #include "server/server.h"
@@ -168,6 +169,8 @@ static enum net_verdict admit(struct run *run)
     c->arena = &x->arena;
     c->who = &run->who;
     c->base_url = base_url(run);
+    if (run->table->face == FACE_DDI)
+        links_fill(run);
     c->ota = &run->server->ota;
     c->server = run->server;
     enum net_verdict verdict = plan_body(run);

@@ -18,7 +18,7 @@
 #include "store/store.h"
 
 #define SERVER_LISTENS_MAX 32
-#define SERVER_TABLES_MAX 32
+#define SERVER_TABLES_MAX 48
 
 struct issuers;
 struct broker; /* the MQTT client; see server/broker.h */

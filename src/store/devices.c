@@ -223,6 +223,36 @@ int store_device_describe(struct db *db, int64_t pk, const char *name, const cha
     return stmt_run(&s, e);
 }
 
+int store_device_set_offset(struct db *db, int64_t pk, int minutes, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "UPDATE device SET utc_offset = nullif(?, ?) WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, minutes);
+    stmt_i64(&s, 2, DEVICE_NO_OFFSET);
+    stmt_i64(&s, 3, pk);
+    return stmt_run(&s, e);
+}
+
+int store_device_description(struct db *db, struct arena *a, int64_t pk, const char **out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    bool oom = false;
+    int rc = db_prepare(db, &s, "SELECT description FROM device WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, pk);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    const char *text = rc == STMT_ROW ? stmt_get_text(&s, 0, a, &oom) : NULL;
+    if (oom)
+        return no_memory(e);
+    *out = text;
+    return 0;
+}
+
 int store_device_set_attributes_wanted(struct db *db, int64_t pk, bool wanted, struct err *e)
 {
     auto_stmt struct stmt s = {0};

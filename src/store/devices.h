@@ -14,6 +14,7 @@
 #include "model/device.h"
 
 struct db;
+struct filter;
 struct stmt;
 
 /* Without tags and action. */
@@ -52,6 +53,10 @@ int store_device_set_interface(struct db *db, int64_t pk, bool ddi, struct err *
 /* What people call it; NULL takes it away. */
 int store_device_describe(struct db *db, int64_t pk, const char *name, const char *description,
                           struct err *e) MUST_CHECK;
+/* Minutes east of UTC, DEVICE_NO_OFFSET: unknown. */
+int store_device_set_offset(struct db *db, int64_t pk, int minutes, struct err *e) MUST_CHECK;
+int store_device_description(struct db *db, struct arena *a, int64_t pk, const char **out,
+                             struct err *e) MUST_CHECK;
 int store_device_set_attributes_wanted(struct db *db, int64_t pk, bool wanted, struct err *e) MUST_CHECK;
 /* It has a certificate since then, so that no token counts; 0: one may count again. */
 int store_device_set_certified(struct db *db, int64_t pk, int64_t at_ms, struct err *e) MUST_CHECK;
@@ -65,10 +70,12 @@ int store_device_each_revoked(struct db *db, int (*each)(void *ctx, const char *
 struct device_filter {
     const char *model, *tag, *version, *prefix; /* NULL: any; prefix of the id */
     int revoked;                                /* -1 any, 0 no, 1 yes */
+    const struct filter *filter;                /* NULL: any */
+    int64_t now_ms;                             /* for the filter */
     const char *after;                          /* ids greater than this, NULL from the start */
     size_t limit;                               /* 1..STORE_PAGE_MAX */
 };
-/* Of a tag's devices so many are looked at for one page when other filters are given too. */
+/* For one page so many devices are looked at, where a filter is given, or something else beside a tag. */
 #define DEVICE_SCAN_MAX 20000
 /* In the order of their ids, with tags and action. *looked is NULL, or the id after which to go on where
    looking ended before the page was full. */

@@ -5,12 +5,14 @@
 #include "base/buf.h"
 #include "store/db.h"
 #include "store/devices.h"
+#include "store/filter_sql.h"
 
 /* The last action is found by its index (device, pk); a device's tags by theirs (device, tag). */
 #define SHOW_SQL                                                                                             \
     "SELECT d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at,"       \
     " (SELECT group_concat(tag, ',') FROM (SELECT tag FROM device_tag WHERE device = d.pk ORDER BY tag)),"   \
-    " a.pk, a.state, r.pk, r.name, r.version"                                                                \
+    " a.pk, a.state, r.pk, r.name, r.version, d.name, d.interface = 'ddi', d.transport, d.utc_offset,"       \
+    " d.reason, d.reason_deployment, d.reason_at"                                                            \
     " FROM device d"                                                                                         \
     " LEFT JOIN action a ON a.pk = (SELECT max(x.pk) FROM action x WHERE x.device = d.pk)"                   \
     " LEFT JOIN release r ON r.pk = a.release "
@@ -57,6 +59,13 @@ static int read_shown(struct stmt *s, struct arena *a, struct device *out, struc
                 .release_name = stmt_get_text(s, 12, a, &oom),
                 .release_version = stmt_get_text(s, 13, a, &oom),
             },
+        .name = stmt_get_text(s, 14, a, &oom),
+        .ddi = stmt_get_i64(s, 15) != 0,
+        .transport = stmt_get_text(s, 16, a, &oom),
+        .utc_offset = stmt_is_null(s, 17) ? DEVICE_NO_OFFSET : (int)stmt_get_i64(s, 17),
+        .reason = (int)stmt_get_i64(s, 18),
+        .reason_deployment = stmt_get_i64(s, 19),
+        .reason_at = stmt_get_i64(s, 20),
     };
     if (!split_tags(a, stmt_get_text(s, 8, a, &oom), out) || oom)
         return no_memory(e);
@@ -104,7 +113,15 @@ struct listing {
     const char *until; /* ids less than this; NULL: to the end */
     const char *last;  /* ids up to this: what one page looks at; NULL: all */
     size_t limit;
+    struct filter_sql matching; /* values empty: any device */
 };
+#define FILTER_FIRST 7 /* number of its first variable */
+
+static void listing_fini(struct listing *l)
+{
+    filter_sql_fini(&l->matching);
+}
+#define auto_listing __attribute__((cleanup(listing_fini)))
 
 /* The words of the query are ours; values are bound. */
 static int build_list(const struct listing *l, struct buf *sql)
@@ -126,6 +143,8 @@ static int build_list(const struct listing *l, struct buf *sql)
         rc = buf_printf(sql, "AND %s.id %s ?4 ", f->tag != NULL ? "t" : "d", l->last != NULL ? "<=" : "<");
     if (rc == 0 && f->revoked >= 0)
         rc = buf_printf(sql, f->revoked > 0 ? "AND d.revoked_at IS NOT NULL " : "AND d.revoked_at IS NULL ");
+    if (rc == 0 && f->filter != NULL)
+        rc = buf_printf(sql, "AND %s ", l->matching.text.p);
     if (rc == 0)
         rc = buf_printf(sql, "ORDER BY %s LIMIT ?6", f->tag != NULL ? "t.id" : "d.id");
     return rc;
@@ -145,20 +164,34 @@ static void bind_list(struct stmt *s, const struct listing *l)
     stmt_i64(s, 6, (int64_t)l->limit);
 }
 
-/* Where one page's look at a tag's devices ends, if it does. */
+/* Whether one page looks at a part of the devices only: where what is looked for may be rare among them. */
+static bool looks_long(const struct device_filter *f)
+{
+    const struct str *ids;
+    size_t count;
+    if (f->filter != NULL && !filter_is_all(f->filter) && !filter_ids(f->filter, &ids, &count))
+        return true;
+    return f->tag != NULL && (f->model != NULL || f->version != NULL || f->revoked >= 0);
+}
+
+/* Where one page's look at devices ends, if it does. */
 static int find_last(struct db *db, struct arena *a, struct listing *l, struct err *e)
 {
-    if (l->f.tag == NULL || (l->f.model == NULL && l->f.version == NULL && l->f.revoked < 0))
+    if (!looks_long(&l->f))
         return 0;
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT id FROM device_tag WHERE tag = ?1 AND id >= ?2 AND (?3 IS NULL OR id < ?3)"
-                        " ORDER BY id LIMIT 1 OFFSET ?4",
-                        e);
+    int rc = db_prepare(
+        db, &s,
+        l->f.tag != NULL ? "SELECT id FROM device_tag WHERE tag = ?1 AND id >= ?2 AND (?3 IS NULL OR id < ?3)"
+                           " ORDER BY id LIMIT 1 OFFSET ?4"
+                         : "SELECT id FROM device WHERE id >= ?2 AND (?3 IS NULL OR id < ?3)"
+                           " ORDER BY id LIMIT 1 OFFSET ?4",
+        e);
     if (rc != 0)
         return rc;
     bool oom = false;
-    stmt_text(&s, 1, l->f.tag);
+    if (l->f.tag != NULL)
+        stmt_text(&s, 1, l->f.tag);
     stmt_text(&s, 2, l->from);
     stmt_text(&s, 3, l->until);
     stmt_i64(&s, 4, DEVICE_SCAN_MAX);
@@ -174,7 +207,7 @@ static int read_list(struct db *db, struct arena *a, const struct listing *l, st
                      size_t *count, struct err *e)
 {
     auto_buf struct buf sql;
-    buf_init(&sql, 4096);
+    buf_init(&sql, 4096 + l->matching.text.n);
     if (build_list(l, &sql) != 0)
         return no_memory(e);
     auto_stmt struct stmt s = {0};
@@ -182,6 +215,8 @@ static int read_list(struct db *db, struct arena *a, const struct listing *l, st
     if (rc != 0)
         return rc;
     bind_list(&s, l);
+    if (l->f.filter != NULL && (rc = filter_sql_bind(&l->matching, &s)) != 0)
+        return err_set(e, rc, "the filter cannot be asked of the database");
     size_t n = 0;
     while ((rc = stmt_step(&s, e)) == STMT_ROW && n < l->limit) {
         rc = read_shown(&s, a, &list[n++], e);
@@ -197,8 +232,8 @@ static int read_list(struct db *db, struct arena *a, const struct listing *l, st
 int store_device_list(struct db *db, struct arena *a, const struct device_filter *filter, struct device **out,
                       size_t *count, const char **looked, struct err *e)
 {
-    struct listing l = {.f = *filter,
-                        .limit = filter->limit < STORE_PAGE_MAX ? filter->limit : STORE_PAGE_MAX};
+    auto_listing struct listing l = {
+        .f = *filter, .limit = filter->limit < STORE_PAGE_MAX ? filter->limit : STORE_PAGE_MAX};
     struct device *list = arena_array(a, struct device, l.limit);
     if (l.f.prefix != NULL && l.f.prefix[0] == '\0')
         l.f.prefix = NULL;
@@ -207,7 +242,9 @@ int store_device_list(struct db *db, struct arena *a, const struct device_filter
     if (list == NULL || (l.f.prefix != NULL && l.until == NULL))
         return no_memory(e);
     size_t n = 0;
-    int rc = find_last(db, a, &l, e);
+    int rc = l.f.filter != NULL ? filter_sql_make(l.f.filter, FILTER_FIRST, l.f.now_ms, &l.matching, e) : 0;
+    if (rc == 0)
+        rc = find_last(db, a, &l, e);
     if (rc == 0)
         rc = read_list(db, a, &l, list, &n, e);
     if (rc != 0)

@@ -1,0 +1,195 @@
+#include "agent/tunnel_hash.h"
+
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct progress_shelf {
+    pthread_mutex_t lock;
+    struct progress *kept[PROGRESS_KEPT]; /* the newest first; NULL: none */
+};
+
+static int broken(struct err *e)
+{
+    return err_set(e, ERR_CRYPTO, "SHA-256 failed");
+}
+
+static struct progress_mark *mark_at(struct progress *p, size_t i)
+{
+    return &p->marks[(p->first + i) % PROGRESS_MARKS];
+}
+
+static int set_mark(struct progress *p, struct err *e)
+{
+    if (p->count == PROGRESS_MARKS) {
+        p->first = (p->first + 1) % PROGRESS_MARKS;
+        p->count--;
+    }
+    struct progress_mark *m = mark_at(p, p->count);
+    if (m->state == NULL)
+        m->state = EVP_MD_CTX_new();
+    if (m->state == NULL || EVP_MD_CTX_copy_ex(m->state, p->now) != 1)
+        return broken(e);
+    m->at = p->at;
+    p->count++;
+    return 0;
+}
+
+int progress_new(const char *sha256, uint64_t size, struct progress **out, struct err *e)
+{
+    struct progress *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a download");
+    memcpy(p->sha256, sha256, sizeof p->sha256);
+    p->size = size;
+    p->now = EVP_MD_CTX_new();
+    int rc = 0;
+    if (p->now == NULL || EVP_DigestInit_ex(p->now, EVP_sha256(), NULL) != 1)
+        rc = broken(e);
+    if (rc == 0)
+        rc = set_mark(p, e);
+    if (rc != 0) {
+        progress_free(p);
+        return rc;
+    }
+    *out = p;
+    return 0;
+}
+
+void progress_free(struct progress *p)
+{
+    if (p == NULL)
+        return;
+    for (size_t i = 0; i < PROGRESS_MARKS; i++)
+        EVP_MD_CTX_free(p->marks[i].state);
+    EVP_MD_CTX_free(p->now);
+    free(p);
+}
+
+int progress_add(struct progress *p, const void *data, size_t n, struct err *e)
+{
+    const char *from = data;
+    while (n > 0) {
+        size_t step = PROGRESS_BLOCK - (size_t)(p->at % PROGRESS_BLOCK);
+        step = step < n ? step : n;
+        if (EVP_DigestUpdate(p->now, from, step) != 1)
+            return broken(e);
+        p->at += step;
+        from += step;
+        n -= step;
+        int rc = p->at % PROGRESS_BLOCK == 0 ? set_mark(p, e) : 0;
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* The hash of what led to a state; false when it cannot be told. */
+static bool finish(const EVP_MD_CTX *state, unsigned char out[SHA256_SIZE])
+{
+    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+    bool good =
+        copy != NULL && EVP_MD_CTX_copy_ex(copy, state) == 1 && EVP_DigestFinal_ex(copy, out, NULL) == 1;
+    EVP_MD_CTX_free(copy);
+    return good;
+}
+
+bool progress_is_right(const struct progress *p)
+{
+    unsigned char raw[SHA256_SIZE];
+    char hex[SHA256_HEX_SIZE];
+    if (p->at != p->size || !finish(p->now, raw))
+        return false;
+    hex_encode(raw, sizeof raw, hex);
+    return strcmp(hex, p->sha256) == 0;
+}
+
+bool progress_reaches(const struct progress *p, uint64_t from)
+{
+    return p->count > 0 && from >= p->marks[p->first].at && from <= p->at && from < p->size;
+}
+
+int progress_rewind(struct progress *p, uint64_t from, struct progress_check *out, struct err *e)
+{
+    struct progress_check c = {.to = p->at};
+    size_t keep = p->count;
+    const EVP_MD_CTX *after = p->now;
+    while (keep > 0 && mark_at(p, keep - 1)->at >= from) {
+        keep--;
+        c.to = mark_at(p, keep)->at;
+        after = mark_at(p, keep)->state;
+        if (c.to == from)
+            break;
+    }
+    bool edge = c.to == from && keep < p->count;
+    const struct progress_mark *before = mark_at(p, edge ? keep : keep - 1);
+    if (!finish(after, c.state) || EVP_MD_CTX_copy_ex(p->now, before->state) != 1)
+        return broken(e);
+    p->at = before->at;
+    p->count = edge ? keep + 1 : keep;
+    *out = c;
+    return 0;
+}
+
+bool progress_passes(const struct progress *p, const struct progress_check *c)
+{
+    unsigned char now[SHA256_SIZE];
+    return p->at == c->to && finish(p->now, now) && memcmp(now, c->state, sizeof now) == 0;
+}
+
+/* --- the shelf ------------------------------------------------------------------------------------------ */
+
+struct progress_shelf *progress_shelf_new(void)
+{
+    struct progress_shelf *s = calloc(1, sizeof *s);
+    if (s != NULL)
+        pthread_mutex_init(&s->lock, NULL);
+    return s;
+}
+
+void progress_shelf_free(struct progress_shelf *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < PROGRESS_KEPT; i++)
+        progress_free(s->kept[i]);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* Takes the one at i out and closes the gap. */
+static struct progress *pull_out(struct progress_shelf *s, size_t i)
+{
+    struct progress *p = s->kept[i];
+    for (; i + 1 < PROGRESS_KEPT; i++)
+        s->kept[i] = s->kept[i + 1];
+    s->kept[PROGRESS_KEPT - 1] = NULL;
+    return p;
+}
+
+void progress_shelf_put(struct progress_shelf *s, struct progress *p)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t out = PROGRESS_KEPT - 1;
+    for (size_t i = 0; i < PROGRESS_KEPT; i++)
+        if (s->kept[i] != NULL && strcmp(s->kept[i]->sha256, p->sha256) == 0)
+            out = i;
+    struct progress *old = pull_out(s, out);
+    memmove(s->kept + 1, s->kept, (PROGRESS_KEPT - 1) * sizeof s->kept[0]);
+    s->kept[0] = p;
+    pthread_mutex_unlock(&s->lock);
+    progress_free(old);
+}
+
+struct progress *progress_shelf_take(struct progress_shelf *s, const char *sha256, uint64_t from)
+{
+    struct progress *found = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < PROGRESS_KEPT && found == NULL; i++)
+        if (s->kept[i] != NULL && strcmp(s->kept[i]->sha256, sha256) == 0 &&
+            progress_reaches(s->kept[i], from))
+            found = pull_out(s, i);
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}

@@ -1,0 +1,62 @@
+/*
+ * SHA-256 over a file that comes in order, though perhaps in several requests: what was hashed of it stays,
+ * with the state at each of its last blocks, so that a client that goes on where its connection broke gets
+ * the rest of bytes whose whole has the right hash, or not the end of it.
+ *
+ * A client that says "from N on" has N bytes that it got here. The state at N itself is not there; the
+ * states at the blocks' edges around N are. So the block around N is fetched once more, and must lead to the
+ * same state as before: only then are the client's bytes those that were hashed.
+ */
+#ifndef PQOTA_AGENT_TUNNEL_HASH_H
+#define PQOTA_AGENT_TUNNEL_HASH_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/hex.h"
+
+#define PROGRESS_BLOCK 65536
+#define PROGRESS_MARKS 512 /* blocks that one may go back: 32 MiB, more than sockets hold */
+#define PROGRESS_KEPT 4    /* files that were cut off, and may go on */
+
+struct progress_mark {
+    uint64_t at;
+    EVP_MD_CTX *state;
+};
+
+struct progress {
+    char sha256[SHA256_HEX_SIZE]; /* what the whole must have */
+    uint64_t size;                /* of the whole, bytes */
+    uint64_t at;                  /* bytes hashed */
+    EVP_MD_CTX *now;
+    struct progress_mark marks[PROGRESS_MARKS];
+    size_t first, count; /* of the marks, a ring in ascending order */
+};
+
+int progress_new(const char *sha256, uint64_t size, struct progress **out, struct err *e) MUST_CHECK;
+void progress_free(struct progress *p);
+int progress_add(struct progress *p, const void *data, size_t n, struct err *e) MUST_CHECK;
+/* All of it was added and the hash is right. */
+bool progress_is_right(const struct progress *p);
+
+struct progress_check { /* what must be so once `to` bytes are hashed again */
+    uint64_t to;
+    unsigned char state[SHA256_SIZE];
+};
+bool progress_reaches(const struct progress *p, uint64_t from);
+/* Goes back to the last mark at or before `from`, which progress_reaches: p->at says where. */
+int progress_rewind(struct progress *p, uint64_t from, struct progress_check *out, struct err *e) MUST_CHECK;
+/* With p->at == c->to. */
+bool progress_passes(const struct progress *p, const struct progress_check *c);
+
+/* The files that were cut off. For all threads. */
+struct progress_shelf;
+struct progress_shelf *progress_shelf_new(void); /* NULL: no memory */
+void progress_shelf_free(struct progress_shelf *s);
+/* Owned by the shelf from now on; in place of one of the same file, or of the oldest. */
+void progress_shelf_put(struct progress_shelf *s, struct progress *p);
+/* The caller's; NULL when there is none that reaches so far. */
+struct progress *progress_shelf_take(struct progress_shelf *s, const char *sha256, uint64_t from);
+
+#endif

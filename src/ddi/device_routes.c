@@ -1,0 +1,61 @@
+/* hawkBit's device protocol (DDI v1): every resource. */
+#include "ddi/ddi.h"
+#include "ddi/device.h"
+#include "ddi/errors.h"
+
+#define B "/{}/controller/v1/{}"
+
+static const struct route rows[] = {
+    {HTTP_GET, B, WHO_DEVICE, BODY_NONE, 0, {{LANE_READ, device_poll}}},
+    {HTTP_PUT, B "/configData", WHO_DEVICE, BODY_BYTES, DDI_BODY_MAX, {{LANE_WRITE, device_config}}},
+    {HTTP_GET, B "/deploymentBase/{}", WHO_DEVICE, BODY_NONE, 0, {{LANE_READ, device_deployment}}},
+    {HTTP_POST,
+     B "/deploymentBase/{}/feedback",
+     WHO_DEVICE,
+     BODY_BYTES,
+     DDI_BODY_MAX,
+     {{LANE_WRITE, device_feedback}}},
+    {HTTP_GET, B "/cancelAction/{}", WHO_DEVICE, BODY_NONE, 0, {{LANE_READ, device_cancel}}},
+    {HTTP_POST,
+     B "/cancelAction/{}/feedback",
+     WHO_DEVICE,
+     BODY_BYTES,
+     DDI_BODY_MAX,
+     {{LANE_WRITE, device_cancel_feedback}}},
+    {HTTP_GET, B "/installedBase/{}", WHO_DEVICE, BODY_NONE, 0, {{LANE_READ, device_installed}}},
+    {HTTP_PUT,
+     B "/installedBase",
+     WHO_DEVICE,
+     BODY_BYTES,
+     DDI_BODY_MAX,
+     {{LANE_WRITE, device_set_installed}}},
+    {HTTP_GET, B "/confirmationBase", WHO_DEVICE, BODY_NONE, 0, {{LANE_READ, device_confirmation}}},
+    {HTTP_GET, B "/confirmationBase/{}", WHO_DEVICE, BODY_NONE, 0, {{LANE_READ, device_confirmation_action}}},
+    {HTTP_POST,
+     B "/confirmationBase/{}/feedback",
+     WHO_DEVICE,
+     BODY_BYTES,
+     DDI_BODY_MAX,
+     {{LANE_WRITE, device_confirmation_feedback}}},
+    {HTTP_POST,
+     B "/confirmationBase/activateAutoConfirm",
+     WHO_DEVICE,
+     BODY_BYTES,
+     DDI_BODY_MAX,
+     {{LANE_WRITE, device_auto_confirm}}},
+    {HTTP_POST,
+     B "/confirmationBase/deactivateAutoConfirm",
+     WHO_DEVICE,
+     BODY_BYTES,
+     DDI_BODY_MAX,
+     {{LANE_WRITE, device_auto_confirm_off}}},
+    {HTTP_GET, B "/softwaremodules/{}/artifacts", WHO_DEVICE, BODY_NONE, 0, {{LANE_READ, device_artifacts}}},
+    {HTTP_GET,
+     B "/softwaremodules/{}/artifacts/{}",
+     WHO_DEVICE,
+     BODY_NONE,
+     0,
+     {{LANE_READ, device_artifact_find}, {LANE_FILE, device_artifact_send}}},
+};
+const struct route_table ddi_device_routes = {
+    .rows = rows, .count = sizeof rows / sizeof rows[0], .face = FACE_DDI, .refuse = ddi_error_body};
