@@ -60,14 +60,18 @@ int ota_deploy_slice(struct ota *ota, struct db *db, bool *more, struct err *e)
 {
     auto_arena struct arena a;
     arena_init(&a, 1 << 20);
-    struct deployment d;
-    int64_t deployment;
-    bool others;
-    int rc = store_deployment_closing(db, &deployment, e);
-    if (rc == 0 && deployment != 0)
-        rc = store_deployment_by_pk(db, &a, deployment, &d, e);
-    if (rc == 0 && deployment != 0)
-        rc = close_some(ota, db, &a, &d, &others, e);
+    int64_t deployment = 0, until = clock_mono_ms(ota->clock) + OTA_SLICE_MS;
+    int rc;
+    do {
+        struct deployment d;
+        bool others;
+        arena_reset(&a);
+        rc = store_deployment_closing(db, &deployment, e);
+        if (rc == 0 && deployment != 0)
+            rc = store_deployment_by_pk(db, &a, deployment, &d, e);
+        if (rc == 0 && deployment != 0)
+            rc = close_some(ota, db, &a, &d, &others, e);
+    } while (rc == 0 && deployment != 0 && clock_mono_ms(ota->clock) < until);
     if (rc == 0)
         *more = deployment != 0; /* this one's others, or another deployment's */
     return rc;

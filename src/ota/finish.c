@@ -198,12 +198,10 @@ int ota_action_ask_cancel(struct ota *ota, struct db *db, struct action *act, co
     return rc != 0 ? rc : store_action_status_add(db, act, e);
 }
 
-int ota_overdue_slice(struct ota *ota, struct db *db, bool *more, struct err *e)
+static int close_overdue(struct ota *ota, struct db *db, struct arena *a, bool *more, struct err *e)
 {
-    auto_arena struct arena a;
-    arena_init(&a, 1 << 20);
     struct action act;
-    int rc = store_action_overdue(db, &a, clock_unix_ms(ota->clock), &act, e);
+    int rc = store_action_overdue(db, a, clock_unix_ms(ota->clock), &act, e);
     if (rc != 0)
         return rc;
     *more = act.pk != 0;
@@ -211,11 +209,24 @@ int ota_overdue_slice(struct ota *ota, struct db *db, bool *more, struct err *e)
         return 0;
     bool asked = act.state == ACTION_CANCELLING;
     act.message = asked ? "cancelled; the device did not say so in time"
-                        : arena_printf(&a, "nothing was heard of its end in time; it was %s last",
+                        : arena_printf(a, "nothing was heard of its end in time; it was %s last",
                                        action_state_word(act.state));
     if (act.message == NULL)
         return err_set(e, ERR_NOMEM, "no memory to close an action");
     act.state = asked ? ACTION_CANCELLED : ACTION_FAILED;
-    rc = ota_action_close(ota, db, &a, &act, true, e);
+    rc = ota_action_close(ota, db, a, &act, true, e);
     return rc != 0 ? rc : announce_device(ota, db, act.device, e);
+}
+
+int ota_overdue_slice(struct ota *ota, struct db *db, bool *more, struct err *e)
+{
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    int64_t until = clock_mono_ms(ota->clock) + OTA_SLICE_MS;
+    int rc;
+    do {
+        arena_reset(&a);
+        rc = close_overdue(ota, db, &a, more, e);
+    } while (rc == 0 && *more && clock_mono_ms(ota->clock) < until);
+    return rc;
 }

@@ -21,6 +21,8 @@ struct trust;      /* who vouches for firmware; see ota/trust.h */
 struct settings;   /* of hawkBit's interfaces, as they are now; see ota/settings.h */
 struct seen;       /* when devices were last seen, kept in memory and flushed in batches; see ota/seen.h */
 
+#define OTA_SLICE_MS 5 /* a background job of the writer gives way after so long */
+
 /* The MQTT broker, as the server sees it. */
 enum ota_broker { OTA_BROKER_OFF, OTA_BROKER_DOWN, OTA_BROKER_UP };
 

@@ -11,7 +11,6 @@
 #include "store/deployments.h"
 
 #define LOOK 1000 /* devices looked at in one go */
-#define SLICE_MS 5
 
 struct preparing {
     struct db *db;
@@ -104,10 +103,10 @@ static int take(struct preparing *p, const struct member_found *f, struct err *e
     return rc;
 }
 
-/* Looks at devices for SLICE_MS or until there is none left. */
+/* Looks at devices for OTA_SLICE_MS or until there is none left. */
 static int look(struct ota *ota, struct preparing *p, struct err *e)
 {
-    int64_t last, until = clock_mono_ms(ota->clock) + SLICE_MS;
+    int64_t last, until = clock_mono_ms(ota->clock) + OTA_SLICE_MS;
     int rc = store_device_last_pk(p->db, &last, e);
     do {
         size_t count = 0;
