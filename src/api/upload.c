@@ -49,6 +49,8 @@ static int keep(struct call *c)
 {
     struct publish *p = c->carry;
     p->sha256 = c->spool->sha256;
+    p->sha1 = c->spool->sha1;
+    p->md5 = c->spool->md5;
     p->size = c->spool->size > INT64_MAX ? 0 : (int64_t)c->spool->size;
     int rc = digest_check(c->req, c->arena, p->sha256, &c->err);
     if (rc == 0)

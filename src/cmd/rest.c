@@ -297,7 +297,7 @@ int rest_call(struct rest *r, const char *method, const char *path, const char *
     SET(CURLOPT_TIMEOUT, REST_CALL_S);
     SET(CURLOPT_WRITEFUNCTION, on_answer);
     SET(CURLOPT_WRITEDATA, &x);
-    if (strcmp(method, "POST") == 0) {
+    if (body != NULL || strcmp(method, "POST") == 0) { /* the method is as above all the same */
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDS, body != NULL ? body : "");
     }

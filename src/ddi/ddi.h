@@ -11,5 +11,8 @@ extern const struct route_table ddi_configs_routes;
 extern const struct route_table ddi_modules_routes;
 extern const struct route_table ddi_artifacts_routes;
 extern const struct route_table ddi_sets_routes;
+extern const struct route_table ddi_targets_routes;
+extern const struct route_table ddi_actions_routes;
+extern const struct route_table ddi_assign_routes;
 
 #endif

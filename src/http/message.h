@@ -44,6 +44,7 @@ struct http_spool {
     const char *path; /* the temporary file; fsynced when the handler sees it */
     uint64_t size;
     char sha256[SHA256_HEX_SIZE];
+    const char *sha1, *md5; /* hex too; NULL: not computed */
 };
 
 /* A piece of a response's body: bytes that stay until the exchange ends, or a range of `file`. */

@@ -6,6 +6,7 @@
 #include "model/window.h"
 #include "ota/announce.h"
 #include "ota/finish.h"
+#include "ota/modules.h"
 #include "ota/ota.h"
 #include "ota/trust.h"
 #include "store/candidates.h"
@@ -79,7 +80,9 @@ static int check_signed(const struct ota *ota, struct db *db, struct arena *a, c
     struct signed_terms terms;
     bool signed_it = true;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < r->model_count && !trust_unsigned_allowed(ota); i++) {
+    for (size_t i = 0; rc == 0 && i < r->model_count; i++) {
+        if (ota_unsigned_model(ota, r->models[i]))
+            continue;
         rc = store_signed_terms(db, a, r->pk, r->models[i], &signed_it, &terms, e);
         if (rc == 0 && !signed_it)
             rc = err_set(e, ERR_CONFLICT,

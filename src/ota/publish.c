@@ -122,6 +122,8 @@ static int add_file(struct db *db, const struct release *r, const struct publish
 {
     int64_t module;
     int rc = store_artifact_add(db, p->sha256, p->size, now, e);
+    if (rc == 0 && p->sha1 != NULL && p->md5 != NULL)
+        rc = store_artifact_set_hashes(db, p->sha256, p->sha1, p->md5, e);
     if (rc == 0)
         rc = store_module_add(db, r->pk, p->name, p->version, type_of(p), &module, e);
     if (rc == 0)

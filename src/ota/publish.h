@@ -16,8 +16,9 @@ struct publish {
     struct str type;   /* p NULL: RELEASE_TYPE_DEFAULT */
     struct str models; /* "a,b"; p NULL: one, the name */
     struct str notes;
-    const char *sha256; /* of the file, lower-case hex */
-    int64_t size;       /* bytes */
+    const char *sha256;     /* of the file, lower-case hex */
+    const char *sha1, *md5; /* NULL: they are computed later */
+    int64_t size;           /* bytes */
 };
 
 /* What can be said before the file is here, sha256 and size not looked at: bad names, a deleted version. */

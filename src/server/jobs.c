@@ -14,6 +14,7 @@
 #include "ota/trust_online.h"
 #include "ota/trust_view.h"
 #include "server/broker.h"
+#include "server/hash_job.h"
 #include "server/server.h"
 #include "store/blobs.h"
 
@@ -53,6 +54,7 @@ struct jobs {
     struct task tasks[TASKS];
     struct crl_work crl;
     struct online_work trust;
+    struct hash_job *hash;
 };
 
 static bool begin(struct task *t)
@@ -361,6 +363,7 @@ static void on_second(uv_timer_t *timer)
     start_slices(&j->tasks[TASK_OVERDUE], close_overdue);
     start_crl(&j->tasks[TASK_CRL]);
     start_trust(&j->tasks[TASK_TRUST]);
+    hash_job_tick(j->hash);
     if (n % 5 == 4)
         start_slices(&j->tasks[TASK_SEEN], flush_seen);
     if (n % 60 == 10)
@@ -374,6 +377,11 @@ int jobs_start(struct server *s, struct jobs **out, struct err *e)
     struct jobs *j = calloc(1, sizeof *j);
     if (j == NULL)
         return err_set(e, ERR_NOMEM, "no memory for background work");
+    int rc = hash_job_new(s, &j->hash, e);
+    if (rc != 0) {
+        free(j);
+        return rc;
+    }
     j->server = s;
     pthread_mutex_init(&j->lock, NULL);
     pthread_cond_init(&j->idle, NULL);
@@ -396,12 +404,14 @@ void jobs_stop(struct jobs *j)
     while (j->running > 0)
         pthread_cond_wait(&j->idle, &j->lock);
     pthread_mutex_unlock(&j->lock);
+    hash_job_stop(j->hash);
 }
 
 void jobs_free(struct jobs *j)
 {
     if (j == NULL)
         return;
+    hash_job_free(j->hash);
     pthread_mutex_destroy(&j->lock);
     pthread_cond_destroy(&j->idle);
     free(j);

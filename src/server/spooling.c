@@ -6,10 +6,18 @@
 #include "server/run.h"
 #include "server/server.h"
 #include "store/blobs.h"
+#include "store/digests.h"
 
 static bool nobody_waits(struct run *run)
 {
     return atomic_load_explicit(&run->x->gone, memory_order_relaxed);
+}
+
+/* What comes by hawkBit's management interface is a form with files in it: those are hashed as they are cut out. */
+static int begin(struct run *run, struct err *e)
+{
+    int rc = spool_new(run->server->store, &run->spool, e);
+    return rc == 0 && run->table->face == FACE_NATIVE ? spool_hash_all(run->spool, e) : rc;
 }
 
 static void write_piece(struct pool_job *job, struct db *db)
@@ -19,7 +27,7 @@ static void write_piece(struct pool_job *job, struct db *db)
     struct err *e = &run->call.err;
     int rc = 0;
     if (run->spool == NULL)
-        rc = spool_new(run->server->store, &run->spool, e);
+        rc = begin(run, e);
     if (rc == 0 && !nobody_waits(run))
         rc = spool_write(run->spool, run->piece.p, run->piece.n, e);
     if (rc != 0)
@@ -52,13 +60,16 @@ static void finish(struct pool_job *job, struct db *db)
     struct err *e = &run->call.err;
     int rc = 0;
     if (run->spool == NULL)
-        rc = spool_new(run->server->store, &run->spool, e); /* an empty body is a file too */
+        rc = begin(run, e); /* an empty body is a file too */
     if (rc == 0)
         rc = spool_finish(run->spool, &run->spooled.path, &run->spooled.size, run->spooled.sha256, e);
     if (rc != 0) {
         run_fail(run);
         return;
     }
+    const struct digest_texts *hashes = spool_hashes(run->spool);
+    run->spooled.sha1 = hashes != NULL ? hashes->sha1 : NULL;
+    run->spooled.md5 = hashes != NULL ? hashes->md5 : NULL;
     run->call.spool = &run->spooled;
     run_steps(run);
 }

@@ -1,5 +1,7 @@
 #include "store/artifacts.h"
 
+#include <stdio.h>
+
 #include "store/db.h"
 
 int store_release_artifacts(struct db *db, struct arena *a, struct release *r, struct err *e)
@@ -74,6 +76,41 @@ int store_artifact_add(struct db *db, const char *sha256, int64_t size, int64_t 
         return err_set(e, ERR_CORRUPT, "the file %s is known with another size than %lld bytes", sha256,
                        (long long)size);
     return 0;
+}
+
+int store_artifact_unhashed(struct db *db, const char *after, char out[SHA256_HEX_SIZE], struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    auto_arena struct arena row;
+    arena_init(&row, 4096);
+    int rc = db_prepare(
+        db, &s, "SELECT sha256 FROM artifact WHERE sha1 IS NULL AND sha256 > ? ORDER BY sha256 LIMIT 1", e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, after);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    bool oom = false;
+    const char *found = rc == STMT_ROW ? stmt_get_text(&s, 0, &row, &oom) : "";
+    if (oom)
+        return err_set(e, ERR_NOMEM, "no memory to read a file's hash");
+    snprintf(out, SHA256_HEX_SIZE, "%s", found);
+    return 0;
+}
+
+int store_artifact_set_hashes(struct db *db, const char *sha256, const char *sha1, const char *md5,
+                              struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc =
+        db_prepare(db, &s, "UPDATE artifact SET sha1 = ?, md5 = ? WHERE sha256 = ? AND sha1 IS NULL", e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, sha1);
+    stmt_text(&s, 2, md5);
+    stmt_text(&s, 3, sha256);
+    return stmt_run(&s, e);
 }
 
 int store_module_add(struct db *db, int64_t release, struct str name, struct str version, struct str type,

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/blobs_impl.h"
+#include "store/digests.h"
 #include "store/folder.h"
 #include "store/store_impl.h"
 
@@ -87,6 +88,8 @@ struct spool {
     char path[PATH_MAX];
     int fd; /* -1 once finished or given up */
     EVP_MD_CTX *md;
+    struct digests *all; /* NULL: SHA-256 alone */
+    struct digest_texts texts;
     uint64_t size;
     bool finished;
 };
@@ -114,6 +117,16 @@ int spool_new(struct store *s, struct spool **out, struct err *e)
     return 0;
 }
 
+int spool_hash_all(struct spool *sp, struct err *e)
+{
+    return sp->all != NULL ? 0 : digests_new(&sp->all, e);
+}
+
+const struct digest_texts *spool_hashes(const struct spool *sp)
+{
+    return sp->finished && sp->all != NULL ? &sp->texts : NULL;
+}
+
 /* At once, not when the request ends: a full disk should have its space back. */
 static void give_up(struct spool *sp)
 {
@@ -128,7 +141,9 @@ int spool_write(struct spool *sp, const void *data, size_t n, struct err *e)
     if (sp->fd < 0)
         return err_set(e, ERR_INTERNAL, "a received file was written to after its end");
     int rc = file_write_all(sp->fd, data, n, sp->path, e);
-    if (rc == 0 && EVP_DigestUpdate(sp->md, data, n) != 1)
+    if (rc == 0 && sp->all != NULL)
+        rc = digests_add(sp->all, data, n, e);
+    else if (rc == 0 && EVP_DigestUpdate(sp->md, data, n) != 1)
         rc = err_set(e, ERR_CRYPTO, "cannot hash %s", sp->path);
     if (rc != 0)
         give_up(sp);
@@ -143,8 +158,10 @@ int spool_finish(struct spool *sp, const char **path, uint64_t *size, char sha25
     if (sp->fd < 0)
         return err_set(e, ERR_INTERNAL, "a received file was finished twice, or after a failure");
     int rc = file_fsync(sp->fd, sp->path, e);
-    if (rc == 0)
-        rc = digest_hex(sp->md, sha256, e);
+    if (rc == 0 && sp->all != NULL)
+        rc = digests_end(sp->all, &sp->texts, e);
+    else if (rc == 0)
+        rc = digest_hex(sp->md, sp->texts.sha256, e);
     if (rc != 0) {
         give_up(sp);
         return rc;
@@ -152,6 +169,7 @@ int spool_finish(struct spool *sp, const char **path, uint64_t *size, char sha25
     close(sp->fd);
     sp->fd = -1;
     sp->finished = true;
+    memcpy(sha256, sp->texts.sha256, SHA256_HEX_SIZE);
     *path = sp->path;
     *size = sp->size;
     return 0;
@@ -163,6 +181,7 @@ void spool_free(struct spool *sp)
         return;
     give_up(sp); /* a placed one has another name by now */
     EVP_MD_CTX_free(sp->md);
+    digests_free(sp->all);
     free(sp);
 }
 

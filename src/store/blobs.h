@@ -13,9 +13,14 @@
 #include "store/store.h"
 
 /* A file being received: written and hashed piece by piece. One user at a time. */
+struct digest_texts; /* store/digests.h */
 struct spool;
 int spool_new(struct store *s, struct spool **out, struct err *e) MUST_CHECK;
 int spool_write(struct spool *sp, const void *data, size_t n, struct err *e) MUST_CHECK;
+/* SHA-1 and MD5 are wanted too, which hawkBit's devices know files by. Before the first byte. */
+int spool_hash_all(struct spool *sp, struct err *e) MUST_CHECK;
+/* Those of a finished one; NULL: they were not asked for. They live as long as the spool. */
+const struct digest_texts *spool_hashes(const struct spool *sp);
 /* fsyncs; path lives as long as the spool. */
 int spool_finish(struct spool *sp, const char **path, uint64_t *size, char sha256[SHA256_HEX_SIZE],
                  struct err *e) MUST_CHECK;

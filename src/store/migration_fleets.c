@@ -34,6 +34,7 @@ const char migration_fleets[] =
     "  PRIMARY KEY (device, key)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX device_attribute_by_value ON device_attribute (key, value, device);"
+    "CREATE INDEX token_use_by_device ON token_use (device);"
     /* The token of a device without a certificate: known by its hash, shown to people from its seal. Several
        may be given the same. */
     "CREATE TABLE device_token ("
@@ -228,7 +229,7 @@ const char migration_fleets[] =
     /* --- members: one that waits or is active stands in member_open, which a poll looks through --- */
     "CREATE TABLE member ("
     "  deployment INTEGER NOT NULL REFERENCES deployment (pk),"
-    "  device INTEGER NOT NULL REFERENCES device (pk) ON DELETE CASCADE,"
+    "  device INTEGER NOT NULL," /* no reference: a device that goes would look at all members of all others */
     "  phase INTEGER NOT NULL DEFAULT 0,"
     "  state TEXT NOT NULL CHECK (state IN"
     "    ('waiting', 'active', 'succeeded', 'already', 'failed', 'cancelled')),"

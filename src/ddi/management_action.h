@@ -1,0 +1,13 @@
+/* An action in hawkBit's words. */
+#ifndef PQOTA_DDI_MANAGEMENT_ACTION_H
+#define PQOTA_DDI_MANAGEMENT_ACTION_H
+
+#include "ddi/management.h"
+#include "ota/targets.h"
+
+void management_put_action(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj,
+                           const struct target_action *t);
+/* Of an entry of its history, by what the database calls it. */
+const char *management_entry_type(const char *kind);
+
+#endif
