@@ -221,6 +221,16 @@ struct pqota_ops { /* copied by pqota_client_init; every function must be there 
 
 /* --- settings: zero in a field is its default ----------------------------------------------------------- */
 
+enum pqota_consent {
+    PQOTA_CONSENT_NONE, /* the user has not answered yet */
+    PQOTA_CONSENT_GIVEN,
+    PQOTA_CONSENT_DENIED, /* the server is told once, and goes on asking */
+};
+struct pqota_question {
+    uint32_t action;
+    const char *name, *version; /* of the release */
+};
+
 struct pqota_settings {
     uint32_t poll_s;           /* seconds between polls while the server names no interval: 300 */
     uint32_t backoff_first_s;  /* seconds after the first failure, doubled for each further one: 5 */
@@ -228,6 +238,13 @@ struct pqota_settings {
     uint64_t segment_bytes;    /* asked for by one request: 16 MiB */
     uint64_t checkpoint_bytes; /* downloaded between two checkpoints that survive a power cut: 1 MiB */
     uint64_t artifact_most;    /* bytes of a larger artifact are refused: 64 GiB */
+    /* The server leaves it to the device when to install: it is downloaded, and then waits until the server
+       leaves it so no more. */
+    bool wait_if_free;
+    /* Asked when the server wants the user's consent, at each poll until it is there; NULL: the device has no
+       user, and what needs consent is not offered to it. */
+    enum pqota_consent (*consent)(void *ctx, const struct pqota_question *question);
+    void *consent_ctx;
 };
 
 /* --- the client ----------------------------------------------------------------------------------------- */
@@ -260,6 +277,7 @@ enum pqota_state {
     PQOTA_REBOOTING,
     PQOTA_CONFIRMING,
     PQOTA_REPORTING,
+    PQOTA_READY, /* downloaded and checked; it polls on, and installs it when the server says so */
 };
 enum pqota_outcome { PQOTA_OUTCOME_NONE, PQOTA_SUCCEEDED, PQOTA_FAILED };
 

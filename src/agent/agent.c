@@ -101,7 +101,13 @@ static int open_client(struct agent *a, struct err *e)
         .trust = a->trust.callback,
         .platform = {.ctx = a, .random = cb_random, .boot_id = cb_boot_id, .log = cb_log},
     };
-    struct pqota_settings set = {.poll_s = (uint32_t)a->config.poll_seconds};
+    struct pqota_settings set = {.poll_s = (uint32_t)a->config.poll_seconds,
+                                 .wait_if_free = strcmp(a->config.attempt, "wait") == 0};
+    a->consent = (struct consent){.files = &a->files, .always = strcmp(a->config.consent, "always") == 0};
+    if (strcmp(a->config.consent, "never") != 0) {
+        set.consent = consent_ask;
+        set.consent_ctx = &a->consent;
+    }
     a->memory = aligned_alloc(16, AGENT_MEMORY);
     if (a->memory == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the update client");
@@ -162,7 +168,19 @@ void agent_close(struct agent *a)
 static bool active(const struct agent *a, struct pqota_status *st)
 {
     pqota_client_status(a->client, st);
-    return st->state != PQOTA_IDLE;
+    return st->state != PQOTA_IDLE && st->state != PQOTA_READY;
+}
+
+/* One step of the update client; what the user was asked by an earlier poll, and by this one no more, is taken
+   away. */
+static enum pqota_next step(struct agent *a, uint32_t *wait)
+{
+    struct pqota_status st;
+    bool polls = !active(a, &st);
+    consent_begin(&a->consent);
+    enum pqota_next next = pqota_client_step(a->client, wait);
+    consent_end(&a->consent, polls && next != PQOTA_WAIT_RETRY);
+    return next;
 }
 
 /* Sleeps, unless a signal comes, or a hint over MQTT. A hint asks for a poll, so while an update is under way
@@ -247,7 +265,7 @@ enum agent_exit agent_run(struct agent *a)
         int64_t certificate = tend_certificate(a);
         if (a->stop)
             break;
-        if (pqota_client_step(a->client, &wait) == PQOTA_AGAIN)
+        if (step(a, &wait) == PQOTA_AGAIN)
             continue;
         wait_s(a, wait < certificate ? wait : certificate);
     }
@@ -265,7 +283,7 @@ enum agent_exit agent_once(struct agent *a)
         wait_s(a, wait);
     tend_certificate(a);
     while (!a->stop) {
-        enum pqota_next next = pqota_client_step(a->client, &wait);
+        enum pqota_next next = step(a, &wait);
         bool now = active(a, &st);
         if (began && !now && next == PQOTA_AGAIN) /* the update is over and reported */
             return st.outcome == PQOTA_FAILED ? AGENT_UPDATE_FAILED : AGENT_OK;

@@ -4,6 +4,7 @@
 
 #include "agent/clock_floor.h"
 #include "agent/config.h"
+#include "agent/consent.h"
 #include "agent/files.h"
 #include "agent/installer.h"
 #include "agent/link.h"
@@ -30,6 +31,7 @@ struct agent {
     struct installer installer;
     struct agent_trust trust;
     struct wake wake;
+    struct consent consent;
     void *sha; /* files_sha256's */
     void *memory;
     pqota_client_t *client;

@@ -50,6 +50,8 @@ static const struct row {
     {"installer", "slots_dir", FOLDER, AT(slots_dir), "", 0, 0},
     {"installer", "unpack_command", COMMAND, AT(unpack_command), "", 0, 0},
     {"installer", "restart_command", COMMAND, AT(restart_command), "", 0, 0},
+    {"update", "attempt", TEXT, AT(attempt), "install", 0, 0},
+    {"update", "consent", TEXT, AT(consent), "ask", 0, 0},
     {"trust", "image_root", FOLDER, AT(image_root), "", 0, 0},
     {"trust", "director_root", FOLDER, AT(director_root), "", 0, 0},
     {"trust", "insecure_unsigned", YES_NO, AT(insecure_unsigned), "no", 0, 0},
@@ -271,9 +273,22 @@ static int check_common(const struct agent_config *c, struct err *e)
     return rc != 0 ? rc : check_trust(c, e);
 }
 
+static int check_update(const struct agent_config *c, struct err *e)
+{
+    if (strcmp(c->attempt, "install") != 0 && strcmp(c->attempt, "wait") != 0)
+        return err_set(e, ERR_INVALID, "[update] attempt must be install or wait, not \"%.64s\"", c->attempt);
+    if (strcmp(c->consent, "ask") != 0 && strcmp(c->consent, "always") != 0 &&
+        strcmp(c->consent, "never") != 0)
+        return err_set(e, ERR_INVALID, "[update] consent must be ask, always or never, not \"%.64s\"",
+                       c->consent);
+    return 0;
+}
+
 int agent_config_check(const struct agent_config *c, struct err *e)
 {
     int rc = installer_check(c, e);
+    if (rc == 0)
+        rc = check_update(c, e);
     return rc != 0 ? rc : check_common(c, e);
 }
 

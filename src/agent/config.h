@@ -36,6 +36,9 @@ struct agent_config {
     char reboot_command[AGENT_VALUE_SIZE];
     char slots_dir[AGENT_VALUE_SIZE], unpack_command[AGENT_VALUE_SIZE], restart_command[AGENT_VALUE_SIZE];
     int64_t timeout_seconds, health_seconds, confirm_seconds, reboot_code;
+    /* [update] */
+    char attempt[AGENT_VALUE_SIZE]; /* "install" or "wait" */
+    char consent[AGENT_VALUE_SIZE]; /* "ask", "always" or "never" */
     /* [trust] */
     char image_root[AGENT_VALUE_SIZE], director_root[AGENT_VALUE_SIZE]; /* files */
     bool insecure_unsigned;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/str.h"
 
 int files_open(struct files *f, const char *dir, bool make, struct err *e)
 {
@@ -36,7 +38,9 @@ int files_open(struct files *f, const char *dir, bool make, struct err *e)
                  {f->server, "server"},
                  {f->model, "model"},
                  {f->floor, "clock-floor"},
-                 {f->lock, "lock"}};
+                 {f->lock, "lock"},
+                 {f->question, "consent-question"},
+                 {f->answer, "consent-answer"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (file_join(names[i].path, PATH_MAX, dir, names[i].name) != 0)
             return err_set(e, ERR_TOO_LARGE, "the path of the state folder %s is too long", dir);
@@ -65,8 +69,24 @@ int files_lock(struct files *f, struct err *e)
             return err_set(e, ERR_BUSY, "another pqota-agent is at work in %s", f->dir);
         return err_errno(e, en, "cannot lock %s", f->lock);
     }
+    char pid[24];
+    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
+        log_warn("agent", "the process id could not be written", LOG_STR("file", f->lock)); /* a help only */
     f->lock_fd = fd;
     return 0;
+}
+
+pid_t files_locked_by(const struct files *f)
+{
+    char text[24] = "";
+    uint64_t pid = 0;
+    auto_close int fd = open(f->lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) /* nobody has it */
+        return 0;
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    struct str line = {.p = text, .n = n > 0 ? (size_t)n - 1 : 0};
+    return str_to_u64(line, INT32_MAX, &pid) == 0 && pid > 1 ? (pid_t)pid : 0;
 }
 
 static bool is_leftover(const char *name)

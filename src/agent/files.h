@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "pqota_client.h"
@@ -25,7 +26,8 @@ struct files {
     char model[PATH_MAX];  /* what enrolment said it is */
     char floor[PATH_MAX];  /* the clock's */
     char lock[PATH_MAX];
-    int artifact_fd; /* -1: none */
+    char question[PATH_MAX], answer[PATH_MAX]; /* the user's consent: see consent.h */
+    int artifact_fd;                           /* -1: none */
     int lock_fd;
 };
 
@@ -34,6 +36,8 @@ int files_open(struct files *f, const char *dir, bool make, struct err *e) MUST_
 void files_close(struct files *f);
 /* One agent a folder: ERR_BUSY when another has it. */
 int files_lock(struct files *f, struct err *e) MUST_CHECK;
+/* The process that has the folder; 0: none, or it cannot be told. */
+pid_t files_locked_by(const struct files *f);
 /* Removes what a cut-off write left beside the files of a folder (*.tmp, *.check). */
 void files_sweep(const char *dir);
 /* The descriptor that is written, checked and installed; -1 when there is no artifact. */

@@ -19,6 +19,7 @@
 struct options {
     const char *config, *state_dir; /* NULL: the default */
     const char *server, *ca, *id, *policy, *token_file;
+    const char *word; /* what follows the verb, where something may */
     char token[TOKEN_MAX];
 };
 
@@ -201,6 +202,25 @@ static int verb_confirm(struct options *o)
     return AGENT_OK;
 }
 
+static int verb_consent(struct options *o)
+{
+    struct agent_config c;
+    struct err e = {0};
+    int rc;
+    bool give = o->word != NULL && strcmp(o->word, "confirm") == 0;
+    if (o->word == NULL || (!give && strcmp(o->word, "deny") != 0 && strcmp(o->word, "show") != 0)) {
+        fprintf(stderr, "pqota-agent: consent is followed by show, confirm or deny\n");
+        return AGENT_USAGE;
+    }
+    if (read_config(o, &c, &e) != 0 || set_log(&c, &e) != 0)
+        return fail(&e);
+    if (strcmp(o->word, "show") == 0)
+        rc = consent_show(&c, &e);
+    else
+        rc = consent_answer(&c, give, &e);
+    return rc == 0 ? AGENT_OK : fail(&e);
+}
+
 static int verb_check(struct options *o)
 {
     struct agent_config c;
@@ -222,6 +242,7 @@ static const struct verb {
     {"tunnel", verb_tunnel, "carry another updater's requests to the server, until stopped"},
     {"status", verb_status, "show what runs and what is under way"},
     {"confirm", verb_confirm, "keep the slot that runs now"},
+    {"consent", verb_consent, "what waits for the user's consent: show, confirm or deny"},
     {"check-config", verb_check, "read the settings and say what is wrong"},
 };
 
@@ -326,8 +347,10 @@ int main(int argc, char **argv)
     int done = parse(argc, argv, &o);
     if (done != 0)
         return done - 1;
-    if (optind + 1 != argc)
+    bool two = optind + 2 == argc && strcmp(argv[optind], "consent") == 0;
+    if (optind + 1 != argc && !two)
         return usage(stderr);
+    o.word = two ? argv[optind + 1] : NULL;
     const struct verb *verb = NULL;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(verbs[i].name, argv[optind]) == 0)

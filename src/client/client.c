@@ -21,14 +21,16 @@ static const struct {
                            MOVE(PQOTA_VERIFYING) | MOVE(PQOTA_REPORTING) | MOVE(PQOTA_IDLE) |
                                MOVE(PQOTA_OFFERED)},
     [PQOTA_VERIFYING] = {"verifying", client_step_verifying,
-                         MOVE(PQOTA_INSTALLING) | MOVE(PQOTA_DOWNLOADING) | MOVE(PQOTA_REPORTING) |
-                             MOVE(PQOTA_IDLE) | MOVE(PQOTA_OFFERED)},
+                         MOVE(PQOTA_READY) | MOVE(PQOTA_INSTALLING) | MOVE(PQOTA_DOWNLOADING) |
+                             MOVE(PQOTA_REPORTING) | MOVE(PQOTA_IDLE) | MOVE(PQOTA_OFFERED)},
     [PQOTA_INSTALLING] = {"installing", client_step_installing,
                           MOVE(PQOTA_VERIFYING) | MOVE(PQOTA_REBOOTING) | MOVE(PQOTA_CONFIRMING) |
                               MOVE(PQOTA_REPORTING) | MOVE(PQOTA_OFFERED)},
     [PQOTA_REBOOTING] = {"rebooting", client_step_rebooting, MOVE(PQOTA_CONFIRMING)},
     [PQOTA_CONFIRMING] = {"confirming", client_step_confirming, MOVE(PQOTA_REPORTING)},
     [PQOTA_REPORTING] = {"reporting", client_step_reporting, MOVE(PQOTA_IDLE)},
+    [PQOTA_READY] = {"downloaded", client_step_idle,
+                     MOVE(PQOTA_VERIFYING) | MOVE(PQOTA_OFFERED) | MOVE(PQOTA_REPORTING)},
 };
 #define STATES (sizeof states / sizeof *states)
 

@@ -43,6 +43,9 @@ struct client_state {
     uint32_t sequence, counter; /* of the update, then */
     uint32_t stale, later;      /* how often in a row it was not vouched for, for this action */
     uint32_t confirmed, confirmed_sequence, confirmed_counter; /* struct pqota_standing */
+    /* From here on since the third form. */
+    uint32_t hold;   /* 1: download it, and install it when another poll says so */
+    uint32_t denied; /* the action that the server knows its user denied; 0: none */
 };
 
 struct pqota_client {
@@ -56,6 +59,7 @@ struct pqota_client {
     uint32_t anews;    /* times the present download began from nothing for a wrong range */
     uint32_t tries;    /* of what the present state may fail at a bounded number of times */
     uint32_t progress; /* per cent last reported */
+    uint32_t agreed;   /* the action whose consent the server was last told */
     bool resumed;      /* the partial download was looked at since the start */
     bool verified;     /* the artifact was checked in this step of the machine, without a wait in between */
     bool plain_report; /* the server refused the report: leave its message out */
@@ -103,12 +107,17 @@ bool client_is_sha256(struct str s);
 bool client_is_name(const char *s);
 
 /* offer.c */
-enum client_offer { OFFER_GOOD, OFFER_UNUSABLE, OFFER_BROKEN };
-/* Reads the body of a 200 to a poll. GOOD: everything but the state is in *out. UNUSABLE: the action's number
-   is, and why (PQOTA_TEXT_SIZE) says what a person must change. BROKEN: no offer at all. `pool` is working
-   memory. */
+enum client_offer { OFFER_GOOD, OFFER_WAITING, OFFER_UNUSABLE, OFFER_BROKEN };
+/* Reads the body of a 200 to a poll. GOOD: everything but the state is in *out. WAITING: it waits for consent,
+   and the action and the release are. UNUSABLE: the action's number is, and why (PQOTA_TEXT_SIZE) says what a
+   person must change. BROKEN: no offer at all. `pool` is working memory. */
+struct client_offer_limits {
+    uint64_t artifact_most;
+    bool wait_if_free;
+};
 enum client_offer client_offer_read(char *body, size_t n, void *pool, size_t pool_size,
-                                    uint64_t artifact_most, struct client_state *out, char *why);
+                                    const struct client_offer_limits *limits, struct client_state *out,
+                                    char *why);
 
 /* report.c */
 enum client_ack { ACK_DONE, ACK_GONE, ACK_REFUSED, ACK_LATER };
@@ -116,6 +125,8 @@ enum client_ack { ACK_DONE, ACK_GONE, ACK_REFUSED, ACK_LATER };
 enum client_ack client_report(pqota_client_t *c, const char *state, int progress, const char *message,
                               const char *version);
 enum pqota_next client_step_reporting(pqota_client_t *c, uint32_t *wait_s);
+/* Tells what the user answered. */
+enum client_ack client_tell_consent(pqota_client_t *c, uint32_t action, bool given);
 
 /* offered.c */
 struct pqota_standing client_standing(const struct client_state *st);

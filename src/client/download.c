@@ -276,6 +276,24 @@ static enum pqota_next wrong_bytes(pqota_client_t *c, uint32_t *wait_s)
     return PQOTA_AGAIN;
 }
 
+/* Not to be installed yet, or not by this action at all. A report that is refused changes nothing: the next
+   poll says what is to be done. */
+static enum pqota_next downloaded(pqota_client_t *c, uint32_t *wait_s)
+{
+    enum pqota_state was = c->st.acked;
+    if (was != PQOTA_READY && client_report(c, "downloaded", -1, NULL, NULL) == ACK_LATER)
+        return client_retry(c, wait_s);
+    c->st.acked = PQOTA_READY;
+    c->st.have = c->st.size;
+    if (client_move(c, PQOTA_READY) != PQOTA_OK) {
+        c->st.acked = was;
+        return client_retry(c, wait_s);
+    }
+    client_log(c, PQOTA_LOG_INFO, "%s %s is downloaded; it is installed when the server says so", c->st.name,
+               c->st.version);
+    return PQOTA_AGAIN;
+}
+
 enum pqota_next client_step_verifying(pqota_client_t *c, uint32_t *wait_s)
 {
     char hash[PQOTA_SHA256_HEX];
@@ -293,6 +311,8 @@ enum pqota_next client_step_verifying(pqota_client_t *c, uint32_t *wait_s)
     }
     if (strcmp(hash, c->st.sha256) != 0)
         return wrong_bytes(c, wait_s);
+    if (c->st.hold != 0)
+        return downloaded(c, wait_s);
     /* The server must know before the device changes: what it cancelled until now is not installed. */
     switch (client_report(c, "installing", -1, NULL, NULL)) {
     case ACK_GONE:

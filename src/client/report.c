@@ -67,22 +67,34 @@ static enum client_ack judge(pqota_client_t *c, const struct pqota_response *res
     }
 }
 
-enum client_ack client_report(pqota_client_t *c, const char *state, int progress, const char *message,
-                              const char *version)
+/* POST /api/update/{action}/<where> */
+static enum client_ack send(pqota_client_t *c, uint32_t action, const char *where, const char *word,
+                            const char *text, size_t n)
 {
-    char path[64], text[CLIENT_REPORT_SIZE];
+    char path[64];
     size_t seen = 0;
-    snprintf(path, sizeof path, "/api/update/%" PRIu32 "/status", c->st.action);
-    size_t n = write_report(text, state, progress, message, version);
-    if (n == 0)
-        return ACK_REFUSED;
+    snprintf(path, sizeof path, "/api/update/%" PRIu32 "/%s", action, where);
     struct pqota_request request = {.method = "POST", .path = path, .body = text, .body_size = n};
     struct pqota_response response = {.content_length = PQOTA_LENGTH_UNKNOWN};
     int rc = c->ops.transport.request(c->ops.transport.ctx, &request, &response, ignore_body, &seen);
     /* The status is known even if the text of a refusal was longer than is worth reading. */
     if (rc != PQOTA_OK && seen <= CLIENT_REPLY_MAX)
         return ACK_LATER;
-    return judge(c, &response, state);
+    return judge(c, &response, word);
+}
+
+enum client_ack client_report(pqota_client_t *c, const char *state, int progress, const char *message,
+                              const char *version)
+{
+    char text[CLIENT_REPORT_SIZE];
+    size_t n = write_report(text, state, progress, message, version);
+    return n != 0 ? send(c, c->st.action, "status", state, text, n) : ACK_REFUSED;
+}
+
+enum client_ack client_tell_consent(pqota_client_t *c, uint32_t action, bool given)
+{
+    const char *text = given ? "{\"answer\":\"confirmed\"}" : "{\"answer\":\"denied\"}";
+    return send(c, action, "consent", given ? "confirmed" : "denied", text, strlen(text));
 }
 
 static enum pqota_next finish(pqota_client_t *c, uint32_t *wait_s)

@@ -7,12 +7,14 @@
 
 #include "client/client.h"
 
-#define HEAD "pqota-state 2\n"
+#define HEAD "pqota-state 3\n"
 #define HEAD_1 "pqota-state 1\n" /* of the first form, which ends before "vouched" */
 #define FIELDS_1 16
+#define HEAD_2 "pqota-state 2\n" /* of the second, which ends before "hold" */
+#define FIELDS_2 24
 #define SEAL "sha256="
 
-_Static_assert(sizeof HEAD == sizeof HEAD_1, "both are skipped alike");
+_Static_assert(sizeof HEAD == sizeof HEAD_1 && sizeof HEAD == sizeof HEAD_2, "all are skipped alike");
 
 enum kind { WORD, NUMBER };
 
@@ -28,7 +30,7 @@ static const struct field {
     {key, WORD, offsetof(struct client_state, member), sizeof((struct client_state *)0)->member, 0, valid}
 #define FIELD_NUMBER(key, member, most)                                                                      \
     {key, NUMBER, offsetof(struct client_state, member), sizeof((struct client_state *)0)->member, most, NULL}
-    FIELD_NUMBER("state", state, PQOTA_REPORTING),
+    FIELD_NUMBER("state", state, PQOTA_READY),
     FIELD_NUMBER("action", action, INT32_MAX),
     FIELD_WORD("name", name, client_is_name),
     FIELD_WORD("version", version, client_is_name),
@@ -39,7 +41,7 @@ static const struct field {
     FIELD_NUMBER("have", have, INT64_MAX),
     FIELD_NUMBER("downloads", downloads, UINT32_MAX),
     FIELD_NUMBER("installs", installs, UINT32_MAX),
-    FIELD_NUMBER("acked", acked, PQOTA_REPORTING),
+    FIELD_NUMBER("acked", acked, PQOTA_READY),
     FIELD_WORD("boot", boot, client_is_name),
     FIELD_NUMBER("outcome", outcome, PQOTA_FAILED),
     FIELD_WORD("running", running, client_is_name),
@@ -52,6 +54,8 @@ static const struct field {
     FIELD_NUMBER("confirmed", confirmed, 1),
     FIELD_NUMBER("confirmed-sequence", confirmed_sequence, UINT32_MAX),
     FIELD_NUMBER("confirmed-counter", confirmed_counter, UINT32_MAX),
+    FIELD_NUMBER("hold", hold, 1),
+    FIELD_NUMBER("denied", denied, INT32_MAX),
 };
 #define FIELDS (sizeof fields / sizeof *fields)
 
@@ -138,11 +142,20 @@ static bool starts_with(struct str s, const char *head)
     return s.n >= n && memcmp(s.p, head, n) == 0;
 }
 
+/* How many fields it has; 0: it is no state of ours. */
+static size_t fields_of(struct str all)
+{
+    return starts_with(all, HEAD)     ? FIELDS
+           : starts_with(all, HEAD_2) ? FIELDS_2
+           : starts_with(all, HEAD_1) ? FIELDS_1
+                                      : 0;
+}
+
 static int check_seal(struct str all, const struct pqota_sha256 *sha, struct str *body)
 {
     size_t tail = sizeof SEAL - 1 + PQOTA_SHA256_HEX; /* the NUL's place is the newline's */
     char seal[PQOTA_SHA256_HEX];
-    if (all.n < sizeof HEAD - 1 + tail || (!starts_with(all, HEAD) && !starts_with(all, HEAD_1)))
+    if (all.n < sizeof HEAD - 1 + tail || fields_of(all) == 0)
         return PQOTA_E_INVALID;
     size_t n = all.n - tail;
     if (memcmp(all.p + n, SEAL, sizeof SEAL - 1) != 0 || all.p[all.n - 1] != '\n' ||
@@ -160,7 +173,7 @@ int client_state_read(const char *text, size_t n, const struct pqota_sha256 *sha
     struct str all = {.p = text, .n = n};
     if (check_seal(all, sha, &rest) != PQOTA_OK)
         return PQOTA_E_INVALID;
-    size_t count = starts_with(all, HEAD) ? FIELDS : FIELDS_1;
+    size_t count = fields_of(all);
     for (size_t i = 0; i < count; i++) {
         if (!str_split(&rest, '\n', &line) || !str_split(&line, '=', &key) || !str_is(key, fields[i].key) ||
             line.p == NULL || read_field(&fields[i], line, &st) != PQOTA_OK)

@@ -1,7 +1,8 @@
 /* `pqota device`: the devices that enrolled. */
+#include "cmd/device.h"
+
 #include <string.h>
 
-#include "cmd/device.h"
 #include "cmd/text.h"
 #include "cmd/verbs.h"
 

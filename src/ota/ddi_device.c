@@ -16,7 +16,7 @@ static int no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory for a device");
 }
 
-/* --- tokens ------------------------------------------------------------------------------------------------ */
+/* --- tokens ----------------------------------------------------------------------------------------- */
 
 int ddi_token_hash(struct str token, char out[SHA256_HEX_SIZE], struct err *e)
 {
@@ -85,10 +85,10 @@ static int give_token(struct ota *ota, struct db *db, int64_t pk, const char *id
     return rc;
 }
 
-/* --- who it is --------------------------------------------------------------------------------------------- */
+/* --- who it is -------------------------------------------------------------------------------------- */
 
-/* Whether a token that nobody knows is this one. What is compared are hashes, so its timing tells nothing that
-   would help to find the token; it is constant nevertheless. */
+/* What is compared are hashes, so that its timing would tell nothing that helps to find a token; constant it
+   is nevertheless. */
 static bool same_hash(const char *a, const char *b)
 {
     return a != NULL && b != NULL && strlen(a) == SHA256_HEX_SIZE - 1 && strlen(b) == SHA256_HEX_SIZE - 1 &&
@@ -146,7 +146,7 @@ int ota_ddi_admit(struct ota *ota, struct db *db, struct arena *a, const struct 
     return 0;
 }
 
-/* --- registering ------------------------------------------------------------------------------------------- */
+/* --- registering ------------------------------------------------------------------------------------ */
 
 struct entry {
     const char *id, *model, *name, *description;
@@ -246,7 +246,7 @@ int ota_ddi_create(struct ota *ota, struct db *db, struct arena *a, const struct
     return rc == 0 ? announce_device(ota, db, pk, e) : rc;
 }
 
-/* --- what operators do with them ----------------------------------------------------------------------------- */
+/* --- what operators do with them -------------------------------------------------------------------- */
 
 int ota_ddi_token_set(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                       const char *id, struct str given, char token[DDI_TOKEN_SIZE], struct err *e)
@@ -289,9 +289,13 @@ int ota_ddi_token_show(struct ota *ota, struct db *db, struct arena *a, const st
         rc = store_device_token_sealed(db, a, d.pk, &sealed, e);
     if (rc == ERR_NOT_FOUND && d.pk != 0)
         return err_set(e, rc, "device \"%s\" has no token; a new one can be set", id);
-    if (rc == 0 && unseal(ota->sealer, str_of(id), sealed, &plain, e) != 0)
-        rc = err_context(
+    if (rc == 0 && unseal(ota->sealer, str_of(id), sealed, &plain, e) != 0) {
+        (void)err_context(
             e, "the token of device \"%s\" cannot be shown; it counts still, and another can be set", id);
+        rc = ERR_CONFLICT; /* with the secret key that is there now: a person can do something */
+        if (e != NULL)
+            e->code = rc;
+    }
     if (rc != 0)
         return rc;
     memcpy(token, plain.p, plain.n);

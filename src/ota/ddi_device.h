@@ -1,6 +1,6 @@
 /*
- * Who a device of hawkBit's protocol is: by a token of its own, by the gateway's, by a certificate, or by what
- * a proxy's header fields say; how it comes to be registered; and its token, which is kept sealed.
+ * Who a device of hawkBit's protocol is: by a token of its own, by the gateway's, by a certificate, or by
+ * what a proxy's header fields say; how it comes to be registered; and its token, which is kept sealed.
  */
 #ifndef PQOTA_OTA_DDI_DEVICE_H
 #define PQOTA_OTA_DDI_DEVICE_H
@@ -29,7 +29,7 @@ int ddi_token_hash(struct str token, char out[SHA256_HEX_SIZE], struct err *e) M
 /* ERR_INVALID: DDI_TOKEN_MIN to DDI_TOKEN_MAX visible ASCII characters. The error does not repeat it. */
 int ddi_token_check(struct str token, struct err *e) MUST_CHECK;
 
-/* --- who it is: any thread's reader, and again with the writer -------------------------------------------- */
+/* --- who it is: any thread's reader, and again with the writer -------------------------------------- */
 
 struct ddi_claim {
     const char *id;
@@ -43,7 +43,7 @@ struct ddi_claim {
 int ota_ddi_admit(struct ota *ota, struct db *db, struct arena *a, const struct ddi_claim *claim,
                   struct device_standing *out, struct err *e) MUST_CHECK;
 
-/* --- writer only ---------------------------------------------------------------------------------------- */
+/* --- writer only ------------------------------------------------------------------------------------ */
 
 /* A device that nobody announced and whose claim is good: named after its id, of the model that the settings
    say, with a token made for it. ERR_CONFLICT: it is there already. */
@@ -71,10 +71,10 @@ int ota_ddi_token_set(struct ota *ota, struct db *db, struct arena *a, const str
 int ota_ddi_release(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                     const char *id, struct err *e) MUST_CHECK;
 
-/* --- any reader ------------------------------------------------------------------------------------------ */
+/* --- any reader ------------------------------------------------------------------------------------- */
 
 /* For operators and admins alone: ERR_DENIED to others. ERR_NOT_FOUND: there is no such device, or it has no
-   token. The caller wipes it. */
+   token; ERR_CONFLICT: it was sealed with another secret key. The caller wipes it. */
 int ota_ddi_token_show(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                        const char *id, char token[DDI_TOKEN_SIZE], struct err *e) MUST_CHECK;
 

@@ -79,6 +79,9 @@ static int find_open(struct poll *p, struct err *e)
 {
     struct action *open = &p->g.open;
     int rc = store_action_open(p->db, p->arena, p->device.pk, open, e);
+    if (rc == 0 && open->pk != 0 && open->state == ACTION_CANCELLING &&
+        !p->q->ddi) /* it came by another way */
+        return p->writing ? close_open(p, open->message, e) : POLL_UPGRADE;
     if (rc != 0 || open->pk == 0 || !open->called_off || !action_may_cancel(open->state))
         return rc;
     if (!p->writing)

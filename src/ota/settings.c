@@ -55,7 +55,7 @@ static void *field_of(struct ddi_settings *s, const struct row *row)
     return (char *)s + row->offset;
 }
 
-/* --- values as rows have them ----------------------------------------------------------------------------- */
+/* --- values as rows have them ----------------------------------------------------------------------- */
 
 char *settings_time_text(int64_t seconds, char out[SETTINGS_TIME_SIZE])
 {
@@ -143,7 +143,7 @@ static const char *text_of(const struct row *row, struct ddi_settings *s, struct
     return NULL;
 }
 
-/* --- in memory -------------------------------------------------------------------------------------------- */
+/* --- in memory -------------------------------------------------------------------------------------- */
 
 int settings_new(struct settings **out, struct err *e)
 {
@@ -255,7 +255,7 @@ bool settings_unsigned_model(const struct ddi_settings *s, struct str model)
     return false;
 }
 
-/* --- asking ------------------------------------------------------------------------------------------------ */
+/* --- asking ----------------------------------------------------------------------------------------- */
 
 static int no_memory(struct err *e)
 {
@@ -327,11 +327,15 @@ static int open_secret(struct ota *ota, struct db *db, struct arena *a, const st
     if (sealed == NULL)
         return no_memory(e);
     if (base64_decode(text, sealed, &size) != 0)
-        return err_set(e, ERR_CORRUPT, "the setting %s is damaged; set it again", row->key);
+        return err_set(e, ERR_CONFLICT, "the setting %s is damaged; set it again", row->key);
     rc = unseal(ota->sealer, STR(GATEWAY_AD), (struct str){.p = (const char *)sealed, .n = size}, &plain, e);
-    if (rc != 0)
-        return err_context(e, "the setting %s cannot be shown; it counts still, and can be set again",
-                           row->key);
+    if (rc != 0) {
+        (void)err_context(e, "the setting %s cannot be shown; it counts still, and can be set again",
+                          row->key);
+        if (e != NULL)
+            e->code = ERR_CONFLICT;
+        return ERR_CONFLICT; /* with the secret key that is there now: a person can do something */
+    }
     *out = arena_dup_str(a, buf_str(&plain));
     return *out != NULL ? 0 : no_memory(e);
 }
@@ -354,7 +358,7 @@ int ota_setting_show(struct ota *ota, struct db *db, struct arena *a, const stru
     return rc;
 }
 
-/* --- changing ---------------------------------------------------------------------------------------------- */
+/* --- changing --------------------------------------------------------------------------------------- */
 
 static int wrong(const struct row *row, struct err *e)
 {

@@ -57,7 +57,7 @@ void settings_get(struct settings *s, struct ddi_settings *out);
 /* Whether releases for that model need no signature. */
 bool settings_unsigned_model(const struct ddi_settings *s, struct str model);
 
-/* --- by hawkBit's keys --------------------------------------------------------------------------------- */
+/* --- by hawkBit's keys ------------------------------------------------------------------------------ */
 
 #define SETTING_POLLING "pollingTime"
 #define SETTING_OVERDUE "pollingOverdueTime"
@@ -83,7 +83,8 @@ struct setting_value {
 /* All keys; *out in the arena, without secrets. */
 int ota_setting_list(struct ota *ota, struct db *db, struct arena *a, struct setting_value **out,
                      size_t *count, struct err *e) MUST_CHECK;
-/* The secret too, for operators and admins: ERR_DENIED to others. ERR_NOT_FOUND: there is no such key. */
+/* The secret too, for operators and admins: ERR_DENIED to others. ERR_NOT_FOUND: there is no such key.
+   ERR_CONFLICT: it was sealed with another secret key, or is damaged. */
 int ota_setting_show(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                      const char *key, struct setting_value *out, struct err *e) MUST_CHECK;
 /* Writer only. text: "true", "false"; "HH:MM:SS"; ... ERR_INVALID says what it may be. */

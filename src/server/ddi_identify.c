@@ -27,7 +27,7 @@ void ddi_door_fini(struct ddi_door *d)
     pthread_mutex_destroy(&d->lock);
 }
 
-/* --- what it says of itself -------------------------------------------------------------------------------- */
+/* --- what it says of itself ------------------------------------------------------------------------- */
 
 /* "<scheme> <token>", its scheme in any case, blanks after the token left out. */
 static bool take_token(struct str value, const char *scheme, struct str *token)
@@ -137,7 +137,7 @@ static bool headers_name(const struct run *run, const struct ddi_settings *s, co
     return named == 1 && same && known;
 }
 
-/* --- whether it counts --------------------------------------------------------------------------------------- */
+/* --- whether it counts ------------------------------------------------------------------------------ */
 
 static void note_transport(struct run *run, const struct device_standing *d, const char *id)
 {
@@ -290,7 +290,7 @@ enum login_begun ddi_begin(struct run *run)
     return rc == 0 ? LOGIN_KNOWN : refuse(run);
 }
 
-/* --- registering --------------------------------------------------------------------------------------------- */
+/* --- registering ------------------------------------------------------------------------------------ */
 
 /* In the writer: another request of the same device may have been first, and what counts may have changed. */
 static int enter(struct db *db, void *arg, struct err *e)

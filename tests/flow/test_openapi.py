@@ -309,7 +309,8 @@ def test_settings(call, shared):
     keys = {s["key"]: s for s in call("listSettings", 200).json()["items"]}
     assert keys["authentication.targettoken.enabled"]["value"] is True
     call("setSetting", 204, key="authentication.gatewaytoken.key", body={"value": "0123456789abcdef"})
-    assert call("showSetting", 200, key="authentication.gatewaytoken.key").json()["value"] == "0123456789abcdef"
+    shown = call("showSetting", 200, key="authentication.gatewaytoken.key").json()
+    assert shown["value"] == "0123456789abcdef"
     call("setSetting", 400, key="pollingTime", body={"value": "soon"})
     call("setSetting", 404, key="nothing", body={"value": "soon"})
     call("resetSetting", 204, key="authentication.gatewaytoken.key")

@@ -37,9 +37,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     memcpy(body, data + 1, n);
     memset(&st, 0xA5, sizeof st);
-    switch (client_offer_read(body, n, pool, pool_size, ARTIFACT_MOST, &st, why)) {
+    const struct client_offer_limits limits = {.artifact_most = ARTIFACT_MOST, .wait_if_free = true};
+    switch (client_offer_read(body, n, pool, pool_size, &limits, &st, why)) {
     case OFFER_GOOD:
         check_good(&st);
+        break;
+    case OFFER_WAITING:
+        if (st.action == 0 || st.action > INT32_MAX || st.name[0] == '\0' || st.version[0] == '\0')
+            abort();
         break;
     case OFFER_UNUSABLE:
         if (st.action == 0 || st.action > INT32_MAX || why[0] == '\0' || strlen(why) >= PQOTA_TEXT_SIZE)

@@ -26,7 +26,8 @@ static enum client_offer read_offer(const char *text, struct client_state *st, c
     assert_non_null(body);
     memcpy(body, text, strlen(text));
     why[0] = '\0';
-    enum client_offer got = client_offer_read(body, strlen(text), pool, sizeof pool, 1000000, st, why);
+    const struct client_offer_limits limits = {.artifact_most = 1000000};
+    enum client_offer got = client_offer_read(body, strlen(text), pool, sizeof pool, &limits, st, why);
     free(body);
     return got;
 }

@@ -30,7 +30,9 @@ static struct client_state sample(void)
                               .later = 3,
                               .confirmed = 1,
                               .confirmed_sequence = 4,
-                              .confirmed_counter = 2};
+                              .confirmed_counter = 2,
+                              .hold = 1,
+                              .denied = 6};
     snprintf(st.name, sizeof st.name, "gw");
     snprintf(st.version, sizeof st.version, "2.0~rc1");
     snprintf(st.filename, sizeof st.filename, "gw.bin");
@@ -80,20 +82,42 @@ static void the_first_form_is_read(void **s)
     assert_int_equal(got.have, 500);
     assert_int_equal(got.vouched, 0);
     assert_int_equal(got.confirmed, 0);
-    /* The second form under the first one's head, and the other way round. */
+    /* The third form under an older one's head, and the other way round. */
     char other[PQOTA_STATE_SIZE];
     size_t n = client_state_write(&got, &sha, other);
-    assert_memory_equal(other, "pqota-state 2\n", 14);
-    for (int i = 0; i < 2; i++) {
-        size_t body = i == 0 ? n - 72 : sizeof text - 1 - 72;
-        if (i == 1)
+    assert_memory_equal(other, "pqota-state 3\n", 14);
+    for (int i = 0; i < 4; i++) {
+        size_t body = i < 2 ? n - 72 : sizeof text - 1 - 72;
+        if (i >= 2)
             memcpy(other, text, body);
-        other[12] = i == 0 ? '1' : '2';
+        other[12] = i == 0 ? '1' : i == 3 ? '3' : '2';
         char seal[PQOTA_SHA256_HEX];
         assert_int_equal(client_sha256_hex(&sha, other, body, seal), PQOTA_OK);
         snprintf(other + body, sizeof other - body, "sha256=%s\n", seal);
         assert_int_equal(client_state_read(other, body + 72, &sha, &got), PQOTA_E_INVALID);
     }
+    world_fini(&w);
+}
+
+/* The third form without its last two fields. */
+static void the_second_form_is_read(void **s)
+{
+    (void)s;
+    world_init(&w, "1.0");
+    struct pqota_sha256 sha = world_ops(&w).sha256;
+    struct client_state st = sample(), got;
+    char text[PQOTA_STATE_SIZE], seal[PQOTA_SHA256_HEX];
+    assert_true(client_state_write(&st, &sha, text) > 0);
+    char *end = strstr(text, "\nhold=");
+    assert_non_null(end);
+    size_t body = (size_t)(end - text) + 1;
+    text[12] = '2';
+    assert_int_equal(client_sha256_hex(&sha, text, body, seal), PQOTA_OK);
+    snprintf(text + body, sizeof text - body, "sha256=%s\n", seal);
+    assert_int_equal(client_state_read(text, body + 72, &sha, &got), PQOTA_OK);
+    assert_int_equal(got.confirmed_counter, 2);
+    st.hold = st.denied = 0;
+    assert_memory_equal(&st, &got, sizeof st);
     world_fini(&w);
 }
 
@@ -190,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
         cmocka_unit_test(the_first_form_is_read),
+        cmocka_unit_test(the_second_form_is_read),
         cmocka_unit_test(the_largest_state_fits),
         cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(senseless_states),

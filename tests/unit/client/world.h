@@ -48,7 +48,13 @@ struct world {
     /* --- the server --- */
     unsigned char file[WORLD_FILE_MAX]; /* what it serves */
     size_t file_n;
-    char offer[8192]; /* body of a 200 to a poll; "" is 204 */
+    char offer[8192];               /* body of a 200 to a poll; "" is 204 */
+    int action;                     /* instead of 7; 0: that */
+    const char *install;            /* "skip", ...; NULL: the server does not say */
+    bool download_only;             /* "downloaded" ends the action */
+    bool waiting;                   /* it waits for the user's consent */
+    enum pqota_consent user;        /* what the user answers */
+    int questions, agreed, refused; /* how often the user was asked, and what the server was told */
     uint32_t poll_interval_s;
     bool no_ranges, closed; /* closed: the action is gone */
     int status_answer;      /* to reports instead of 204, 0: none */

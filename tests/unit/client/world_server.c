@@ -31,10 +31,39 @@ static void note_report(struct world *w, const struct pqota_request *q)
     yyjson_doc_free(doc);
 }
 
+static int action_of(const struct world *w)
+{
+    return w->action != 0 ? w->action : 7;
+}
+
+static bool is_about(const struct world *w, const struct pqota_request *q, const char *what)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/api/update/%d/%s", action_of(w), what);
+    return strcmp(q->path, path) == 0;
+}
+
+static int take_consent(struct world *w, const struct pqota_request *q)
+{
+    bool yes = strstr(q->body, "\"confirmed\"") != NULL;
+    assert_true(yes || strstr(q->body, "\"denied\"") != NULL);
+    if (!w->waiting)
+        return 404;
+    if (yes)
+        w->waiting = false;
+    w->agreed += yes;
+    w->refused += !yes;
+    return 204;
+}
+
 /* What the server of api.md does with a report. */
 static int take_report(struct world *w, const struct pqota_request *q)
 {
-    assert_string_equal(q->path, "/api/update/7/status");
+    if (is_about(w, q, "consent"))
+        return take_consent(w, q);
+    assert_true(is_about(w, q, "status"));
+    if (strstr(q->body, "\"installing\"") != NULL) /* not before it may */
+        assert_true(w->install == NULL || strcmp(w->install, "skip") != 0);
     if (w->status_answer != 0)
         return w->status_answer;
     if (w->closed)
@@ -49,7 +78,7 @@ static int take_report(struct world *w, const struct pqota_request *q)
         assert_string_equal(r->version, "2.0");
         assert_string_equal(w->running, "2.0");
     }
-    if (terminal) {
+    if (terminal || (w->download_only && strcmp(r->state, "downloaded") == 0)) {
         snprintf(w->done, sizeof w->done, "%s", r->state);
         w->offer[0] = '\0';
     }
@@ -105,6 +134,23 @@ static int send_text(struct pqota_response *r, int status, const char *text, pqo
                                                                                         : PQOTA_OK;
 }
 
+static const char *offer_text(const struct world *w, char text[sizeof w->offer + 128])
+{
+    static const char head[] = "{\"action\":7,";
+    if (w->waiting) {
+        snprintf(text, sizeof w->offer + 128,
+                 "{\"action\":%d,\"state\":\"waiting\",\"release\":{\"name\":\"gw\",\"version\":\"2.0\"}}",
+                 action_of(w));
+        return text;
+    }
+    if ((w->install == NULL && w->action == 0) || strncmp(w->offer, head, strlen(head)) != 0)
+        return w->offer;
+    snprintf(text, sizeof w->offer + 128, "{\"action\":%d,%s%s%s%s", action_of(w),
+             w->install != NULL ? "\"download\":\"forced\",\"install\":\"" : "",
+             w->install != NULL ? w->install : "", w->install != NULL ? "\"," : "", w->offer + strlen(head));
+    return text;
+}
+
 int world_request(void *ctx, const struct pqota_request *q, struct pqota_response *r, pqota_sink sink,
                   void *sink_ctx)
 {
@@ -125,7 +171,11 @@ int world_request(void *ctx, const struct pqota_request *q, struct pqota_respons
         w->polls++;
         r->poll_interval_s = w->poll_interval_s;
         int status = w->poll_answer != 0 ? w->poll_answer : w->offer[0] != '\0' ? 200 : 204;
-        rc = send_text(r, status, status == 200 ? w->offer : "", sink, sink_ctx);
+        /* Without a word that it can ask, it is told of nothing that waits. */
+        if (status == 200 && w->waiting && strstr(q->path, "consent=yes") == NULL)
+            status = 204;
+        char text[sizeof w->offer + 128];
+        rc = send_text(r, status, status == 200 ? offer_text(w, text) : "", sink, sink_ctx);
     }
     int lost = world_hit(w); /* the answer is lost */
     return lost != 0 ? lost : rc;

@@ -50,7 +50,7 @@ static int teardown(void **state)
     return fixture_teardown(state);
 }
 
-/* --- what is called in the writer ---------------------------------------------------------------------- */
+/* --- what is called in the writer ------------------------------------------------------------------- */
 
 struct work {
     enum { CREATE, SET, REGISTER, RELEASE } what;
@@ -97,7 +97,7 @@ static int show(struct fixture *f, const char *id, enum who role, char token[DDI
     return ota_ddi_token_show(&f->ota, f->reader, &f->arena, &who, id, token, &f->e);
 }
 
-/* --- tests ----------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------------ */
 
 static void a_device_has_a_token_of_its_own(void **state)
 {
@@ -252,7 +252,7 @@ static void what_is_sealed_is_of_use_to_nobody_else(void **state)
                                     " 'seldom') > 0 OR hash LIKE '%seldom%'"),
                      0);
     f->ota.sealer = other_sealer;
-    assert_int_equal(show(f, "a", WHO_ADMIN, shown), ERR_CORRUPT);
+    assert_int_equal(show(f, "a", WHO_ADMIN, shown), ERR_CONFLICT);
     assert_ok(admit(f, "a", BY_TARGET_TOKEN, a.token), f->e); /* it counts */
     f->ota.sealer = sealer;
     /* Moved to another device's row it does not open. */
@@ -260,7 +260,7 @@ static void what_is_sealed_is_of_use_to_nobody_else(void **state)
                         " d.pk = t.device WHERE d.id = 'a')";
     assert_ok(fixture_write(f, run_sql, sql), f->e);
     assert_ok(show(f, "a", WHO_ADMIN, shown), f->e);
-    assert_int_equal(show(f, "b", WHO_ADMIN, shown), ERR_CORRUPT);
+    assert_int_equal(show(f, "b", WHO_ADMIN, shown), ERR_CONFLICT);
 }
 
 int main(void)

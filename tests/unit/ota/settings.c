@@ -162,7 +162,7 @@ static void the_gateway_key_is_sealed(void **state)
     memcpy(hash, now(f).gateway_hash, sizeof hash);
     struct sealer *other = new_sealer(f, "other.key");
     f->ota.sealer = other;
-    assert_int_equal(show(f, WHO_ADMIN, &v), ERR_CORRUPT);
+    assert_int_equal(show(f, WHO_ADMIN, &v), ERR_CONFLICT);
     assert_ok(fixture_write(f, run_load, NULL), f->e);
     assert_string_equal(now(f).gateway_hash, hash);
     assert_int_equal(put(f, SETTING_GATEWAY_KEY, NULL), 0);
@@ -186,7 +186,7 @@ static void a_row_that_is_none_counts_as_none(void **state)
     assert_int_equal(now(f).poll_seconds, 300);
     assert_string_equal(now(f).gateway_hash, "");
     struct setting_value v;
-    assert_int_equal(show(f, WHO_ADMIN, &v), ERR_CORRUPT);
+    assert_int_equal(show(f, WHO_ADMIN, &v), ERR_CONFLICT);
 }
 
 static void what_was_not_committed_is_read_again(void **state)
