@@ -101,6 +101,19 @@ static void on_end(void *ctx, struct exchange *x)
         flow_ended(job->flow);
 }
 
+/* The loop has nothing of its own here. */
+static int on_loop_start(void *ctx, void **loop_ctx, struct err *e)
+{
+    (void)ctx, (void)e;
+    *loop_ctx = NULL;
+    return 0;
+}
+
+static void on_loop_stop(void *ctx, void *loop_ctx)
+{
+    (void)ctx, (void)loop_ctx;
+}
+
 static int start_net(struct tunnel *t, struct err *e)
 {
     const struct agent_config *c = &t->config;
@@ -118,7 +131,9 @@ static int start_net(struct tunnel *t, struct err *e)
                                 .chunk = on_chunk,
                                 .request = on_request,
                                 .file_read = on_file_read,
-                                .end = on_end};
+                                .end = on_end,
+                                .loop_start = on_loop_start,
+                                .loop_stop = on_loop_stop};
     const struct net_config config = {.loops = 1,
                                       .listens = listens,
                                       .listen_count = count,
