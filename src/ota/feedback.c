@@ -8,6 +8,7 @@
 #include "ota/announce.h"
 #include "ota/finish.h"
 #include "ota/ota.h"
+#include "ota/poll.h"
 #include "ota/version.h"
 #include "store/actions.h"
 #include "store/deployments.h"
@@ -17,6 +18,9 @@
 
 #define RETRIEVED_TEXT "Update Server: Target retrieved update action and should start now the download."
 #define NOTE_ARENA_MAX 65536
+#define SKIPPED_WORD "Skipped Update." /* SWUpdate's */
+#define SKIPPED_TEXT "Update Server: the device has skipped the update, which it must not install yet."
+#define SKIPPED_LOOK 3 /* entries: that one and what comes with each poll */
 
 static int find(struct db *db, struct arena *a, const char *device_id, int64_t pk, struct action *out,
                 struct err *e)
@@ -129,10 +133,43 @@ static int finish(struct ota *ota, struct db *db, struct arena *a, struct action
     return rc != 0 ? rc : announce_device(ota, db, act->device, e);
 }
 
+/* SWUpdate, told to skip an update for now, says at once that it has succeeded. What no device has fetched or
+   begun with is not installed; and it says the same again whenever it asks. */
+static int was_skipped(struct ota *ota, struct db *db, struct arena *a, const struct action *act,
+                       const struct feedback *f, bool *out, struct err *e)
+{
+    struct device d;
+    struct poll_terms terms;
+    *out = false;
+    if (f->execution != FEEDBACK_CLOSED || f->failure || act->state != ACTION_OFFERED)
+        return 0;
+    int rc = store_device_by_pk(db, a, act->device, &d, e);
+    if (rc == 0)
+        rc = ota_terms(db, a, &d, act, clock_unix_ms(ota->clock), &terms, e);
+    if (rc == 0)
+        *out = terms.install == POLL_SKIP || strcmp(f->message, SKIPPED_WORD) == 0;
+    return rc;
+}
+
+static int note_skipped(struct ota *ota, struct db *db, struct arena *a, const struct action *act,
+                        struct err *e)
+{
+    struct action_entry last[SKIPPED_LOOK];
+    size_t count;
+    int rc = store_action_entries(db, a, act->pk, SKIPPED_LOOK, last, &count, e);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(last[i].kind, ENTRY_WARNING) == 0 && strcmp(last[i].message, SKIPPED_TEXT) == 0)
+            return 0;
+    return store_action_status_note(db, act->pk, ENTRY_WARNING, SKIPPED_TEXT, clock_unix_ms(ota->clock), e);
+}
+
 int ota_feedback(struct ota *ota, struct db *db, struct arena *a, const char *device_id, int64_t action,
                  const struct feedback *f, struct err *e)
 {
     struct action act;
+    bool skipped;
     struct deployment d;
     bool closed = f->execution == FEEDBACK_CLOSED;
     int rc = find(db, a, device_id, action, &act, e);
@@ -142,8 +179,12 @@ int ota_feedback(struct ota *ota, struct db *db, struct arena *a, const char *de
     if (rc == 0 && act.closed_at != 0 && !(act.state == ACTION_DOWNLOADED && closed))
         rc =
             err_set(e, ERR_GONE, "action %lld is over (%s)", (long long)action, action_state_word(act.state));
+    if (rc == 0)
+        rc = was_skipped(ota, db, a, &act, f, &skipped, e);
     if (rc != 0)
         return rc;
+    if (skipped)
+        return note_skipped(ota, db, a, &act, e);
     if (closed)
         return finish(ota, db, a, &act, f->failure ? ACTION_FAILED : ACTION_SUCCEEDED, f, e);
     if (f->execution == FEEDBACK_DOWNLOADED) {

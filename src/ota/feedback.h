@@ -45,8 +45,8 @@ struct feedback {
     bool too_many;       /* more than FEEDBACK_MESSAGES_MAX: those are left out */
 };
 
-/* {"status": {"execution", "result": {"finished", "progress"?: {"cnt", "of"}}, "code"?, "details"?: []}}; what
-   else is there is passed over. ERR_INVALID says what is missing or wrong. */
+/* {"status": {"execution", "result": {"finished", "progress"?: {"cnt", "of"}}, "code"?, "details"?: []}};
+   what else is there is passed over. ERR_INVALID says what is missing or wrong. */
 int ota_feedback_read(yyjson_val *body, struct arena *a, struct feedback *out, struct err *e) MUST_CHECK;
 /* "details" and "code" of an object alone. */
 int ota_feedback_messages(yyjson_val *obj, struct arena *a, struct feedback *out, struct err *e) MUST_CHECK;
@@ -55,6 +55,9 @@ int ota_feedback_messages(yyjson_val *obj, struct arena *a, struct feedback *out
  * Writer only; on the update itself, also while the device is asked to give it up: whichever end comes first
  * counts. ERR_NOT_FOUND: there is no such action of this device's, or it waits for consent. ERR_GONE: it is
  * over. ERR_TOO_LARGE: too many messages, or entries; what closes the action is always taken.
+ *
+ * One success counts for nothing but an entry: that of a device which must not install yet and has fetched
+ * nothing (SWUpdate's word for "not now").
  */
 int ota_feedback(struct ota *ota, struct db *db, struct arena *a, const char *device_id, int64_t action,
                  const struct feedback *f, struct err *e) MUST_CHECK;
@@ -67,8 +70,8 @@ int ota_cancel_feedback(struct ota *ota, struct db *db, struct arena *a, const c
 #define FEEDBACK_UPGRADE 1
 int ota_note_retrieved(struct ota *ota, struct db *db, bool writing, struct arena *a, struct action *act,
                        struct err *e) MUST_CHECK;
-/* The device fetches that file of it. Any thread: the entry is written a little later, and left out when there
-   is too much to do. */
+/* The device fetches that file of it. Any thread: the entry is written a little later, and left out when
+   there is too much to do. */
 void ota_note_download(struct ota *ota, int64_t action, const char *filename);
 
 #endif
