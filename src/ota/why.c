@@ -62,6 +62,14 @@ static int measure(struct asking *q, const struct candidate *c, struct why_line 
         return measure_preparing(q, l, e);
     case REASON_WINDOW:
         return ota_window(q->arena, &c->policy, &q->device, q->now, &window, &l->at, e);
+    case REASON_UNDER_WAY: /* over hawkBit's protocol it is given outside the window too */
+        if (q->device.ddi && action_may_cancel(l->action.state)) {
+            int rc = ota_window(q->arena, &c->policy, &q->device, q->now, &window, &l->at, e);
+            l->closed = rc == 0 && window == SELECT_WINDOW_CLOSED;
+            l->at = l->closed ? l->at : 0;
+            return rc;
+        }
+        break;
     case REASON_SCHEDULED:
         l->at = l->deployment.policy.start_at;
         break;

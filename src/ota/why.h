@@ -31,6 +31,7 @@ struct why_line {
     int need_percent;  /* of that one's devices have to succeed */
     int64_t have, of;  /* so many of so many have */
     int64_t at;        /* when it may change */
+    bool closed;       /* under way, and the window is closed: the device waits */
     int64_t first;     /* the deployment that goes first */
     int prepared_percent;
     const char *text;

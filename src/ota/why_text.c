@@ -62,6 +62,9 @@ static const char *say_window(const struct saying *s)
 static const char *say_under_way(const struct saying *s)
 {
     const struct action *act = &s->line->action;
+    if (s->line->closed)
+        return arena_printf(s->arena, "the update is under way: %s, and not to be installed yet: %s",
+                            action_state_word(act->state), say_window(s));
     if (act->progress != ACTION_PROGRESS_NONE)
         return arena_printf(s->arena, "the update is under way: %s, %d %%, since %s",
                             action_state_word(act->state), act->progress, moment(act->created_at).text);
