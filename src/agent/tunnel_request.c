@@ -34,8 +34,12 @@ static const struct row {
 
 static bool is_loopback_name(struct str host)
 {
-    return str_eq_nocase(host, STR("localhost")) || str_is(host, "[::1]") ||
-           (host.n > 4 && memcmp(host.p, "127.", 4) == 0);
+    if (str_eq_nocase(host, STR("localhost")) || str_is(host, "[::1]"))
+        return true;
+    for (size_t i = 0; i < host.n; i++)
+        if (host.p[i] != '.' && (host.p[i] < '0' || host.p[i] > '9'))
+            return false;
+    return host.n > 4 && memcmp(host.p, "127.", 4) == 0;
 }
 
 /* The name before ":port". */

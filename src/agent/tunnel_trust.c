@@ -218,10 +218,11 @@ int tunnel_trust_vouch(struct tunnel_trust *t, unsigned generation, struct str m
     }
     if (rc == 0 && !fits(&target, filename, offer)) {
         *status = 403;
-        rc = err_set(e, ERR_DENIED,
-                     "the update metadata name %s %s, %s with %llu bytes and another hash or name: this file "
-                     "is not vouched for",
-                     target.name, target.version, target.filename, (unsigned long long)target.size);
+        rc = err_set(
+            e, ERR_DENIED,
+            "this file is not vouched for: the update metadata name %s of %s %s, %llu bytes with the "
+            "SHA-256 %.16s...",
+            target.filename, target.name, target.version, (unsigned long long)target.size, target.sha256);
     }
     if (rc != 0) {
         log_warn("tunnel", "a file was refused", LOG_S("file", filename), LOG_I64("action", *action),

@@ -30,6 +30,7 @@ def test_installed_files_and_a_program_built_against_them(tmp_path):
         "share/man/man5/pqota-agent.conf.5",
         "lib/systemd/system/pqota.service",
         "lib/systemd/system/pqota-agent.service",
+        "lib/systemd/system/pqota-agent-tunnel.service",
         "lib/sysusers.d/pqota.conf",
         "share/bash-completion/completions/pqota",
     }

@@ -75,6 +75,8 @@ static void mistakes(void **s)
         {"[trust]\ninsecure_unsigned = true\n", "must be yes or no, not \"true\""},
         {"[trust]\nimage_root = root.json\n", "must be a path from the root"},
         {"[agent]\nrequest_seconds = 0\n", "from 1 to 3600"},
+        {"[tunnel]\nconnections = 65\n", "from 1 to 64"},
+        {"[tunnel]\nsocket = t.sock\n", "must be a path from the root"},
     };
     static const struct {
         const char *text, *says;
@@ -114,6 +116,38 @@ static void mistakes(void **s)
 }
 
 #define SLOTS "[installer]\ntype = slots\nslots_dir = /s\n"
+
+/* The tunnel installs nothing, so it asks for no installer. */
+static void tunnel_settings(void **s)
+{
+    static const struct {
+        const char *text, *says; /* NULL: good */
+    } rows[] = {
+        {"", NULL},
+        {"[tunnel]\nlisten = [::1]:8480\nranges = no\n", NULL},
+        {"[tunnel]\nlisten =\nsocket = /run/t.sock\n", NULL},
+        {"[tunnel]\nlisten =\n", "neither listen nor socket"},
+        {"[tunnel]\nlisten = 0.0.0.0:8480\n", "must be 127.0.0.1:PORT"},
+        {"[tunnel]\nlisten = 192.0.2.1:8480\n", "must be 127.0.0.1:PORT"},
+        {"[tunnel]\nranges = all\n", "vouched or no, not \"all\""},
+        {"[trust]\ninsecure_unsigned = no\n", "image_root and director_root are not set"},
+    };
+    (void)s;
+    bench_init(&b);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        struct agent_config c;
+        struct err e = {0};
+        snprintf(text, sizeof text, "%s%s", rows[i].text,
+                 strstr(rows[i].text, "[trust]") != NULL ? "" : "[trust]\ninsecure_unsigned = yes\n");
+        if (read_text(text, &c, &e) != 0)
+            fail_msg("%s", e.text);
+        int rc = agent_config_check_tunnel(&c, &e);
+        if ((rc == 0) != (rows[i].says == NULL) || (rc != 0 && strstr(e.text, rows[i].says) == NULL))
+            fail_msg("%s: \"%s\"", rows[i].text, e.text);
+    }
+    bench_fini(&b);
+}
 
 /* Neither roots nor a word that they are not wanted: the agent does not start. */
 static void trust_settings(void **s)
@@ -179,8 +213,8 @@ static void urls(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),       cmocka_unit_test(reads), cmocka_unit_test(mistakes),
-        cmocka_unit_test(trust_settings), cmocka_unit_test(urls),
+        cmocka_unit_test(defaults),        cmocka_unit_test(reads),          cmocka_unit_test(mistakes),
+        cmocka_unit_test(tunnel_settings), cmocka_unit_test(trust_settings), cmocka_unit_test(urls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
