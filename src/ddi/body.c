@@ -95,8 +95,8 @@ static int quality(struct str parameters)
     return 1000;
 }
 
-/* The one that is wanted most; of several, what the client names first. HAL is what hawkBit sends when nothing
-   is said. */
+/* The one that is wanted most; of several, what the client names first. HAL is what hawkBit sends when
+   nothing is said. */
 static enum form form_wanted(const struct http_request *req)
 {
     struct str rest = http_header_get(req, "Accept"), item;

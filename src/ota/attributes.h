@@ -20,8 +20,8 @@ struct attribute {
     struct str key, value; /* value.p NULL: none; with ATTRIBUTES_MERGE it is taken away */
 };
 
-/* The members of an object, as a device sends them: numbers and booleans become their text. *out and its texts
-   live in the arena. ERR_INVALID names the member; more than ATTRIBUTES_MAX of them is ERR_TOO_LARGE. */
+/* The members of an object, as a device sends them: numbers and booleans become their text. *out and its
+   texts live in the arena. ERR_INVALID names the member; more than ATTRIBUTES_MAX of them is ERR_TOO_LARGE. */
 int ota_attributes_read(yyjson_val *data, struct arena *a, struct attribute **out, size_t *count,
                         struct err *e) MUST_CHECK;
 

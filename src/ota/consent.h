@@ -15,8 +15,9 @@ struct ota;
 
 /*
  * The answer to an action that waits for consent. Confirmed: it is offered from now on, and its deadline
- * begins. Denied: it goes on waiting, and the answer stands in its history. said: lines for the history, "" for
- * none; see ota/feedback.h. ERR_NOT_FOUND: it is not this device's, or does not wait. ERR_GONE: it is over.
+ * begins. Denied: it goes on waiting, and the answer stands in its history. said: lines for the history, ""
+ * for none; see ota/feedback.h. ERR_NOT_FOUND: it is not this device's, or does not wait. ERR_GONE: it is
+ * over.
  */
 int ota_consent(struct ota *ota, struct db *db, struct arena *a, const char *device_id, int64_t action,
                 bool confirmed, const char *said, struct err *e) MUST_CHECK;

@@ -13,7 +13,8 @@ static bool nobody_waits(struct run *run)
     return atomic_load_explicit(&run->x->gone, memory_order_relaxed);
 }
 
-/* What comes by hawkBit's management interface is a form with files in it: those are hashed as they are cut out. */
+/* What comes by hawkBit's management interface is a form with files in it: those are hashed as they are cut
+   out. */
 static int begin(struct run *run, struct err *e)
 {
     int rc = spool_new(run->server->store, &run->spool, e);

@@ -1,4 +1,4 @@
-/* What a device tells of itself, as keys with values; reading them is store_device_attributes. Writer only. */
+/* What a device tells of itself, as keys with values; store_device_attributes reads them. Writer only. */
 #ifndef PQOTA_STORE_ATTRIBUTES_H
 #define PQOTA_STORE_ATTRIBUTES_H
 

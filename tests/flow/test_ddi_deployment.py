@@ -98,8 +98,8 @@ def test_two_modules_two_chunks_two_files_two_artifacts(server):
         module,
     )
     for name in ("b.bin", "a.bin"):
-        sql = "INSERT INTO module_artifact (module, filename, sha256) SELECT 9001, ?, sha256 FROM artifact LIMIT 1"
-        query(server, sql, name)
+        columns = "INSERT INTO module_artifact (module, filename, sha256)"
+        query(server, columns + " SELECT 9001, ?, sha256 FROM artifact LIMIT 1", name)
     chunks = device.get(f"/deploymentBase/{action}").json()["deployment"]["chunks"]
     assert [(c["part"], c["name"], len(c["artifacts"])) for c in chunks] == [
         ("os", "fw", 1),

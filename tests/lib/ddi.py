@@ -120,8 +120,8 @@ class Device:
         return query(self.server, "SELECT closed_at FROM action WHERE pk = ?", action)[0][0] is not None
 
     def member(self, deployment):
-        sql = "SELECT m.state FROM member m JOIN device d ON d.pk = m.device WHERE d.id = ? AND m.deployment = ?"
-        return query(self.server, sql, self.id, deployment)[0][0]
+        of = "SELECT state FROM member WHERE device = (SELECT pk FROM device WHERE id = ?) AND deployment = ?"
+        return query(self.server, of, self.id, deployment)[0][0]
 
     def shown(self):
         return self.server.api("GET", f"/api/devices/{self.id}", expect=200).json()
