@@ -132,10 +132,12 @@ int agent_open(struct agent *a, const struct agent_config *config, struct err *e
                        a->files.cert);
     if (rc == 0 && config->server[0] == '\0')
         rc = err_set(e, ERR_INVALID, "no server is known: set [agent] server, or run pqota-agent enroll");
+    if (rc == 0) /* before the lock, which names us to those who want to wake us */
+        rc = open_signals(a, e);
     if (rc == 0)
         rc = files_lock(&a->files, e);
     if (rc == 0)
-        rc = open_signals(a, e);
+        files_may_wake(&a->files);
     if (rc != 0)
         return rc;
     files_sweep(a->files.dir);

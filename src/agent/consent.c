@@ -12,6 +12,7 @@
 #include "base/log.h"
 
 #define LINE_MAX_SIZE (2 * PQOTA_NAME_SIZE + 16)
+#define SWEEPS_MAX 3
 #define GIVEN "confirmed"
 #define DENIED "denied"
 
@@ -116,11 +117,15 @@ int consent_answer(const struct agent_config *config, bool given, struct err *e)
     char update[LINE_MAX_SIZE];
     memcpy(update, l.text, sizeof update);
     snprintf(l.text, sizeof l.text, "%s", given ? GIVEN : DENIED);
-    rc = write_line(f.answer, &l, e);
+    for (int tries = 0; tries < SWEEPS_MAX; tries++) {
+        rc = write_line(f.answer, &l, e);
+        if (rc != ERR_NOT_FOUND)
+            break; /* else an agent that starts has swept the file before it had its name */
+    }
     if (rc != 0)
         return rc;
     printf("%s %s\n", given ? "agreed to" : "refused", update);
-    pid_t agent = files_locked_by(&f);
+    pid_t agent = files_woken(&f);
     if (agent > 0 && kill(agent, SIGUSR1) != 0)
         log_warn("consent", "the agent could not be woken; it tells the server with its next poll");
     return 0;

@@ -69,15 +69,21 @@ int files_lock(struct files *f, struct err *e)
             return err_set(e, ERR_BUSY, "another pqota-agent is at work in %s", f->dir);
         return err_errno(e, en, "cannot lock %s", f->lock);
     }
-    char pid[24];
-    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
-        log_warn("agent", "the process id could not be written", LOG_STR("file", f->lock)); /* a help only */
+    if (ftruncate(fd, 0) != 0)
+        log_warn("agent", "the lock's file could not be emptied", LOG_STR("file", f->lock)); /* a help only */
     f->lock_fd = fd;
     return 0;
 }
 
-pid_t files_locked_by(const struct files *f)
+void files_may_wake(struct files *f)
+{
+    char pid[24];
+    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (pwrite(f->lock_fd, pid, (size_t)n, 0) != n)
+        log_warn("agent", "the process id could not be written", LOG_STR("file", f->lock));
+}
+
+pid_t files_woken(const struct files *f)
 {
     char text[24] = "";
     uint64_t pid = 0;

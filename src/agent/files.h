@@ -36,8 +36,10 @@ int files_open(struct files *f, const char *dir, bool make, struct err *e) MUST_
 void files_close(struct files *f);
 /* One agent a folder: ERR_BUSY when another has it. */
 int files_lock(struct files *f, struct err *e) MUST_CHECK;
-/* The process that has the folder; 0: none, or it cannot be told. */
-pid_t files_locked_by(const struct files *f);
+/* Says in the lock's file that SIGUSR1 wakes this process, which has the lock. */
+void files_may_wake(struct files *f);
+/* The process that has the lock, if SIGUSR1 wakes it; else 0. */
+pid_t files_woken(const struct files *f);
 /* Removes what a cut-off write left beside the files of a folder (*.tmp, *.check). */
 void files_sweep(const char *dir);
 /* The descriptor that is written, checked and installed; -1 when there is no artifact. */

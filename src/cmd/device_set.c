@@ -86,13 +86,13 @@ static int take_away(struct operate *op)
     return put_attributes(op, body, "remove");
 }
 
-/* "" takes it away. */
+/* "-" takes it away. */
 static bool add_word(yyjson_mut_doc *body, yyjson_mut_val *root, const char *key, const char *value)
 {
     if (value == NULL)
         return true;
-    return value[0] != '\0' ? yyjson_mut_obj_add_str(body, root, key, value)
-                            : yyjson_mut_obj_add_null(body, root, key);
+    return strcmp(value, "-") != 0 ? yyjson_mut_obj_add_str(body, root, key, value)
+                                   : yyjson_mut_obj_add_null(body, root, key);
 }
 
 static int describe(struct operate *op)
@@ -118,7 +118,7 @@ static int check(const struct line_args *args)
         if (eq == NULL || eq == args->operands[i])
             return line_wrong(args, "\"%s\" is no KEY=VALUE", args->operands[i]);
     }
-    if (offset != NULL && offset[0] != '\0' && window_parse_zone(str_of(offset), &minutes, &e) != 0)
+    if (offset != NULL && strcmp(offset, "-") != 0 && window_parse_zone(str_of(offset), &minutes, &e) != 0)
         return line_wrong(args, "--utc-offset \"%s\": %s", offset, e.text);
     if (args->operand_count < 2 && offset == NULL && !line_has(args, "remove") && !line_has(args, "name"))
         return line_wrong(args, "say what to set: KEY=VALUE, --remove KEY, --name or --utc-offset");
@@ -139,9 +139,9 @@ int device_set(struct line_args *args)
 
 const struct line_option device_set_options[] = {
     {.name = "remove", .letter = 'r', .repeats = true, .value = "KEY", .help = "take that attribute away"},
-    {.name = "name", .letter = 'n', .value = "NAME", .help = "what people call it; \"\" for nothing"},
+    {.name = "name", .letter = 'n', .value = "NAME", .help = "what people call it; - for nothing"},
     {.name = "utc-offset",
      .value = "OFFSET",
-     .help = "its clock in maintenance windows, as +02:00; \"\" for unknown"},
+     .help = "its clock in maintenance windows, as +02:00; - for unknown"},
     {.name = NULL},
 };
