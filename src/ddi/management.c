@@ -13,7 +13,7 @@ int management_no_memory(struct call *c)
     return err_set(&c->err, ERR_NOMEM, "no memory left for this request");
 }
 
-/* --- reading --------------------------------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------------------------------------- */
 
 int management_id(struct call *c, size_t index, int64_t *out)
 {
@@ -118,7 +118,7 @@ int management_number(struct call *c, yyjson_val *obj, const char *key, int64_t 
     return 0;
 }
 
-/* --- pages ------------------------------------------------------------------------------------------------ */
+/* --- pages ------------------------------------------------------------------------------------------- */
 
 static int read_number(struct call *c, const char *name, uint64_t missing, size_t *out)
 {
@@ -198,7 +198,7 @@ int management_plain_page(struct call *c, const struct management_field *fields,
     return rc;
 }
 
-/* --- writing --------------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------------------------------- */
 
 yyjson_mut_doc *management_doc(struct call *c, bool array)
 {

@@ -1,6 +1,6 @@
 /*
- * What the resources of hawkBit's management interface share. Those that return int give 0 or a negative error
- * with c->err filled, which the handler returns.
+ * What the resources of hawkBit's management interface share. Those that return int give 0 or a negative
+ * error with c->err filled, which the handler returns.
  */
 #ifndef PQOTA_DDI_MANAGEMENT_H
 #define PQOTA_DDI_MANAGEMENT_H
@@ -20,7 +20,7 @@
      .face = FACE_MANAGEMENT,                                                                                \
      .refuse = ddi_error_body}
 
-/* --- reading --------------------------------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------------------------------------- */
 
 /* A segment of the path that is a number. What is none is ERR_NOT_FOUND. */
 int management_id(struct call *c, size_t index, int64_t *out) MUST_CHECK;
@@ -47,7 +47,7 @@ int management_page(struct call *c, const struct management_field *fields, struc
 int management_plain_page(struct call *c, const struct management_field *fields,
                           struct listing *out) MUST_CHECK;
 
-/* --- writing --------------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------------------------------- */
 
 /* For auto_json_mut, with an object or an array as its root; NULL fills c->err. */
 yyjson_mut_doc *management_doc(struct call *c, bool array);

@@ -1,5 +1,5 @@
-/* /rest/v1/softwaremodules/{}/artifacts: a module's files. One comes as the part "file" of multipart/form-data,
-   which was spooled whole: the part is copied out of it into a file of its own. */
+/* /rest/v1/softwaremodules/{}/artifacts: a module's files. One comes as the part "file" of a form, which was
+   spooled whole: the part is copied out of it into a file of its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -73,7 +73,7 @@ static int early(struct call *c)
     return rc;
 }
 
-/* --- in the FILE lane ------------------------------------------------------------------------------------- */
+/* --- in the FILE lane -------------------------------------------------------------------------------- */
 
 static int begin(struct call *c, struct upload *u, const struct multipart_part *part)
 {
@@ -174,7 +174,7 @@ static int keep(struct call *c)
     return rc;
 }
 
-/* --- and the rest ----------------------------------------------------------------------------------------- */
+/* --- and the rest ------------------------------------------------------------------------------------ */
 
 static int reply(struct call *c, int status, const struct module_artifact *f)
 {

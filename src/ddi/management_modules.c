@@ -123,7 +123,7 @@ static int delete(struct call *c)
     return rc;
 }
 
-/* --- metadata --------------------------------------------------------------------------------------------- */
+/* --- metadata ---------------------------------------------------------------------------------------- */
 
 static void put_entry(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct module_metadata *m)
 {

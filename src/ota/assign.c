@@ -48,7 +48,7 @@ struct assigning {
     struct assigned done;
 };
 
-/* --- before anything is written --------------------------------------------------------------------------- */
+/* --- before anything is written ---------------------------------------------------------------------- */
 
 static bool same_text(const char *x, const char *y)
 {
@@ -165,7 +165,7 @@ static int find_set(struct assigning *s, int64_t release, struct err *e)
     return store_release_details(s->db, s->arena, &s->release, e);
 }
 
-/* --- what a device is at ---------------------------------------------------------------------------------- */
+/* --- what a device is at ----------------------------------------------------------------------------- */
 
 static int close_now(struct ota *ota, struct db *db, struct arena *a, struct action *act, const char *why,
                      struct err *e)
@@ -196,7 +196,7 @@ static int give_up(struct assigning *s, const struct device *d, const char *why,
     return rc;
 }
 
-/* --- and what it gets ------------------------------------------------------------------------------------- */
+/* --- and what it gets -------------------------------------------------------------------------------- */
 
 static int begin(struct assigning *s, const struct deployment *made, const struct device *d, struct err *e)
 {
@@ -287,7 +287,7 @@ int ota_assign(struct ota *ota, struct db *db, struct arena *a, const char *who,
     return rc;
 }
 
-/* --- taking one back -------------------------------------------------------------------------------------- */
+/* --- taking one back --------------------------------------------------------------------------------- */
 
 static int cancel(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct device *d,
                   struct action *act, bool force, struct err *e)

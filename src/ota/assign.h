@@ -1,5 +1,5 @@
-/* Assigning a release to devices by hand, as hawkBit does: each gets an action at once, and is asked to give up
-   what it is at. And taking such an action back. Writer only. */
+/* Assigning a release to devices by hand, as hawkBit does: each gets an action at once, and is asked to give
+   up what it is at. And taking such an action back. Writer only. */
 #ifndef PQOTA_OTA_ASSIGN_H
 #define PQOTA_OTA_ASSIGN_H
 

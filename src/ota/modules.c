@@ -20,7 +20,7 @@ static int note(struct ota *ota, struct db *db, struct arena *a, const char *who
     return store_event_add(db, clock_unix_ms(ota->clock), kind, who, subject, text, e);
 }
 
-/* --- making one ------------------------------------------------------------------------------------------- */
+/* --- making one -------------------------------------------------------------------------------------- */
 
 static int check_text(const char *what, struct str s, size_t max, struct err *e)
 {
@@ -170,7 +170,7 @@ int ota_module_delete(struct ota *ota, struct db *db, struct arena *a, const cha
     return rc != 0 ? rc : ota_set_slice(ota, db, &more, e);
 }
 
-/* --- its files -------------------------------------------------------------------------------------------- */
+/* --- its files --------------------------------------------------------------------------------------- */
 
 int ota_module_room(struct db *db, struct arena *a, int64_t module, bool *locked, bool *full, struct err *e)
 {

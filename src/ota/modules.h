@@ -14,7 +14,7 @@
 struct db;
 struct ota;
 
-/* --- modules: writer only, but for show ------------------------------------------------------------------- */
+/* --- modules: writer only, but for show -------------------------------------------------------------- */
 
 struct module_new {
     struct str name, version, type;
@@ -43,8 +43,8 @@ int ota_module_describe(struct db *db, struct arena *a, int64_t module, struct s
 int ota_module_delete(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t module,
                       struct err *e) MUST_CHECK;
 
-/* Any reader: whether files can come and go. *locked: they cannot, since a release with it was deployed; *full:
-   no other can come. */
+/* Any reader: whether files can come and go. *locked: they cannot, since a release with it was deployed;
+   *full: no other can come. */
 int ota_module_room(struct db *db, struct arena *a, int64_t module, bool *locked, bool *full,
                     struct err *e) MUST_CHECK;
 /* filename is str_is_name, and file->filename, sha256, sha1, md5 and size are given; file->pk comes back.
@@ -57,7 +57,7 @@ int ota_module_remove_file(struct ota *ota, struct db *db, struct arena *a, cons
 int ota_module_tell(struct db *db, struct arena *a, int64_t module, struct str key, struct str value,
                     bool visible, struct err *e) MUST_CHECK;
 
-/* --- sets of modules -------------------------------------------------------------------------------------- */
+/* --- sets of modules --------------------------------------------------------------------------------- */
 
 struct set_new {
     struct str name, version, type, description; /* description.p NULL: none */
@@ -83,7 +83,7 @@ int ota_set_slice(struct ota *ota, struct db *db, bool *more, struct err *e) MUS
 /* Whether what such a model's devices install needs no signature. */
 bool ota_unsigned_model(const struct ota *ota, const char *model);
 
-/* --- a file on its way in: FILE lane ---------------------------------------------------------------------- */
+/* --- a file on its way in: FILE lane ----------------------------------------------------------------- */
 
 #define MODULE_MD5_SIZE 33 /* with the NUL */
 struct received;

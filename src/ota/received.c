@@ -1,5 +1,5 @@
-/* A file that comes inside another body: written to the blob store's temporary folder, and hashed for hawkBit's
-   devices, which know it by SHA-1 and MD5 too. */
+/* A file that comes inside another body: written to the blob store's temporary folder, and hashed for
+   hawkBit's devices, which know it by SHA-1 and MD5 too. */
 #include <openssl/evp.h>
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 #include "ota/retention.h"
 
+#include "ota/modules.h"
 #include "ota/ota.h"
 #include "store/artifacts.h"
 #include "store/events.h"
@@ -26,8 +27,11 @@ int ota_retention_slice(struct ota *ota, struct db *db, int64_t now_ms, bool *mo
         rc = store_members_prune(db, now_ms - ota->action_days * DAY_MS, &left, &again, e);
     if (rc == 0 && left > 0)
         rc = store_metadata_prune(db, now_ms - RETENTION_METADATA_DAYS * DAY_MS, now_ms, &left, &again, e);
+    bool others = false;
+    if (rc == 0 && left > 0)
+        rc = ota_set_slice(ota, db, &others, e);
     if (rc == 0)
-        *more = again || left <= 0;
+        *more = again || others || left <= 0;
     return rc;
 }
 

@@ -25,7 +25,7 @@ bool ota_unsigned_model(const struct ota *ota, const char *model)
     return settings_unsigned_model(&s, str_of(model));
 }
 
-/* --- what it is made of ----------------------------------------------------------------------------------- */
+/* --- what it is made of ------------------------------------------------------------------------------ */
 
 static bool may_have(const struct set_type *t, const char *module_type)
 {
@@ -103,7 +103,7 @@ static int check_names(const struct set_new *n, bool is_signed, struct err *e)
     return 0;
 }
 
-/* --- making one ------------------------------------------------------------------------------------------- */
+/* --- making one -------------------------------------------------------------------------------------- */
 
 static int check_new(struct db *db, struct arena *a, const struct set_new *n, struct err *e)
 {
@@ -211,7 +211,7 @@ bool ota_set_is_complete(const struct set *s)
     return false;
 }
 
-/* --- and taking it away ----------------------------------------------------------------------------------- */
+/* --- and taking it away ------------------------------------------------------------------------------ */
 
 int ota_set_delete(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t set,
                    struct err *e)

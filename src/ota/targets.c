@@ -92,7 +92,7 @@ int ota_target_entries(struct db *db, struct arena *a, const char *id, int64_t a
     return rc;
 }
 
-/* --- writer only ------------------------------------------------------------------------------------------ */
+/* --- writer only ------------------------------------------------------------------------------------- */
 
 static int check(const char *what, struct str s, size_t max, struct err *e)
 {

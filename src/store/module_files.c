@@ -98,7 +98,7 @@ int store_module_metadata(struct db *db, struct arena *a, int64_t module, bool v
     return 0;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------------------------------- */
 
 static int put_hashes(struct db *db, const struct module_artifact *f, struct err *e)
 {

@@ -136,7 +136,7 @@ int store_module_use(struct db *db, int64_t module, struct module_use *out, stru
     return 0;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------------------------------- */
 
 int store_module_make(struct db *db, struct module *m, struct err *e)
 {

@@ -16,7 +16,8 @@ int store_module_by_pk(struct db *db, struct arena *a, int64_t pk, struct module
 /* out->pk is 0 when there is none of that name, version and type. */
 int store_module_by_name(struct db *db, struct arena *a, struct str name, struct str version, struct str type,
                          struct module *out, struct err *e) MUST_CHECK;
-/* Without deleted ones, and without those of a firmware that was deleted. *out has *count of them; *total: how many match. */
+/* Without deleted ones, and without those of a firmware that was deleted. *out has *count of
+   them; *total: how many match. */
 int store_module_list(struct db *db, struct arena *a, const struct listing *q, struct module **out,
                       size_t *count, int64_t *total, struct err *e) MUST_CHECK;
 /* A release's, in the order in which they were made; deleted ones too: *out has *count. */
@@ -56,11 +57,11 @@ int store_set_list(struct db *db, struct arena *a, const struct listing *q, stru
 int store_set_by_pk(struct db *db, struct arena *a, int64_t release, struct set *out,
                     struct err *e) MUST_CHECK;
 
-/* A deployment of the release that is not over and is for more than devices that were named one by one, or one
-   that would roll back to it; 0: none. */
+/* A deployment of the release that is not over and is for more than devices that were named one by one, or
+   one that would roll back to it; 0: none. */
 int store_set_deployment(struct db *db, int64_t release, int64_t *deployment, struct err *e) MUST_CHECK;
 
-/* --- writer only ------------------------------------------------------------------------------------------ */
+/* --- writer only ------------------------------------------------------------------------------------- */
 
 /* m->pk is set. ERR_CONFLICT: name, version and type are taken. */
 int store_module_make(struct db *db, struct module *m, struct err *e) MUST_CHECK;
@@ -78,8 +79,8 @@ int store_module_put_artifact(struct db *db, struct module_artifact *f, struct e
 int store_module_drop_artifact(struct db *db, const struct module_artifact *f, struct err *e) MUST_CHECK;
 /* All files of the module. */
 int store_module_drop_artifacts(struct db *db, int64_t module, struct err *e) MUST_CHECK;
-/* A deleted module that has files, although nobody needs them any more: no release that is left has it, and of
-   those that had it nothing is under way. Above `after`; 0: none. */
+/* A deleted module that has files, although nobody needs them any more: no release that is left has it, and
+   of those that had it nothing is under way. Above `after`; 0: none. */
 int store_module_leftover(struct db *db, int64_t after, int64_t *module, struct err *e) MUST_CHECK;
 
 /* In place of one of that key. */

@@ -7,7 +7,7 @@ static int no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory to list targets; ask for fewer at once");
 }
 
-/* --- devices ---------------------------------------------------------------------------------------------- */
+/* --- devices ----------------------------------------------------------------------------------------- */
 
 #define COLUMNS                                                                                              \
     "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at, d.name,"      \
@@ -94,7 +94,7 @@ int store_target_list(struct db *db, struct arena *a, const struct listing *q, s
     return 0;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------------------------------- */
 
 int store_target_describe(struct db *db, int64_t device, const char *name, const char *description, int want,
                           struct err *e)

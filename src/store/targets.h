@@ -49,7 +49,7 @@ struct target_entry {
 int store_target_entries(struct db *db, struct arena *a, int64_t action, const struct listing *q,
                          struct target_entry **out, size_t *count, int64_t *total, struct err *e) MUST_CHECK;
 
-/* --- writer only ------------------------------------------------------------------------------------------ */
+/* --- writer only ------------------------------------------------------------------------------------- */
 
 /* NULL leaves what is there; want < 0 too. */
 int store_target_describe(struct db *db, int64_t device, const char *name, const char *description, int want,

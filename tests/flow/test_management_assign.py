@@ -1,4 +1,4 @@
-"""hawkBit's management interface: assigning distribution sets, and how that goes; the device's side with it."""
+"""hawkBit's management interface: assigning distribution sets, with the device's side of it."""
 
 import datetime
 import hashlib

@@ -1,4 +1,4 @@
-"""hawkBit's management interface: software modules, their files, distribution sets, types, lists, settings."""
+"""hawkBit's management interface: modules, their files, distribution sets, types, settings."""
 
 import hashlib
 
