@@ -2,13 +2,12 @@
 the listener without TLS, as SWUpdate's users have it behind a proxy or on a closed network."""
 
 import datetime
-import os
 import re
 
 import harness
 import pytest
 from harness import free_port, wait_for
-from swupdate import Device, file_swu, signer
+from swupdate import Device, Update, history, signer, why
 
 GATEWAY = "GatewayTokenOfTheTests0"
 NEVER = ("--window", "0 0 0 1 1 ? 2099", "--window-duration", "01:00:00", "--window-zone", "+00:00")
@@ -48,47 +47,6 @@ def make_device(fleet, tmp_path):
     yield make
     for device in made:
         device.stop()
-
-
-class Update:
-    """A release of one .swu file, published natively, and its deployment."""
-
-    def __init__(self, server, device, folder, version="2.0", model=None, size=100_000, by=None):
-        self.server, self.device, self.version, self.name = server, device, version, device.name
-        self.payload = os.urandom(size)
-        self.swu = folder / f"{self.name}-{version}.swu"
-        file_swu(self.swu, version, self.payload, device.target, by)
-        how = ("--name", self.name, "--version", version, "--model", model or self.name)
-        server.pqota("firmware", "publish", self.swu, *how)
-        self.id = None
-
-    def deploy(self, *how):
-        what = ("deploy", self.name, self.version, "--device", self.device.name, "--json", *how)
-        self.id = self.server.pqota(*what).json()["id"]
-        return self
-
-    def cancel(self):
-        self.server.pqota("deployment", "cancel", self.id)
-
-    def state(self):
-        items = self.server.api("GET", f"/api/deployments/{self.id}/actions", expect=200).json()["items"]
-        return items[0]["state"] if items else None
-
-    def wait(self, *states, seconds=30):
-        try:
-            return wait_for(lambda: self.state() in states, seconds, f"the update is {' or '.join(states)}")
-        except AssertionError as e:
-            raise AssertionError(f"{e}: it is {self.state()}\n{self.device.logs()[-5000:]}") from None
-
-
-def history(server, device):
-    """[(state, text)], the oldest first."""
-    items = server.api("GET", f"/api/devices/{device.name}/history", expect=200).json()["items"]
-    return [(i.get("state"), i["text"]) for i in reversed(items)]
-
-
-def why(server, device):
-    return server.pqota("why", device.name).out
 
 
 def in_order(words, wanted):

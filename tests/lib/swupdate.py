@@ -31,7 +31,9 @@ class Signer:
     def sign(self, folder, name):
         how = "-outform DER -nosmimecap -binary".split()
         who = ("-signer", self.cert, "-inkey", self.key)
-        run(["openssl", "cms", "-sign", "-in", name, "-out", name + ".sig", *who, *how], cwd=folder, check=0)
+        run(
+            ["openssl", "cms", "-sign", "-in", name, "-out", name + ".sig", *who, *how], cwd=folder, check=0
+        )
 
 
 @functools.cache
@@ -78,7 +80,7 @@ class Device:
         """token: ("-k", TOKEN), ("-g", TOKEN) or (). more: options of suricatta."""
         self.dir = pathlib.Path(folder) / name
         self.dir.mkdir(parents=True)
-        self.url, self.name, self.token, self.more = url, name, token, more
+        self.url, self.id, self.name, self.token, self.more = url, name, name, token, more
         self.cert = cert or signer().cert
         self.target = self.dir / "installed"
         self.log_file = self.dir / "swupdate.log"
@@ -135,7 +137,9 @@ class Device:
 
     def wait_said(self, text, seconds=30, times=1):
         def said():
-            assert self.process.poll() is None, f"swupdate ended with {self.process.returncode}:\n{self.logs()}"
+            assert (
+                self.process.poll() is None
+            ), f"swupdate ended with {self.process.returncode}:\n{self.logs()}"
             return self.says(text) >= times
 
         try:
@@ -144,16 +148,54 @@ class Device:
             raise AssertionError(f"{e}\n{self.logs()[-6000:]}") from None
 
 
+class Update:
+    """A release of one .swu file that writes a file on the device, published natively, and its deployment."""
+
+    def __init__(self, server, device, folder, version="2.0", model=None, size=100_000, by=None, how=()):
+        self.server, self.device, self.version, self.name = server, device, version, device.name
+        self.payload = os.urandom(size)
+        self.swu = folder / f"{self.name}-{version}.swu"
+        file_swu(self.swu, version, self.payload, device.target, by)
+        what = ("--name", self.name, "--version", version, "--model", model or self.name)
+        server.pqota("firmware", "publish", self.swu, *what, *how)
+        self.id = None
+
+    def deploy(self, *how):
+        what = ("deploy", self.name, self.version, "--device", self.device.name, "--json", *how)
+        self.id = self.server.pqota(*what).json()["id"]
+        return self
+
+    def cancel(self):
+        self.server.pqota("deployment", "cancel", self.id)
+
+    def state(self):
+        items = self.server.api("GET", f"/api/deployments/{self.id}/actions", expect=200).json()["items"]
+        return items[0]["state"] if items else None
+
+    def wait(self, *states, seconds=30):
+        try:
+            return wait_for(lambda: self.state() in states, seconds, f"the update is {' or '.join(states)}")
+        except AssertionError as e:
+            raise AssertionError(f"{e}: it is {self.state()}\n{self.device.logs()[-5000:]}") from None
+
+
+def history(server, device):
+    """[(state, text)], the oldest first."""
+    items = server.api("GET", f"/api/devices/{device.name}/history", expect=200).json()["items"]
+    return [(i.get("state"), i["text"]) for i in reversed(items)]
+
+
+def why(server, device):
+    return server.pqota("why", device.name).out
+
+
 class Meter(Acceptor):
-    """Passes bytes on to a port and counts those that come back; with `gate` cleared nothing comes back."""
+    """Passes bytes on to a port and counts those that come back."""
 
     def __init__(self, port):
         self.to, self.received, self.lock = port, 0, threading.Lock()
-        self.gate = threading.Event()
-        self.gate.set()
         self.closed = False
         self.listen(self._serve)
-        self.url = f"http://127.0.0.1:{self.port}"
 
     def _serve(self, near):
         with near, socket.create_connection(("127.0.0.1", self.to)) as far:
@@ -169,9 +211,6 @@ class Meter(Acceptor):
                     if source is far:
                         with self.lock:
                             self.received += len(piece)
-                    while source is far and not self.gate.wait(0.2):
-                        if self.closed:
-                            return
                     try:
                         other[source].sendall(piece)
                     except OSError:
