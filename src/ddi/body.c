@@ -87,8 +87,10 @@ static int quality(struct str parameters)
         part = str_trim(part);
         if (part.n < 3 || (part.p[0] != 'q' && part.p[0] != 'Q') || part.p[1] != '=')
             continue;
-        int q = part.p[2] == '1' ? 1000 : 0, digit = 100;
-        for (size_t i = 4; q == 0 && part.n > 3 && part.p[3] == '.' && i < part.n && i < 7; i++, digit /= 10)
+        if (part.p[2] != '0')
+            return part.p[2] == '1' ? 1000 : 0;
+        int q = 0, digit = 100;
+        for (size_t i = 4; i < part.n && i < 7; i++, digit /= 10)
             q += part.p[i] >= '0' && part.p[i] <= '9' ? (part.p[i] - '0') * digit : 0;
         return q;
     }

@@ -238,3 +238,27 @@ def test_hashes_of_files_that_came_before(server):
         what="hashes are computed again",
     )
     assert device.get(f"/deploymentBase/{action}").json() == before
+
+
+def test_a_damaged_file_does_not_keep_the_others_waiting(tmp_path):
+    server = ddi.start(tmp_path)
+    try:
+        (fine, _, _), (bad, action, _) = given(server), given_file(server, b"soon damaged")
+        sha256 = hashlib.sha256(b"soon damaged").hexdigest()
+        (server.dir / "data" / "blobs" / sha256[:2] / sha256[2:]).write_bytes(b"is damaged !")
+        query(server, "UPDATE artifact SET sha1 = NULL, md5 = NULL")
+        left = "SELECT sha256 FROM artifact WHERE sha1 IS NULL"
+        ddi.wait_for(lambda: query(server, left) == [(sha256,)], what="the others are hashed")
+        ddi.wait_for(lambda: "damaged" in server.logs(), what="that is said")
+        answer = bad.get(f"/deploymentBase/{action}", 503)  # rather later than without hashes
+        assert int(answer.headers["retry-after"]) > 0
+        assert fine.action()
+    finally:
+        server.close()
+
+
+def given_file(server, data):
+    device = Device(server)
+    device.get("")
+    deployment = ddi.deploy(server, device, ddi.publish(server, data=data))
+    return device, device.action(), deployment
