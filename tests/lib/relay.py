@@ -73,7 +73,7 @@ class Relay:
             def do(self):
                 relay._handle(self)
 
-            do_GET = do_POST = do_PUT = do
+            do_GET = do_HEAD = do_POST = do_PUT = do
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.socket = server_context(server).wrap_socket(self.http.socket, server_side=True)
@@ -102,7 +102,9 @@ class Relay:
         for name, value in headers.items():
             if name.lower() not in ("content-length", "connection", "transfer-encoding", "date", "server"):
                 handler.send_header(name, value)
-        if status != 204:
+        if handler.command == "HEAD":
+            handler.send_header("Content-Length", headers.get("Content-Length", "0"))
+        elif status != 204:
             handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
         handler.wfile.write(content)
