@@ -1,5 +1,5 @@
-"""Debian's own swupdate, unchanged, takes updates from the server by hawkBit's protocol: signed .swu files, over
-the listener without TLS, as SWUpdate's users have it behind a proxy or on a closed network."""
+"""Debian's own swupdate, unchanged, takes updates from the server by hawkBit's protocol: signed .swu files,
+over the listener without TLS, as SWUpdate's users have it behind a proxy or on a closed network."""
 
 import datetime
 import re

@@ -86,7 +86,7 @@ class Device:
         self.log_file = self.dir / "swupdate.log"
         self.conf = self.dir / "swupdate.cfg"
         self.tells()
-        # Its sockets have fixed names in a folder of the environment: a short one, since a path has 107 bytes.
+        # Its sockets have fixed names, in a folder of the environment; a socket's path has 107 bytes.
         self.run_dir = tempfile.TemporaryDirectory(prefix="swu")
         self.process = None
 
