@@ -4,6 +4,7 @@
 
 #include "ota/announce.h"
 #include "ota/catalogue.h"
+#include "ota/finish.h"
 #include "ota/ota.h"
 #include "ota/settings.h"
 #include "ota/version.h"
@@ -66,12 +67,26 @@ static int find_installed(struct db *db, struct arena *a, const struct device *d
     return rc;
 }
 
+/* No window is left for it: the device is asked to give it up. */
+static int call_off_lapsed(struct ota *ota, struct db *db, bool writing, struct poll_answer *p, struct err *e)
+{
+    bool lapsed = p->update && p->terms.window == SELECT_WINDOW_CLOSED && p->terms.window_ms == 0;
+    if (!lapsed || p->action.state == ACTION_CANCELLING || p->action.state == ACTION_WAITING)
+        return 0;
+    if (!writing)
+        return POLL_UPGRADE;
+    int rc = ota_action_ask_cancel(ota, db, &p->action, "its last maintenance window is over", e);
+    return rc != 0 ? rc : announce_device(ota, db, p->device.pk, e);
+}
+
 int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
                  struct ddi_poll *out, struct err *e)
 {
     const struct poll_question q = {.device = device_id, .version = {.p = NULL, .n = 0}, .ddi = true};
     struct poll_answer p;
     int rc = ota_poll(ota, db, writing, a, &q, &p, e);
+    if (rc == 0)
+        rc = call_off_lapsed(ota, db, writing, &p, e);
     if (rc != 0)
         return rc;
     struct ddi_poll d = {

@@ -212,7 +212,8 @@ static int give_up(struct ota *ota, struct db *db, struct arena *a, struct actio
 static int go_on(struct ota *ota, struct db *db, struct action *act, const char *kind,
                  const struct feedback *f, struct err *e)
 {
-    act->state = act->resume == ACTION_REBOOTING ? ACTION_REBOOTING : ACTION_INSTALLING;
+    bool as_before = act->resume == ACTION_REBOOTING || act->resume == ACTION_WAITING;
+    act->state = as_before ? act->resume : ACTION_INSTALLING;
     act->message = f->message;
     act->updated_at = clock_unix_ms(ota->clock);
     int rc = store_action_update(db, act, e);

@@ -151,6 +151,17 @@ def test_a_window_opens_by_itself(server):
     assert device.links()["deploymentBase"] != first
 
 
+def test_an_update_whose_last_window_is_over_is_called_off(server):
+    at = time.gmtime(time.time() + 3)
+    once = f"{at.tm_sec} {at.tm_min} {at.tm_hour} {at.tm_mday} {at.tm_mon} ? {at.tm_year}"
+    window = {"schedule": once, "seconds": 1, "zone": "+00:00"}
+    device, action, deployment = given(server, window=window)
+    assert terms(device, action)[1:] == ("skip", "unavailable")
+    ddi.wait_for(lambda: "cancelAction" in device.links(), what="it is called off")
+    device.say(action, "closed", "success", kind="cancelAction")
+    assert device.member(deployment) == "cancelled" and "deploymentBase" not in device.links()
+
+
 def test_who_may_see_it(server):
     device, action, deployment = given(server)
     other = Device(server)
