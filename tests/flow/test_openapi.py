@@ -210,7 +210,7 @@ def test_update(call, shared, tmp_path):
     call("report", 410, action=action, who=device, body={"state": "failed"})
     call("poll", 204, who=device, query="?version=2.0")
     shown = call("showDeployment", 200, id=deployment["id"]).json()
-    assert shown["actions"]["succeeded"] == 1 and shown["state"] == "running"
+    assert shown["actions"]["succeeded"] == 1 and shown["state"] == "finished"  # for one device: it is through
     actions = call("listActions", 200, id=deployment["id"]).json()["items"]
     assert [(a["device"], a["state"]) for a in actions] == [("oa-1", "succeeded")]
     assert call("latestFirmware", 200, who=device).json()["id"] == made["id"]
@@ -520,4 +520,6 @@ def test_every_operation_was_called(call):
     """Runs last. A certificate is not old enough to be renewed here: test_identity.py does that. hawkBit's
     management interface: test_openapi_management.py."""
     elsewhere = {name for name, (path, _, _) in call.by_id.items() if path.startswith("/rest/v1/")}
+    elsewhere |= {"approveDeployment", "denyDeployment", "pauseDeployment", "resumeDeployment", "listMembers",
+                  "consent", "describeDevice", "setAttributes", "why"}  # test_openapi_deployments.py
     assert set(call.by_id) - call.succeeded - elsewhere == {"renew"}
