@@ -75,7 +75,8 @@ int store_target_actions(struct db *db, struct arena *a, int64_t device, const s
         rc = read_action(&r.s, a, &list[n++], e);
     if (rc < 0)
         return rc;
-    rc = listing_total(db, TABLES, whose, device, q, total, e);
+    /* Nothing is looked up to count them all. */
+    rc = listing_total(db, q->filter != NULL ? TABLES : "action d", whose, device, q, total, e);
     if (rc != 0)
         return rc;
     *out = list;

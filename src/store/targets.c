@@ -70,6 +70,7 @@ int store_target(struct db *db, struct arena *a, const char *id, struct target *
     return rc < 0 ? rc : read_target(&s, a, out, e);
 }
 
+/* Which they are, and then each: what is passed over for the offset, or sorted, is looked up no further. */
 int store_target_list(struct db *db, struct arena *a, const struct listing *q, struct target **out,
                       size_t *count, int64_t *total, struct err *e)
 {
@@ -77,13 +78,16 @@ int store_target_list(struct db *db, struct arena *a, const struct listing *q, s
     struct target *list = arena_array(a, struct target, q->limit + 1);
     if (list == NULL)
         return no_memory(e);
-    int rc = listing_open(db, COLUMNS, TABLES, "?1 = 0", q, &r, e);
+    int rc = listing_open(db, "d.id", "device d", "?1 = 0", q, &r, e);
     if (rc != 0)
         return rc;
     stmt_i64(&r.s, 1, 0);
     size_t n = 0;
-    while (rc == 0 && n < q->limit && (rc = stmt_step(&r.s, e)) == STMT_ROW)
-        rc = read_target(&r.s, a, &list[n++], e);
+    while (rc == 0 && n < q->limit && (rc = stmt_step(&r.s, e)) == STMT_ROW) {
+        bool oom = false;
+        const char *id = stmt_get_text(&r.s, 0, a, &oom);
+        rc = oom ? no_memory(e) : store_target(db, a, id, &list[n++], e);
+    }
     if (rc < 0)
         return rc;
     rc = listing_total(db, "device d", "?1 = 0", 0, q, total, e);
