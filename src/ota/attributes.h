@@ -21,7 +21,7 @@ struct attribute {
 };
 
 /* The members of an object, as a device sends them: numbers and booleans become their text. *out and its
-   texts live in the arena. ERR_INVALID names the member; more than ATTRIBUTES_MAX of them is ERR_TOO_LARGE. */
+   texts live in the arena. ERR_INVALID names the member; ERR_TOO_LARGE: more than ATTRIBUTES_MAX of them. */
 int ota_attributes_read(yyjson_val *data, struct arena *a, struct attribute **out, size_t *count,
                         struct err *e) MUST_CHECK;
 

@@ -54,8 +54,8 @@ int store_action_entries(struct db *db, struct arena *a, int64_t action, size_t 
 int store_action_add(struct db *db, struct action *act, struct err *e) MUST_CHECK;
 /* Writes state, resume, progress, message, deadline_at, retrieved, updated_at and closed_at. */
 int store_action_update(struct db *db, const struct action *act, struct err *e) MUST_CHECK;
-/* An entry of its history: how it stands now. Its message is that of the action, or what act->said has. Several
-   messages of one entry stand below each other, a line each. */
+/* An entry of its history: how it stands now. Its message is that of the action, or what act->said has.
+   Several messages of one entry stand below each other, a line each. */
 int store_action_status_add(struct db *db, const struct action *act, struct err *e) MUST_CHECK;
 /* An entry that is no state of ours, such as hawkBit's "retrieved" or "warning". */
 int store_action_status_note(struct db *db, int64_t action, const char *kind, const char *message,
