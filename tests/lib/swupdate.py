@@ -76,8 +76,9 @@ def file_swu(path, version, payload, target, by=None):
 class Device:
     """One device: its swupdate, started again and again in the same folder."""
 
-    def __init__(self, folder, url, name, token=(), more=(), cert=None):
-        """token: ("-k", TOKEN), ("-g", TOKEN) or (). more: options of suricatta."""
+    def __init__(self, folder, url, name, token=(), more=(), cert=None, conf=None):
+        """token: ("-k", TOKEN), ("-g", TOKEN) or (). more: options of suricatta. conf: the text of a
+        configuration file that has all of this."""
         self.dir = pathlib.Path(folder) / name
         self.dir.mkdir(parents=True)
         self.url, self.id, self.name, self.token, self.more = url, name, name, token, more
@@ -85,7 +86,11 @@ class Device:
         self.target = self.dir / "installed"
         self.log_file = self.dir / "swupdate.log"
         self.conf = self.dir / "swupdate.cfg"
-        self.tells()
+        self.whole = conf is not None
+        if self.whole:
+            self.conf.write_text(conf)
+        else:
+            self.tells()
         # Its sockets have fixed names, in a folder of the environment; a socket's path has 107 bytes.
         self.run_dir = tempfile.TemporaryDirectory(prefix="swu")
         self.process = None
@@ -97,9 +102,13 @@ class Device:
 
     def start(self, confirm=None):
         """confirm: 2 or 3 as a boot script says it after a reboot: what was installed works, or does not."""
-        suricatta = ["-S", "hawkbit", "-t", "default", "-u", self.url, "-i", self.name, *self.token]
-        suricatta += ["-p", "1", "-w", "1", *self.more, *(["-c", str(confirm)] if confirm else [])]
-        argv = ["swupdate", "-f", self.conf, "-v", "-H", BOARD, "-k", self.cert, "-u", " ".join(suricatta)]
+        suricatta = ["-S", "hawkbit", "-p", "1", "-w", "1", *self.more]
+        argv = ["swupdate", "-f", self.conf, "-v", "-H", BOARD]
+        if not self.whole:
+            suricatta += ["-t", "default", "-u", self.url, "-i", self.name, *self.token]
+            argv += ["-k", self.cert]
+        suricatta += ["-c", str(confirm)] if confirm else []
+        argv += ["-u", " ".join(suricatta)]
         self.log = open(self.log_file, "ab")
         folder = self.run_dir.name
         self.process = subprocess.Popen(
