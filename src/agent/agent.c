@@ -173,8 +173,8 @@ static bool active(const struct agent *a, struct pqota_status *st)
     return st->state != PQOTA_IDLE && st->state != PQOTA_READY;
 }
 
-/* One step of the update client; what the user was asked by an earlier poll, and by this one no more, is taken
-   away. */
+/* One step of the update client; what the user was asked by an earlier poll, and by this one no more, is
+   taken away. */
 static enum pqota_next step(struct agent *a, uint32_t *wait)
 {
     struct pqota_status st;

@@ -1,6 +1,6 @@
 /*
- * The user's consent to updates that want it. What is asked lies in one file of the state folder, what the user
- * answered in another, so that a program for people can read the one and have the other written:
+ * The user's consent to updates that want it. What is asked lies in one file of the state folder, what the
+ * user answered in another, so that a program for people can read the one and have the other written:
  * `pqota-agent consent`.
  */
 #ifndef PQOTA_AGENT_CONSENT_H

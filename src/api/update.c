@@ -1,5 +1,5 @@
-/* GET /api/update, and POST /api/update/{action}/status and consent: what a device should do, whether its user
-   agrees, and how it goes. */
+/* GET /api/update, and POST /api/update/{action}/status and consent: what a device should do, whether its
+   user agrees, and how it goes. */
 #include "api/api.h"
 #include "api/firmware_json.h"
 #include "ota/consent.h"

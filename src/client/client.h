@@ -108,9 +108,9 @@ bool client_is_name(const char *s);
 
 /* offer.c */
 enum client_offer { OFFER_GOOD, OFFER_WAITING, OFFER_UNUSABLE, OFFER_BROKEN };
-/* Reads the body of a 200 to a poll. GOOD: everything but the state is in *out. WAITING: it waits for consent,
-   and the action and the release are. UNUSABLE: the action's number is, and why (PQOTA_TEXT_SIZE) says what a
-   person must change. BROKEN: no offer at all. `pool` is working memory. */
+/* Reads the body of a 200 to a poll. GOOD: everything but the state is in *out. WAITING: it waits for
+   consent, and the action and the release are. UNUSABLE: the action's number is, and why (PQOTA_TEXT_SIZE)
+   says what a person must change. BROKEN: no offer at all. `pool` is working memory. */
 struct client_offer_limits {
     uint64_t artifact_most;
     bool wait_if_free;

@@ -46,8 +46,8 @@ struct why {
     size_t count;
 };
 
-/* deployment 0: all that concern it; else that one alone, also if it does not. ERR_NOT_FOUND says which is not
-   there. Nothing is written. */
+/* deployment 0: all that concern it; else that one alone, also if it does not. ERR_NOT_FOUND says which is
+   not there. Nothing is written. */
 int ota_why(struct ota *ota, struct db *db, struct arena *a, const char *device, int64_t deployment,
             struct why *out, struct err *e) MUST_CHECK;
 

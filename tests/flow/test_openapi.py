@@ -214,7 +214,7 @@ def test_update(call, shared, tmp_path):
     call("report", 410, action=action, who=device, body={"state": "failed"})
     call("poll", 204, who=device, query="?version=2.0")
     shown = call("showDeployment", 200, id=deployment["id"]).json()
-    assert shown["actions"]["succeeded"] == 1 and shown["state"] == "finished"  # for one device: it is through
+    assert shown["actions"]["succeeded"] == 1 and shown["state"] == "finished"
     actions = call("listActions", 200, id=deployment["id"]).json()["items"]
     assert [(a["device"], a["state"]) for a in actions] == [("oa-1", "succeeded")]
     assert call("latestFirmware", 200, who=device).json()["id"] == made["id"]

@@ -16,7 +16,8 @@ def call(server):
 def second_operator(call, server, folder):
     key, csr, cert, extensions = (folder / name for name in ("key.pem", "csr.pem", "cert.pem", "ext"))
     extensions.write_text(
-        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n"
+        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
+        "extendedKeyUsage=clientAuth\n"
     )
     run(["openssl", "genpkey", "-algorithm", "ML-DSA-65", "-out", key], check=0)
     run(["openssl", "req", "-new", "-key", key, "-subj", "/CN=ben", "-out", csr], check=0)
