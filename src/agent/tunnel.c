@@ -71,16 +71,7 @@ static void on_request(void *ctx, struct exchange *x)
         return;
     }
     job->flow = f;
-    pthread_mutex_lock(&t->lock);
-    /* Connections whose client has left may still be worked for: twice as many as there can be, no more. */
-    bool taken = t->queued < 2 * t->worker_count && !atomic_load(&t->stop);
-    if (taken) {
-        list_add_tail(&t->queue, &f->link);
-        t->queued++;
-        pthread_cond_signal(&t->work);
-    }
-    pthread_mutex_unlock(&t->lock);
-    if (taken)
+    if (tunnel_queue(t, f))
         return;
     tunnel_refuse(f, 503, "the tunnel has more to do than it can");
     flow_drop(f);
@@ -212,6 +203,7 @@ static int start_workers(struct tunnel *t, struct err *e)
     for (size_t i = 0; i < (size_t)t->config.tunnel_connections; i++) {
         struct tunnel_worker *w = &t->workers[i];
         w->tunnel = t;
+        pthread_cond_init(&w->work, NULL);
         clock_floor_load(&w->floor, t->files.floor, &clock_system);
         t->worker_count = i + 1;
         if (pthread_create(&w->thread, NULL, tunnel_work, w) != 0)
@@ -229,7 +221,6 @@ static int tunnel_open(struct tunnel *t, const struct agent_config *config, stru
     t->config = *config;
     list_init(&t->queue);
     pthread_mutex_init(&t->lock, NULL);
-    pthread_cond_init(&t->work, NULL);
     int rc = open_identity(t, e);
     if (rc == 0)
         rc = open_signals(t, e);
@@ -261,13 +252,12 @@ static void tunnel_close(struct tunnel *t)
 {
     if (t->net != NULL)
         net_drain(t->net);
-    pthread_mutex_lock(&t->lock);
-    atomic_store(&t->stop, true);
-    pthread_cond_broadcast(&t->work);
-    pthread_mutex_unlock(&t->lock);
-    for (size_t i = 0; i < t->worker_count; i++)
+    tunnel_stop_work(t);
+    for (size_t i = 0; i < t->worker_count; i++) {
         if (t->workers[i].started)
             pthread_join(t->workers[i].thread, NULL);
+        pthread_cond_destroy(&t->workers[i].work);
+    }
     if (t->net != NULL)
         net_stop(t->net);
     net_free(t->net);
@@ -277,7 +267,6 @@ static void tunnel_close(struct tunnel *t)
     files_close(&t->files);
     if (t->signals >= 0)
         close(t->signals);
-    pthread_cond_destroy(&t->work);
     pthread_mutex_destroy(&t->lock);
 }
 

@@ -35,6 +35,9 @@ struct tunnel_worker {
     struct tunnel *tunnel;
     pthread_t thread;
     bool started;
+    struct tunnel_worker *next; /* in tunnel.idle */
+    pthread_cond_t work;        /* there is some for this one */
+    bool called;
     struct clock_floor floor;
     struct link link;
     unsigned renewed;  /* the generation of certificates that the link shows */
@@ -54,10 +57,10 @@ struct tunnel {
     atomic_bool stop;
     atomic_uint generation; /* of the device's certificate and roots */
 
-    pthread_mutex_t lock; /* of the queue */
-    pthread_cond_t work;
-    struct list queue; /* of struct flow */
+    pthread_mutex_t lock; /* of the queue, and of who has nothing to do */
+    struct list queue;    /* of struct flow */
     size_t queued;
+    struct tunnel_worker *idle; /* who had work last first: its connection to the server is still there */
     struct tunnel_worker workers[TUNNEL_CONNECTIONS_MAX];
     size_t worker_count;
 };
@@ -73,6 +76,10 @@ enum agent_exit agent_tunnel(const struct agent_config *config);
 
 /* tunnel_work.c: a worker's life, and what is no file. */
 void *tunnel_work(void *worker);
+/* False: there is more to do than can be. */
+bool tunnel_queue(struct tunnel *t, struct flow *f);
+/* Every worker sees that the tunnel stops. */
+void tunnel_stop_work(struct tunnel *t);
 /* Refuses the exchange of a flow in hawkBit's words; from 500 on with a Retry-After. */
 void tunnel_refuse(struct flow *f, int status, const char *message);
 /* Tells the server, for its history of the action, why a file was refused. */

@@ -276,18 +276,27 @@ static bool is_complete(const struct pull *p)
     return p->replied && !p->elsewhere && (p->head_only || p->next == p->end);
 }
 
+/* A later request may go on with it. */
+static void put_away(struct pull *p)
+{
+    if (p->progress != NULL)
+        progress_shelf_put(p->w->tunnel->shelf, p->progress);
+    p->progress = NULL;
+}
+
 /* All has come: the end may go, if the whole is right. */
 static int finish(struct pull *p)
 {
     if (p->progress != NULL && p->progress->at == p->file.size && !progress_is_right(p->progress))
         return differs(p,
                        "its bytes have another SHA-256 than the update metadata say; its end was withheld");
-    flow_release(p->flow, UINT64_MAX);
     log_info("tunnel", "a file went through", LOG_STR("file", p->file.filename),
              LOG_I64("bytes", (int64_t)(p->parts ? p->end : p->last - p->first + 1)),
              LOG_STR("hash", p->progress == NULL           ? "of the range not known"
                              : p->last + 1 == p->file.size ? "right"
                                                            : "goes on"));
+    put_away(p); /* before the client has the last byte, and asks on */
+    flow_release(p->flow, UINT64_MAX);
     return 0;
 }
 
@@ -395,10 +404,10 @@ static void conclude(struct pull *p, int rc, const struct tunnel_ask *ask, struc
     }
     if (rc == ERR_MISMATCH && tunnel_trust_tell(&t->trust, action))
         tunnel_report(p->w, tenant, action, p->file.filename, p->err.text);
-    if (p->progress != NULL && rc != ERR_MISMATCH)
-        progress_shelf_put(t->shelf, p->progress);
-    else
-        progress_free(p->progress);
+    if (rc != ERR_MISMATCH)
+        put_away(p);
+    progress_free(p->progress);
+    p->progress = NULL;
 }
 
 /* Its texts are the exchange's, which may be over before the download is. */
@@ -439,8 +448,13 @@ void tunnel_serve_file(struct tunnel_worker *w, struct flow *f)
     if (rc == ERR_NOT_FOUND) {
         refuse_range(&p);
     } else {
+        const char *sha256 = p.progress != NULL ? p.file.sha256 : NULL;
+        if (sha256 != NULL)
+            progress_shelf_begin(w->tunnel->shelf, sha256);
         rc = rc == 0 ? run(&p) : rc;
         conclude(&p, rc, &job->ask, str_of(tenant), action);
+        if (sha256 != NULL)
+            progress_shelf_end(w->tunnel->shelf, sha256);
     }
     buf_fini(&p.other);
 }

@@ -4,10 +4,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct progress_shelf {
     pthread_mutex_t lock;
-    struct progress *kept[PROGRESS_KEPT]; /* the newest first; NULL: none */
+    pthread_cond_t ended;
+    struct progress *kept[PROGRESS_KEPT];    /* the newest first; NULL: none */
+    char out[PROGRESS_OUT][SHA256_HEX_SIZE]; /* under way; "": a free place */
 };
 
 static int broken(struct err *e)
@@ -143,8 +146,14 @@ bool progress_passes(const struct progress *p, const struct progress_check *c)
 struct progress_shelf *progress_shelf_new(void)
 {
     struct progress_shelf *s = calloc(1, sizeof *s);
-    if (s != NULL)
-        pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_t attr;
+    if (s == NULL)
+        return NULL;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->ended, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&s->lock, NULL);
     return s;
 }
 
@@ -154,6 +163,7 @@ void progress_shelf_free(struct progress_shelf *s)
         return;
     for (size_t i = 0; i < PROGRESS_KEPT; i++)
         progress_free(s->kept[i]);
+    pthread_cond_destroy(&s->ended);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -182,14 +192,56 @@ void progress_shelf_put(struct progress_shelf *s, struct progress *p)
     progress_free(old);
 }
 
-struct progress *progress_shelf_take(struct progress_shelf *s, const char *sha256, uint64_t from)
+/* Locked. The place of one that is under way, or with "" a free one; NULL: none. */
+static char *place_of(struct progress_shelf *s, const char *sha256)
 {
-    struct progress *found = NULL;
+    for (size_t i = 0; i < PROGRESS_OUT; i++)
+        if (strcmp(s->out[i], sha256) == 0)
+            return s->out[i];
+    return NULL;
+}
+
+void progress_shelf_begin(struct progress_shelf *s, const char *sha256)
+{
     pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < PROGRESS_KEPT && found == NULL; i++)
+    char *place = place_of(s, "");
+    if (place != NULL)
+        memcpy(place, sha256, SHA256_HEX_SIZE);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void progress_shelf_end(struct progress_shelf *s, const char *sha256)
+{
+    pthread_mutex_lock(&s->lock);
+    char *place = place_of(s, sha256);
+    if (place != NULL)
+        place[0] = '\0';
+    pthread_cond_broadcast(&s->ended);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Locked. */
+static struct progress *find(struct progress_shelf *s, const char *sha256, uint64_t from)
+{
+    for (size_t i = 0; i < PROGRESS_KEPT; i++)
         if (s->kept[i] != NULL && strcmp(s->kept[i]->sha256, sha256) == 0 &&
             progress_reaches(s->kept[i], from))
-            found = pull_out(s, i);
+            return pull_out(s, i);
+    return NULL;
+}
+
+struct progress *progress_shelf_take(struct progress_shelf *s, const char *sha256, uint64_t from)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += PROGRESS_WAIT_MS / 1000;
+    int rc = 0;
+    pthread_mutex_lock(&s->lock);
+    struct progress *found = find(s, sha256, from);
+    while (found == NULL && rc == 0 && place_of(s, sha256) != NULL) {
+        rc = pthread_cond_timedwait(&s->ended, &s->lock, &until);
+        found = find(s, sha256, from);
+    }
     pthread_mutex_unlock(&s->lock);
     return found;
 }

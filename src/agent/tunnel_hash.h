@@ -17,8 +17,10 @@
 #include "base/hex.h"
 
 #define PROGRESS_BLOCK 65536
-#define PROGRESS_MARKS 512 /* blocks that one may go back: 32 MiB, more than sockets hold */
-#define PROGRESS_KEPT 4    /* files that were cut off, and may go on */
+#define PROGRESS_MARKS 512    /* blocks that one may go back: 32 MiB, more than sockets hold */
+#define PROGRESS_KEPT 4       /* files that were cut off, and may go on */
+#define PROGRESS_OUT 64       /* that are under way */
+#define PROGRESS_WAIT_MS 2000 /* for one under way: its client may be back before it was missed */
 
 struct progress_mark {
     uint64_t at;
@@ -56,7 +58,10 @@ struct progress_shelf *progress_shelf_new(void); /* NULL: no memory */
 void progress_shelf_free(struct progress_shelf *s);
 /* Owned by the shelf from now on; in place of one of the same file, or of the oldest. */
 void progress_shelf_put(struct progress_shelf *s, struct progress *p);
-/* The caller's; NULL when there is none that reaches so far. */
+/* A file is under way from begin to end; at its end it may be on the shelf. */
+void progress_shelf_begin(struct progress_shelf *s, const char *sha256);
+void progress_shelf_end(struct progress_shelf *s, const char *sha256);
+/* The caller's; NULL when there is none that reaches so far. Waits a moment while the file is under way. */
 struct progress *progress_shelf_take(struct progress_shelf *s, const char *sha256, uint64_t from);
 
 #endif

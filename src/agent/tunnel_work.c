@@ -109,7 +109,10 @@ static void serve_small(struct tunnel_worker *w, struct flow *f)
     struct collected c = {0};
     buf_init(&c.body, TUNNEL_ANSWER_MAX);
     const struct up_sink sink = {.ctx = &c, .head = on_head, .data = on_data};
-    struct str condition = http_header_get(&x->req, "If-None-Match");
+    /* What an answer names is to be remembered: "not modified" would name nothing. */
+    struct str condition = {0};
+    if (job->ask.what != TUNNEL_DEPLOYMENT)
+        condition = http_header_get(&x->req, "If-None-Match");
     const struct http_header conditions[] = {{.name = STR("If-None-Match"), .value = condition}};
     const struct up_request q = {.method = x->req.method == HTTP_HEAD ? HTTP_GET : x->req.method,
                                  .target = x->req.target,
@@ -216,11 +219,17 @@ static int ready(struct tunnel_worker *w, struct err *e)
     return link_init(&w->link, &set, e);
 }
 
-static struct flow *next_flow(struct tunnel *t)
+static struct flow *next_flow(struct tunnel_worker *w)
 {
+    struct tunnel *t = w->tunnel;
     pthread_mutex_lock(&t->lock);
-    while (list_empty(&t->queue) && !atomic_load(&t->stop))
-        pthread_cond_wait(&t->work, &t->lock);
+    while (list_empty(&t->queue) && !atomic_load(&t->stop)) {
+        w->called = false;
+        w->next = t->idle;
+        t->idle = w;
+        while (!w->called)
+            pthread_cond_wait(&w->work, &t->lock);
+    }
     struct list *link = list_pop(&t->queue);
     if (link != NULL)
         t->queued--;
@@ -228,11 +237,45 @@ static struct flow *next_flow(struct tunnel *t)
     return link != NULL ? container_of(link, struct flow, link) : NULL;
 }
 
+/* Locked. The one that had work last. */
+static void call_one(struct tunnel *t)
+{
+    struct tunnel_worker *w = t->idle;
+    if (w == NULL)
+        return;
+    t->idle = w->next;
+    w->called = true;
+    pthread_cond_signal(&w->work);
+}
+
+bool tunnel_queue(struct tunnel *t, struct flow *f)
+{
+    pthread_mutex_lock(&t->lock);
+    /* Connections whose client has left may still be worked for: twice as many as there can be, no more. */
+    bool taken = t->queued < 2 * t->worker_count && !atomic_load(&t->stop);
+    if (taken) {
+        list_add_tail(&t->queue, &f->link);
+        t->queued++;
+        call_one(t);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return taken;
+}
+
+void tunnel_stop_work(struct tunnel *t)
+{
+    pthread_mutex_lock(&t->lock);
+    atomic_store(&t->stop, true);
+    while (t->idle != NULL)
+        call_one(t);
+    pthread_mutex_unlock(&t->lock);
+}
+
 void *tunnel_work(void *worker)
 {
     struct tunnel_worker *w = worker;
     struct flow *f;
-    while ((f = next_flow(w->tunnel)) != NULL) {
+    while ((f = next_flow(w)) != NULL) {
         const struct tunnel_job *job = f->x->app;
         struct err e = {0};
         if (atomic_load(&w->tunnel->stop))

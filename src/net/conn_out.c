@@ -166,7 +166,7 @@ static void read_cold(struct conn *c, uint64_t offset, size_t want)
 void conn_file_arrived(struct conn *c, long n)
 {
     if (n <= 0 || (size_t)n < c->offered) {
-        err_set(&c->error, ERR_IO, "a file of the blob store could not be read as far as its size says");
+        err_set(&c->error, ERR_IO, "what is sent could not be read as far as its length says");
         log_error("net", "a reply was cut off", LOG_STR("peer", c->peer.address), LOG_ERR(&c->error));
         conn_close(c, CLOSE_IO);
         return;

@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 
 #include "agent/tunnel_hash.h"
 #include "base/hex.h"
@@ -166,6 +167,35 @@ static void the_shelf_keeps_the_latest(void **s)
     assert_non_null(p);
     assert_int_equal(p->at, 200);
     progress_free(p);
+    progress_shelf_free(shelf);
+}
+
+static void *put_later(void *arg)
+{
+    struct progress_shelf *shelf = arg;
+    struct progress *p = named('g', 100);
+    char name[SHA256_HEX_SIZE];
+    memcpy(name, p->sha256, sizeof name);
+    progress_shelf_put(shelf, p);
+    progress_shelf_end(shelf, name);
+    return NULL;
+}
+
+/* A client is back before it was missed. */
+static void one_under_way_is_waited_for(void **s)
+{
+    (void)s;
+    struct progress_shelf *shelf = progress_shelf_new();
+    char name[SHA256_HEX_SIZE] = {0};
+    pthread_t other;
+    memset(name, 'g', sizeof name - 1);
+    progress_shelf_begin(shelf, name);
+    assert_int_equal(pthread_create(&other, NULL, put_later, shelf), 0);
+    struct progress *p = progress_shelf_take(shelf, name, 50);
+    assert_non_null(p);
+    progress_free(p);
+    pthread_join(other, NULL);
+    assert_null(progress_shelf_take(shelf, name, 50)); /* nothing is under way: at once */
     progress_shelf_free(shelf);
 }
 
