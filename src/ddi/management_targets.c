@@ -260,7 +260,7 @@ static const struct route rows[] = {
     {HTTP_POST, "/rest/v1/targets", WHO_WRITERS, BODY, {{LANE_WRITE, create}}},
     {HTTP_GET, "/rest/v1/targets/{}", WHO_READERS, BODY_NONE, 0, {{LANE_READ, show}}},
     {HTTP_PUT, "/rest/v1/targets/{}", WHO_WRITERS, BODY, {{LANE_WRITE, change}}},
-    {HTTP_DELETE, "/rest/v1/targets/{}", WHO_WRITERS, BODY_NONE, 0, {{LANE_WRITE, delete}}},
+    {HTTP_DELETE, "/rest/v1/targets/{}", WHO_ADMIN, BODY_NONE, 0, {{LANE_WRITE, delete}}},
     {HTTP_GET, "/rest/v1/targets/{}/attributes", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, attributes}}},
 };
 const struct route_table ddi_targets_routes = MANAGEMENT_TABLE(rows);

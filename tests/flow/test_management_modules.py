@@ -1,6 +1,7 @@
 """hawkBit's management interface: modules, their files, distribution sets, types, settings."""
 
 import hashlib
+import signal
 
 import pytest
 
@@ -283,6 +284,7 @@ def test_who_may(server, hawk):
         who.upload(module, "f", b"x", expect=allowed)
         device = hawk.target()
         shown = who.get(f"targets/{device.id}")
+        who.delete(f"targets/{device.id}", expect=403)
         assert shown.get("securityToken") == (device.token if name == "otto" else None)
         assert who("GET", "system/configs/authentication.gatewaytoken.key").status == (
             200 if name == "otto" else 403
@@ -293,3 +295,32 @@ def test_who_may(server, hawk):
     stranger("POST", f"softwaremodules/{hawk.module()}/artifacts", body, headers=headers, expect=401)
     made = server.api("GET", "/rest/v1/softwaremodules?limit=1")  # by an operator's certificate
     assert made.status == 200
+
+
+def test_a_file_that_is_too_large(tmp_path):
+    server = hawkbit.start(tmp_path, {"limits.upload_bytes": "65536"})
+    try:
+        hawk = server.hawkbit
+        module = hawk.module(("f.bin", b"x" * 60000))
+        body, headers = hawkbit.form("g.bin", b"x" * 66000)
+        answer = hawk("POST", f"softwaremodules/{module}/artifacts", body, headers=headers, expect=413)
+        assert "upload_bytes" in error(answer)
+    finally:
+        server.close()
+
+
+def test_what_was_made_survives_a_crash(tmp_path):
+    server = hawkbit.start(tmp_path)
+    try:
+        hawk = server.hawkbit
+        data = b"kept" * 50000
+        module = hawk.module(("f.bin", data))
+        set_id, device = hawk.set_of(module), hawk.target()
+        action = hawk.assign(set_id, device)
+        server.stop(signal.SIGKILL)
+        server.start()
+        file = hawk.get(f"softwaremodules/{module}/artifacts")[0]
+        assert hawk("GET", file["_links"]["download"]["href"], expect=200).body == data
+        assert hawk.action(device, action)["active"] and device.deployment()["id"] == str(action)
+    finally:
+        server.close()

@@ -121,3 +121,30 @@ def test_certificates_outlive_a_deletion(server, hawk):
     server.enrol("cert-1", "generic")
     assert "revoke" in hawk("DELETE", "targets/cert-1", expect=409).json()["message"]
     assert hawk.get("targets/cert-1")["targetTypeName"] == "generic"
+
+
+def test_a_device_that_registers_itself(hawk):
+    key = "d41d8cd98f00b204e9800998ecf8427e"
+    hawk.set("authentication.gatewaytoken.enabled", True)
+    hawk.set("authentication.gatewaytoken.key", key)
+    name = hawk.name("plug")
+    device = hawkbit.Device(hawk, name, "")
+    device.headers["Authorization"] = f"GatewayToken {key}"
+    assert "configData" in device.links()
+    shown = hawk.get(f"targets/{name}")
+    assert shown["name"] == name and shown["description"] == f"Plug and Play target: {name}"
+    assert re.fullmatch("[A-Za-z0-9]{32}", shown["securityToken"])
+    assert shown["requestAttributes"] and shown["updateStatus"] == "registered"
+    for wrong in ("GatewayToken " + key[:-1] + "f", "TargetToken wrong-token-0123456789"):
+        assert device("GET", "", headers={"Authorization": wrong}).status == 401
+    hawk.set("authentication.gatewaytoken.enabled", False)
+    assert device("GET", "").status == 401
+    hawkbit.Device(hawk, name, shown["securityToken"]).poll()
+
+
+def test_the_poll_interval(hawk):
+    device = hawk.target()
+    hawk.set("pollingTime", "00:00:30")
+    assert device.poll()["config"]["polling"]["sleep"] == "00:00:30"
+    hawk.delete("system/configs/pollingTime")
+    assert device.poll()["config"]["polling"]["sleep"] == "00:05:00"
