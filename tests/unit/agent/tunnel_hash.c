@@ -205,6 +205,7 @@ int main(void)
         cmocka_unit_test(in_pieces_of_any_size),         cmocka_unit_test(goes_on_from_anywhere),
         cmocka_unit_test(other_bytes_do_not_pass),       cmocka_unit_test(what_was_never_sent_is_not_reached),
         cmocka_unit_test(what_is_long_ago_is_forgotten), cmocka_unit_test(the_shelf_keeps_the_latest),
+        cmocka_unit_test(one_under_way_is_waited_for),
     };
     return cmocka_run_group_tests(tests, make_data, NULL);
 }
