@@ -1,4 +1,4 @@
-"""hawkBit's management interface against docs/openapi.yaml: every operation, every answer as it is described."""
+"""hawkBit's management interface against docs/openapi.yaml: each operation, each answer as described."""
 
 import pytest
 from test_openapi import Caller
