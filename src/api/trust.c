@@ -4,6 +4,7 @@
 #include "api/firmware_json.h"
 #include "http/condition.h"
 #include "ota/catalogue.h"
+#include "ota/modules.h"
 #include "ota/trust.h"
 #include "ota/trust_accept.h"
 #include "ota/trust_files.h"
@@ -198,7 +199,8 @@ static int show_release(struct call *c)
         yyjson_mut_obj_add_sint(doc, row, "sequence", standings[i].sequence);
         yyjson_mut_obj_add_bool(doc, row, "signed", standings[i].signed_it);
     }
-    yyjson_mut_obj_add_bool(doc, root, "unsigned_allowed", trust_unsigned_allowed(c->ota));
+    yyjson_mut_obj_add_bool(doc, root, "unsigned_allowed",
+                            ota_unsigned_release(c->ota, r.models, r.model_count));
     http_reply_json(c->res, c->arena, 200, doc);
     return CALL_NEXT;
 }

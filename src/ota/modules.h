@@ -82,6 +82,8 @@ int ota_set_slice(struct ota *ota, struct db *db, bool *more, struct err *e) MUS
 
 /* Whether what such a model's devices install needs no signature. */
 bool ota_unsigned_model(const struct ota *ota, const char *model);
+/* Of all its models. */
+bool ota_unsigned_release(const struct ota *ota, const char **models, size_t count);
 
 /* --- a file on its way in: FILE lane ----------------------------------------------------------------- */
 

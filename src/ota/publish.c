@@ -1,8 +1,8 @@
 #include "ota/publish.h"
 
 #include "ota/announce.h"
+#include "ota/modules.h"
 #include "ota/ota.h"
-#include "ota/trust.h"
 #include "store/actions.h"
 #include "store/artifacts.h"
 #include "store/blobs.h"
@@ -131,14 +131,15 @@ static int add_file(struct db *db, const struct release *r, const struct publish
     return rc;
 }
 
-static int add_release(struct db *db, struct arena *a, const char *who, const struct publish *p,
-                       enum release_state state, int64_t now, struct release *out, struct err *e)
+static int add_release(struct ota *ota, struct db *db, struct arena *a, const char *who,
+                       const struct publish *p, int64_t now, struct release *out, struct err *e)
 {
     const char **models;
     size_t count;
     int rc = read_models(p, a, &models, &count, e);
     if (rc != 0)
         return rc;
+    enum release_state state = ota_unsigned_release(ota, models, count) ? RELEASE_PUBLISHED : RELEASE_DRAFT;
     struct release r = {
         .name = arena_dup_str(a, p->name),
         .version = arena_dup_str(a, p->version),
@@ -211,7 +212,8 @@ static int publish_again(struct ota *ota, struct db *db, struct arena *a, const 
                          const struct publish *p, struct release *there, struct err *e)
 {
     int rc = compare(db, a, p, there, e);
-    if (rc != 0 || there->state == RELEASE_PUBLISHED || !trust_unsigned_allowed(ota))
+    if (rc != 0 || there->state == RELEASE_PUBLISHED ||
+        !ota_unsigned_release(ota, there->models, there->model_count))
         return rc;
     return publish_unsigned(ota, db, a, who, there, e);
 }
@@ -220,9 +222,9 @@ static int publish_new(struct ota *ota, struct db *db, struct arena *a, const ch
                        const struct publish *p, struct release *out, struct err *e)
 {
     int64_t now = clock_unix_ms(ota->clock);
-    bool at_once = trust_unsigned_allowed(ota);
     struct release r;
-    int rc = add_release(db, a, who, p, at_once ? RELEASE_PUBLISHED : RELEASE_DRAFT, now, &r, e);
+    int rc = add_release(ota, db, a, who, p, now, &r, e);
+    bool at_once = rc == 0 && r.state == RELEASE_PUBLISHED;
     if (rc == 0)
         rc = add_event(db, a, at_once ? "release.published" : "release.uploaded", who, &r, now, e);
     if (rc == 0 && at_once)

@@ -25,6 +25,14 @@ bool ota_unsigned_model(const struct ota *ota, const char *model)
     return settings_unsigned_model(&s, str_of(model));
 }
 
+bool ota_unsigned_release(const struct ota *ota, const char **models, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!ota_unsigned_model(ota, models[i]))
+            return false;
+    return count > 0;
+}
+
 /* --- what it is made of ------------------------------------------------------------------------------ */
 
 static bool may_have(const struct set_type *t, const char *module_type)

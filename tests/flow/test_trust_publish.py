@@ -45,6 +45,25 @@ def test_a_draft_that_is_left_is_told_and_completed(vendor):
     assert releases(vendor) == [("1.0", "published")]
 
 
+def test_models_whose_devices_check_no_signature(make_server):
+    """[ddi] insecure_unsigned_models: published at once, if all models of the release are such."""
+    server = make_server(
+        {"trust.insecure_unsigned": "no", "ddi.insecure_unsigned_models": "old, older"}, start=False
+    )
+    vendor = Vendor(server).start()
+    (server.folder / "gw.bin").write_bytes(b"firmware")
+    argv = ("firmware", "publish", server.folder / "gw.bin", "--name", "gateway", "--version")
+    assert "Published gateway 1.0" in server.pqota(*argv, "1.0", "--model", "old,older").err
+    server.pqota("deploy", "gateway@1.0", "--model", "old")
+    for version, models in (("1.1", "old,new"), ("1.2", "new")):
+        request = server.folder / f"{version}.json"
+        server.pqota(*argv, version, "--model", models, "--output", request)
+        assert request.exists()
+        refused = server.pqota("deploy", f"gateway@{version}", "--all", check=1).err
+        assert "nobody has vouched for" in refused
+    assert sorted(releases(vendor)) == [("1.0", "published"), ("1.1", "draft"), ("1.2", "draft")]
+
+
 def test_a_request_that_is_there_is_not_written_over(vendor):
     server, request = vendor.server, vendor.server.folder / "gateway.sign.json"
     argv = ("firmware", "publish", server.folder / "gw.bin", "--name", "gateway", "--version", "1.0")
