@@ -28,8 +28,8 @@ int store_artifact_set_hashes(struct db *db, const char *sha256, const char *sha
                               struct err *e) MUST_CHECK;
 int store_module_add_artifact(struct db *db, int64_t module, struct str filename, const char *sha256,
                               struct err *e) MUST_CHECK;
-/* Lets go of the files of a deleted release's modules that were made with it and that no other uses; the sweep removes the
-   blobs. r->artifacts must be filled. */
+/* Lets go of the files of a deleted release's modules that were made with it and that no other uses; the
+   sweep removes the blobs. r->artifacts must be filled. */
 int store_release_drop_artifacts(struct db *db, const struct release *r, struct err *e) MUST_CHECK;
 
 #endif

@@ -229,7 +229,7 @@ const char migration_fleets[] =
     /* --- members: one that waits or is active stands in member_open, which a poll looks through --- */
     "CREATE TABLE member ("
     "  deployment INTEGER NOT NULL REFERENCES deployment (pk),"
-    "  device INTEGER NOT NULL," /* no reference: a device that goes would look at all members of all others */
+    "  device INTEGER NOT NULL," /* no reference: for a device that goes all members would be looked at */
     "  phase INTEGER NOT NULL DEFAULT 0,"
     "  state TEXT NOT NULL CHECK (state IN"
     "    ('waiting', 'active', 'succeeded', 'already', 'failed', 'cancelled')),"
