@@ -44,25 +44,36 @@ static int reply_update(struct call *c, const struct poll_answer *a)
     return rc;
 }
 
-/* consent=yes: the device can ask its user. */
-static int query_consent(struct call *c, int *out)
+/* What the device is able to, if it says so: older agents do not. */
+static int query_able(struct call *c, const char *name, bool *out)
 {
     const char *word;
-    int rc = api_query_text(c, "consent", str_is_name, &word);
+    int rc = api_query_text(c, name, str_is_name, &word);
     if (rc == 0 && word != NULL && strcmp(word, "yes") != 0 && strcmp(word, "no") != 0)
-        return err_set(&c->err, ERR_INVALID, "consent= is yes or no");
+        return err_set(&c->err, ERR_INVALID, "%s= is yes or no", name);
     *out = rc == 0 && word != NULL && strcmp(word, "yes") == 0;
     return rc;
+}
+
+/* Not one that waits for a user whom the device cannot ask, or that would be installed at once by an agent
+   that does not know that it is not to be. */
+static bool may_tell(const struct poll_answer *a, bool asks, bool holds)
+{
+    if (a->action.state == ACTION_WAITING)
+        return asks;
+    return a->terms.install != POLL_SKIP || holds || !action_may_cancel(a->action.state);
 }
 
 static int poll(struct call *c)
 {
     const char *version;
     struct poll_answer a;
-    int consent = 0;
+    bool asks = false, holds = false;
     int rc = api_query_text(c, "version", str_is_name, &version);
     if (rc == 0)
-        rc = query_consent(c, &consent);
+        rc = query_able(c, "consent", &asks);
+    if (rc == 0)
+        rc = query_able(c, "hold", &holds);
     if (rc != 0)
         return rc;
     if (!c->writing)
@@ -79,7 +90,7 @@ static int poll(struct call *c)
         return rc;
     http_set(c->res, "Poll-Interval", interval);
     http_set(c->res, "Cache-Control", "no-store");
-    if (a.update && (consent || a.action.state != ACTION_WAITING))
+    if (a.update && may_tell(&a, asks, holds))
         return reply_update(c, &a);
     http_reply_empty(c->res, 204);
     return 0;

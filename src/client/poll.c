@@ -25,7 +25,7 @@ static int take_body(void *ctx, const void *data, size_t n)
 static void poll_path(const pqota_client_t *c, char out[CLIENT_PATH_SIZE + 3 * PQOTA_NAME_SIZE])
 {
     char version[PQOTA_NAME_SIZE];
-    size_t size = CLIENT_PATH_SIZE + 3 * PQOTA_NAME_SIZE;
+    const size_t size = CLIENT_PATH_SIZE + 3 * PQOTA_NAME_SIZE;
     size_t at = (size_t)snprintf(out, size, "/api/update");
     if (c->ops.installer.running_version(c->ops.installer.ctx, version) == PQOTA_OK &&
         client_is_name(version)) {
@@ -33,8 +33,10 @@ static void poll_path(const pqota_client_t *c, char out[CLIENT_PATH_SIZE + 3 * P
         if (!client_percent_encode(out, size, &at, version))
             at = (size_t)snprintf(out, size, "/api/update");
     }
+    /* A server does not offer what is only to be downloaded to one that would install it. */
+    at += (size_t)snprintf(out + at, size - at, "%shold=yes", strchr(out, '?') != NULL ? "&" : "?");
     if (c->set.consent != NULL)
-        snprintf(out + at, size - at, "%sconsent=yes", strchr(out, '?') != NULL ? "&" : "?");
+        snprintf(out + at, size - at, "&consent=yes");
 }
 
 static enum pqota_next wait_poll(pqota_client_t *c, uint32_t asked_s, uint32_t *wait_s)

@@ -24,7 +24,8 @@ struct device_query {
     size_t limit;
 };
 /* ERR_INVALID: the filter is none. In the order of their ids. "Last seen" includes what memory knows and the
-   database not yet. *looked is NULL, or the id after which to go on where looking ended before the page was full. */
+   database not yet. *looked is NULL, or the id after which to go on where looking ended before the page
+   was full. */
 int ota_device_list(struct ota *ota, struct db *db, struct arena *a, const struct device_query *query,
                     struct device **out, size_t *count, const char **looked, struct err *e) MUST_CHECK;
 int ota_device_show(struct ota *ota, struct db *db, struct arena *a, const char *id, struct device *out,

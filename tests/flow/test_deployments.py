@@ -127,6 +127,10 @@ def test_only_downloaded(server, make_agent):
     (agent,) = made(make_agent, server, ("d-1",), "d", **HEALTHY)
     server.publish("d", "1", os.urandom(300_000))
     pk = deploy(server, "d@1", "--device", "d-1", "--mode", "download-only")
+    old = server.enrol("d-2", "d")
+    deploy(server, "d@1", "--device", "d-2", "--mode", "download-only")
+    assert poll(server, old).status == 204  # an agent that does not know of this would install it
+    assert poll(server, old, "?version=0&hold=yes").json()["install"] == "skip"
     assert agent.once().code == 0 and installed(agent) is None
     wait_for(lambda: shown(server, pk)["actions"]["downloaded"] == 1, what="its report")
     assert "downloaded" in agent.run("status", "--config", agent.conf).out

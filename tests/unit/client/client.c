@@ -44,7 +44,7 @@ static void goes_through(void **s)
         assert_true(world_count(&w, "downloading") >= 2);
         assert_int_equal(w.reports[0].progress, 0);
         assert_int_equal(world_last(&w)->progress, 100);
-        assert_string_equal(w.poll_path, "/api/update?version=2.0");
+        assert_string_equal(w.poll_path, "/api/update?version=2.0&hold=yes");
         world_fini(&w);
     }
 }

@@ -150,7 +150,7 @@ static void unknown_version_is_no_success(void **s)
     assert_string_equal(w.done, "failed");
     assert_string_equal(world_last(&w)->version, "");
     assert_string_equal(world_last(&w)->message, "the version that runs cannot be told");
-    assert_string_equal(w.poll_path, "/api/update");
+    assert_string_equal(w.poll_path, "/api/update?hold=yes");
     world_fini(&w);
 }
 

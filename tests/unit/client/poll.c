@@ -202,7 +202,7 @@ static void the_user_agrees(void **s)
     wanting(PQOTA_CONSENT_NONE);
     assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
     assert_int_equal(w.questions, 1);
-    assert_string_equal(w.poll_path, "/api/update?version=1.0&consent=yes");
+    assert_string_equal(w.poll_path, "/api/update?version=1.0&hold=yes&consent=yes");
     assert_int_equal(state_now(), PQOTA_IDLE);
     assert_int_equal(w.downloads + w.agreed + w.refused, 0);
     w.user = PQOTA_CONSENT_GIVEN;
@@ -234,7 +234,7 @@ static void without_a_user(void **s)
     wanting(PQOTA_CONSENT_GIVEN);
     w.settings.consent = NULL;
     assert_int_equal(world_run(&w, STEPS), PQOTA_WAIT_POLL);
-    assert_string_equal(w.poll_path, "/api/update?version=1.0");
+    assert_string_equal(w.poll_path, "/api/update?version=1.0&hold=yes");
     assert_int_equal(w.questions + w.downloads, 0);
     world_fini(&w);
 }

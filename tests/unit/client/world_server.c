@@ -172,6 +172,7 @@ int world_request(void *ctx, const struct pqota_request *q, struct pqota_respons
         r->poll_interval_s = w->poll_interval_s;
         int status = w->poll_answer != 0 ? w->poll_answer : w->offer[0] != '\0' ? 200 : 204;
         /* Without a word that it can ask, it is told of nothing that waits. */
+        assert_non_null(strstr(q->path, "hold=yes"));
         if (status == 200 && w->waiting && strstr(q->path, "consent=yes") == NULL)
             status = 204;
         char text[sizeof w->offer + 128];
