@@ -2,83 +2,12 @@
 
 import hashlib
 import os
-import re
-import signal
-import socket
-import subprocess
-import threading
 
 import pytest
-from harness import RELEASE, Agent, wait_for
-from relay import Acceptor
-from tuffront import Front, trusting
-from tunnel import Tunnel
-
-DATA = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(12_000))  # 384000 bytes
-LAST = 65536  # bytes that wait for the hash
-
-
-@pytest.fixture
-def ddi(make_server):
-    return make_server({"ddi.enabled": "yes"})
-
-
-@pytest.fixture
-def make_tunnel():
-    made = []
-
-    def make(agent, settings=None):
-        made.append(Tunnel(agent, settings))
-        return made[-1].start()
-
-    yield make
-    for it in made:
-        it.stop()
-
-
-@pytest.fixture
-def plain(ddi, make_agent):
-    """A device that takes what the server says; nothing stands between the two."""
-    agent = make_agent(ddi, "gw-1", "gw")
-    agent.enrol()
-    return agent
-
-
-@pytest.fixture
-def front(ddi):
-    it = Front(ddi)
-    yield it
-    it.close()
-
-
-@pytest.fixture
-def trusted(ddi, make_agent, front):
-    """A device that begins with the vendor's and the director's roots, which the test holds."""
-    return trusting(make_agent, ddi, front)
-
-
-def same(one, two):
-    """Without a hundred pages when they are not."""
-    return len(one) == len(two) and hashlib.sha256(one).digest() == hashlib.sha256(two).digest()
-
-
-def deploy(server, data=DATA, version="1.0", device="gw-1"):
-    release = server.publish("fw", version, data, model="gw")
-    target = {"kind": "device", "value": device}
-    server.api("POST", "/api/deployments", {"release": release["id"], "target": target}, expect=201)
-    return release
-
-
-def offer(front, version="1.0", data=DATA, **custom):
-    """The server has it, the vendor signed it, and the director wants it."""
-    front.deploy(version, data)
-    front.direct(front.sign(version, data, **custom))
-
-
-def history(server, device="gw-1"):
-    items = server.api("GET", f"/api/devices/{device}/history", expect=200).json()["items"]
-    return "\n".join(item["text"] for item in items)
-
+from harness import Agent, wait_for
+from test_agent_renewal import age, serial
+from tunnel import DATA, LAST, Tunnel, begin, ddi, deploy, flip  # noqa: F401
+from tunnel import front, history, make_tunnel, offer, plain, same, trusted  # noqa: F401
 
 # --- what is carried ---
 
@@ -223,20 +152,6 @@ def test_without_the_servers_metadata_nothing_goes(ddi, front, trusted, make_tun
     assert same(tunnel.curl(tunnel.offered()).body, DATA)
 
 
-def flip(front, at):
-    """From now on one byte of every file is another."""
-
-    def change(method, path, status, headers, body):
-        if "/artifacts/" in path and status in (200, 206):
-            first = re.search(r"bytes (\d+)-", headers.get("Content-Range", ""))
-            i = at - int(first[1]) if first else at
-            if 0 <= i < len(body):
-                body = body[:i] + bytes([body[i] ^ 1]) + body[i + 1 :]
-        return status, headers, body
-
-    front.answer = change
-
-
 @pytest.mark.parametrize("at", [0, 200_000, len(DATA) - 1])
 def test_of_other_bytes_the_end_does_not_come(ddi, front, trusted, make_tunnel, at):
     tunnel = make_tunnel(trusted)
@@ -272,189 +187,6 @@ def test_another_size_is_refused_before_the_first_byte(ddi, front, trusted, make
     assert got.status == 403 and "another size" in got.json()["message"], got
 
 
-# --- going on ---
-
-
-def test_a_client_goes_on_where_it_was_cut(ddi, front, trusted, make_tunnel):
-    """The rest is hashed together with what it has; the end comes only if all of it is right."""
-    tunnel = make_tunnel(trusted)
-    offer(front)
-    href = tunnel.offered()
-    got = b""
-    for last in (99, 65_535, 65_536, 150_000, 300_000, len(DATA) - 2, len(DATA) - 1):
-        answer = tunnel.curl(href, "-r", f"{len(got)}-{last}")
-        assert answer.status == 206, answer
-        assert answer.headers["content-range"] == f"bytes {len(got)}-{last}/{len(DATA)}"
-        got += answer.body
-        assert same(got, DATA[: last + 1])
-    assert tunnel.logs().count("hash=right") == 1
-    # it may go back a little, and open-ended
-    answer = tunnel.curl(href, "-r", "100000-")
-    assert answer.status == 206 and same(answer.body, DATA[100_000:]), answer
-    assert tunnel.logs().count("hash=right") == 2
-    answer = tunnel.curl(href, "-r", f"{len(DATA)}-")
-    assert answer.status == 416 and answer.headers["content-range"] == f"bytes */{len(DATA)}"
-
-
-def test_who_was_given_other_bytes_does_not_get_the_end(ddi, front, trusted, make_tunnel):
-    tunnel = make_tunnel(trusted)
-    offer(front)
-    href = tunnel.offered()
-    flip(front, 70_000)
-    first = tunnel.curl(href, "-r", "0-199999").body
-    assert len(first) == 200_000 and not same(first, DATA[:200_000])
-    front.answer = None  # from here on the bytes are right
-    rest = tunnel.curl(href, "-r", "200000-")
-    assert rest.curl == 18 and len(rest.body) <= len(DATA) - 200_000 - LAST, rest
-    # and other bytes in the block around the cut are seen before anything goes
-    assert same(tunnel.curl(href, "-r", "0-199999").body, DATA[:200_000])
-    flip(front, 199_000)
-    rest = tunnel.curl(href, "-r", "200000-")
-    assert rest.curl == 18 and len(rest.body) == 0, rest
-    assert "other bytes than it sent before" in tunnel.logs()
-
-
-def test_ranges_of_a_vouched_file_may_pass(ddi, front, trusted, make_tunnel):
-    """As SWUpdate's delta handler asks; and not of others."""
-    tunnel = make_tunnel(trusted)
-    front.deploy("1.0", DATA)
-    front.direct(None)
-    href = tunnel.offered()
-    assert tunnel.curl(href, "-r", "100-199").status == 404
-    assert tunnel.curl(href, "-r", "100-199,5000-5099").status == 404
-    front.direct(front.sign("1.0", DATA))
-    answer = tunnel.curl(href, "-r", "100-199")
-    assert answer.status == 206 and same(answer.body, DATA[100:200])
-    answer = tunnel.curl(href, "-r", "100-199,5000-5099")
-    assert answer.status == 206, answer
-    assert answer.headers["content-type"].startswith("multipart/byteranges; boundary=")
-    for part in (DATA[100:200], DATA[5000:5100]):
-        assert answer.body.count(part) == 1
-    assert int(answer.headers["content-length"]) == len(answer.body)
-
-
-def test_ranges_that_may_not_pass_are_the_whole(ddi, front, trusted, make_tunnel):
-    tunnel = make_tunnel(trusted, {"ranges": "no"})
-    offer(front)
-    href = tunnel.offered()
-    for spec in ("100-199", "100-199,5000-5099"):
-        answer = tunnel.curl(href, "-r", spec)
-        assert answer.status == 200 and same(answer.body, DATA), answer
-    answer = tunnel.curl(href, "-r", "300000-")  # goes on from what it was sent
-    assert answer.status == 206 and same(answer.body, DATA[300_000:])
-
-
-class Cutter(Acceptor):
-    """Passes bytes on to the server, and cuts the line after so many, as often as it is told."""
-
-    def __init__(self, port):
-        self.port_of_server, self.cut_after, self.cuts, self.lock = port, None, 0, threading.Lock()
-        self.listen(self._serve)
-
-    def _serve(self, one):
-        try:
-            two = socket.create_connection(("127.0.0.1", self.port_of_server))
-        except OSError:
-            one.close()
-            return
-        threading.Thread(target=self._pump, args=(one, two, False), daemon=True).start()
-        self._pump(two, one, True)
-
-    def _pump(self, source, sink, down):
-        passed = 0
-        try:
-            while piece := source.recv(16384):
-                passed += len(piece)
-                with self.lock:
-                    cut = down and self.cuts > 0 and passed > self.cut_after
-                    self.cuts -= cut
-                if cut:
-                    break
-                sink.sendall(piece)
-        except OSError:
-            pass
-        for s in (source, sink):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-
-def test_a_line_that_breaks_is_not_seen_by_the_client(ddi, make_agent, make_tunnel):
-    cutter = Cutter(ddi.port)
-    agent = make_agent(ddi, "gw-1", "gw", settings={"agent.server": f"https://localhost:{cutter.port}"})
-    agent.enrol()
-    tunnel = make_tunnel(agent)
-    data = os.urandom(4_000_000)
-    deploy(ddi, data)
-    href = tunnel.offered()
-    cutter.cut_after, cutter.cuts = 1_000_000, 3
-    got = tunnel.curl(href)
-    assert got.status == 200 and same(got.body, data), got
-    assert cutter.cuts == 0 and tunnel.logs().count("a download broke off and goes on") == 3
-    cutter.close()
-
-
-def begin(tunnel, href, path, rate):
-    """A slow download into a file."""
-    return subprocess.Popen(tunnel.argv(href, "--limit-rate", rate, "-o", path), stderr=subprocess.PIPE)
-
-
-def test_the_server_is_killed_and_started_again_in_the_middle(ddi, plain, make_tunnel, tmp_path):
-    tunnel = make_tunnel(plain)
-    data = os.urandom(24_000_000)
-    deploy(ddi, data)
-    href, out = tunnel.offered(), tmp_path / "out"
-    curl = begin(tunnel, href, out, "12M")
-    wait_for(lambda: out.exists() and out.stat().st_size > 1_000_000, what="it has begun")
-    ddi.stop(signal.SIGKILL)
-    got = tunnel.curl(tunnel.base)
-    assert got.status == 502 and int(got.headers["retry-after"]) > 0, got
-    assert set(got.json()) >= {"exceptionClass", "errorCode", "message"}
-    ddi.start()
-    _, error = curl.communicate(timeout=60)
-    assert curl.returncode == 0, (error, tunnel.logs())
-    assert same(out.read_bytes(), data)
-    assert "a download broke off and goes on" in tunnel.logs()
-    assert tunnel.poll()["_links"]
-
-
-def test_a_large_file_takes_little_memory(make_server, make_agent, make_tunnel, tmp_path):
-    """200 MB to three clients at once. Without the sanitizers, which keep what was freed."""
-    server = make_server({"ddi.enabled": "yes"}, build=RELEASE)
-    agent = make_agent(server, "gw-1", "gw")
-    agent.enrol()
-    tunnel = make_tunnel(agent)
-    block = os.urandom(1 << 20)
-    data = b"".join(i.to_bytes(4, "big") + block[4:] for i in range(200))
-    deploy(server, data)
-    href = tunnel.offered()
-    wanted = hashlib.sha256(data).hexdigest()
-    curls = [subprocess.Popen(tunnel.argv(href, "-o", tmp_path / str(i))) for i in range(3)]
-    assert [curl.wait(120) for curl in curls] == [0, 0, 0]
-    for i in range(3):
-        with open(tmp_path / str(i), "rb") as file:
-            assert hashlib.file_digest(file, "sha256").hexdigest() == wanted
-    print(f"200 MB to three clients at once: at most {tunnel.peak_kib()} KiB")
-    assert tunnel.peak_kib() < 32 * 1024
-
-
-def test_a_client_that_leaves_ends_its_download(ddi, plain, make_tunnel, tmp_path):
-    """With one connection alone, the next client is served at once, and goes on."""
-    tunnel = make_tunnel(plain, {"connections": 1})
-    data = os.urandom(8_000_000)
-    deploy(ddi, data)
-    href, out = tunnel.offered(), tmp_path / "out"
-    curl = begin(tunnel, href, out, "2M")
-    wait_for(lambda: out.exists() and out.stat().st_size > 500_000, what="it has begun")
-    curl.kill()
-    curl.communicate()
-    have = out.stat().st_size
-    got = wait_for(lambda: (lambda it: it.status == 206 and it)(tunnel.curl(href, "-r", f"{have}-")))
-    assert same(out.read_bytes() + got.body, data)
-    assert tunnel.logs().count("hash=right") == 1
-
-
 # --- start and end ---
 
 
@@ -484,6 +216,16 @@ def test_without_enrolment_it_says_so(shared, tmp_path):
     agent = Agent(shared, tmp_path, "gw-1", "gw")
     Tunnel(agent)
     assert "run pqota-agent enroll first" in agent.run("tunnel", "--config", agent.conf, check=1).err
+
+
+def test_the_certificate_is_renewed_while_it_runs(ddi, plain, make_tunnel):
+    age(ddi, plain, -300, 30)
+    old = serial(plain.state / "device.crt")
+    tunnel = make_tunnel(plain)
+    wait_for(lambda: serial(plain.state / "device.crt") != old, what="it has a new one")
+    wait_for(lambda: "the certificate was renewed" in tunnel.logs(), what="it is used")
+    deploy(ddi)
+    assert same(tunnel.curl(tunnel.offered()).body, DATA)
 
 
 def test_stopped_in_the_middle_of_a_download(ddi, plain, make_tunnel, tmp_path):

@@ -1,12 +1,15 @@
 """`pqota-agent tunnel` of an enrolled agent, and the real curl as the updater that speaks through it."""
 
+import hashlib
 import json
 import pathlib
 import re
 import signal
 import subprocess
 
+import pytest
 from harness import environment, free_port, program, wait_for
+from tuffront import Front, trusting
 
 
 class Answer:
@@ -98,3 +101,90 @@ class Tunnel:
     def offered(self):
         """Where its first file is."""
         return self.deployment()[1]["_links"]["download-http"]["href"]
+
+
+# --- what the tests of it share: fixtures, to be imported with their names ---
+
+DATA = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(12_000))  # 384000 bytes
+LAST = 65536  # bytes that wait for the hash
+
+
+@pytest.fixture
+def ddi(make_server):
+    return make_server({"ddi.enabled": "yes"})
+
+
+@pytest.fixture
+def make_tunnel():
+    made = []
+
+    def make(agent, settings=None):
+        made.append(Tunnel(agent, settings))
+        return made[-1].start()
+
+    yield make
+    for it in made:
+        it.stop()
+
+
+@pytest.fixture
+def plain(ddi, make_agent):
+    """A device that takes what the server says; nothing stands between the two."""
+    agent = make_agent(ddi, "gw-1", "gw")
+    agent.enrol()
+    return agent
+
+
+@pytest.fixture
+def front(ddi):
+    it = Front(ddi)
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def trusted(ddi, make_agent, front):
+    """A device that begins with the vendor's and the director's roots, which the test holds."""
+    return trusting(make_agent, ddi, front)
+
+
+def same(one, two):
+    """Without a hundred pages when they are not."""
+    return len(one) == len(two) and hashlib.sha256(one).digest() == hashlib.sha256(two).digest()
+
+
+def deploy(server, data=DATA, version="1.0", device="gw-1"):
+    release = server.publish("fw", version, data, model="gw")
+    target = {"kind": "device", "value": device}
+    server.api("POST", "/api/deployments", {"release": release["id"], "target": target}, expect=201)
+    return release
+
+
+def offer(front, version="1.0", data=DATA, **custom):
+    """The server has it, the vendor signed it, and the director wants it."""
+    front.deploy(version, data)
+    front.direct(front.sign(version, data, **custom))
+
+
+def history(server, device="gw-1"):
+    items = server.api("GET", f"/api/devices/{device}/history", expect=200).json()["items"]
+    return "\n".join(item["text"] for item in items)
+
+
+def flip(front, at):
+    """From now on one byte of every file is another."""
+
+    def change(method, path, status, headers, body):
+        if "/artifacts/" in path and status in (200, 206):
+            first = re.search(r"bytes (\d+)-", headers.get("Content-Range", ""))
+            i = at - int(first[1]) if first else at
+            if 0 <= i < len(body):
+                body = body[:i] + bytes([body[i] ^ 1]) + body[i + 1 :]
+        return status, headers, body
+
+    front.answer = change
+
+
+def begin(tunnel, href, path, rate):
+    """A slow download into a file."""
+    return subprocess.Popen(tunnel.argv(href, "--limit-rate", rate, "-o", path), stderr=subprocess.PIPE)
