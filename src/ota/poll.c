@@ -73,8 +73,8 @@ static int close_open(struct poll *p, const char *message, struct err *e)
     return rc;
 }
 
-/* The open action; one that was called off, and that nobody came to close yet, is closed, or, of a device that
-   confirms a cancel, asked for. */
+/* The open action; one that was called off, and that nobody came to close yet, is closed, or, of a device
+   that confirms a cancel, asked for. */
 static int find_open(struct poll *p, struct err *e)
 {
     struct action *open = &p->g.open;
@@ -94,8 +94,8 @@ static int find_open(struct poll *p, struct err *e)
 
 /* --- what has settled itself --------------------------------------------------------------------------- */
 
-/* A waiting device that runs the release, or something newer, has nothing to wait for, unless an update that is
-   under way is about to change that. */
+/* A waiting device that runs the release, or something newer, has nothing to wait for, unless an update that
+   is under way is about to change that. */
 static enum member_state settles(const struct poll *p, size_t i)
 {
     const struct candidate *c = &p->g.candidates[i];

@@ -1,4 +1,4 @@
-/* Why a device gets, or does not get, an update: one word a reason, stored with the device, and a sentence. */
+/* Why a device gets an update or does not: one word a reason, stored with the device, and a sentence. */
 #ifndef PQOTA_OTA_REASON_H
 #define PQOTA_OTA_REASON_H
 

@@ -23,8 +23,8 @@ void seen_free(struct seen *s);
 
 /* Thread-safe. */
 void seen_touch(struct seen *s, const char *device_id, int64_t now_ms);
-/* What of these is stored already need not be told. reason: enum reason; transport: "pq", "classical", "plain" or
-   "proxy". */
+/* What of these is stored already need not be told. reason: enum reason; transport: "pq", "classical",
+   "plain" or "proxy". */
 void seen_reason(struct seen *s, const char *device_id, int reason, int64_t deployment);
 void seen_transport(struct seen *s, const char *device_id, const char *transport);
 int64_t seen_get(struct seen *s, const char *device_id); /* 0: not noted since the last flush */

@@ -1,5 +1,6 @@
 /*
- * What a device that asks should do: a pure function of what is known about it, its deployments and the clock.
+ * What a device that asks should do: a pure function of what is known about it, its deployments and the
+ * clock.
  *
  * An open action is offered until it is closed, unless nothing was installed yet and a deployment that counts
  * more brings a newer release. Otherwise, of the deployments whose turn it is, that of the highest priority

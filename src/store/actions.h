@@ -60,7 +60,7 @@ int store_action_status_add(struct db *db, const struct action *act, struct err 
 /* An entry that is no state of ours, such as hawkBit's "retrieved" or "warning". */
 int store_action_status_note(struct db *db, int64_t action, const char *kind, const char *message,
                              int64_t now_ms, struct err *e) MUST_CHECK;
-/* Up to `most` of the deployment's open ones, of devices with a pk in (after, until], in the order of these. */
+/* Up to `most` of the deployment's open ones, of devices with a pk in (after, until], in their order. */
 struct action_to_cancel {
     struct action action;
     bool ddi; /* the device has to be asked */

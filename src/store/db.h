@@ -80,8 +80,8 @@ void db_read_end(struct db *db);
 /* What this connection sees of the database has a number while it reads, and a new one whenever anything in
    it was changed by anybody. False: nothing was read yet in this transaction, or it writes. */
 bool db_view(struct db *db, uint32_t *number);
-/* Memory that lives with the connection, zeroed when it is first asked for; fini is called at its end. NULL: no
-   memory. */
+/* Memory that lives with the connection, zeroed when it is first asked for; fini is called at its end. NULL:
+   no memory. */
 enum db_piece { DB_RELEASE_MEMO, DB_RUNNING, DB_PIECES }; /* store/release_memo.c, store/running.c */
 void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(void *piece));
 /* No statement is half-way and no transaction open: what a lane asserts when a handler has come back,

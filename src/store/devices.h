@@ -37,7 +37,8 @@ int store_device_add(struct db *db, const char *id, const char *model, int64_t n
 /* What runs on it, as it says. Writes nothing when it is what is known already. */
 int store_device_set_version(struct db *db, int64_t pk, const char *version, int64_t now_ms,
                              struct err *e) MUST_CHECK;
-/* Whether its version is only what it said that it had installed; store_device_set_version makes it its own. */
+/* Whether its version is only what it said that it had installed; store_device_set_version makes it its own.
+   */
 int store_device_set_version_assumed(struct db *db, int64_t pk, bool assumed, struct err *e) MUST_CHECK;
 /* revoked_at 0 takes the revocation back. */
 int store_device_set_revoked(struct db *db, int64_t pk, int64_t revoked_at, struct err *e) MUST_CHECK;

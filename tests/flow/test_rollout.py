@@ -1,4 +1,4 @@
-"""Deployments that protect themselves, with a fleet of simulated devices that fail, vanish, hang and fall back:
+"""Deployments that protect themselves, with simulated devices that fail, vanish, hang and fall back:
 whatever happens on the way, in the end every device stands where it must."""
 
 import collections

@@ -63,7 +63,7 @@ class Fleet:
         return self.wait(timeout)
 
     def fates(self):
-        """What each device did, in the order in which it became certain; without a line that is being written."""
+        """What each device did, in the order in which it became certain; without a line being written."""
         whole = self.fate_file.read_text().rpartition("\n")[0] if self.fate_file.exists() else ""
         rows = [line.split(" ") for line in whole.splitlines()]
         return [

@@ -1,0 +1,88 @@
+#include "rollout_fixture.h"
+
+#include <stdio.h>
+
+struct call {
+    struct deploy d;
+    const char *who;
+    struct deployment out;
+};
+
+static int run_deploy(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    struct call *c = arg;
+    return ota_deploy(&f->ota, db, &f->arena, c->who, &c->d, &c->out, e);
+}
+
+struct deploy to_all(int64_t release)
+{
+    struct deploy d = {
+        .release = release, .kind = TARGET_ALL, .target = STR(""), .policy = ota_default_policy(TARGET_ALL)};
+    d.policy.dynamic = false;
+    return d;
+}
+
+int64_t made(struct fixture *f, const struct deploy *d)
+{
+    struct call c = {.d = *d, .who = "anna"};
+    assert_ok(fixture_write(f, run_deploy, &c), f->e);
+    return c.out.pk;
+}
+
+int refused(struct fixture *f, const struct deploy *d)
+{
+    struct call c = {.d = *d, .who = "anna"};
+    return fixture_write(f, run_deploy, &c);
+}
+
+struct steering {
+    steer_fn *fn;
+    const char *who;
+    int64_t deployment;
+};
+
+static int run_steer(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    const struct steering *s = arg;
+    struct deployment out;
+    return s->fn(&f->ota, db, &f->arena, s->who, s->deployment, &out, e);
+}
+
+int steer(struct fixture *f, steer_fn *fn, const char *who, int64_t deployment)
+{
+    struct steering s = {fn, who, deployment};
+    return fixture_write(f, run_steer, &s);
+}
+
+const char *state_of(struct fixture *f, int64_t d)
+{
+    return ask_text(f, "SELECT state FROM deployment WHERE pk = %lld", (long long)d);
+}
+
+int64_t in_phase(struct fixture *f, int64_t d, int phase)
+{
+    return ask(f, "SELECT count(*) FROM member WHERE deployment = %lld AND phase = %d", (long long)d, phase);
+}
+
+void add_fleet(struct fixture *f, int n)
+{
+    char id[16];
+    for (int i = 1; i <= n; i++) {
+        snprintf(id, sizeof id, "d%d", i);
+        add_device(f, id, "m");
+    }
+}
+
+void ends(struct fixture *f, int device, int64_t release, enum action_state how)
+{
+    char id[16];
+    snprintf(id, sizeof id, "d%d", device);
+    int64_t action = assert_offered(f, id, "0", release);
+    assert_ok(try_report(f, id, action, how, how == ACTION_SUCCEEDED ? "1" : NULL), f->e);
+}
+
+enum reason why(struct fixture *f, const char *id)
+{
+    bool wrote;
+    return poll_device(f, id, NULL, &wrote).decision.reason;
+}
