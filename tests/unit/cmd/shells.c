@@ -30,7 +30,8 @@ static void bash(void **state)
     assert_non_null(strstr(text, "compgen -W 'plain device --help --version'"));
     assert_non_null(
         strstr(text, "'plain ') files=yes words='--help --some-thing --other' ;;")); /* each once */
-    assert_non_null(strstr(text, "'device ') words='list show history tag revoke --help' ;;"));
+    assert_non_null(
+        strstr(text, "'device ') words='list show history tag add token release set revoke --help' ;;"));
     assert_non_null(strstr(text, "'device tag') words='--remove --profile --help' ;;"));
     assert_int_equal(count(text, "'device list --model'"), 1);
     /* Only verbs of the table, even if there are tables of others. */
