@@ -139,7 +139,10 @@ def test_a_delta_downloads_only_what_changed(tmp_path, make_agent, make_swupdate
         device.wait_said("pending testing, ignoring available update action", 60)
         came = meter.received - before
         assert filecmp.cmp(device.target, new, shallow=False)
-        asked = re.findall(r"(?m)^\[TRACE\].*: Range request : ([0-9,-]+)", device.logs())
+        asked = re.findall(
+            r"(?m)^\[TRACE\] : SWUPDATE running :  \[trigger_download\] : Range request : ([0-9,-]+)",
+            device.logs(),
+        )
         assert len(asked) == 1 and asked[0].count(",") >= 3, asked
         print(
             f"\n{came} bytes came, {100 * came / len(whole):.1f} % of the {len(whole)} bytes compressed, "
