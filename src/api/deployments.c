@@ -74,6 +74,11 @@ static int resume(struct call *c)
     return steer(c, ota_deploy_resume);
 }
 
+static int next(struct call *c)
+{
+    return steer(c, ota_deploy_next);
+}
+
 static int approve_or_deny(struct call *c, bool approve)
 {
     int64_t id;
@@ -197,6 +202,7 @@ static const struct route rows[] = {
     {HTTP_GET, "/api/deployments/{}/devices", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list_members}}},
     {HTTP_POST, "/api/deployments/{}/pause", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, pause_it}}},
     {HTTP_POST, "/api/deployments/{}/resume", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, resume}}},
+    {HTTP_POST, "/api/deployments/{}/next", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, next}}},
     {HTTP_POST, "/api/deployments/{}/approve", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, approve}}},
     {HTTP_POST, "/api/deployments/{}/deny", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, deny}}},
     {HTTP_POST, "/api/deployments/{}/cancel", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, cancel}}},

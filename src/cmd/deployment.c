@@ -178,6 +178,8 @@ static const struct line_sub subs[] = {
     {"pause", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer, "let no more devices begin",
      "Devices that have begun go on. `pqota deployment resume` lets the others begin again."},
     {"resume", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer, "go on after a pause", NULL},
+    {"next", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer, "open the next phase",
+     "However many devices of the present phase have succeeded."},
     {"approve", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer,
      "agree to a deployment that another operator made", NULL},
     {"deny", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer,

@@ -128,6 +128,27 @@ int ota_deploy_resume(struct ota *ota, struct db *db, struct arena *a, const cha
     return rc != 0 ? rc : store_deployment_by_pk(db, a, deployment, out, e);
 }
 
+int ota_deploy_next(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
+                    struct deployment *out, struct err *e)
+{
+    struct deployment d;
+    int rc = store_deployment_by_pk(db, a, deployment, &d, e);
+    if (rc != 0)
+        return rc;
+    if (d.state != DEPLOYMENT_RUNNING)
+        return err_set(e, ERR_CONFLICT, "deployment %lld is %s, not running", (long long)d.pk,
+                       deployment_state_word(d.state));
+    if (d.prepared_at == 0)
+        return err_set(e, ERR_CONFLICT, "deployment %lld: its devices are still being put into phases",
+                       (long long)d.pk);
+    if (d.phase + 1 >= d.phases)
+        return err_set(e, ERR_CONFLICT, "deployment %lld: its last phase is open already", (long long)d.pk);
+    rc = ota_phase_open(ota, db, a, who, &d, e);
+    if (rc == 0)
+        rc = ota_advance_deployment(ota, db, a, d.pk, e);
+    return rc != 0 ? rc : store_deployment_by_pk(db, a, deployment, out, e);
+}
+
 int ota_deploy_approve(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
                        bool approve, struct deployment *out, struct err *e)
 {

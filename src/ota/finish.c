@@ -44,7 +44,8 @@ int ota_deployment_move(struct ota *ota, struct db *db, struct arena *a, const c
     return rc != 0 ? rc : announce_deployment(ota, db, d, e);
 }
 
-static int open_phase(struct ota *ota, struct db *db, struct arena *a, struct deployment *d, struct err *e)
+int ota_phase_open(struct ota *ota, struct db *db, struct arena *a, const char *who, struct deployment *d,
+                   struct err *e)
 {
     int64_t now = clock_unix_ms(ota->clock);
     const char *why = arena_printf(a, "phase %d of %d", d->phase + 2, d->phases);
@@ -53,7 +54,7 @@ static int open_phase(struct ota *ota, struct db *db, struct arena *a, struct de
     d->phase++;
     int rc = store_phase_open(db, d->pk, d->phase, now, e);
     if (rc == 0)
-        rc = ota_deployment_note(db, a, SERVER, d, "phase", why, now, e);
+        rc = ota_deployment_note(db, a, who, d, "phase", why, now, e);
     return rc != 0 ? rc : announce_deployment(ota, db, d, e);
 }
 
@@ -100,7 +101,7 @@ static int advance(struct ota *ota, struct db *db, struct arena *a, int64_t depl
     if (d.prepared_at == 0)
         return 0; /* nobody knows yet how many there are */
     while (rc == 0 && d.phase + 1 < d.phases && phase_passed(&phases[d.phase]))
-        rc = open_phase(ota, db, a, &d, e);
+        rc = ota_phase_open(ota, db, a, SERVER, &d, e);
     if (rc == 0 && is_done(&d, phases))
         rc = ota_deployment_move(ota, db, a, SERVER, &d, DEPLOYMENT_FINISHED, "finished", "", e);
     return rc;

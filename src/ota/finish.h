@@ -30,6 +30,9 @@ int ota_deployment_move(struct ota *ota, struct db *db, struct arena *a, const c
                         struct deployment *d, enum deployment_state to, const char *what, const char *why,
                         struct err *e) MUST_CHECK;
 
+/* Phase d->phase + 1 opens: noted and announced. */
+int ota_phase_open(struct ota *ota, struct db *db, struct arena *a, const char *who, struct deployment *d,
+                   struct err *e) MUST_CHECK;
 /* The event alone. */
 int ota_deployment_note(struct db *db, struct arena *a, const char *who, const struct deployment *d,
                         const char *what, const char *why, int64_t now_ms, struct err *e) MUST_CHECK;

@@ -76,6 +76,9 @@ struct server_config {
     int64_t poll_seconds; /* told to agents */
     int64_t status_max;   /* status entries kept per action */
 
+    /* [deployments] */
+    bool approval; /* each needs a second person */
+
     /* [ddi] hawkBit's device protocol; see ota/settings.h */
     bool ddi;
     bool ddi_target_token, ddi_gateway_token, ddi_header, ddi_download_http;

@@ -26,6 +26,7 @@ const struct config_section config_sections[] = {
     {"accounts", "People and scripts that log in with name and password, for hawkBit's management interface. "
                  "pqota account create makes one."},
     {"devices", "What devices are told and what is kept of their reports."},
+    {"deployments", "What holds for each deployment."},
     {"ddi",
      "hawkBit's device protocol (DDI), for device software that exists: SWUpdate, rauc-hawkbit-updater, "
      "Zephyr. What hawkBit's management interface has set, at /rest/v1/system/configs, wins over what stands "
@@ -151,6 +152,9 @@ const struct config_row config_rows[] = {
      "How often agents ask for an update, in seconds, give or take the jitter that they add."},
     {"devices", "status_max", CONFIG_INT, AT(status_max), "1000", 10, 100000, NULL,
      "Reports kept for one update of one device; more are refused."},
+
+    {"deployments", "approval", CONFIG_BOOL, AT(approval), "no", 0, 0, NULL,
+     "Whether another operator than who made it has to approve a deployment before it begins."},
 
     {"ddi", "enabled", CONFIG_BOOL, AT(ddi), "no", 0, 0, NULL, "Whether devices may come by it."},
     {"ddi", "model", CONFIG_TEXT, AT(ddi_model), "generic", 0, 0, NULL,

@@ -111,16 +111,17 @@ static bool needs_restart(const struct server_config *old, const struct server_c
            old->loops != new->loops || old->unix_mode != new->unix_mode ||
            old->unix_proxy != new->unix_proxy || !same(old->insecure_proxies, new->insecure_proxies) ||
            old->device_days != new->device_days || old->poll_seconds != new->poll_seconds ||
-           old->status_max != new->status_max || old->event_days != new->event_days ||
-           old->action_days != new->action_days || old->blob_hours != new->blob_hours ||
-           old->crl_hours != new->crl_hours || old->upload_bytes != new->upload_bytes ||
-           old->write_queue != new->write_queue || old->query_queue != new->query_queue ||
-           old->sign_queue != new->sign_queue || old->file_queue != new->file_queue ||
-           old->query_threads != new->query_threads || old->sign_threads != new->sign_threads ||
-           old->file_threads != new->file_threads || old->password_queue != new->password_queue ||
-           old->password_threads != new->password_threads || old->accounts != new->accounts ||
-           !same(old->secret_key, new->secret_key) || old->query_seconds != new->query_seconds ||
-           old->backups != new->backups || old->renew_grace_days != new->renew_grace_days ||
+           old->status_max != new->status_max || old->approval != new->approval ||
+           old->event_days != new->event_days || old->action_days != new->action_days ||
+           old->blob_hours != new->blob_hours || old->crl_hours != new->crl_hours ||
+           old->upload_bytes != new->upload_bytes || old->write_queue != new->write_queue ||
+           old->query_queue != new->query_queue || old->sign_queue != new->sign_queue ||
+           old->file_queue != new->file_queue || old->query_threads != new->query_threads ||
+           old->sign_threads != new->sign_threads || old->file_threads != new->file_threads ||
+           old->password_queue != new->password_queue || old->password_threads != new->password_threads ||
+           old->accounts != new->accounts || !same(old->secret_key, new->secret_key) ||
+           old->query_seconds != new->query_seconds || old->backups != new->backups ||
+           old->renew_grace_days != new->renew_grace_days ||
            !same(old->insecure_header_addresses, new->insecure_header_addresses) || old->mqtt != new->mqtt ||
            !same(old->mqtt_broker, new->mqtt_broker) || !same(old->mqtt_ca, new->mqtt_ca) ||
            !same(old->mqtt_certificate, new->mqtt_certificate) || !same(old->mqtt_key, new->mqtt_key) ||

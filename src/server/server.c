@@ -92,6 +92,7 @@ static int open_domain(struct server *s, struct err *e)
         .crl_hours = c->crl_hours,
         .poll_seconds = c->poll_seconds,
         .status_max = c->status_max,
+        .approval = c->approval,
         .event_days = c->event_days,
         .action_days = c->action_days,
         .blob_hours = c->blob_hours,

@@ -79,6 +79,8 @@ def test_a_policy_from_approval_to_the_end(call, server, tmp_path):
     assert call("pauseDeployment", 200, id=pk).json()["state"] == "paused"
     assert call("resumeDeployment", 200, id=pk).json()["state"] == "running"
     call("pauseDeployment", 404, id=999999)
+    call("nextPhase", 404, id=999999)
+    call("nextPhase", 409, id=other)
     call("poll", 204, who=first, query="?version=1")  # it does not say that it can ask
     update = call("poll", 200, who=first, query="?version=1&consent=yes").json()
     assert update["state"] == "waiting" and "artifacts" not in update

@@ -158,6 +158,28 @@ static void a_phase_opens_the_next(void **state)
     assert_true(ask(f, "SELECT closed_at FROM deployment") != 0);
 }
 
+static void a_person_opens_the_next(void **state)
+{
+    struct fixture *f = *state;
+    add_fleet(f, 4);
+    struct release r = publish(f, "gw", "1", "m");
+    struct phase phases[] = {{.name = "", .filter = "", .devices = 2, .success_percent = 100},
+                             {.name = "", .filter = "", .success_percent = 100}};
+    struct deploy d = to_all(r.pk);
+    d.phases = phases;
+    d.phase_count = 2;
+    int64_t pk = made(f, &d);
+    ends(f, 1, r.pk, ACTION_SUCCEEDED);
+    ends(f, 2, r.pk, ACTION_FAILED);
+    assert_nothing(f, "d3", "0"); /* all were to succeed, and one did not */
+    assert_ok(steer(f, ota_deploy_next, "anna", pk), f->e);
+    assert_offered(f, "d3", "0", r.pk);
+    assert_string_equal(ask_text(f, "SELECT who FROM event WHERE kind = 'deployment.phase'"), "anna");
+    assert_int_equal(steer(f, ota_deploy_next, "anna", pk), ERR_CONFLICT);
+    assert_ok(steer(f, ota_deploy_cancel, "anna", pk), f->e);
+    assert_int_equal(steer(f, ota_deploy_next, "anna", pk), ERR_CONFLICT);
+}
+
 static void errors_pause_it(void **state)
 {
     struct fixture *f = *state;
@@ -281,9 +303,9 @@ static void a_second_person_approves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(shares_are_exact),        ROW(a_canary_of_few),          ROW(what_is_refused),
-        ROW(a_large_fleet_in_slices), ROW(a_phase_opens_the_next),   ROW(errors_pause_it),
-        ROW(errors_take_it_back),     ROW(a_second_person_approves),
+        ROW(shares_are_exact),        ROW(a_canary_of_few),        ROW(what_is_refused),
+        ROW(a_large_fleet_in_slices), ROW(a_phase_opens_the_next), ROW(a_person_opens_the_next),
+        ROW(errors_pause_it),         ROW(errors_take_it_back),    ROW(a_second_person_approves),
     };
     return cmocka_run_group_tests_name("ota/rollout", tests, NULL, NULL);
 }
