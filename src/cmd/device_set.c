@@ -18,14 +18,15 @@ const char *device_seen(struct operate *op, yyjson_val *d)
                 {"plain", "without TLS"},
                 {"proxy", "through a proxy"}};
     const char *how = "",
-               *protocol = str_is(operate_str(d, "interface"), "ddi") ? "by hawkBit's protocol " : "";
+               *protocol = str_is(operate_str(d, "interface"), "ddi") ? ", by hawkBit's protocol" : "";
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
         if (str_is(operate_str(d, "transport"), ways[i].word))
             how = ways[i].text;
     if (!yyjson_is_str(yyjson_obj_get(d, "last_seen")))
         return "never";
-    return or_dash(arena_printf(&op->arena, "%s%s%s%s", operate_when(op, d, "last_seen"),
-                                how[0] != '\0' || protocol[0] != '\0' ? ", " : "", protocol, how));
+    const char *between = how[0] == '\0' ? "" : protocol[0] != '\0' ? " " : ", ";
+    return or_dash(
+        arena_printf(&op->arena, "%s%s%s%s", operate_when(op, d, "last_seen"), protocol, between, how));
 }
 
 const char *device_reason(struct operate *op, yyjson_val *r)

@@ -1,5 +1,5 @@
-"""swupdate over TLS as its library knows it, without post-quantum algorithms: a listener for it, and nginx
-with certificates of another authority. The settings are those of docs/hawkbit.md."""
+"""swupdate over TLS as its library knows it, without post-quantum algorithms: a listener for such devices,
+and nginx with certificates of another authority. The settings are those of docs/hawkbit.md."""
 
 import re
 import shlex
