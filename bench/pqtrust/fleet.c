@@ -151,7 +151,10 @@ static int publish(struct db *db, void *arg, struct err *e)
     int rc = ota_publish(&f->ota, db, &f->arena, OPERATOR, &p, &release, &made, e);
     if (rc == 0)
         rc = store_signed_set(db, release.pk, MODEL, &terms, e);
-    const struct deploy d = {.release = release.pk, .kind = TARGET_MODEL, .target = STR(MODEL)};
+    const struct deploy d = {.release = release.pk,
+                             .kind = TARGET_MODEL,
+                             .target = STR(MODEL),
+                             .policy = ota_default_policy(TARGET_MODEL)};
     return rc != 0 ? rc : ota_deploy(&f->ota, db, &f->arena, OPERATOR, &d, &deployment, e);
 }
 
