@@ -46,8 +46,8 @@ int ota_deploy_pause(struct ota *ota, struct db *db, struct arena *a, const char
                      struct deployment *out, struct err *e) MUST_CHECK;
 int ota_deploy_resume(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
                       struct deployment *out, struct err *e) MUST_CHECK;
-/* Opens the next phase, however many of the present one have succeeded. ERR_CONFLICT: there is none, or it does
-   not run. */
+/* Opens the next phase, however many of the present one have succeeded. ERR_CONFLICT: there is none, or it
+   does not run. */
 int ota_deploy_next(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
                     struct deployment *out, struct err *e) MUST_CHECK;
 int ota_deploy_approve(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
