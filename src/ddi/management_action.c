@@ -50,8 +50,8 @@ void management_put_action(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *
     management_put_base(doc, obj, t->created_by, act->created_at, act->updated_at);
     yyjson_mut_obj_add_sint(doc, obj, "id", act->pk);
     yyjson_mut_obj_add_str(doc, obj, "type", cancels ? "cancel" : "update");
-    yyjson_mut_obj_add_str(doc, obj, "status", act->closed_at == 0 ? "pending" : "finished");
-    yyjson_mut_obj_add_str(doc, obj, "detailStatus", words[act->state]);
+    yyjson_mut_obj_add_str(doc, obj, "status", words[act->state]);
+    yyjson_mut_obj_add_str(doc, obj, "detailStatus", words[act->state]); /* hawkBit's name for it before */
     yyjson_mut_obj_add_bool(doc, obj, "active", act->closed_at == 0);
     yyjson_mut_obj_add_str(doc, obj, "forceType", modes[mode]);
     if (mode == MODE_TIME_FORCED)

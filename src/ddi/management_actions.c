@@ -6,7 +6,8 @@
 
 static const struct management_field fields[] = {
     {"id", "d.pk"},
-    {"status", "d.closed_at IS NOT NULL"},
+    {"status", "d.state"},
+    {"active", "d.closed_at IS NULL"},
     {"createdAt", "d.created_at"},
     {"lastModifiedAt", "d.updated_at"},
     {"weight", "d.priority"},
@@ -18,6 +19,13 @@ static const struct management_field entry_fields[] = {
     {NULL, NULL},
 };
 
+/* Newest first, as hawkBit has actions and their entries, unless another order is asked for. */
+static void newest_first(struct listing *q)
+{
+    if (q->order == NULL)
+        q->order = "d.pk DESC";
+}
+
 static int reply_list(struct call *c, const char *device)
 {
     struct listing q;
@@ -26,8 +34,10 @@ static int reply_list(struct call *c, const char *device)
     int64_t total;
     struct management_list l;
     int rc = management_plain_page(c, fields, &q);
-    if (rc == 0)
-        rc = ota_target_actions(c->db, c->arena, device, &q, &found, &count, &total, &c->err);
+    if (rc != 0)
+        return rc;
+    newest_first(&q);
+    rc = ota_target_actions(c->db, c->arena, device, &q, &found, &count, &total, &c->err);
     if (rc == 0)
         rc = management_list_begin(c, &l);
     if (rc != 0)
@@ -84,7 +94,6 @@ static void put_entry(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct tar
     yyjson_mut_obj_add_sint(doc, obj, "timestamp", entry->at);
 }
 
-/* Newest first, unless another order is asked for. */
 static int entries(struct call *c)
 {
     const char *id;
@@ -98,10 +107,10 @@ static int entries(struct call *c)
         rc = management_page(c, entry_fields, &q);
     if (rc == 0 && q.filter != NULL)
         rc = err_set(&c->err, ERR_INVALID, "q=: status entries cannot be searched");
-    if (rc == 0 && q.order == NULL)
-        q.order = "d.pk DESC";
-    if (rc == 0)
-        rc = ota_target_entries(c->db, c->arena, id, action, &q, &found, &count, &total, &c->err);
+    if (rc != 0)
+        return rc;
+    newest_first(&q);
+    rc = ota_target_entries(c->db, c->arena, id, action, &q, &found, &count, &total, &c->err);
     if (rc == 0)
         rc = management_list_begin(c, &l);
     if (rc != 0)

@@ -45,7 +45,7 @@ def test_the_reply(hawk, device):
     assert (shown["id"], shown["type"], shown["status"], shown["active"]) == (
         action,
         "update",
-        "pending",
+        "running",
         True,
     )
     assert shown["forceType"] == "forced" and shown["detailStatus"] == "running"
@@ -137,20 +137,21 @@ def test_a_failure_says_why(hawk, device):
     assert last["type"] == "error"
     assert last["messages"][:2] == ["Failed to download the bundle", "and more of it"]
     shown = hawk.action(device, action)
-    assert (shown["type"], shown["detailStatus"], shown["active"]) == ("update", "error", False)
+    assert (shown["type"], shown["status"], shown["active"]) == ("update", "error", False)
 
 
 def test_cancelled_before_it_polled(hawk, device):
     action = hawk.assign(hawk.simple_set(), device)
     hawk.delete(f"targets/{device.id}/actions/{action}")
     shown = hawk.action(device, action)
-    assert (shown["type"], shown["status"], shown["detailStatus"]) == ("cancel", "pending", "canceling")
+    assert (shown["type"], shown["status"], shown["active"]) == ("cancel", "canceling", True)
     links = device.links()
     assert "cancelAction" in links and "deploymentBase" not in links
     assert device.get(links["cancelAction"]["href"])["cancelAction"]["stopId"] == str(action)
     device.feedback(action, "closed", "success", "Action canceled.", to="cancelAction")
     shown = hawk.action(device, action)
-    assert (shown["type"], shown["status"], shown["detailStatus"]) == ("cancel", "finished", "canceled")
+    assert (shown["type"], shown["status"], shown["active"]) == ("cancel", "canceled", False)
+    assert shown["detailStatus"] == shown["status"]
     last = newest(hawk, device, action)
     assert last["type"] == "canceled" and last["messages"][0] == "Action canceled."
     assert "cancelAction" not in device.links()
@@ -175,7 +176,7 @@ def test_cancel_is_refused_by_the_device(hawk, device):
     hawk.delete(f"targets/{device.id}/actions/{action}")
     device.feedback(action, "rejected", "none", "not now", to="cancelAction")
     shown = hawk.action(device, action)
-    assert (shown["type"], shown["active"]) == ("update", True)
+    assert (shown["type"], shown["status"], shown["active"]) == ("update", "running", True)
     assert "cancel_rejected" in {e["type"] for e in hawk.entries(device, action)}
     assert "deploymentBase" in device.links()
 
@@ -189,7 +190,7 @@ def test_force(hawk, device):
     hawk.delete(path, expect=405)
     hawk.delete(path + "?force=true")
     shown = hawk.action(device, action)
-    assert (shown["type"], shown["active"], shown["detailStatus"]) == ("cancel", False, "canceled")
+    assert (shown["type"], shown["active"], shown["status"]) == ("cancel", False, "canceled")
     assert "_links" not in device.poll() or set(device.links()) <= {"configData"}
     hawk.delete(path + "?force=maybe", expect=400)
     hawk.delete(f"targets/{hawk.target().id}/actions/{action}", expect=404)
@@ -199,17 +200,21 @@ def test_another_assignment_takes_over(hawk, device):
     first = hawk.assign(hawk.simple_set(), device)
     device.deployment()
     second = hawk.assign(hawk.simple_set(), device)
-    assert hawk.action(device, first)["detailStatus"] == "canceling"
+    assert hawk.action(device, first)["status"] == "canceling"
     assert "cancelAction" in device.links()
     device.feedback(first, "closed", "success", to="cancelAction")
     assert device.deployment()["id"] == str(second)
     third = hawk.assign(hawk.simple_set(), device)
-    active = hawk.get(f"targets/{device.id}/actions?sort=id:ASC")["content"]
-    assert [(a["id"], a["detailStatus"]) for a in active] == [
-        (first, "canceled"),
-        (second, "canceling"),
-        (third, "running"),
-    ]
+    path = f"targets/{device.id}/actions"
+    newest_first = [(a["id"], a["status"]) for a in hawk.get(path)["content"]]
+    assert newest_first == [(third, "running"), (second, "canceling"), (first, "canceled")]
+    for order, ids in (
+        ("id:ASC", [first, second, third]),
+        ("active:ASC,id:ASC", [first, second, third]),
+        ("active:DESC,id:ASC", [second, third, first]),
+        ("status:ASC,id:ASC", [first, second, third]),
+    ):
+        assert [a["id"] for a in hawk.get(f"{path}?sort={order}")["content"]] == ids, order
 
 
 def test_download_only(hawk, device):
@@ -221,7 +226,7 @@ def test_download_only(hawk, device):
     last = newest(hawk, device, action)
     assert last["type"] == "downloaded" and last["messages"][0] == "it is here"
     shown = hawk.action(device, action)
-    assert (shown["active"], shown["detailStatus"], shown["status"]) == (False, "downloaded", "finished")
+    assert (shown["active"], shown["status"]) == (False, "downloaded")
     assert "deploymentBase" not in device.links()
 
 
@@ -238,11 +243,11 @@ def test_forced_from_a_time_on(hawk):
 
 def test_consent(hawk, device):
     action = hawk.assign(hawk.simple_set(), device, confirmationRequired=True)
-    assert hawk.action(device, action)["detailStatus"] == "wait_for_confirmation"
+    assert hawk.action(device, action)["status"] == "wait_for_confirmation"
     assert "confirmationBase" in device.links() and "deploymentBase" not in device.links()
     device.post(f"/confirmationBase/{action}/feedback", {"confirmation": "confirmed"})
     assert "deploymentBase" in device.links()
-    assert hawk.action(device, action)["detailStatus"] == "running"
+    assert hawk.action(device, action)["status"] == "running"
 
 
 def cron(minutes):
@@ -329,7 +334,7 @@ def test_what_was_deployed_stays_as_it_is(hawk, device):
     found = device.deployment()["deployment"]["chunks"][0]["artifacts"]
     assert [a["filename"] for a in found] == ["f.bin", "g.bin"]
     device.feedback(action, "closed", "success")
-    assert hawk.action(device, action)["detailStatus"] == "finished"
+    assert hawk.action(device, action)["status"] == "finished"
     hawk.assign(set_id, hawk.target(), expect=404)
 
 
@@ -343,7 +348,7 @@ def test_a_device_that_cannot_be_asked(server, hawk):
     offered = server.curl("/api/update?version=1.0", who=who).json()
     assert offered["action"] == action["id"]
     hawk.delete(f"targets/native-1/actions/{action['id']}")
-    assert hawk.get(f"targets/native-1/actions/{action['id']}")["detailStatus"] == "canceled"
+    assert hawk.get(f"targets/native-1/actions/{action['id']}")["status"] == "canceled"
     assert server.curl("/api/update?version=1.0", who=who).status == 204
 
 
