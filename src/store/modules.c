@@ -116,10 +116,9 @@ int store_module_use(struct db *db, int64_t module, struct module_use *out, stru
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(
         db, &s,
-        "SELECT count(*), count(*) FILTER (WHERE r.deleted_at IS NULL),"
-        " coalesce(max((SELECT count(*) FROM release_module o JOIN module_artifact f ON f.module = o.module"
-        "  WHERE o.release = r.pk AND r.deleted_at IS NULL)),"
-        "  (SELECT count(*) FROM module_artifact WHERE module = ?1)),"
+        "SELECT count(*), max((SELECT count(*) FROM module_artifact WHERE module = ?1),"
+        "  coalesce(max((SELECT count(*) FROM release_module o JOIN module_artifact f ON f.module = o.module"
+        "   WHERE o.release = r.pk)) FILTER (WHERE r.deleted_at IS NULL), 0)),"
         " coalesce(max(EXISTS (SELECT 1 FROM deployment p WHERE p.release = r.pk)), 0)"
         " FROM release_module rm JOIN release r ON r.pk = rm.release WHERE rm.module = ?1",
         e);
@@ -130,9 +129,8 @@ int store_module_use(struct db *db, int64_t module, struct module_use *out, stru
     if (rc < 0)
         return rc;
     *out = (struct module_use){.releases = stmt_get_i64(&s, 0),
-                               .live = stmt_get_i64(&s, 1),
-                               .artifacts = stmt_get_i64(&s, 2),
-                               .deployed = stmt_get_i64(&s, 3) != 0};
+                               .artifacts = stmt_get_i64(&s, 1),
+                               .deployed = stmt_get_i64(&s, 2) != 0};
     return 0;
 }
 

@@ -28,13 +28,25 @@ static int teardown(void **state)
 /* --- what is called in the writer -------------------------------------------------------------------- */
 
 struct work {
-    enum { MODULE, FILE_ADD, SET, SET_DELETE, MODULE_DELETE, ASSIGN, CANCEL, REMOVE, RETENTION, DDI } what;
+    enum {
+        MODULE,
+        FILE_ADD,
+        ROOM,
+        SET,
+        SET_DELETE,
+        MODULE_DELETE,
+        ASSIGN,
+        CANCEL,
+        REMOVE,
+        RETENTION,
+        DDI
+    } what;
     int64_t id;
     const char *name;
     const int64_t *modules;
     size_t count;
     struct assignment list[4];
-    bool flag;
+    bool flag, locked, full;
     struct assigned done;
 };
 
@@ -55,6 +67,8 @@ static int run_work(struct fixture *f, struct db *db, void *arg, struct err *e)
         return ota_module_add_file(
             &f->ota, db, &f->arena, "anna",
             &(struct module_artifact){.module = w->id, .filename = w->name, .sha256 = HASH_A, .size = 10}, e);
+    case ROOM:
+        return ota_module_room(db, &f->arena, w->id, &w->locked, &w->full, e);
     case SET:
         rc = ota_set_create(&f->ota, db, &f->arena, "anna",
                             &(struct set_new){.name = str_of(w->name),
@@ -214,6 +228,31 @@ static void test_a_set_goes_without_its_modules(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM module_artifact"), 1);
 }
 
+static void assert_room(struct fixture *f, int64_t module, bool full)
+{
+    struct work w = {.what = ROOM, .id = module};
+    assert_ok(fixture_write(f, run_work, &w), f->e);
+    assert_false(w.locked);
+    assert_int_equal(w.full, full);
+}
+
+/* However many sets have the module, or had it. */
+static void test_a_module_is_full(void **state)
+{
+    struct fixture *f = *state;
+    int64_t module = make_module(f, "m"); /* with one file */
+    for (int i = 1; i < RELEASE_ARTIFACTS_MAX; i++) {
+        assert_room(f, module, false);
+        const char *name = arena_printf(&f->arena, "f%d.bin", i);
+        assert_ok(simple(f, FILE_ADD, module, name, false), f->e);
+    }
+    assert_room(f, module, true);
+    int64_t set = make_set(f, "s", module);
+    assert_room(f, module, true);
+    assert_ok(simple(f, SET_DELETE, set, NULL, false), f->e);
+    assert_room(f, module, true);
+}
+
 static void test_a_set_that_others_are_to_get(void **state)
 {
     struct fixture *f = *state;
@@ -256,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files_go_when_nobody_needs_them, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_module_in_two_sets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_set_goes_without_its_modules, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_module_is_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_set_that_others_are_to_get, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_device_goes_with_all_of_its_own, setup, teardown),
     };
