@@ -22,15 +22,9 @@ static const char *update_status(const struct target *t)
 {
     if (t->action == 0)
         return t->device.last_seen_at != 0 ? "registered" : "unknown";
-    switch (t->action_state) {
-    case ACTION_SUCCEEDED:
-    case ACTION_CANCELLED:
-        return "in_sync";
-    case ACTION_FAILED:
-        return "error";
-    default:
+    if (t->action_open)
         return "pending";
-    }
+    return t->action_state == ACTION_FAILED ? "error" : "in_sync";
 }
 
 static void put_target(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct target *t)

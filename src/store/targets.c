@@ -13,7 +13,7 @@ static int no_memory(struct err *e)
     "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at, d.name,"      \
     " d.interface = 'ddi', d.certified_at, d.transport, d.attributes_wanted, d.description,"                 \
     " EXISTS (SELECT 1 FROM auto_confirm c WHERE c.device = d.pk), l.pk, l.release, l.state, s.release,"     \
-    " s.closed_at"
+    " s.closed_at, l.closed_at IS NULL"
 #define TABLES                                                                                               \
     "device d LEFT JOIN action l ON l.pk = (SELECT max(x.pk) FROM action x WHERE x.device = d.pk)"           \
     " LEFT JOIN action s ON s.pk ="                                                                          \
@@ -46,6 +46,7 @@ static int read_target(struct stmt *s, struct arena *a, struct target *out, stru
         .action_release = stmt_get_i64(s, 16),
         .installed_release = stmt_get_i64(s, 18),
         .installed_at = stmt_get_i64(s, 19),
+        .action_open = stmt_get_i64(s, 20) != 0,
     };
     const char *state = stmt_get_text(s, 17, a, &oom);
     if (oom)

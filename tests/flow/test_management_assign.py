@@ -227,6 +227,7 @@ def test_download_only(hawk, device):
     assert last["type"] == "downloaded" and last["messages"][0] == "it is here"
     shown = hawk.action(device, action)
     assert (shown["active"], shown["status"]) == (False, "downloaded")
+    assert hawk.get(f"targets/{device.id}")["updateStatus"] == "in_sync"
     assert "deploymentBase" not in device.links()
 
 
