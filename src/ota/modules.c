@@ -198,6 +198,8 @@ int ota_module_add_file(struct ota *ota, struct db *db, struct arena *a, const c
     rc = store_artifact_add(db, file->sha256, file->size, file->created_at, e);
     if (rc == 0)
         rc = store_module_put_artifact(db, file, e);
+    if (rc == 0) /* the bytes may have been known before */
+        rc = store_module_artifact(db, a, file->module, file->pk, file, e);
     const char *detail =
         arena_printf(a, "%s, %lld bytes, sha256 %s", file->filename, (long long)file->size, file->sha256);
     if (rc == 0 && detail == NULL)

@@ -109,7 +109,8 @@ def test_files(hawk):
     assert "already" in hawk.upload(module, "image.swu", b"y", expect=409)["message"]
     hawk.delete(f"softwaremodules/{module}/artifacts/{made['id']}")
     hawk("GET", f"softwaremodules/{module}/artifacts/{made['id']}", expect=404)
-    hawk.upload(module, "image.swu", b"y")
+    again = hawk.upload(module, "image.swu", b"x")  # bytes that are there
+    assert hawk.get(f"softwaremodules/{module}/artifacts/{again['id']}") == again
 
 
 def test_files_by_the_real_curl(server, hawk, tmp_path):
