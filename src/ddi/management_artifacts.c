@@ -157,11 +157,11 @@ static int take(struct call *c, struct upload *u)
         rc = received_finish(u->received, &u->file, &c->err);
     if (rc == 0 && u->file.size == 0)
         rc = err_set(&c->err, ERR_INVALID, "the file is empty: nothing was kept");
-    if (rc == 0 && (differs(u->sha256, u->file.sha256) || differs(u->sha1, u->file.sha1) ||
-                    differs(u->md5, u->file.md5)))
+    if (rc == 0 && (differs(u->sha256, u->file.is.sha256) || differs(u->sha1, u->file.is.sha1) ||
+                    differs(u->md5, u->file.is.md5)))
         rc = err_set(&c->err, ERR_INVALID,
                      "the file that came has SHA-256 %s: that is another one than the sum that was given",
-                     u->file.sha256);
+                     u->file.is.sha256);
     return rc != 0 ? rc : received_keep(c->ota, u->received, &c->err);
 }
 
@@ -192,9 +192,9 @@ static int add(struct call *c)
     struct module_artifact f = {
         .module = u->module,
         .filename = u->name,
-        .sha256 = u->file.sha256,
-        .sha1 = u->file.sha1,
-        .md5 = u->file.md5,
+        .sha256 = u->file.is.sha256,
+        .sha1 = u->file.is.sha1,
+        .md5 = u->file.is.md5,
         .size = (int64_t)u->file.size,
     };
     int rc = check_room(c, u->module);

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/arena.h"
-#include "base/hex.h"
+#include "store/digests.h"
 #include "store/modules.h"
 
 struct db;
@@ -87,11 +87,10 @@ bool ota_unsigned_release(const struct ota *ota, const char **models, size_t cou
 
 /* --- a file on its way in: FILE lane ----------------------------------------------------------------- */
 
-#define MODULE_MD5_SIZE 33 /* with the NUL */
 struct received;
 struct received_file {
-    char sha256[SHA256_HEX_SIZE], sha1[SHA1_HEX_SIZE], md5[MODULE_MD5_SIZE]; /* lower-case hex */
-    uint64_t size;                                                           /* bytes */
+    struct digest_texts is;
+    uint64_t size; /* bytes */
 };
 int received_new(struct ota *ota, struct received **out, struct err *e) MUST_CHECK;
 int received_write(struct received *r, const void *data, size_t n, struct err *e) MUST_CHECK;
