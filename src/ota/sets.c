@@ -63,12 +63,12 @@ static int check_types(const struct set_type *t, const struct module *modules, s
 static int find_modules(struct db *db, struct arena *a, const struct set_new *n, struct module **out,
                         struct err *e)
 {
-    struct module *list = arena_array(a, struct module, n->module_count + 1);
     size_t files = 0;
-    if (list == NULL)
-        return no_memory(e);
     if (n->module_count > RELEASE_MODULES_MAX)
         return err_set(e, ERR_TOO_LARGE, "modules: a distribution set has at most %d", RELEASE_MODULES_MAX);
+    struct module *list = arena_array(a, struct module, n->module_count + 1);
+    if (list == NULL)
+        return no_memory(e);
     for (size_t i = 0; i < n->module_count; i++) {
         struct module_artifact *artifacts;
         size_t count;
@@ -251,7 +251,7 @@ int ota_set_slice(struct ota *ota, struct db *db, bool *more, struct err *e)
 {
     int64_t module;
     (void)ota;
-    int rc = store_module_leftover(db, 0, &module, e);
+    int rc = store_module_leftover(db, &module, e);
     if (rc == 0 && module != 0)
         rc = store_module_drop_artifacts(db, module, e);
     if (rc == 0)

@@ -1,4 +1,5 @@
 /* Modules' files and metadata. */
+#include "store/artifacts.h"
 #include "store/db.h"
 #include "store/modules.h"
 
@@ -100,25 +101,10 @@ int store_module_metadata(struct db *db, struct arena *a, int64_t module, bool v
 
 /* --- writing ----------------------------------------------------------------------------------------- */
 
-static int put_hashes(struct db *db, const struct module_artifact *f, struct err *e)
-{
-    auto_stmt struct stmt s = {0};
-    int rc =
-        f->sha1 != NULL && f->md5 != NULL
-            ? db_prepare(db, &s, "UPDATE artifact SET sha1 = ?, md5 = ? WHERE sha256 = ? AND sha1 IS NULL", e)
-            : 1;
-    if (rc != 0)
-        return rc < 0 ? rc : 0;
-    stmt_text(&s, 1, f->sha1);
-    stmt_text(&s, 2, f->md5);
-    stmt_text(&s, 3, f->sha256);
-    return stmt_run(&s, e);
-}
-
 int store_module_put_artifact(struct db *db, struct module_artifact *f, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = put_hashes(db, f, e);
+    int rc = f->sha1 != NULL ? store_artifact_set_hashes(db, f->sha256, f->sha1, f->md5, e) : 0;
     if (rc == 0)
         rc = db_prepare(db, &s, "INSERT INTO module_artifact (module, filename, sha256) VALUES (?, ?, ?)", e);
     if (rc != 0)
@@ -172,12 +158,12 @@ int store_module_drop_artifacts(struct db *db, int64_t module, struct err *e)
     return rc;
 }
 
-int store_module_leftover(struct db *db, int64_t after, int64_t *module, struct err *e)
+int store_module_leftover(struct db *db, int64_t *module, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(
         db, &s,
-        "SELECT coalesce(min(m.pk), 0) FROM module m WHERE m.pk > ? AND m.deleted_at IS NOT NULL"
+        "SELECT coalesce(min(m.pk), 0) FROM module m WHERE m.deleted_at IS NOT NULL"
         " AND EXISTS (SELECT 1 FROM module_artifact f WHERE f.module = m.pk)"
         " AND NOT EXISTS (SELECT 1 FROM release_module rm JOIN release r ON r.pk = rm.release"
         "  WHERE rm.module = m.pk AND (r.deleted_at IS NULL OR EXISTS"
@@ -188,7 +174,6 @@ int store_module_leftover(struct db *db, int64_t after, int64_t *module, struct 
         e);
     if (rc != 0)
         return rc;
-    stmt_i64(&s, 1, after);
     rc = stmt_step(&s, e);
     if (rc < 0)
         return rc;

@@ -79,8 +79,8 @@ int store_module_drop_artifact(struct db *db, const struct module_artifact *f, s
 /* All files of the module. */
 int store_module_drop_artifacts(struct db *db, int64_t module, struct err *e) MUST_CHECK;
 /* A deleted module that has files, although nobody needs them any more: no release that is left has it, and
-   of those that had it nothing is under way. Above `after`; 0: none. */
-int store_module_leftover(struct db *db, int64_t after, int64_t *module, struct err *e) MUST_CHECK;
+   of those that had it nothing is under way. 0: none. */
+int store_module_leftover(struct db *db, int64_t *module, struct err *e) MUST_CHECK;
 
 /* In place of one of that key. */
 int store_module_metadata_put(struct db *db, int64_t module, const struct module_metadata *m,
