@@ -204,7 +204,7 @@ static const struct route rows[] = {
      WHO_READERS,
      BODY_NONE,
      0,
-     {{LANE_READ, list_metadata}}},
+     {{LANE_QUERY, list_metadata}}},
     {HTTP_POST, "/rest/v1/softwaremodules/{}/metadata", WHO_WRITERS, BODY, {{LANE_WRITE, tell}}},
 };
 const struct route_table ddi_modules_routes = MANAGEMENT_TABLE(rows);
