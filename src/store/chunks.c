@@ -1,5 +1,7 @@
 #include "store/chunks.h"
 
+#include "model/module.h"
+#include "model/release.h"
 #include "store/db.h"
 
 static int no_memory(struct err *e)
@@ -15,15 +17,15 @@ static int read_artifacts(struct db *db, struct arena *a, struct chunk *c, struc
                         " FROM module_artifact m JOIN artifact f ON f.sha256 = m.sha256"
                         " WHERE m.module = ? ORDER BY m.filename LIMIT ?",
                         e);
-    c->artifacts = arena_array(a, struct chunk_artifact, CHUNK_ARTIFACTS_MAX);
+    c->artifacts = arena_array(a, struct chunk_artifact, RELEASE_ARTIFACTS_MAX);
     if (rc == 0 && c->artifacts == NULL)
         rc = no_memory(e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, c->module);
-    stmt_i64(&s, 2, CHUNK_ARTIFACTS_MAX);
+    stmt_i64(&s, 2, RELEASE_ARTIFACTS_MAX);
     bool oom = false;
-    while (c->artifact_count < CHUNK_ARTIFACTS_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
+    while (c->artifact_count < RELEASE_ARTIFACTS_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
         c->artifacts[c->artifact_count++] = (struct chunk_artifact){
             .filename = stmt_get_text(&s, 0, a, &oom),
             .sha256 = stmt_get_text(&s, 1, a, &oom),
@@ -43,15 +45,15 @@ static int read_metadata(struct db *db, struct arena *a, struct chunk *c, struct
     int rc = db_prepare(
         db, &s, "SELECT key, value FROM module_metadata WHERE module = ? AND visible ORDER BY key LIMIT ?",
         e);
-    c->metadata = arena_array(a, struct chunk_metadata, CHUNK_METADATA_MAX);
+    c->metadata = arena_array(a, struct chunk_metadata, MODULE_METADATA_MAX);
     if (rc == 0 && c->metadata == NULL)
         rc = no_memory(e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, c->module);
-    stmt_i64(&s, 2, CHUNK_METADATA_MAX);
+    stmt_i64(&s, 2, MODULE_METADATA_MAX);
     bool oom = false;
-    while (c->metadata_count < CHUNK_METADATA_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
+    while (c->metadata_count < MODULE_METADATA_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
         c->metadata[c->metadata_count++] = (struct chunk_metadata){.key = stmt_get_text(&s, 0, a, &oom),
                                                                    .value = stmt_get_text(&s, 1, a, &oom)};
     if (rc < 0)
@@ -81,10 +83,10 @@ static int read_modules(struct db *db, struct arena *a, int64_t release, struct 
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, release);
-    stmt_i64(&s, 2, CHUNKS_MAX);
+    stmt_i64(&s, 2, RELEASE_MODULES_MAX);
     bool oom = false;
     size_t n = 0;
-    while (n < CHUNKS_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
+    while (n < RELEASE_MODULES_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
         list[n++] = read_row(&s, a, &oom);
     if (rc < 0)
         return rc;
@@ -95,7 +97,7 @@ static int read_modules(struct db *db, struct arena *a, int64_t release, struct 
 int store_chunks(struct db *db, struct arena *a, int64_t release, struct chunk **out, size_t *count,
                  struct err *e)
 {
-    struct chunk *list = arena_array(a, struct chunk, CHUNKS_MAX);
+    struct chunk *list = arena_array(a, struct chunk, RELEASE_MODULES_MAX);
     size_t n = 0;
     int rc = list != NULL ? read_modules(db, a, release, list, &n, e) : no_memory(e);
     for (size_t i = 0; i < n && rc == 0; i++) {

@@ -8,10 +8,6 @@
 
 struct db;
 
-#define CHUNKS_MAX 32          /* modules of a release */
-#define CHUNK_ARTIFACTS_MAX 64 /* files of a module */
-#define CHUNK_METADATA_MAX 64
-
 struct chunk_artifact {
     const char *filename, *sha256;
     const char *sha1, *md5; /* NULL: not computed yet */

@@ -88,6 +88,16 @@ def test_parts_encrypted_and_metadata(server):
     assert chunk["metadata"] == [{"key": "a", "value": "value of a"}, {"key": "b", "value": "value of b"}]
 
 
+def test_all_metadata_that_a_module_may_have(server):
+    device, action, _ = given(server)
+    module = module_of(device, action)
+    keys = [f"k{n:02}" for n in range(100)]
+    for key in keys:
+        query(server, "INSERT INTO module_metadata VALUES (?, ?, 'v', 1)", module, key)
+    chunk = device.get(f"/deploymentBase/{action}").json()["deployment"]["chunks"][0]
+    assert [entry["key"] for entry in chunk["metadata"]] == keys
+
+
 def test_two_modules_two_chunks_two_files_two_artifacts(server):
     device, action, _ = given(server)
     module = module_of(device, action)
