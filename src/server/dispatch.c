@@ -153,11 +153,22 @@ static void release(struct run *run, void (*then)(struct run *run))
         ddi_register(run, then);
 }
 
+/* A browser sends its certificate, or a password that it was told once, for whatever page asks: a form on
+   another site must not act with it (Fetch Metadata; programs send no such field). */
+static bool from_another_site(const struct http_request *req)
+{
+    struct str site = http_header_get(req, "sec-fetch-site");
+    bool reads = req->method == HTTP_GET || req->method == HTTP_HEAD;
+    return !reads && site.p != NULL && !str_is(site, "same-origin") && !str_is(site, "none");
+}
+
 /* The route is known: whether who asks may have it, and how the body is taken. While a password waits for its
    check, or a device to be registered, no step runs. */
 static enum net_verdict admit(struct run *run)
 {
     struct exchange *x = run->x;
+    if (from_another_site(&x->req))
+        return refuse(run, 403, "a page of another site asked for this; only pages of this one may");
     enum login_begun login = log_in(run);
     if (login == LOGIN_REFUSED)
         return NET_REFUSE;

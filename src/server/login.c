@@ -99,15 +99,6 @@ static enum login_begun recall(struct run *run, struct login *l, const struct ac
     return LOGIN_KNOWN;
 }
 
-/* A browser sends a password that it was told once for whatever page asks: a form on another site must not
-   act with it (Fetch Metadata; programs send no such field). */
-static bool from_another_site(const struct http_request *req)
-{
-    struct str site = http_header_get(req, "sec-fetch-site");
-    bool reads = req->method == HTTP_GET || req->method == HTTP_HEAD;
-    return !reads && site.p != NULL && !str_is(site, "same-origin") && !str_is(site, "none");
-}
-
 enum login_begun login_begin(struct run *run)
 {
     struct exchange *x = run->x;
@@ -123,11 +114,6 @@ enum login_begun login_begin(struct run *run)
     int64_t wait = logins_wait(run->server->logins, run->who.address);
     if (wait > 0) {
         refuse_waiting(run, wait);
-        return LOGIN_REFUSED;
-    }
-    if (from_another_site(&x->req)) {
-        run_refuse(run, 403,
-                   "a page of another site asked for this; a password counts from the same one only");
         return LOGIN_REFUSED;
     }
     struct login *l = arena_new(&x->arena, struct login);

@@ -102,6 +102,19 @@ def test_certificates_beside_them(shared_home, people):
     assert named.status == 200 and named.json()["username"] == "vera"
 
 
+def test_a_page_of_another_site_does_nothing_with_a_certificate(shared_home):
+    """Browsers send certificates too, and a form needs nobody's leave to be sent."""
+    for path, form in (
+        ("/rest/v1/softwaremodules/1/artifacts", ("-F", "file=@/dev/null")),
+        ("/api/tokens", ()),
+    ):
+        for site, status in (("cross-site", 403), ("same-site", 403), ("none", None)):
+            field = f"Sec-Fetch-Site: {site}"
+            reply = shared_home.curl(path, "-X", "POST", *form, "-H", field)
+            assert (reply.status == 403) == (status == 403), (path, site, reply)
+    assert shared_home.curl(WHO, "-H", "Sec-Fetch-Site: cross-site").status == 200  # nobody reads it
+
+
 def test_no_password_counts_elsewhere(shared_home, people):
     for path in ("/api/status", "/api/accounts", "/metrics"):
         assert shared_home.curl(path, "-u", f"otto:{people['otto']}", who=ANYONE).status == 401
