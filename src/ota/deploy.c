@@ -4,7 +4,6 @@
 
 #include "model/filter.h"
 #include "model/window.h"
-#include "ota/announce.h"
 #include "ota/finish.h"
 #include "ota/modules.h"
 #include "ota/ota.h"
@@ -151,7 +150,7 @@ static int check_room(struct db *db, const struct deployment_policy *p, struct e
     int rc = p->dynamic ? store_running_count(db, &n, e) : 0;
     if (rc == 0 && n >= RUNNING_MAX)
         rc = err_set(e, ERR_CONFLICT,
-                     "%d deployments that devices may join are running already: cancel those that are not "
+                     "there are %d deployments already that devices may join: cancel those that are not "
                      "needed any more, or make this one static",
                      RUNNING_MAX);
     return rc;
@@ -192,8 +191,8 @@ static int name_members(struct db *db, const struct deployment *d, const int64_t
     return rc;
 }
 
-static int make(struct ota *ota, struct db *db, struct arena *a, const struct deploy *d,
-                struct deployment *made, struct err *e)
+static int make(struct ota *ota, struct db *db, struct arena *a, const char *who, const char *why,
+                const struct deploy *d, struct deployment *made, struct err *e)
 {
     static const struct phase whole = {.name = "", .filter = "", .success_percent = 100};
     struct phase phases[DEPLOYMENT_PHASES_MAX] = {whole};
@@ -205,10 +204,13 @@ static int make(struct ota *ota, struct db *db, struct arena *a, const struct de
         made->prepared_at = made->created_at;
     int rc = store_deployment_add(db, made, phases, e);
     if (rc == 0)
+        rc = ota_deployment_note(db, a, who, made, "created", why, made->created_at, e);
+    if (rc == 0)
         rc = name_members(db, made, d->devices, d->device_count, e);
-    if (rc == 0 && made->prepared_at == 0) /* a small fleet is ready at once */
-        rc = ota_prepare(ota, db, a, made, e);
-    return rc;
+    if (rc != 0)
+        return rc;
+    return made->prepared_at != 0 ? ota_prepared(ota, db, a, made, e)
+                                  : ota_prepare(ota, db, a, made, e); /* a small fleet is ready at once */
 }
 
 int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct deploy *asked,
@@ -254,12 +256,7 @@ int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who,
         .created_at = now,
         .created_by = who,
     };
-    rc = make(ota, db, a, &d, &made, e);
-    if (rc == 0)
-        rc = ota_deployment_note(db, a, who, &made, "created",
-                                 made.policy.allow_downgrade ? "also downwards" : "", now, e);
-    if (rc == 0 && made.prepared_at != 0)
-        rc = announce_deployment(ota, db, &made, e);
+    rc = make(ota, db, a, who, d.policy.allow_downgrade ? "also downwards" : "", &d, &made, e);
     if (rc == 0)
         *out = made;
     return rc;
@@ -295,11 +292,7 @@ int ota_deploy_back(struct ota *ota, struct db *db, struct arena *a, struct depl
             ota, db, a, "server", d, DEPLOYMENT_PAUSED, "paused",
             arena_printf(a, "%s; %s %s, to be rolled back to, was deleted", why, r.name, r.version), e);
     const struct deploy all = {0};
-    rc = make(ota, db, a, &all, &back, e);
-    if (rc == 0)
-        rc = ota_deployment_note(db, a, "server", &back, "created", why, back.created_at, e);
-    if (rc == 0 && back.prepared_at != 0)
-        rc = announce_deployment(ota, db, &back, e);
+    rc = make(ota, db, a, "server", why, &all, &back, e);
     if (rc != 0)
         return rc;
     why = arena_printf(a, "%s; rolled back by deployment %lld", why, (long long)back.pk);

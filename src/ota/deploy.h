@@ -61,6 +61,9 @@ int ota_start_slice(struct ota *ota, struct db *db, bool *more, struct err *e) M
 /* The same for one deployment: looks at some of the devices that were not looked at yet. */
 int ota_prepare(struct ota *ota, struct db *db, struct arena *a, struct deployment *d,
                 struct err *e) MUST_CHECK;
+/* All its devices are known: they are told, and it goes as far as it can; *d is what it is then. */
+int ota_prepared(struct ota *ota, struct db *db, struct arena *a, struct deployment *d,
+                 struct err *e) MUST_CHECK;
 
 /* A deployment, how many of its actions are in each state, and its phases. */
 struct deployment_view {

@@ -3,6 +3,7 @@
 #include "store/actions.h"
 #include "store/db.h"
 #include "store/deployments.h"
+#include "store/phases.h"
 
 static int percent_of(struct db *db, const struct deployment *d, int *out, struct err *e)
 {

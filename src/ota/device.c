@@ -7,19 +7,10 @@
 #include "ota/ota.h"
 #include "ota/principal.h"
 #include "ota/seen.h"
-#include "store/actions.h"
 #include "store/candidates.h"
 #include "store/certificates.h"
 #include "store/devices.h"
 #include "store/events.h"
-#include "store/members.h"
-
-static void add_seen(struct ota *ota, struct device *d)
-{
-    int64_t at = seen_get(ota->seen, d->id);
-    if (at > d->last_seen_at)
-        d->last_seen_at = at;
-}
 
 int ota_device_list(struct ota *ota, struct db *db, struct arena *a, const struct device_query *query,
                     struct device **out, size_t *count, const char **looked, struct err *e)
@@ -41,7 +32,7 @@ int ota_device_list(struct ota *ota, struct db *db, struct arena *a, const struc
     };
     rc = store_device_list(db, a, &filter, out, count, looked, e);
     for (size_t i = 0; rc == 0 && i < *count; i++)
-        add_seen(ota, &(*out)[i]);
+        seen_show(ota->seen, &(*out)[i], filter.now_ms);
     return rc;
 }
 
@@ -58,7 +49,7 @@ int ota_device_show(struct ota *ota, struct db *db, struct arena *a, const char 
     if (rc != 0)
         return rc;
     d.attributes = attributes;
-    add_seen(ota, &d);
+    seen_show(ota->seen, &d, clock_unix_ms(ota->clock));
     *out = d;
     return 0;
 }
@@ -206,27 +197,6 @@ static int revoke_certificates(struct ota *ota, struct db *db, int64_t device, c
     }
 }
 
-/* What it was to do is over, however far it came: else its release could never be deleted, and a device that
-   is let in again would go on with it. */
-static int close_actions(struct ota *ota, struct db *db, struct arena *a, int64_t device, struct err *e)
-{
-    static const char why[] = "the device was revoked";
-    int rc;
-    for (;;) {
-        struct action act;
-        rc = store_action_open(db, a, device, &act, e);
-        if (rc != 0 || act.pk == 0)
-            break;
-        act.state = ACTION_CANCELLED;
-        act.progress = ACTION_PROGRESS_NONE;
-        act.message = why;
-        rc = ota_action_close(ota, db, a, &act, false, e);
-        if (rc != 0)
-            break;
-    }
-    return rc != 0 ? rc : store_member_cancel_device(db, device, why, e);
-}
-
 int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                       const char *id, const char *reason, struct err *e)
 {
@@ -237,10 +207,10 @@ int ota_device_revoke(struct ota *ota, struct db *db, struct arena *a, const str
     int rc = find(db, a, id, &d, e);
     if (rc != 0)
         return rc;
-    if (d.revoked_at == 0) {
+    if (d.revoked_at == 0) { /* its release could never be deleted, and let in again it would go on with it */
         rc = store_device_set_revoked(db, d.pk, now, e);
         if (rc == 0)
-            rc = close_actions(ota, db, a, d.pk, e);
+            rc = ota_device_ends(ota, db, d.pk, "the device was revoked", e);
         if (rc == 0)
             rc = store_event_add(db, now, "device.revoked", identity_name(who), id, reason, e);
         if (rc == 0)

@@ -8,6 +8,7 @@
 #include "store/deployments.h"
 #include "store/events.h"
 #include "store/members.h"
+#include "store/phases.h"
 
 #define SERVER "server" /* who did it, when nobody did */
 
@@ -187,6 +188,47 @@ int ota_action_close(struct ota *ota, struct db *db, struct arena *a, struct act
     move_member(&d.policy, act, again, &m);
     rc = store_member_update(db, &m, e);
     return rc != 0 ? rc : ota_advance(ota, db, a, &m, m.state == MEMBER_FAILED, e);
+}
+
+static int end_action(struct ota *ota, struct db *db, struct arena *a, int64_t device, const char *why,
+                      bool *more, struct err *e)
+{
+    struct action act;
+    int rc = store_action_open(db, a, device, &act, e);
+    *more = rc == 0 && act.pk != 0;
+    if (!*more)
+        return rc;
+    act.state = ACTION_CANCELLED;
+    act.progress = ACTION_PROGRESS_NONE;
+    act.message = why;
+    return ota_action_close(ota, db, a, &act, false, e);
+}
+
+static int end_member(struct ota *ota, struct db *db, struct arena *a, int64_t device, const char *why,
+                      bool *more, struct err *e)
+{
+    struct member m;
+    int rc = store_member_open(db, a, device, &m, more, e);
+    if (rc != 0 || !*more)
+        return rc;
+    m.state = MEMBER_CANCELLED;
+    m.why = why;
+    m.retry_at = 0;
+    rc = store_member_update(db, &m, e);
+    return rc != 0 ? rc : ota_advance(ota, db, a, &m, false, e);
+}
+
+int ota_device_ends(struct ota *ota, struct db *db, int64_t device, const char *why, struct err *e)
+{
+    auto_arena struct arena a;
+    arena_init(&a, 1 << 20);
+    bool more = true;
+    int rc = 0;
+    for (; rc == 0 && more; arena_reset(&a))
+        rc = end_action(ota, db, &a, device, why, &more, e);
+    for (more = true; rc == 0 && more; arena_reset(&a))
+        rc = end_member(ota, db, &a, device, why, &more, e);
+    return rc;
 }
 
 int ota_action_ask_cancel(struct ota *ota, struct db *db, struct action *act, const char *why, struct err *e)

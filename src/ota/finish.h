@@ -41,6 +41,10 @@ int ota_deployment_note(struct db *db, struct arena *a, const char *who, const s
 int ota_deploy_end(struct ota *ota, struct db *db, struct arena *a, const char *who, struct deployment *d,
                    enum deployment_state to, const char *what, const char *why, struct err *e) MUST_CHECK;
 
+/* All that the device was to do is over, however far it came, in every deployment; these go on without it. */
+int ota_device_ends(struct ota *ota, struct db *db, int64_t device, const char *why,
+                    struct err *e) MUST_CHECK;
+
 /* The device is asked to give the action up; it answers by closing it, or goes on with it. */
 int ota_action_ask_cancel(struct ota *ota, struct db *db, struct action *act, const char *why,
                           struct err *e) MUST_CHECK;

@@ -6,12 +6,13 @@
 #include "store/db.h"
 #include "store/deployments.h"
 #include "store/members.h"
+#include "store/phases.h"
 #include "store/releases.h"
 
 struct looking {
     struct db *db;
     struct arena *arena;
-    const struct device *device;
+    struct device device; /* as it is now: with the version that it tells */
     int64_t now_ms;
     struct gathered *g;
     struct filter_device shown; /* to filters */
@@ -60,31 +61,48 @@ static struct str text_or_empty(const char *z)
     return z != NULL ? str_of(z) : STR("");
 }
 
-static int show_device(struct looking *l, unsigned needs, struct err *e)
+static int show(struct db *db, struct arena *a, const struct device *d, unsigned needs,
+                struct filter_device *f, struct err *e)
 {
-    struct filter_device *f = &l->shown;
-    const struct device *d = l->device;
     struct str *tags;
     struct filter_attribute *attributes;
     int rc = 0;
     f->id = str_of(d->id);
     f->model = str_of(d->model);
-    f->version = text_or_empty(l->g->facts.version);
+    f->version = text_or_empty(d->version);
     f->name = text_or_empty(d->name);
     f->created_at = d->created_at;
     f->last_seen_at = d->last_seen_at;
-    if ((needs & FILTER_TAGS & ~l->has) != 0) {
-        rc = store_device_tags(l->db, l->arena, d->pk, &tags, &f->tag_count, e);
+    if ((needs & FILTER_TAGS) != 0) {
+        rc = store_device_tags(db, a, d->pk, &tags, &f->tag_count, e);
         if (rc == 0)
             f->tags = tags;
     }
-    if (rc == 0 && (needs & FILTER_ATTRIBUTES & ~l->has) != 0) {
-        rc = store_device_attributes(l->db, l->arena, d->pk, &attributes, &f->attribute_count, e);
+    if (rc == 0 && (needs & FILTER_ATTRIBUTES) != 0) {
+        rc = store_device_attributes(db, a, d->pk, &attributes, &f->attribute_count, e);
         if (rc == 0)
             f->attributes = attributes;
     }
-    l->has |= needs;
     return rc;
+}
+
+static int match(struct looking *l, const struct filter *filter, bool *out, struct err *e)
+{
+    unsigned needs = filter_needs(filter);
+    int rc = show(l->db, l->arena, &l->device, needs & ~l->has, &l->shown, e);
+    l->has |= needs;
+    if (rc == 0)
+        *out = filter_match(filter, &l->shown, l->now_ms);
+    return rc;
+}
+
+int ota_match(struct db *db, struct arena *a, const struct device *d, const char *text, int64_t now_ms,
+              bool *out, struct err *e)
+{
+    struct looking l = {.db = db, .arena = a, .device = *d, .now_ms = now_ms};
+    const struct filter *filter;
+    int rc = filter_parse(str_of(text), a, &filter, e);
+    return rc != 0 ? rc : match(&l, filter, out, e);
 }
 
 /* The phase of a device that comes later: the first whose filter it matches, or the last. */
@@ -97,14 +115,15 @@ static int phase_of(struct looking *l, int64_t deployment, int *out, struct err 
         return rc;
     for (size_t i = 0; i < count; i++) {
         const struct filter *filter;
-        if (phases[i].filter[0] == '\0')
+        if (phases[i].filter[0] == '\0' || phases[i].devices != 0)
             continue;
+        bool matches = false;
         rc = filter_parse(str_of(phases[i].filter), l->arena, &filter, e);
         if (rc == 0)
-            rc = show_device(l, filter_needs(filter), e);
+            rc = match(l, filter, &matches, e);
         if (rc != 0)
             return rc;
-        if (phases[i].devices == 0 && filter_match(filter, &l->shown, l->now_ms)) {
+        if (matches) {
             *out = (int)i;
             return 0;
         }
@@ -118,7 +137,7 @@ static bool may_join(const struct looking *l, const struct running *r)
 {
     const struct select_facts *f = &l->g->facts;
     for (size_t i = 0; i < r->model_count; i++)
-        if (strcmp(r->models[i].model, l->device->model) == 0)
+        if (strcmp(r->models[i].model, l->device.model) == 0)
             return (r->models[i].sequence > f->sequence || r->allow_downgrade) &&
                    (f->version == NULL || strcmp(f->version, r->models[i].version) != 0);
     return false;
@@ -130,9 +149,9 @@ static int join(struct looking *l, const struct running *r, struct err *e)
     struct candidate c;
     struct member m;
     bool fits = false, member = false;
-    int rc = store_candidate_of(l->db, l->arena, r->deployment, l->device->model, &c, &fits, e);
+    int rc = store_candidate_of(l->db, l->arena, r->deployment, l->device.model, &c, &fits, e);
     if (rc == 0 && fits)
-        rc = store_member_get(l->db, l->arena, r->deployment, l->device->pk, &m, &member, e);
+        rc = store_member_get(l->db, l->arena, r->deployment, l->device.pk, &m, &member, e);
     if (rc != 0 || !fits || member || g->facts.count == CANDIDATES_MAX)
         return rc;
     if (r->in_phases)
@@ -158,11 +177,11 @@ static int look_at_running(struct looking *l, struct err *e)
         const struct running *r = &list[i];
         if (r->in_phases && !r->prepared)
             continue; /* the search will come by */
-        rc = show_device(l, filter_needs(r->filter), e);
-        bool match = rc == 0 && filter_match(r->filter, &l->shown, l->now_ms);
-        if (match && may_join(l, r))
+        bool matches = false;
+        rc = match(l, r->filter, &matches, e);
+        if (rc == 0 && matches && may_join(l, r))
             rc = join(l, r, e);
-        else if (rc == 0 && !match)
+        else if (rc == 0 && !matches)
             leave(l, r->deployment);
     }
     return rc;
@@ -179,7 +198,7 @@ static int look_at_windows(struct looking *l, struct err *e)
     if (g->windows == NULL)
         return no_memory(e);
     for (size_t i = 0; i < g->facts.count && rc == 0; i++)
-        rc = ota_window(l->arena, &g->candidates[i].policy, l->device, l->now_ms, &g->windows[i], &when, e);
+        rc = ota_window(l->arena, &g->candidates[i].policy, &l->device, l->now_ms, &g->windows[i], &when, e);
     g->facts.windows = g->windows;
     return rc;
 }
@@ -197,16 +216,17 @@ static int look_at_open(struct looking *l, struct err *e)
         return rc;
     f->open_priority = d.policy.priority;
     f->open_paused = d.state == DEPLOYMENT_PAUSED;
-    rc = store_release_sequence(l->db, open->release, l->device->model, &f->open_sequence, e);
+    rc = store_release_sequence(l->db, open->release, l->device.model, &f->open_sequence, e);
     return rc == ERR_NOT_FOUND ? 0 : rc; /* the device changed its model meanwhile */
 }
 
 int ota_gather(struct db *db, struct arena *a, const struct device *d, const char *version, bool ddi,
                int64_t now_ms, struct gathered *g, struct err *e)
 {
-    struct looking l = {.db = db, .arena = a, .device = d, .now_ms = now_ms, .g = g};
+    struct looking l = {.db = db, .arena = a, .device = *d, .now_ms = now_ms, .g = g};
     struct select_facts *f = &g->facts;
     struct action_past past = {0};
+    l.device.version = version;
     *f = (struct select_facts){.now = now_ms, .version = version, .waits_in_window = ddi};
     g->candidates = arena_array(a, struct candidate, CANDIDATES_MAX);
     if (g->candidates == NULL)

@@ -19,6 +19,10 @@ struct gathered {
 int ota_gather(struct db *db, struct arena *a, const struct device *d, const char *version, bool ddi,
                int64_t now_ms, struct gathered *g, struct err *e) MUST_CHECK;
 
+/* Whether the device matches the filter. */
+int ota_match(struct db *db, struct arena *a, const struct device *d, const char *filter, int64_t now_ms,
+              bool *out, struct err *e) MUST_CHECK;
+
 /* Whether the deployment's window is open for the device; *when_ms: when that changes, 0: never. */
 int ota_window(struct arena *a, const struct deployment_policy *p, const struct device *d, int64_t now_ms,
                enum select_window *out, int64_t *when_ms, struct err *e) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "ota/ota.h"
 #include "store/db.h"
 #include "store/deployments.h"
+#include "store/phases.h"
 
 #define LOOK 1000 /* devices looked at in one go */
 
@@ -122,6 +123,14 @@ static int look(struct ota *ota, struct preparing *p, struct err *e)
     return rc;
 }
 
+int ota_prepared(struct ota *ota, struct db *db, struct arena *a, struct deployment *d, struct err *e)
+{
+    int rc = announce_deployment(ota, db, d, e);
+    if (rc == 0)
+        rc = ota_advance_deployment(ota, db, a, d->pk, e); /* a phase of nobody does not wait */
+    return rc != 0 ? rc : store_deployment_by_pk(db, a, d->pk, d, e);
+}
+
 int ota_prepare(struct ota *ota, struct db *db, struct arena *a, struct deployment *d, struct err *e)
 {
     struct preparing *p = arena_new(a, struct preparing);
@@ -134,7 +143,9 @@ int ota_prepare(struct ota *ota, struct db *db, struct arena *a, struct deployme
     int rc = begin(p, e);
     if (rc == 0)
         rc = look(ota, p, e);
-    return rc != 0 ? rc : store_deployment_looked(db, d, e);
+    if (rc == 0)
+        rc = store_deployment_looked(db, d, e);
+    return rc != 0 || d->prepared_at == 0 ? rc : ota_prepared(ota, db, a, d, e);
 }
 
 int ota_prepare_slice(struct ota *ota, struct db *db, bool *more, struct err *e)
@@ -143,16 +154,11 @@ int ota_prepare_slice(struct ota *ota, struct db *db, bool *more, struct err *e)
     arena_init(&a, 4 << 20);
     struct deployment d;
     int64_t pk;
-    int rc = store_deployment_unprepared(db, 0, &pk, e);
+    int rc = store_deployment_unprepared(db, &pk, e);
     if (rc == 0 && pk != 0)
         rc = store_deployment_by_pk(db, &a, pk, &d, e);
     if (rc == 0 && pk != 0)
         rc = ota_prepare(ota, db, &a, &d, e);
-    if (rc == 0 && pk != 0 && d.prepared_at != 0) {
-        rc = announce_deployment(ota, db, &d, e);
-        if (rc == 0)
-            rc = ota_advance_deployment(ota, db, &a, pk, e);
-    }
     if (rc == 0)
         *more = pk != 0;
     return rc;

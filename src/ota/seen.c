@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "model/device.h"
 #include "ota/table.h"
 #include "store/devices.h"
 
@@ -82,6 +83,17 @@ void seen_touch(struct seen *s, const char *device_id, int64_t now_ms)
     note_locked(s, TIMES, device_id, now_ms);
 }
 
+/* A reason and a deployment in one number. */
+static int reason_of(int64_t value)
+{
+    return (int)(value & 0xFF);
+}
+
+static int64_t deployment_of(int64_t value)
+{
+    return value >> 8;
+}
+
 void seen_reason(struct seen *s, const char *device_id, int reason, int64_t deployment)
 {
     note_locked(s, REASONS_NOTED, device_id, deployment << 8 | reason);
@@ -94,13 +106,28 @@ void seen_transport(struct seen *s, const char *device_id, const char *transport
             note_locked(s, TRANSPORTS, device_id, (int64_t)i);
 }
 
-int64_t seen_get(struct seen *s, const char *device_id)
+static const int64_t *noted(const struct seen *s, int kind, const char *device_id)
+{
+    const struct table_entry *it = table_get(&s->notes[kind].table, device_id);
+    return it != NULL ? &it->value : NULL;
+}
+
+void seen_show(struct seen *s, struct device *d, int64_t now_ms)
 {
     pthread_mutex_lock(&s->lock);
-    const struct table_entry *it = table_get(&s->notes[TIMES].table, device_id);
-    int64_t at = it != NULL ? it->value : 0;
+    const int64_t *at = noted(s, TIMES, d->id);
+    const int64_t *reason = noted(s, REASONS_NOTED, d->id);
+    const int64_t *transport = noted(s, TRANSPORTS, d->id);
+    if (at != NULL && *at > d->last_seen_at)
+        d->last_seen_at = *at;
+    if (reason != NULL) {
+        d->reason = reason_of(*reason);
+        d->reason_deployment = deployment_of(*reason);
+        d->reason_at = now_ms;
+    }
+    if (transport != NULL)
+        d->transport = transports[*transport];
     pthread_mutex_unlock(&s->lock);
-    return at;
 }
 
 /* Takes up to SEEN_SLICE entries out, as a list. */
@@ -126,7 +153,8 @@ static int store_note(struct db *db, int kind, const struct table_entry *it, int
     if (kind == TIMES)
         return store_device_set_seen(db, it->key, it->value, e);
     if (kind == REASONS_NOTED)
-        return store_device_set_reason(db, it->key, (int)(it->value & 0xFF), it->value >> 8, now_ms, e);
+        return store_device_set_reason(db, it->key, reason_of(it->value), deployment_of(it->value), now_ms,
+                                       e);
     return store_device_set_transport(db, it->key, transports[it->value], e);
 }
 

@@ -16,6 +16,7 @@
 #define SEEN_SLICE 500 /* rows a flush writes at most */
 
 struct db;
+struct device;
 struct seen;
 
 int seen_new(struct seen **out, struct err *e) MUST_CHECK;
@@ -27,7 +28,8 @@ void seen_touch(struct seen *s, const char *device_id, int64_t now_ms);
    "plain" or "proxy". */
 void seen_reason(struct seen *s, const char *device_id, int reason, int64_t deployment);
 void seen_transport(struct seen *s, const char *device_id, const char *transport);
-int64_t seen_get(struct seen *s, const char *device_id); /* 0: not noted since the last flush */
+/* Puts what was noted since the last flush over what is stored. */
+void seen_show(struct seen *s, struct device *d, int64_t now_ms);
 /* Writes up to SEEN_SLICE of each: 1 when more are left, 0 when not, or an error (then they are kept). A
    background job of the writer, again while it answers 1. */
 int seen_flush(struct seen *s, struct db *db, int64_t now_ms, struct err *e) MUST_CHECK;

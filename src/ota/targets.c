@@ -9,18 +9,10 @@
 #include "store/candidates.h"
 #include "store/db.h"
 #include "store/events.h"
-#include "store/members.h"
 
 static int no_memory(struct err *e)
 {
     return err_set(e, ERR_NOMEM, "no memory for a target");
-}
-
-static void add_seen(struct ota *ota, struct device *d)
-{
-    int64_t at = seen_get(ota->seen, d->id);
-    if (at > d->last_seen_at)
-        d->last_seen_at = at;
 }
 
 int ota_target_show(struct ota *ota, struct db *db, struct arena *a, const char *id, struct target *out,
@@ -28,7 +20,7 @@ int ota_target_show(struct ota *ota, struct db *db, struct arena *a, const char 
 {
     int rc = store_target(db, a, id, out, e);
     if (rc == 0)
-        add_seen(ota, &out->device);
+        seen_show(ota->seen, &out->device, clock_unix_ms(ota->clock));
     return rc;
 }
 
@@ -40,7 +32,7 @@ int ota_target_list(struct ota *ota, struct db *db, struct arena *a, const struc
         rc = store_target_list(db, a, q, out, count, total, e);
     db_read_end(db);
     for (size_t i = 0; rc == 0 && i < *count; i++)
-        add_seen(ota, &(*out)[i].device);
+        seen_show(ota->seen, &(*out)[i].device, clock_unix_ms(ota->clock));
     return rc;
 }
 
@@ -122,30 +114,13 @@ int ota_target_describe(struct ota *ota, struct db *db, struct arena *a, const s
     return rc != 0 ? rc : announce_device(ota, db, t.device.pk, e);
 }
 
-/* So that deployments that wait for it go on. */
-static int close_actions(struct ota *ota, struct db *db, struct arena *a, int64_t device, struct err *e)
-{
-    static const char why[] = "the device was deleted";
-    struct action act;
-    int rc = store_action_open(db, a, device, &act, e);
-    while (rc == 0 && act.pk != 0) {
-        act.state = ACTION_CANCELLED;
-        act.progress = ACTION_PROGRESS_NONE;
-        act.message = why;
-        rc = ota_action_close(ota, db, a, &act, false, e);
-        if (rc == 0)
-            rc = store_action_open(db, a, device, &act, e);
-    }
-    return rc != 0 ? rc : store_member_cancel_device(db, device, why, e);
-}
-
 int ota_target_remove(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                       const char *id, struct err *e)
 {
     struct target t;
     int rc = store_target(db, a, id, &t, e);
     if (rc == 0)
-        rc = close_actions(ota, db, a, t.device.pk, e);
+        rc = ota_device_ends(ota, db, t.device.pk, "the device was deleted", e);
     if (rc == 0)
         rc = store_target_remove(db, t.device.pk, e);
     return rc != 0 ? rc

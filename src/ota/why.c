@@ -1,6 +1,5 @@
 #include "ota/why.h"
 
-#include "model/filter.h"
 #include "ota/ota.h"
 #include "ota/seen.h"
 #include "store/actions.h"
@@ -8,6 +7,7 @@
 #include "store/db.h"
 #include "store/deployments.h"
 #include "store/devices.h"
+#include "store/phases.h"
 
 struct asking {
     struct db *db;
@@ -165,41 +165,15 @@ static int add_last_ended(struct asking *q, struct err *e)
 
 /* --- one that was asked for ---------------------------------------------------------------------------- */
 
-static struct str text_or_empty(const char *z)
-{
-    return z != NULL ? str_of(z) : STR("");
-}
-
 static int matches(struct asking *q, const struct deployment *d, bool *out, struct err *e)
 {
-    const struct device *it = &q->device;
-    struct str *tags;
-    struct filter_attribute *attributes;
-    const struct filter *filter;
-    struct filter_device shown = {.id = str_of(it->id),
-                                  .model = str_of(it->model),
-                                  .version = text_or_empty(it->version),
-                                  .name = text_or_empty(it->name),
-                                  .created_at = it->created_at,
-                                  .last_seen_at = it->last_seen_at};
-    const char *text = deployment_filter(d->kind, d->target, q->arena);
-    if (text == NULL)
+    *out = false;
+    if (d->kind == TARGET_LIST || d->kind == TARGET_DEPLOYMENT)
+        return 0; /* its members were named */
+    const char *filter = deployment_filter(d->kind, d->target, q->arena);
+    if (filter == NULL)
         return no_memory(e);
-    if (d->kind == TARGET_LIST || d->kind == TARGET_DEPLOYMENT) { /* its members were named */
-        *out = false;
-        return 0;
-    }
-    int rc = filter_parse(str_of(text), q->arena, &filter, e);
-    if (rc == 0)
-        rc = store_device_tags(q->db, q->arena, it->pk, &tags, &shown.tag_count, e);
-    if (rc == 0)
-        rc = store_device_attributes(q->db, q->arena, it->pk, &attributes, &shown.attribute_count, e);
-    if (rc != 0)
-        return rc;
-    shown.tags = tags;
-    shown.attributes = attributes;
-    *out = filter_match(filter, &shown, q->now);
-    return 0;
+    return ota_match(q->db, q->arena, &q->device, filter, q->now, out, e);
 }
 
 /* A deployment of which the device has no part, and that a poll does not look at for it. */
@@ -285,9 +259,7 @@ static int ask(struct ota *ota, struct asking *q, const char *id, int64_t only, 
         return err_set(e, rc, "there is no device \"%s\"", id);
     if (rc != 0)
         return rc;
-    int64_t seen = seen_get(ota->seen, q->device.id);
-    if (seen > q->device.last_seen_at)
-        q->device.last_seen_at = seen;
+    seen_show(ota->seen, &q->device, q->now);
     rc = decide(q, e);
     if (rc != 0)
         return rc;

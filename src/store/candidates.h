@@ -51,7 +51,7 @@ struct running {
     size_t model_count;
 };
 int store_running(struct db *db, const struct running **out, size_t *count, struct err *e) MUST_CHECK;
-/* How many there are. */
+/* How many there are, with those that are yet to run or paused. */
 int store_running_count(struct db *db, int64_t *out, struct err *e) MUST_CHECK;
 
 /* What filters may look at beside the device's own row; texts in the arena. */

@@ -176,17 +176,14 @@ int store_deployment_live_of(struct db *db, int64_t release, int64_t *pk, struct
     return one_pk(&s, pk, e);
 }
 
-int store_deployment_unprepared(struct db *db, int64_t after, int64_t *pk, struct err *e)
+int store_deployment_unprepared(struct db *db, int64_t *pk, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
-                        "SELECT pk FROM deployment WHERE prepared_at IS NULL AND pk > ? AND state IN"
+                        "SELECT pk FROM deployment WHERE prepared_at IS NULL AND state IN"
                         " ('approval', 'scheduled', 'running', 'paused') ORDER BY pk LIMIT 1",
                         e);
-    if (rc != 0)
-        return rc;
-    stmt_i64(&s, 1, after);
-    return one_pk(&s, pk, e);
+    return rc != 0 ? rc : one_pk(&s, pk, e);
 }
 
 int store_deployment_due(struct db *db, int64_t now_ms, int64_t *pk, struct err *e)

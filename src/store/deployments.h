@@ -20,14 +20,8 @@ int store_deployment_counts(struct db *db, int64_t pk, int64_t counts[ACTION_STA
                             struct err *e) MUST_CHECK;
 /* A deployment of that release, or one that would roll back to it, that is not over; 0 when there is none. */
 int store_deployment_live_of(struct db *db, int64_t release, int64_t *pk, struct err *e) MUST_CHECK;
-/* In their order, with how many devices stand where. *out has *count. */
-int store_phases(struct db *db, struct arena *a, int64_t deployment, struct phase **out, size_t *count,
-                 struct err *e) MUST_CHECK;
-/* One of them. */
-int store_phase(struct db *db, struct arena *a, int64_t deployment, int number, struct phase *out,
-                struct err *e) MUST_CHECK;
-/* A deployment whose members have not all been looked for, that is not over; 0: none. Above `after`. */
-int store_deployment_unprepared(struct db *db, int64_t after, int64_t *pk, struct err *e) MUST_CHECK;
+/* A deployment whose members have not all been looked for, that is not over; 0: none. */
+int store_deployment_unprepared(struct db *db, int64_t *pk, struct err *e) MUST_CHECK;
 /* A scheduled one whose time has come; 0: none. */
 int store_deployment_due(struct db *db, int64_t now_ms, int64_t *pk, struct err *e) MUST_CHECK;
 /* How many devices are not through with it; at most `most`. */
@@ -44,8 +38,6 @@ int store_deployment_add(struct db *db, struct deployment *d, const struct phase
 int store_deployment_move(struct db *db, const struct deployment *d, struct err *e) MUST_CHECK;
 /* Writes looked and prepared_at. */
 int store_deployment_looked(struct db *db, const struct deployment *d, struct err *e) MUST_CHECK;
-/* Phase `number` is the last one that is open from now on. */
-int store_phase_open(struct db *db, int64_t deployment, int number, int64_t now_ms, struct err *e) MUST_CHECK;
 /* One more device begins in this minute (Unix milliseconds / 60000). */
 int store_deployment_begin(struct db *db, int64_t pk, int64_t minute, struct err *e) MUST_CHECK;
 /* Remembers, or forgets, that a cancelled deployment has devices left to be told. */

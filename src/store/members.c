@@ -30,6 +30,14 @@ static int read_row(struct stmt *s, struct arena *a, struct member *out, struct 
     return 0;
 }
 
+static int read_one(struct stmt *s, struct arena *a, struct member *out, bool *found, struct err *e)
+{
+    int rc = stmt_step(s, e);
+    if (rc >= 0)
+        *found = rc == STMT_ROW;
+    return rc <= 0 ? rc : read_row(s, a, out, e);
+}
+
 int store_member_get(struct db *db, struct arena *a, int64_t deployment, int64_t device, struct member *out,
                      bool *found, struct err *e)
 {
@@ -40,10 +48,21 @@ int store_member_get(struct db *db, struct arena *a, int64_t deployment, int64_t
         return rc;
     stmt_i64(&s, 1, deployment);
     stmt_i64(&s, 2, device);
-    rc = stmt_step(&s, e);
-    if (rc >= 0)
-        *found = rc == STMT_ROW;
-    return rc <= 0 ? rc : read_row(&s, a, out, e);
+    return read_one(&s, a, out, found, e);
+}
+
+int store_member_open(struct db *db, struct arena *a, int64_t device, struct member *out, bool *found,
+                      struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT " COLUMNS " FROM member m WHERE m.device = ?"
+                        " AND m.state IN ('waiting', 'active') ORDER BY m.deployment LIMIT 1",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    return read_one(&s, a, out, found, e);
 }
 
 int store_member_ended(struct db *db, int64_t device, size_t look, size_t most, int64_t *out, size_t *count,
@@ -410,20 +429,6 @@ int store_member_cancel_some(struct db *db, int64_t deployment, const char *why,
     if (rc == 0)
         *more = found >= look;
     return rc;
-}
-
-int store_member_cancel_device(struct db *db, int64_t device, const char *why, struct err *e)
-{
-    auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "UPDATE member SET state = 'cancelled', why = ? WHERE device = ?"
-                        " AND state IN ('waiting', 'active')",
-                        e);
-    if (rc != 0)
-        return rc;
-    stmt_text(&s, 1, why);
-    stmt_i64(&s, 2, device);
-    return stmt_run(&s, e);
 }
 
 int store_member_reopen(struct db *db, int64_t device, struct err *e)

@@ -22,6 +22,10 @@ struct member {
 int store_member_get(struct db *db, struct arena *a, int64_t deployment, int64_t device, struct member *out,
                      bool *found, struct err *e) MUST_CHECK;
 
+/* One of the device's that are open (it waits or is active); *found as above. */
+int store_member_open(struct db *db, struct arena *a, int64_t device, struct member *out, bool *found,
+                      struct err *e) MUST_CHECK;
+
 /* Deployments in which the device's part is over: the newest `most` of its last ones, of those that it had an
    action of and of the `look` newest deployments of all. out has room for `most`. */
 int store_member_ended(struct db *db, int64_t device, size_t look, size_t most, int64_t *out, size_t *count,
@@ -73,8 +77,6 @@ int store_member_update(struct db *db, const struct member *m, struct err *e) MU
    *more: there are others. */
 int store_member_cancel_some(struct db *db, int64_t deployment, const char *why, int64_t look, int64_t *at,
                              bool *more, struct err *e) MUST_CHECK;
-/* All that the device still has open, in every deployment. */
-int store_member_cancel_device(struct db *db, int64_t device, const char *why, struct err *e) MUST_CHECK;
 /* Where the device counted as done because of what it ran, it waits again, in deployments that are not
    over. */
 int store_member_reopen(struct db *db, int64_t device, struct err *e) MUST_CHECK;

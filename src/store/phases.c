@@ -1,7 +1,6 @@
 #include "store/phases.h"
 
 #include "store/db.h"
-#include "store/deployments.h"
 
 #define COLUMNS "name, filter, percent, devices, success_percent, error_percent, error_count, opened_at"
 

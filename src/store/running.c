@@ -119,5 +119,8 @@ int store_running(struct db *db, const struct running **out, size_t *count, stru
 
 int store_running_count(struct db *db, int64_t *out, struct err *e)
 {
-    return db_get_i64(db, "SELECT count(*) FROM deployment WHERE dynamic AND state = 'running'", out, e);
+    return db_get_i64(db,
+                      "SELECT count(*) FROM deployment WHERE dynamic AND state IN"
+                      " ('approval', 'scheduled', 'running', 'paused')",
+                      out, e);
 }

@@ -158,6 +158,51 @@ static void a_phase_opens_the_next(void **state)
     assert_true(ask(f, "SELECT closed_at FROM deployment") != 0);
 }
 
+/* Whom nobody waits for holds nothing up: at once, not with the next report. */
+static void a_phase_of_nobody_passes(void **state)
+{
+    struct fixture *f = *state;
+    add_fleet(f, 2);
+    struct release r = publish(f, "gw", "1", "m");
+    struct phase phases[] = {{.name = "lab", .filter = "tag==lab", .success_percent = 100},
+                             {.name = "", .filter = "", .success_percent = 100}};
+    struct deploy d = to_all(r.pk);
+    d.phases = phases;
+    d.phase_count = 2;
+    int64_t pk = made(f, &d);
+    assert_int_equal(ask(f, "SELECT phase FROM deployment"), 1);
+    ends(f, 1, r.pk, ACTION_SUCCEEDED);
+    ends(f, 2, r.pk, ACTION_SUCCEEDED);
+    assert_string_equal(state_of(f, pk), "finished");
+    assert_string_equal(state_of(f, made(f, &d)), "finished"); /* all run it already */
+}
+
+/* Nor does a device that is gone for good. */
+static void a_revoked_device_is_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    add_fleet(f, 3);
+    struct release r = publish(f, "gw", "1", "m");
+    struct phase phases[] = {{.name = "", .filter = "", .devices = 1, .success_percent = 100},
+                             {.name = "", .filter = "", .success_percent = 100}};
+    struct deploy d = to_all(r.pk);
+    d.phases = phases;
+    d.phase_count = 2;
+    int64_t pk = made(f, &d), second = made(f, &d);
+    assert_ok(fixture_revoke(f, "d1"), f->e);
+    assert_int_equal(ask(f, "SELECT sum(phase) FROM deployment"), 2); /* each stands in its last one */
+    assert_ok(steer(f, ota_deploy_cancel, "anna", second), f->e);
+    ends(f, 2, r.pk, ACTION_SUCCEEDED);
+    assert_offered(f, "d3", "0", r.pk);
+    assert_ok(fixture_revoke(f, "d3"), f->e);
+    assert_string_equal(state_of(f, pk), "finished");
+    assert_string_equal(ask_text(f,
+                                 "SELECT group_concat(state) FROM (SELECT state FROM member"
+                                 " WHERE deployment = %lld ORDER BY device)",
+                                 (long long)pk),
+                        "cancelled,succeeded,cancelled");
+}
+
 static void a_person_opens_the_next(void **state)
 {
     struct fixture *f = *state;
@@ -303,9 +348,17 @@ static void a_second_person_approves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(shares_are_exact),        ROW(a_canary_of_few),        ROW(what_is_refused),
-        ROW(a_large_fleet_in_slices), ROW(a_phase_opens_the_next), ROW(a_person_opens_the_next),
-        ROW(errors_pause_it),         ROW(errors_take_it_back),    ROW(a_second_person_approves),
+        ROW(shares_are_exact),
+        ROW(a_canary_of_few),
+        ROW(what_is_refused),
+        ROW(a_large_fleet_in_slices),
+        ROW(a_phase_opens_the_next),
+        ROW(a_phase_of_nobody_passes),
+        ROW(a_revoked_device_is_not_waited_for),
+        ROW(a_person_opens_the_next),
+        ROW(errors_pause_it),
+        ROW(errors_take_it_back),
+        ROW(a_second_person_approves),
     };
     return cmocka_run_group_tests_name("ota/rollout", tests, NULL, NULL);
 }

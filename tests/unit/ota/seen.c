@@ -27,6 +27,14 @@ static int flush(struct fixture *f, struct db *db, void *arg, struct err *e)
     return rc < 0 ? rc : 0;
 }
 
+/* When the device was seen, as far as the memory knows. */
+static int64_t noted(struct fixture *f, const char *id)
+{
+    struct device d = {.id = id};
+    seen_show(f->ota.seen, &d, 0);
+    return d.last_seen_at;
+}
+
 static void is_flushed_in_slices(void **state)
 {
     struct fixture *f = *state;
@@ -39,7 +47,7 @@ static void is_flushed_in_slices(void **state)
         seen_touch(f->ota.seen, id, 500); /* an earlier time changes nothing */
     }
     seen_touch(f->ota.seen, "gone", 7); /* no such device */
-    assert_int_equal(seen_get(f->ota.seen, "d-5"), 1005);
+    assert_int_equal(noted(f, "d-5"), 1005);
     while (left > 0) {
         assert_ok(fixture_write(f, flush, &left), f->e);
         slices++;
@@ -47,7 +55,7 @@ static void is_flushed_in_slices(void **state)
     assert_int_equal(slices, 3);
     assert_int_equal(fixture_ask(f, "SELECT count(*) FROM device WHERE last_seen_at = 1000 + substr(id, 3)"),
                      DEVICES);
-    assert_int_equal(seen_get(f->ota.seen, "d-5"), 0);
+    assert_int_equal(noted(f, "d-5"), 0);
     seen_touch(f->ota.seen, "d-5", 10); /* the database knows better */
     assert_ok(fixture_write(f, flush, &left), f->e);
     assert_int_equal(fixture_ask(f, "SELECT last_seen_at FROM device WHERE id = 'd-5'"), 1005);
@@ -66,9 +74,29 @@ static void is_kept_when_the_flush_fails(void **state)
     assert_ok(fixture_write(f, add_all, NULL), f->e);
     seen_touch(f->ota.seen, "d-1", 77);
     assert_true(fixture_write(f, break_flush, &left) < 0);
-    assert_int_equal(seen_get(f->ota.seen, "d-1"), 77);
+    assert_int_equal(noted(f, "d-1"), 77);
     assert_ok(fixture_write(f, flush, &left), f->e);
     assert_int_equal(fixture_ask(f, "SELECT last_seen_at FROM device WHERE id = 'd-1'"), 77);
+}
+
+/* What is shown of a device is what was noted last, stored or not. */
+static void is_shown_over_what_is_stored(void **state)
+{
+    struct fixture *f = *state;
+    struct device d = {.id = "d-1", .last_seen_at = 9, .transport = "plain", .reason = 1, .reason_at = 8};
+    seen_show(f->ota.seen, &d, 20);
+    assert_int_equal(d.last_seen_at, 9);
+    assert_int_equal(d.reason_at, 8);
+    assert_string_equal(d.transport, "plain");
+    seen_touch(f->ota.seen, "d-1", 15);
+    seen_reason(f->ota.seen, "d-1", 3, 1LL << 40);
+    seen_transport(f->ota.seen, "d-1", "pq");
+    seen_show(f->ota.seen, &d, 20);
+    assert_int_equal(d.last_seen_at, 15);
+    assert_int_equal(d.reason, 3);
+    assert_int_equal(d.reason_deployment, 1LL << 40);
+    assert_int_equal(d.reason_at, 20);
+    assert_string_equal(d.transport, "pq");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -78,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(is_flushed_in_slices),
         TEST(is_kept_when_the_flush_fails),
+        TEST(is_shown_over_what_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

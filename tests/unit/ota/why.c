@@ -1,56 +1,19 @@
 /* What is told of a device's deployments, and that it is what a poll then does. */
-#include "release_fixture.h"
+#include "rollout_fixture.h"
 
 #include <stdio.h>
 
 #include "ota/why.h"
-#include "store/deployments.h"
 
-struct call {
-    struct deploy d;
-    struct deployment out;
-};
-
-static int run_deploy(struct fixture *f, struct db *db, void *arg, struct err *e)
+/* To all devices that there are and that come. */
+static struct deploy to_each(int64_t release)
 {
-    struct call *c = arg;
-    return ota_deploy(&f->ota, db, &f->arena, "anna", &c->d, &c->out, e);
+    struct deploy d = to_all(release);
+    d.policy.dynamic = true;
+    return d;
 }
 
-static struct deploy to_all(int64_t release)
-{
-    return (struct deploy){
-        .release = release, .kind = TARGET_ALL, .target = STR(""), .policy = ota_default_policy(TARGET_ALL)};
-}
-
-static int64_t made(struct fixture *f, const struct deploy *d)
-{
-    struct call c = {.d = *d};
-    assert_ok(fixture_write(f, run_deploy, &c), f->e);
-    return c.out.pk;
-}
-
-typedef int steer_fn(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
-                     struct deployment *out, struct err *e);
-struct steering {
-    steer_fn *fn;
-    int64_t deployment;
-};
-
-static int run_steer(struct fixture *f, struct db *db, void *arg, struct err *e)
-{
-    const struct steering *s = arg;
-    struct deployment out;
-    return s->fn(&f->ota, db, &f->arena, "anna", s->deployment, &out, e);
-}
-
-static void steer(struct fixture *f, steer_fn *fn, int64_t deployment)
-{
-    struct steering s = {fn, deployment};
-    assert_ok(fixture_write(f, run_steer, &s), f->e);
-}
-
-static struct why why(struct fixture *f, const char *id)
+static struct why told(struct fixture *f, const char *id)
 {
     struct why w;
     assert_ok(ota_why(&f->ota, f->reader, &f->arena, id, 0, &w, &f->e), f->e);
@@ -69,7 +32,7 @@ static const struct why_line *line(const struct why *w, int64_t deployment)
 static void assert_says(struct fixture *f, const char *id, int64_t deployment, enum reason r,
                         const char *text)
 {
-    struct why w = why(f, id);
+    struct why w = told(f, id);
     const struct why_line *l = line(&w, deployment);
     if (l->reason != r || strstr(l->text, text) == NULL)
         fail_msg("%s of deployment %lld: %s: %s; not %s: %s", id, (long long)deployment,
@@ -80,7 +43,7 @@ static void assert_says(struct fixture *f, const char *id, int64_t deployment, e
 static struct poll_answer assert_as_told(struct fixture *f, const char *id)
 {
     bool wrote;
-    struct why w = why(f, id);
+    struct why w = told(f, id);
     struct poll_answer a = poll_device(f, id, NULL, &wrote);
     if (a.decision.reason != w.reason)
         fail_msg("%s was told %s, and then %s", id, reason_word(w.reason), reason_word(a.decision.reason));
@@ -106,7 +69,7 @@ static void phases_in_numbers(void **state)
     struct release r = publish(f, "gw", "1", "m");
     const struct phase phases[] = {{.name = "canary", .filter = "", .devices = 10, .success_percent = 90},
                                    {.name = "rest", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
+    struct deploy d = to_each(r.pk);
     d.phases = phases;
     d.phase_count = 2;
     int64_t pk = made(f, &d);
@@ -123,7 +86,7 @@ static void phases_in_numbers(void **state)
         f, "d12", pk, REASON_PHASE,
         "it is in phase 2 of 2; phase 2 opens when 90 % of phase 1 have succeeded: 40 % so far (4 of 10 "
         "devices)");
-    struct why w = why(f, "d12");
+    struct why w = told(f, "d12");
     const struct why_line *l = line(&w, pk);
     assert_int_equal(l->phase, 2);
     assert_int_equal(l->waits_for, 1);
@@ -133,7 +96,7 @@ static void phases_in_numbers(void **state)
     assert_false(l->gets);
     assert_false(assert_as_told(f, "d12").update);
     assert_says(f, "d5", pk, REASON_NEWER, "the device gets 1 when it asks next");
-    steer(f, ota_deploy_pause, pk);
+    assert_ok(steer(f, ota_deploy_pause, "anna", pk), f->e);
     assert_says(f, "d5", pk, REASON_PAUSED, "the deployment is paused");
     assert_as_told(f, "d5");
 }
@@ -144,15 +107,15 @@ static void times(void **state)
     bool wrote;
     fleet(f, 4);
     struct release r = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m");
-    struct deploy d = to_all(r.pk);
+    struct deploy d = to_each(r.pk);
     d.policy.start_at = f->now_ms + 3600000;
     d.policy.retries = 2;
     d.policy.retry_seconds = 600;
     int64_t pk = made(f, &d);
-    struct why w = why(f, "d1");
+    struct why w = told(f, "d1");
     assert_says(f, "d1", pk, REASON_SCHEDULED, "the deployment starts at 20");
     assert_int_equal(line(&w, pk)->at, f->now_ms + 3600000);
-    steer(f, ota_deploy_cancel, pk);
+    assert_ok(steer(f, ota_deploy_cancel, "anna", pk), f->e);
     assert_says(f, "d1", pk, REASON_DONE, "its part was cancelled");
     d.policy.start_at = 0;
     pk = made(f, &d);
@@ -160,14 +123,14 @@ static void times(void **state)
     assert_ok(try_report(f, "d1", a.action.pk, ACTION_FAILED, "0"), f->e);
     assert_says(f, "d1", pk, REASON_RETRY, "tried 1 of 3 times; again at 20");
     assert_as_told(f, "d1");
-    struct deploy windowed = to_all(two.pk);
+    struct deploy windowed = to_each(two.pk);
     windowed.policy.window_schedule = "0 0 2 * * ?";
     windowed.policy.window_zone = "Z";
     windowed.policy.window_seconds = 1;
     int64_t second = made(f, &windowed);
     assert_says(f, "d2", second, REASON_WINDOW, "it opens at 20");
     assert_as_told(f, "d2"); /* gets the older one */
-    struct deploy slow = to_all(two.pk);
+    struct deploy slow = to_each(two.pk);
     slow.policy.per_minute = 1;
     int64_t third = made(f, &slow);
     assert_true(assert_as_told(f, "d3").update);
@@ -180,7 +143,7 @@ static void which_goes_first(void **state)
     struct fixture *f = *state;
     fleet(f, 2);
     struct release r = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m");
-    struct deploy d = to_all(r.pk);
+    struct deploy d = to_each(r.pk);
     int64_t first = made(f, &d);
     d.release = two.pk;
     int64_t second = made(f, &d);
@@ -207,11 +170,11 @@ static void one_that_is_not_for_it(void **state)
     add_device(f, "other", "n");
     add_tag(f, "other", "lab");
     struct release r = publish(f, "gw", "1", "m");
-    struct deploy d = to_all(r.pk);
+    struct deploy d = to_each(r.pk);
     d.kind = TARGET_FILTER;
     d.target = STR("tag==lab");
     int64_t pk = made(f, &d);
-    assert_int_equal(why(f, "d1").count, 0);
+    assert_int_equal(told(f, "d1").count, 0);
     assert_ok(ota_why(&f->ota, f->reader, &f->arena, "d1", pk, &w, &f->e), f->e);
     assert_int_equal(w.count, 1);
     assert_int_equal(w.lines[0].reason, REASON_NO_MATCH);
@@ -227,7 +190,7 @@ static void one_that_is_not_for_it(void **state)
     assert_ok(ota_why(&f->ota, f->reader, &f->arena, "d2", pk, &w, &f->e), f->e);
     assert_int_equal(w.lines[0].reason, REASON_LATE);
     assert_ok(fixture_revoke(f, "d1"), f->e);
-    assert_non_null(strstr(why(f, "d1").text, "revoked"));
+    assert_non_null(strstr(told(f, "d1").text, "revoked"));
 }
 
 static void not_newer(void **state)
@@ -239,7 +202,7 @@ static void not_newer(void **state)
     struct release one = publish(f, "gw", "1", "m");
     publish(f, "gw", "2", "m");
     poll_device(f, "d1", "2", &wrote);
-    struct deploy d = to_all(one.pk);
+    struct deploy d = to_each(one.pk);
     int64_t pk = made(f, &d);
     assert_ok(ota_why(&f->ota, f->reader, &f->arena, "d1", pk, &w, &f->e), f->e);
     assert_int_equal(w.lines[0].reason, REASON_NOT_NEWER);
