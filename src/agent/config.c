@@ -108,8 +108,10 @@ int agent_config_set(struct agent_config *c, const char *section, const char *ke
                      struct err *e)
 {
     for (size_t i = 0; i < ROWS; i++)
-        if (strcmp(rows[i].section, section) == 0 && strcmp(rows[i].key, key) == 0)
+        if (strcmp(rows[i].section, section) == 0 && strcmp(rows[i].key, key) == 0) {
+            c->installs = c->installs || strcmp(section, "installer") == 0;
             return set_row(c, &rows[i], value, e);
+        }
     return err_set(e, ERR_INVALID, "there is no setting [%s] %s; see pqota-agent.conf(5)", section, key);
 }
 
@@ -249,7 +251,18 @@ static int check_tunnel(const struct agent_config *c, struct err *e)
     return 0;
 }
 
-static int check_common(const struct agent_config *c, struct err *e)
+static int check_update(const struct agent_config *c, struct err *e)
+{
+    if (strcmp(c->attempt, "install") != 0 && strcmp(c->attempt, "wait") != 0)
+        return err_set(e, ERR_INVALID, "[update] attempt must be install or wait, not \"%.64s\"", c->attempt);
+    if (strcmp(c->consent, "ask") != 0 && strcmp(c->consent, "always") != 0 &&
+        strcmp(c->consent, "never") != 0)
+        return err_set(e, ERR_INVALID, "[update] consent must be ask, always or never, not \"%.64s\"",
+                       c->consent);
+    return 0;
+}
+
+int agent_config_check_tunnel(const struct agent_config *c, struct err *e)
 {
     char url[AGENT_VALUE_SIZE];
     if (c->state_dir[0] == '\0')
@@ -269,30 +282,14 @@ static int check_common(const struct agent_config *c, struct err *e)
     int port;
     if (c->broker[0] != '\0' && mqtt_split_broker(c->broker, host, sizeof host, &port, e) != 0)
         return err_context(e, "[agent] broker");
-    int rc = check_tunnel(c, e);
+    int rc = check_update(c, e);
+    if (rc == 0)
+        rc = check_tunnel(c, e);
     return rc != 0 ? rc : check_trust(c, e);
-}
-
-static int check_update(const struct agent_config *c, struct err *e)
-{
-    if (strcmp(c->attempt, "install") != 0 && strcmp(c->attempt, "wait") != 0)
-        return err_set(e, ERR_INVALID, "[update] attempt must be install or wait, not \"%.64s\"", c->attempt);
-    if (strcmp(c->consent, "ask") != 0 && strcmp(c->consent, "always") != 0 &&
-        strcmp(c->consent, "never") != 0)
-        return err_set(e, ERR_INVALID, "[update] consent must be ask, always or never, not \"%.64s\"",
-                       c->consent);
-    return 0;
 }
 
 int agent_config_check(const struct agent_config *c, struct err *e)
 {
     int rc = installer_check(c, e);
-    if (rc == 0)
-        rc = check_update(c, e);
-    return rc != 0 ? rc : check_common(c, e);
-}
-
-int agent_config_check_tunnel(const struct agent_config *c, struct err *e)
-{
-    return check_common(c, e);
+    return rc != 0 ? rc : agent_config_check_tunnel(c, e);
 }

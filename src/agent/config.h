@@ -26,6 +26,7 @@ struct agent_config {
     char model[AGENT_VALUE_SIZE];  /* "" is what enrolment said */
     int64_t poll_seconds, request_seconds;
     /* [installer] */
+    bool installs; /* something of it was set */
     char type[AGENT_VALUE_SIZE];
     char command
         /* a program by its path, then its arguments; quotes as in a shell, nothing else */

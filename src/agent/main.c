@@ -225,9 +225,12 @@ static int verb_check(struct options *o)
 {
     struct agent_config c;
     struct err e = {0};
-    if (read_config(o, &c, &e) != 0 || set_log(&c, &e) != 0 || agent_config_check(&c, &e) != 0)
+    if (read_config(o, &c, &e) != 0 || set_log(&c, &e) != 0)
         return fail(&e);
-    printf("the settings are good\n");
+    if ((c.installs ? agent_config_check(&c, &e) : agent_config_check_tunnel(&c, &e)) != 0)
+        return fail(&e);
+    puts(c.installs ? "the settings are good"
+                    : "the settings are good for the tunnel; run and once want an [installer] too");
     return AGENT_OK;
 }
 

@@ -212,6 +212,23 @@ def test_settings_that_are_wrong(shared, tmp_path, row, word):
     assert word in done.err, done
 
 
+def test_settings_of_a_device_that_runs_the_tunnel_alone(shared, tmp_path):
+    """It installs nothing, so nobody asks it for an installer but who wants to run the agent."""
+    conf = tmp_path / "agent.conf"
+    agent = Agent(shared, tmp_path, "gw-1", "gw")
+    for more, code, word in (
+        ("", 0, "good for the tunnel"),
+        ("[update]\nattempt = maybe\n", 1, "install or wait"),
+        ("[tunnel]\nranges = maybe\n", 1, "vouched or no"),
+        ("[installer]\ntimeout_seconds = 60\n", 1, "[installer]"),
+    ):
+        conf.write_text("[trust]\ninsecure_unsigned = yes\n" + more)
+        done = agent.run("check-config", "--config", conf, check=code)
+        assert word in done.out + done.err, done
+    conf.write_text("[trust]\ninsecure_unsigned = yes\n")
+    assert "[installer]" in agent.run("once", "--config", conf, check=1).err
+
+
 def test_without_enrolment_it_says_so(shared, tmp_path):
     agent = Agent(shared, tmp_path, "gw-1", "gw")
     Tunnel(agent)
