@@ -131,12 +131,12 @@ static CURLcode set_request(struct link *l, const struct up_request *q, struct t
     SET(CURLOPT_URL, url);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_CUSTOMREQUEST, NULL);
+    SET(CURLOPT_HTTPGET, 1L); /* also takes back a HEAD */
     if (body) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body.n);
         SET(CURLOPT_POSTFIELDS, q->body.n > 0 ? q->body.p : "");
-    } else {
-        SET(CURLOPT_HTTPGET, 1L);
-        SET(CURLOPT_NOBODY, q->method == HTTP_HEAD ? 1L : 0L);
+    } else if (q->method == HTTP_HEAD) {
+        SET(CURLOPT_NOBODY, 1L);
     }
     if (put)
         SET(CURLOPT_CUSTOMREQUEST, "PUT");

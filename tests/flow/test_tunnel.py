@@ -38,6 +38,18 @@ def test_an_update_from_poll_to_success(ddi, plain, make_tunnel):
     assert "deploymentBase" not in tunnel.poll().get("_links", {})
 
 
+def test_feedback_after_a_look_at_a_file(ddi, front, trusted, make_tunnel):
+    """HEAD of a file, then POST on the same connection to the server: it arrives as what it is."""
+    tunnel = make_tunnel(trusted, {"connections": 1})
+    offer(front)
+    action, file = tunnel.deployment()
+    assert tunnel.curl(file["_links"]["download"]["href"], "-I").status == 200
+    report = {"id": str(action), "status": {"execution": "proceeding", "result": {"finished": "none"}}}
+    done = tunnel.send("POST", f"{tunnel.base}/deploymentBase/{action}/feedback", report)
+    assert done.status == 200, done
+    assert [method for method, path, _ in front.seen if path.endswith("/feedback")] == ["POST"]
+
+
 def test_links_lead_back_the_way_the_client_came(ddi, plain, make_tunnel, tmp_path):
     path = tmp_path / "t.sock"
     tunnel = make_tunnel(plain, {"socket": path})
