@@ -196,7 +196,10 @@ static int on_data(void *ctx, const char *data, size_t n)
 {
     struct pull *p = ctx;
     if (p->elsewhere)
-        return buf_add(&p->other, data, n);
+        return buf_add(&p->other, data, n) == 0
+                   ? 0
+                   : err_set(&p->err, ERR_TOO_LARGE, "the server answers %d at great length",
+                             p->answer.status);
     if (n > p->end - p->next)
         return differs(p, "the server sends more than it announced");
     p->tries = 0;
@@ -259,7 +262,7 @@ static int ask(struct pull *p)
 /* Whether the rest is asked for once more. */
 static bool goes_on(struct pull *p, int rc)
 {
-    bool broke = rc == ERR_IO || rc == ERR_TIMEOUT || (rc == 0 && p->elsewhere);
+    bool broke = rc == ERR_IO || rc == ERR_TIMEOUT || rc == 0; /* 0: an answer, and not all of it */
     if (!p->replied || p->parts || !broke || p->tries == TUNNEL_TRIES_MAX || p->breaks == TUNNEL_BREAKS_MAX)
         return false;
     int64_t pause = (int64_t)1000 << (p->tries < 4 ? p->tries : 4);
@@ -306,6 +309,8 @@ static int run(struct pull *p)
     do
         rc = ask(p);
     while (!is_complete(p) && goes_on(p, rc));
+    if (!is_complete(p) && rc == 0 && p->replied)
+        return err_set(&p->err, ERR_IO, "%s: the server does not send the rest", p->file.filename);
     if (!is_complete(p))
         return rc;
     return p->head_only ? 0 : finish(p);
