@@ -298,6 +298,8 @@ static int finish(struct pull *p)
              LOG_STR("hash", p->progress == NULL           ? "of the range not known"
                              : p->last + 1 == p->file.size ? "right"
                                                            : "goes on"));
+    if (p->progress != NULL && p->progress->at == p->file.size)
+        progress_shelf_doubt(p->w->tunnel->shelf, p->file.sha256, false);
     put_away(p); /* before the client has the last byte, and asks on */
     flow_release(p->flow, UINT64_MAX);
     return 0;
@@ -342,7 +344,13 @@ static bool want_on(struct pull *p, const struct http_range *r, int *rc)
     return true;
 }
 
-/* Ranges that do not go on from anything cannot be hashed: whether they go through is for the settings. */
+/* Ranges that do not go on from anything: not when the server was seen to send other bytes of the file. */
+static bool may_pass_unhashed(const struct pull *p)
+{
+    const struct tunnel *t = p->w->tunnel;
+    return strcmp(t->config.tunnel_ranges, "no") != 0 && !progress_shelf_doubts(t->shelf, p->file.sha256);
+}
+
 static int want_any(struct pull *p, struct str value, const struct http_range *ranges, size_t count)
 {
     if (value.n >= sizeof p->range)
@@ -361,7 +369,6 @@ static int want(struct pull *p, struct str value)
     struct http_range ranges[HTTP_RANGES_MAX];
     size_t count = 0;
     int rc = 0;
-    bool any = strcmp(p->w->tunnel->config.tunnel_ranges, "no") != 0;
     enum http_range_result is = HTTP_RANGE_WHOLE;
     if (value.n > 0 && !p->head_only)
         is = http_range_parse(value, p->file.size, ranges, &count);
@@ -372,7 +379,7 @@ static int want(struct pull *p, struct str value)
         rc = want_from_start(p, ranges[0].last);
     else if (p->ranged && count == 1 && want_on(p, &ranges[0], &rc))
         log_debug("tunnel", "a download goes on", LOG_STR("file", p->file.filename));
-    else if (p->ranged && any)
+    else if (p->ranged && may_pass_unhashed(p))
         rc = want_any(p, value, ranges, count);
     else
         p->ranged = false;
@@ -397,6 +404,8 @@ static void refuse_range(struct pull *p)
 static void conclude(struct pull *p, int rc, const struct tunnel_ask *ask, struct str tenant, uint32_t action)
 {
     struct tunnel *t = p->w->tunnel;
+    if (rc == ERR_MISMATCH) /* before the client asks for the end alone: it is not to pass unhashed */
+        progress_shelf_doubt(t->shelf, p->file.sha256, true);
     if (!p->replied && rc == 0) /* the server said something else */
         tunnel_pass_on(p->flow, ask, &p->answer, buf_str(&p->other));
     else if (!p->replied)

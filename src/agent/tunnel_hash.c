@@ -11,6 +11,7 @@ struct progress_shelf {
     pthread_cond_t ended;
     struct progress *kept[PROGRESS_KEPT];    /* the newest first; NULL: none */
     char out[PROGRESS_OUT][SHA256_HEX_SIZE]; /* under way; "": a free place */
+    char doubted[PROGRESS_DOUBTED][SHA256_HEX_SIZE];
 };
 
 static int broken(struct err *e)
@@ -20,15 +21,19 @@ static int broken(struct err *e)
 
 static struct progress_mark *mark_at(struct progress *p, size_t i)
 {
-    return &p->marks[(p->first + i) % PROGRESS_MARKS];
+    return &p->marks[(p->first + i) % PROGRESS_ROOM];
 }
 
+static uint64_t last_mark(const struct progress *p)
+{
+    return p->count > 0 ? p->marks[(p->first + p->count - 1) % PROGRESS_ROOM].at : 0;
+}
+
+/* Where there is none yet: while a block is checked, those ahead stay what they are. */
 static int set_mark(struct progress *p, struct err *e)
 {
-    if (p->count == PROGRESS_MARKS) {
-        p->first = (p->first + 1) % PROGRESS_MARKS;
-        p->count--;
-    }
+    if (p->count > 0 && last_mark(p) >= p->at)
+        return 0;
     struct progress_mark *m = mark_at(p, p->count);
     if (m->state == NULL)
         m->state = EVP_MD_CTX_new();
@@ -37,6 +42,21 @@ static int set_mark(struct progress *p, struct err *e)
     m->at = p->at;
     p->count++;
     return 0;
+}
+
+static void drop_oldest(struct progress *p)
+{
+    while (p->count > PROGRESS_MARKS) {
+        p->first = (p->first + 1) % PROGRESS_ROOM;
+        p->count--;
+    }
+}
+
+/* What goes on from here may have other bytes. Marks that stay are at blocks' edges. */
+static void drop_ahead(struct progress *p)
+{
+    while (p->count > 1 && (last_mark(p) > p->at || last_mark(p) % PROGRESS_BLOCK != 0))
+        p->count--;
 }
 
 int progress_new(const char *sha256, uint64_t size, struct progress **out, struct err *e)
@@ -64,7 +84,7 @@ void progress_free(struct progress *p)
 {
     if (p == NULL)
         return;
-    for (size_t i = 0; i < PROGRESS_MARKS; i++)
+    for (size_t i = 0; i < PROGRESS_ROOM; i++)
         EVP_MD_CTX_free(p->marks[i].state);
     EVP_MD_CTX_free(p->now);
     free(p);
@@ -84,6 +104,7 @@ int progress_add(struct progress *p, const void *data, size_t n, struct err *e)
         int rc = p->at % PROGRESS_BLOCK == 0 ? set_mark(p, e) : 0;
         if (rc != 0)
             return rc;
+        drop_oldest(p);
     }
     return 0;
 }
@@ -108,37 +129,46 @@ bool progress_is_right(const struct progress *p)
     return strcmp(hex, p->sha256) == 0;
 }
 
+/* Past p->at when a rewind came to nothing. */
+static uint64_t known(const struct progress *p)
+{
+    return p->at > last_mark(p) ? p->at : last_mark(p);
+}
+
 bool progress_reaches(const struct progress *p, uint64_t from)
 {
-    return p->count > 0 && from >= p->marks[p->first].at && from <= p->at && from < p->size;
+    return p->count > 0 && from >= p->marks[p->first].at && from <= known(p) && from < p->size;
 }
 
 int progress_rewind(struct progress *p, uint64_t from, struct progress_check *out, struct err *e)
 {
-    struct progress_check c = {.to = p->at};
-    size_t keep = p->count;
-    const EVP_MD_CTX *after = p->now;
-    while (keep > 0 && mark_at(p, keep - 1)->at >= from) {
-        keep--;
-        c.to = mark_at(p, keep)->at;
-        after = mark_at(p, keep)->state;
-        if (c.to == from)
-            break;
-    }
-    bool edge = c.to == from && keep < p->count;
-    const struct progress_mark *before = mark_at(p, edge ? keep : keep - 1);
-    if (!finish(after, c.state) || EVP_MD_CTX_copy_ex(p->now, before->state) != 1)
+    struct progress_check c;
+    int rc = set_mark(p, e); /* the end too is to be found again */
+    if (rc != 0)
+        return rc;
+    size_t i = p->count - 1;
+    while (i > 0 && mark_at(p, i - 1)->at >= from)
+        i--;
+    const struct progress_mark *after = mark_at(p, i);
+    bool edge = after->at == from && from % PROGRESS_BLOCK == 0;
+    const struct progress_mark *before = edge ? after : mark_at(p, i - 1);
+    c.to = after->at;
+    if (!finish(after->state, c.state) || EVP_MD_CTX_copy_ex(p->now, before->state) != 1)
         return broken(e);
     p->at = before->at;
-    p->count = edge ? keep + 1 : keep;
+    if (edge)
+        drop_ahead(p);
     *out = c;
     return 0;
 }
 
-bool progress_passes(const struct progress *p, const struct progress_check *c)
+bool progress_passes(struct progress *p, const struct progress_check *c)
 {
     unsigned char now[SHA256_SIZE];
-    return p->at == c->to && finish(p->now, now) && memcmp(now, c->state, sizeof now) == 0;
+    if (p->at != c->to || !finish(p->now, now) || memcmp(now, c->state, sizeof now) != 0)
+        return false;
+    drop_ahead(p);
+    return true;
 }
 
 /* --- the shelf ------------------------------------------------------------------------------------------ */
@@ -180,6 +210,10 @@ static struct progress *pull_out(struct progress_shelf *s, size_t i)
 
 void progress_shelf_put(struct progress_shelf *s, struct progress *p)
 {
+    if (known(p) == 0) { /* nothing came: what an earlier one has counts on */
+        progress_free(p);
+        return;
+    }
     pthread_mutex_lock(&s->lock);
     size_t out = PROGRESS_KEPT - 1;
     for (size_t i = 0; i < PROGRESS_KEPT; i++)
@@ -192,19 +226,19 @@ void progress_shelf_put(struct progress_shelf *s, struct progress *p)
     progress_free(old);
 }
 
-/* Locked. The place of one that is under way, or with "" a free one; NULL: none. */
-static char *place_of(struct progress_shelf *s, const char *sha256)
+/* Locked. The place of a file in a list, or with "" a free one; NULL: none. */
+static char *place_of(char (*list)[SHA256_HEX_SIZE], size_t count, const char *sha256)
 {
-    for (size_t i = 0; i < PROGRESS_OUT; i++)
-        if (strcmp(s->out[i], sha256) == 0)
-            return s->out[i];
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], sha256) == 0)
+            return list[i];
     return NULL;
 }
 
 void progress_shelf_begin(struct progress_shelf *s, const char *sha256)
 {
     pthread_mutex_lock(&s->lock);
-    char *place = place_of(s, "");
+    char *place = place_of(s->out, PROGRESS_OUT, "");
     if (place != NULL)
         memcpy(place, sha256, SHA256_HEX_SIZE);
     pthread_mutex_unlock(&s->lock);
@@ -213,11 +247,31 @@ void progress_shelf_begin(struct progress_shelf *s, const char *sha256)
 void progress_shelf_end(struct progress_shelf *s, const char *sha256)
 {
     pthread_mutex_lock(&s->lock);
-    char *place = place_of(s, sha256);
+    char *place = place_of(s->out, PROGRESS_OUT, sha256);
     if (place != NULL)
         place[0] = '\0';
     pthread_cond_broadcast(&s->ended);
     pthread_mutex_unlock(&s->lock);
+}
+
+void progress_shelf_doubt(struct progress_shelf *s, const char *sha256, bool doubted)
+{
+    pthread_mutex_lock(&s->lock);
+    char *place = place_of(s->doubted, PROGRESS_DOUBTED, sha256);
+    if (place == NULL && doubted)
+        place = place_of(s->doubted, PROGRESS_DOUBTED, "");
+    if (place != NULL)
+        memcpy(place, doubted ? sha256 : "", doubted ? SHA256_HEX_SIZE : 1);
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool progress_shelf_doubts(struct progress_shelf *s, const char *sha256)
+{
+    pthread_mutex_lock(&s->lock);
+    bool is = place_of(s->doubted, PROGRESS_DOUBTED, sha256) != NULL ||
+              place_of(s->doubted, PROGRESS_DOUBTED, "") == NULL;
+    pthread_mutex_unlock(&s->lock);
+    return is;
 }
 
 /* Locked. */
@@ -238,7 +292,7 @@ struct progress *progress_shelf_take(struct progress_shelf *s, const char *sha25
     int rc = 0;
     pthread_mutex_lock(&s->lock);
     struct progress *found = find(s, sha256, from);
-    while (found == NULL && rc == 0 && place_of(s, sha256) != NULL) {
+    while (found == NULL && rc == 0 && place_of(s->out, PROGRESS_OUT, sha256) != NULL) {
         rc = pthread_cond_timedwait(&s->ended, &s->lock, &until);
         found = find(s, sha256, from);
     }
