@@ -16,8 +16,7 @@ int store_module_by_pk(struct db *db, struct arena *a, int64_t pk, struct module
 /* out->pk is 0 when there is none of that name, version and type. */
 int store_module_by_name(struct db *db, struct arena *a, struct str name, struct str version, struct str type,
                          struct module *out, struct err *e) MUST_CHECK;
-/* Without deleted ones, and without those of a firmware that was deleted. *out has *count of
-   them; *total: how many match. */
+/* Without deleted ones. *out has *count of them; *total: how many match. */
 int store_module_list(struct db *db, struct arena *a, const struct listing *q, struct module **out,
                       size_t *count, int64_t *total, struct err *e) MUST_CHECK;
 /* A release's, in the order in which they were made; deleted ones too: *out has *count. */

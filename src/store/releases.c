@@ -309,6 +309,21 @@ int store_sequence_next(struct db *db, const char *model, int64_t *out, struct e
     return 0;
 }
 
+/* A firmware is published as one: with a module of its own, which nobody made. */
+static int mark_own_modules(struct db *db, int64_t pk, int64_t now_ms, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "UPDATE module SET deleted_at = ? WHERE created_by = '' AND deleted_at IS NULL"
+                        " AND pk IN (SELECT module FROM release_module WHERE release = ?)",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, now_ms);
+    stmt_i64(&s, 2, pk);
+    return stmt_run(&s, e);
+}
+
 int store_release_mark_deleted(struct db *db, int64_t pk, int64_t now_ms, struct err *e)
 {
     auto_stmt struct stmt s = {0}, models = {0};
@@ -325,5 +340,6 @@ int store_release_mark_deleted(struct db *db, int64_t pk, int64_t now_ms, struct
     if (rc != 0)
         return rc;
     stmt_i64(&models, 1, pk);
-    return stmt_run(&models, e);
+    rc = stmt_run(&models, e);
+    return rc != 0 ? rc : mark_own_modules(db, pk, now_ms, e);
 }

@@ -55,6 +55,7 @@ int store_release_add_model(struct db *db, const struct release *r, const char *
                             struct err *e) MUST_CHECK;
 /* The model's next number: each is given once. */
 int store_sequence_next(struct db *db, const char *model, int64_t *out, struct err *e) MUST_CHECK;
+/* And the module that was made with it. */
 int store_release_mark_deleted(struct db *db, int64_t pk, int64_t now_ms, struct err *e) MUST_CHECK;
 
 #endif

@@ -228,6 +228,20 @@ static void test_a_set_goes_without_its_modules(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM module_artifact"), 1);
 }
 
+/* By this interface or the native one. */
+static void test_a_firmware_goes_with_its_module(void **state)
+{
+    struct fixture *f = *state;
+    struct release one = publish(f, "one", "1", "generic"), two = publish(f, "two", "1", "generic");
+    assert_int_equal(ask(f, "SELECT count(*) FROM module WHERE deleted_at IS NULL"), 2);
+    assert_ok(simple(f, SET_DELETE, one.pk, NULL, false), f->e);
+    assert_int_equal(ask(f, "SELECT count(*) FROM module_artifact"), 1);
+    assert_ok(try_unpublish(f, two.pk), f->e);
+    assert_int_equal(ask(f, "SELECT count(*) FROM module_artifact"), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM artifact"), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM module WHERE deleted_at IS NULL"), 0);
+}
+
 static void assert_room(struct fixture *f, int64_t module, bool full)
 {
     struct work w = {.what = ROOM, .id = module};
@@ -295,6 +309,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files_go_when_nobody_needs_them, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_module_in_two_sets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_set_goes_without_its_modules, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_firmware_goes_with_its_module, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_module_is_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_set_that_others_are_to_get, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_device_goes_with_all_of_its_own, setup, teardown),
