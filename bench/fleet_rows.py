@@ -76,17 +76,11 @@ def add_devices(db, o, now):
     dealer = Dealer()
     model, models = dealer.column(o.model)
     version, versions = dealer.column(o.version)
-    known = columns(db, "device")
-    more, more_values = "", ""
-    if o.ddi:
-        if "ddi" not in known:
-            raise Failed("this server's database has no devices that speak hawkBit's protocol")
-        more, more_values = ", ddi", ", 1"
     series, bounds = numbers(o)
     db.execute(
-        f"{series} INSERT INTO device (id, model, version, version_at, created_at{more})"
-        f" SELECT printf('%s%07d', ?, n), {model}, {version}, ?, ?{more_values} FROM number",
-        [*bounds, o.id_prefix, *models, *versions, now, now],
+        f"{series} INSERT INTO device (id, model, version, version_at, created_at, interface)"
+        f" SELECT printf('%s%07d', ?, n), {model}, {version}, ?, ?, ? FROM number",
+        [*bounds, o.id_prefix, *models, *versions, now, now, "ddi" if o.ddi else "native"],
     )
     return dealer
 

@@ -134,19 +134,21 @@ def test_rows(make_server):
     said = fill(server, 60, *kinds, "--tag", "few:20", "--certificates", 3)
     assert said["devices"] == 60 and said["issuer"].startswith("CN=")
     assert "UNIQUE" in fill(server, 1, "--first", 60, check=1).err  # none of it is there twice
-    fill(server, 1, "--first", 61)
+    fill(server, 1, "--first", 61, "--ddi")
     with sqlite3.connect(server.dir / "data" / "pqota.db") as db:
-        kinds = db.execute("SELECT model, version, count(*) FROM device GROUP BY 1, 2").fetchall()
+        kinds = db.execute(
+            "SELECT model, version, interface, count(*) FROM device GROUP BY 1, 2, 3"
+        ).fetchall()
         tagged = db.execute("SELECT id FROM device_tag WHERE tag = 'few' ORDER BY 1").fetchall()
         certified = db.execute(
             "SELECT d.id FROM certificate c JOIN device d ON d.pk = c.device ORDER BY 1"
         ).fetchall()
     assert sorted(kinds) == [
-        ("a", "1", 15),
-        ("a", "2", 15),
-        ("b", "1", 15),
-        ("b", "2", 15),
-        ("fleet", "1.0", 1),
+        ("a", "1", "native", 15),
+        ("a", "2", "native", 15),
+        ("b", "1", "native", 15),
+        ("b", "2", "native", 15),
+        ("fleet", "1.0", "ddi", 1),
     ]
     assert [row[0] for row in tagged] == ["fleet-0000020", "fleet-0000040", "fleet-0000060"]
     assert [row[0] for row in certified] == ["fleet-0000001", "fleet-0000002", "fleet-0000003"]
