@@ -2,8 +2,6 @@
 #include "pqfleet/ddi_read.h"
 #include "pqfleet/device.h"
 
-#include <stdlib.h>
-
 #define BASE_MAX 160
 
 static struct str base_of(const struct sim *s, const struct device *d, char out[BASE_MAX])
@@ -128,20 +126,13 @@ static int look_at(struct device *d, const struct ddi_poll *p, bool *worth, stru
     return rc;
 }
 
-/* The link of the last poll is of no use any more. */
-static void forget_link(struct device *d)
-{
-    free(d->link);
-    d->link = NULL;
-}
-
 static int take_poll(struct sim *s, struct device *d, const struct answer *a, struct err *e)
 {
     auto_json yyjson_doc *doc = NULL;
     char base[BASE_MAX];
     struct ddi_poll p;
     bool worth = false;
-    forget_link(d);
+    device_unlink(d);
     if (a->status != 200)
         return err_set(e, ERR_BUSY, "a poll is answered with %d", a->status);
     int rc = json_parse_object(a->body, &doc, e);
@@ -191,7 +182,7 @@ static int take_offer(struct sim *s, struct device *d, const struct answer *a, s
 {
     auto_json yyjson_doc *doc = NULL;
     struct offer o;
-    forget_link(d);
+    device_unlink(d);
     device_rest(s, d);
     if (a->status > 299)
         return 0; /* gone since the poll */
@@ -214,7 +205,7 @@ static int take_cancel(struct sim *s, struct device *d, const struct answer *a, 
 {
     auto_json yyjson_doc *doc = NULL;
     int64_t stop;
-    forget_link(d);
+    device_unlink(d);
     device_rest(s, d);
     if (a->status > 299)
         return 0;

@@ -59,7 +59,7 @@ static void drop_artifacts(struct device *d)
     }
 }
 
-static void drop_link(struct device *d)
+void device_unlink(struct device *d)
 {
     free(d->link);
     d->link = NULL;
@@ -68,7 +68,7 @@ static void drop_link(struct device *d)
 void device_fini(struct device *d)
 {
     drop_artifacts(d);
-    drop_link(d);
+    device_unlink(d);
 }
 
 void device_id(const struct sim *s, const struct device *d, char out[DEVICE_ID_MAX])
@@ -78,7 +78,7 @@ void device_id(const struct sim *s, const struct device *d, char out[DEVICE_ID_M
 
 int device_link(struct device *d, struct str path, struct err *e)
 {
-    drop_link(d);
+    device_unlink(d);
     d->link = strndup(path.p, path.n);
     return d->link != NULL ? 0 : err_set(e, ERR_NOMEM, "no memory for a link");
 }
@@ -129,7 +129,7 @@ void device_finish(struct sim *s, struct device *d, enum outcome how, int status
     drop_artifacts(d);
     if (how == OUTCOME_VANISHED) {
         d->step = STEP_GONE;
-        drop_link(d);
+        device_unlink(d);
         settle(s, d, true);
     }
 }

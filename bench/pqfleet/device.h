@@ -149,5 +149,7 @@ void device_go(struct device *d, enum step step);
 /* Polls, after the interval. */
 void device_rest(const struct sim *s, struct device *d);
 int device_link(struct device *d, struct str path, struct err *e) MUST_CHECK;
+/* The link of the last poll is of no use any more. */
+void device_unlink(struct device *d);
 
 #endif

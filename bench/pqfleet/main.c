@@ -1,19 +1,13 @@
 /* pqfleet: a fleet of simulated devices. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "pqfleet/fleet.h"
 #include "pqfleet/result.h"
+#include "shared/program.h"
 
-enum { EXIT_GOOD, EXIT_ERRORS, EXIT_USAGE };
-
-static int fail(int code, const struct err *e)
-{
-    fprintf(stderr, "pqfleet: %s\n", e->text);
-    return code;
-}
+#define NAME "pqfleet"
 
 static int run(const struct options *o, struct err *e)
 {
@@ -29,10 +23,9 @@ int main(int argc, char **argv)
 {
     struct err e = {0};
     struct options options;
-    int rc = options_parse(argc, argv, &options, &e);
-    if (rc != 0)
-        return rc == 1 ? EXIT_GOOD : fail(EXIT_USAGE, &e);
-    signal(SIGPIPE, SIG_IGN); /* whoever reads the result may be gone: that is an error of writing */
-    rc = options.plan > 0 ? result_print_plan(&options, stdout, &e) : run(&options, &e);
-    return rc == 0 ? EXIT_GOOD : fail(EXIT_ERRORS, &e);
+    int code = program_begin(NAME, options_parse(argc, argv, &options, &e), &e);
+    if (code >= 0)
+        return code;
+    int rc = options.plan > 0 ? result_print_plan(&options, stdout, &e) : run(&options, &e);
+    return rc == 0 ? PROGRAM_GOOD : program_fail(NAME, PROGRAM_ERRORS, &e);
 }

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "pqfleet/draw.h"
+#include "shared/errors.h"
 #include "shared/latency.h"
 
 #define JSON_MAX 65536
@@ -30,23 +31,6 @@ static bool add_counts(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct c
     return ok;
 }
 
-static bool add_errors(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct counts *c)
-{
-    yyjson_mut_val *v = yyjson_mut_obj_add_obj(doc, root, "errors");
-    bool ok = yyjson_mut_obj_add_uint(doc, v, "count", c->error_count);
-    yyjson_mut_val *kinds = yyjson_mut_obj_add_obj(doc, v, "kinds");
-    for (size_t i = 0; i < ERROR_KINDS; i++) {
-        if (c->errors[i] > 0)
-            ok = ok && yyjson_mut_obj_add_uint(doc, kinds, error_names[i], c->errors[i]);
-    }
-    /* A server's own words may be in it, cut anywhere, which no JSON text may be. */
-    yyjson_mut_val *samples = yyjson_mut_obj_add_arr(doc, v, "samples");
-    for (size_t i = 0; i < c->sample_count; i++)
-        ok = ok && yyjson_mut_arr_add_str(doc, samples,
-                                          str_is_text(str_of(c->samples[i])) ? c->samples[i] : "(no text)");
-    return ok;
-}
-
 int result_print(const struct options *o, const struct counts *c, const char *ended, FILE *out, struct err *e)
 {
     double seconds = c->elapsed_ns > 0 ? (double)c->elapsed_ns / 1e9 : 1;
@@ -55,6 +39,8 @@ int result_print(const struct options *o, const struct counts *c, const char *en
     if (root == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the result");
     yyjson_mut_doc_set_root(doc, root);
+    const struct errors errors = {c->error_count, error_names, c->errors,
+                                  ERROR_KINDS,    c->samples,  c->sample_count};
     bool ok = yyjson_mut_obj_add_str(doc, root, "protocol", o->protocol == PROTOCOL_DDI ? "ddi" : "native") &&
               yyjson_mut_obj_add_uint(doc, root, "devices", o->devices) &&
               yyjson_mut_obj_add_str(doc, root, "ended", ended) &&
@@ -65,7 +51,7 @@ int result_print(const struct options *o, const struct counts *c, const char *en
               add_counts(doc, root, c) && latency_add(doc, root, "poll", &c->poll) &&
               latency_add(doc, root, "report", &c->report) && latency_add(doc, root, "late", &c->late) &&
               yyjson_mut_obj_add_real(doc, root, "own_cpu_share", (double)c->cpu_us / (seconds * 1e6)) &&
-              add_errors(doc, root, c);
+              errors_add(doc, root, &errors);
     if (!ok)
         return err_set(e, ERR_NOMEM, "no memory for the result");
     auto_arena struct arena arena;

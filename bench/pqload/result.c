@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "shared/errors.h"
 #include "shared/latency.h"
 
 #define JSON_MAX 32768
@@ -25,19 +26,9 @@ static struct figures figures_of(const struct options *o, const struct counts *c
     return f;
 }
 
-static bool add_errors(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct counts *c)
+static size_t sample_count(const struct counts *c)
 {
-    yyjson_mut_val *v = yyjson_mut_obj_add_obj(doc, root, "errors");
-    bool ok = yyjson_mut_obj_add_uint(doc, v, "count", c->error_count);
-    yyjson_mut_val *kinds = yyjson_mut_obj_add_obj(doc, v, "kinds");
-    for (size_t i = 0; i < ERROR_KINDS; i++) {
-        if (c->errors[i] > 0)
-            ok = ok && yyjson_mut_obj_add_uint(doc, kinds, error_names[i], c->errors[i]);
-    }
-    yyjson_mut_val *samples = yyjson_mut_obj_add_arr(doc, v, "samples");
-    for (size_t i = 0; i < LOAD_SAMPLES && i < c->error_count; i++)
-        ok = ok && yyjson_mut_arr_add_str(doc, samples, c->samples[i]);
-    return ok;
+    return c->error_count < LOAD_SAMPLES ? (size_t)c->error_count : LOAD_SAMPLES;
 }
 
 static int print_json(const struct options *o, const struct counts *c, FILE *out, struct err *e)
@@ -48,6 +39,8 @@ static int print_json(const struct options *o, const struct counts *c, FILE *out
     if (root == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the result");
     yyjson_mut_doc_set_root(doc, root);
+    const struct errors errors = {c->error_count, error_names, c->errors,
+                                  ERROR_KINDS,    c->samples,  sample_count(c)};
     bool ok = yyjson_mut_obj_add_str(doc, root, "mode", mode_names[o->mode]) &&
               yyjson_mut_obj_add_bool(doc, root, "mutual", o->cert != NULL) &&
               yyjson_mut_obj_add_uint(doc, root, "connections", o->connections) &&
@@ -72,7 +65,7 @@ static int print_json(const struct options *o, const struct counts *c, FILE *out
     ok = ok && yyjson_mut_obj_add_uint(doc, root, "server_cpu_total_us", c->other_cpu_us) &&
          yyjson_mut_obj_add_real(doc, root, "generator_cpu_share", f.own_share) &&
          yyjson_mut_obj_add_bool(doc, root, "generator_limited", f.own_share > RESULT_OWN_CPU_MAX) &&
-         add_errors(doc, root, c);
+         errors_add(doc, root, &errors);
     if (!ok)
         return err_set(e, ERR_NOMEM, "no memory for the result");
     struct arena arena;
@@ -112,7 +105,7 @@ static int print_text(const struct options *o, const struct counts *c, FILE *out
             f.own_share > RESULT_OWN_CPU_MAX ? ": THE LOAD, NOT THE SERVER, WAS THE LIMIT" : "");
     if (c->error_count > 0)
         fprintf(out, "errors      %llu\n", (unsigned long long)c->error_count);
-    for (size_t i = 0; i < LOAD_SAMPLES && i < c->error_count; i++)
+    for (size_t i = 0; i < sample_count(c); i++)
         fprintf(out, "            %s\n", c->samples[i]);
     return ferror(out) ? err_set(e, ERR_IO, "the result could not be written") : 0;
 }
