@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+
+#include "base/cleanup.h"
 #include "model/cron.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -117,6 +120,15 @@ static const struct {
     {"0 0 2 ? 6#3 *", "schedule, month"},
 };
 
+/* A copy in memory of exactly that size, so that ASan sees a read past it. */
+static char *exactly(const char *text, size_t n)
+{
+    char *copy = malloc(n > 0 ? n : 1);
+    assert_non_null(copy);
+    memcpy(copy, text, n);
+    return copy;
+}
+
 static void test_rows(void **state)
 {
     (void)state;
@@ -125,9 +137,9 @@ static void test_rows(void **state)
         arena_init(&a, 4096);
         const struct cron *c = NULL;
         struct err e = {0};
-        /* of exactly that size, so that ASan sees a read past it */
-        char *text = arena_dup(&a, rows[i].text, strlen(rows[i].text));
-        int rc = cron_parse((struct str){.p = text, .n = strlen(rows[i].text)}, &a, &c, &e);
+        size_t n = strlen(rows[i].text);
+        auto_free char *text = exactly(rows[i].text, n);
+        int rc = cron_parse((struct str){.p = text, .n = n}, &a, &c, &e);
         if (rows[i].why == NULL && (rc != 0 || c == NULL))
             fail_msg("%s: %s", rows[i].text, e.text);
         if (rows[i].why != NULL && (rc != ERR_INVALID || c != NULL || strstr(e.text, rows[i].why) == NULL))
@@ -176,7 +188,7 @@ static void test_any_text(void **state)
             seed = seed * 1103515245U + 12345U;
             scratch[n++] = letters[(seed >> 16) % (sizeof letters - 1)];
         }
-        char *text = arena_dup(&a, scratch, n);
+        auto_free char *text = exactly(scratch, n);
         const struct cron *c = NULL;
         if (cron_parse((struct str){.p = text, .n = n}, &a, &c, NULL) != 0)
             continue;
