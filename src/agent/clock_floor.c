@@ -42,6 +42,11 @@ void clock_floor_raise(struct clock_floor *f, int64_t at_least)
     struct err e = {0};
     if (at_least <= f->floor || at_least > FLOOR_MOST)
         return;
+    struct clock_floor stored; /* another link of this program may have raised it meanwhile */
+    clock_floor_load(&stored, f->path, f->clock);
+    f->floor = stored.floor > f->floor ? stored.floor : f->floor;
+    if (at_least <= f->floor)
+        return;
     int n = snprintf(text, sizeof text, "%lld\n", (long long)at_least);
     if (file_write_atomic(f->path, text, (size_t)n, 0600, &e) != 0) {
         log_warn("clock", "the floor could not be stored", LOG_ERR(&e));

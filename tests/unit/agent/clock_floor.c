@@ -42,6 +42,27 @@ static void rises_only(void **s)
     bench_fini(&b);
 }
 
+/* Each link of the tunnel has its own: one that knows less takes nothing from what another has stored. */
+static void of_two_the_later_stays(void **s)
+{
+    char path[BENCH_PATH];
+    struct clock_floor one, two;
+    (void)s;
+    bench_init(&b);
+    bench_path(&b, "floor", path);
+    system_s = 0;
+    clock_floor_load(&one, path, &fake);
+    clock_floor_load(&two, path, &fake);
+    int64_t later = one.floor + 5 * FLOOR_STEP_S;
+    clock_floor_raise(&one, later);
+    system_s = two.floor + 2 * FLOOR_STEP_S;
+    clock_floor_verified(&two);
+    assert_int_equal(two.floor, later);
+    clock_floor_load(&one, path, &fake);
+    assert_int_equal(one.floor, later);
+    bench_fini(&b);
+}
+
 static void damage_is_no_time(void **s)
 {
     static const char *const texts[] = {"",     "x\n", "-5\n", "99999999999999999999\n", "999999999999999\n",
@@ -66,6 +87,7 @@ static void damage_is_no_time(void **s)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rises_only), cmocka_unit_test(damage_is_no_time)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rises_only), cmocka_unit_test(of_two_the_later_stays),
+                                       cmocka_unit_test(damage_is_no_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
