@@ -82,6 +82,8 @@ bool tunnel_queue(struct tunnel *t, struct flow *f);
 void tunnel_stop_work(struct tunnel *t);
 /* Refuses the exchange of a flow in hawkBit's words; from 500 on with a Retry-After. */
 void tunnel_refuse(struct flow *f, int status, const char *message);
+/* A header field of the answer to the client, copied; none for NULL or "". */
+void tunnel_set(struct exchange *x, const char *name, const char *value);
 /* Tells the server, for its history of the action, why a file was refused. */
 void tunnel_report(struct tunnel_worker *w, struct str tenant, uint32_t action, const char *filename,
                    const char *why);

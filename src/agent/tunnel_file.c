@@ -36,13 +36,6 @@ struct pull {
 
 /* --- the head of the client's answer -------------------------------------------------------------------- */
 
-static void set_field(struct exchange *x, const char *name, const char *value)
-{
-    char *copy = value != NULL && value[0] != '\0' ? arena_dup(&x->arena, value, strlen(value)) : NULL;
-    if (copy != NULL)
-        http_set(&x->res, name, copy);
-}
-
 /* How much of the body may go before all has come. */
 static uint64_t may_go(const struct pull *p)
 {
@@ -60,11 +53,11 @@ static int reply(struct pull *p, int status, const char *type, const char *conte
     http_reply_empty(r, status);
     http_set(r, "Accept-Ranges", "bytes");
     http_set(r, "X-Content-Type-Options", "nosniff");
-    set_field(x, "Content-Type", type);
-    set_field(x, "Content-Range", content_range);
-    set_field(x, "ETag", p->answer.etag);
-    set_field(x, "Last-Modified", p->answer.modified);
-    set_field(x, "Content-Disposition", p->answer.disposition);
+    tunnel_set(x, "Content-Type", type);
+    tunnel_set(x, "Content-Range", content_range);
+    tunnel_set(x, "ETag", p->answer.etag);
+    tunnel_set(x, "Last-Modified", p->answer.modified);
+    tunnel_set(x, "Content-Disposition", p->answer.disposition);
     r->parts[0] = (struct http_part){.kind = HTTP_PART_FILE, .length = length};
     r->part_count = 1;
     snprintf(p->etag, sizeof p->etag, "%s", p->answer.etag);
@@ -395,7 +388,7 @@ static void refuse_range(struct pull *p)
 {
     struct exchange *x = p->flow->x;
     tunnel_error(&x->res, &x->arena, 416, "the file has no such bytes");
-    set_field(x, "Content-Range", p->err.text);
+    tunnel_set(x, "Content-Range", p->err.text);
     exchange_reply(x);
 }
 

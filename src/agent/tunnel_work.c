@@ -46,9 +46,9 @@ static bool is_json(const char *type)
            (media.n > 5 && str_eq_nocase((struct str){.p = media.p + media.n - 5, .n = 5}, STR("+json")));
 }
 
-static void set_copy(struct exchange *x, const char *name, const char *value)
+void tunnel_set(struct exchange *x, const char *name, const char *value)
 {
-    char *copy = value[0] != '\0' ? arena_dup(&x->arena, value, strlen(value)) : NULL;
+    char *copy = value != NULL && value[0] != '\0' ? arena_dup(&x->arena, value, strlen(value)) : NULL;
     if (copy != NULL)
         http_set(&x->res, name, copy);
 }
@@ -65,11 +65,11 @@ void tunnel_pass_on(struct flow *f, const struct tunnel_ask *ask, const struct u
         http_reply_empty(&x->res, answer->status);
     } else if (json && links_rewrite(body, ask->base_url, &x->arena, &text, &e) == 0) {
         http_reply(&x->res, answer->status, "application/json", text);
-        set_copy(x, "Content-Type", answer->type);
+        tunnel_set(x, "Content-Type", answer->type);
     } else if (answer->status == 200 && ask->what == TUNNEL_TEXT && !json) {
         text = (struct str){.p = arena_dup_str(&x->arena, body), .n = body.n};
         http_reply(&x->res, 200, "text/plain", text.p != NULL ? text : STR(""));
-        set_copy(x, "Content-Disposition", answer->disposition);
+        tunnel_set(x, "Content-Disposition", answer->disposition);
     } else if (answer->status >= 400) {
         snprintf(why, sizeof why, "the server answered %d %s", answer->status,
                  http_status_text(answer->status));
@@ -81,8 +81,8 @@ void tunnel_pass_on(struct flow *f, const struct tunnel_ask *ask, const struct u
         tunnel_refuse(f, 502, why);
         return;
     }
-    set_copy(x, "ETag", answer->etag);
-    set_copy(x, "Retry-After", answer->retry_after);
+    tunnel_set(x, "ETag", answer->etag);
+    tunnel_set(x, "Retry-After", answer->retry_after);
     exchange_reply(x);
 }
 
