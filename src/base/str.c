@@ -169,6 +169,14 @@ bool str_is_text(struct str s)
     return true;
 }
 
+size_t str_characters(struct str s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xC0) != 0x80;
+    return n;
+}
+
 #define NEAREST_MAX 64 /* longer words are compared no further */
 
 static size_t min3(size_t a, size_t b, size_t c)

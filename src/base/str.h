@@ -59,6 +59,7 @@ bool str_is_name(struct str s);
 bool str_is_utf8(struct str s); /* RFC 3629; control characters too */
 /* Valid UTF-8 (RFC 3629) without control characters other than tab and newline. */
 bool str_is_text(struct str s);
+size_t str_characters(struct str s); /* how many UTF-8 has */
 
 /* The one of the names that `given` was most likely meant to be (few letters added, left out, exchanged or
    swapped), or NULL when none is near. */

@@ -85,17 +85,9 @@ int ota_attributes_read(yyjson_val *data, struct arena *a, struct attribute **ou
 
 /* --- what may be one ----------------------------------------------------------------------------------- */
 
-static size_t characters(struct str s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xC0) != 0x80;
-    return n;
-}
-
 static bool fits(struct str s)
 {
-    return str_is_text(s) && characters(s) <= ATTRIBUTE_TEXT_MAX;
+    return str_is_text(s) && str_characters(s) <= ATTRIBUTE_TEXT_MAX;
 }
 
 static int check(const struct attribute *list, size_t count, struct err *e)

@@ -65,17 +65,9 @@ int ota_consent(struct ota *ota, struct db *db, struct arena *a, const char *dev
 
 /* --- in advance ---------------------------------------------------------------------------------------- */
 
-static size_t characters(struct str s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xC0) != 0x80;
-    return n;
-}
-
 static int check(struct str text, size_t most, const char *what, struct err *e)
 {
-    if (text.n == 0 || (str_is_text(text) && characters(text) <= most))
+    if (text.n == 0 || (str_is_text(text) && str_characters(text) <= most))
         return 0;
     return err_set(e, ERR_INVALID, "%s: at most %zu characters of text", what, most);
 }

@@ -178,6 +178,8 @@ static void test_utf8(void **state)
     assert_true(str_is_utf8(STR("")));
     assert_true(str_is_utf8(STR("a\0\x1F\x7F\xC2\x80\r\n")));
     assert_true(str_is_utf8(STR("\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\xF4\x8F\xBF\xBF")));
+    assert_int_equal(str_characters(STR("")), 0);
+    assert_int_equal(str_characters(STR("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80")), 4);
     static const struct str wrong[] = {S("\x80"),         S("\xC0\xAF"),         S("a\xC3"),
                                        S("\xE2\x82"),     S("\xED\xA0\x80"),     S("\xF0\x80\x80\x80"),
                                        S("\xE0\x9F\xBF"), S("\xF4\x90\x80\x80"), S("\xFF")};
