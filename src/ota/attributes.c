@@ -12,8 +12,6 @@
 #include "store/candidates.h"
 #include "store/devices.h"
 
-#define VERSION_ATTRIBUTE "version"
-
 static int no_memory(struct err *e)
 {
     return err_set(e, ERR_NOMEM, "no memory for a device's attributes");
@@ -157,10 +155,9 @@ static int write_all(struct db *db, int64_t device, enum attributes_mode mode, c
 
 const char *ota_attribute_of_version(struct ota *ota, struct arena *a)
 {
-    struct ddi_settings settings = {.version_attribute = VERSION_ATTRIBUTE};
-    if (ota->settings != NULL)
-        settings_get(ota->settings, &settings);
-    return arena_dup_str(a, str_of(settings.version_attribute));
+    struct ddi_settings s;
+    settings_get(ota->settings, &s);
+    return arena_dup_str(a, str_of(s.version_attribute));
 }
 
 /* A text that is no version of ours stays an attribute like others. */

@@ -23,8 +23,6 @@
 static int64_t usual_sleep(struct ota *ota)
 {
     struct ddi_settings s;
-    if (ota->settings == NULL)
-        return ota->poll_seconds < SETTINGS_POLL_MAX ? ota->poll_seconds : SETTINGS_POLL_MAX;
     settings_get(ota->settings, &s);
     return s.poll_seconds;
 }

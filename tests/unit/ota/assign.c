@@ -13,16 +13,8 @@ static int setup(void **state)
 {
     assert_int_equal(release_setup(state), 0);
     struct fixture *f = *state;
-    assert_ok(settings_new(&f->ota.settings, &f->e), f->e);
     settings_set_file(f->ota.settings, &file);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    settings_free(f->ota.settings);
-    return fixture_teardown(state);
 }
 
 /* --- what is called in the writer -------------------------------------------------------------------- */
@@ -303,16 +295,16 @@ static void test_a_device_goes_with_all_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_second_person, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_downwards_and_the_same_version, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_what_is_under_way, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_files_go_when_nobody_needs_them, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_module_in_two_sets, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_set_goes_without_its_modules, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_firmware_goes_with_its_module, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_module_is_full, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_set_that_others_are_to_get, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_device_goes_with_all_of_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_second_person, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_downwards_and_the_same_version, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_under_way, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_files_go_when_nobody_needs_them, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_module_in_two_sets, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_set_goes_without_its_modules, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_firmware_goes_with_its_module, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_module_is_full, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_set_that_others_are_to_get, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_device_goes_with_all_of_its_own, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

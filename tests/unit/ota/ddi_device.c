@@ -35,7 +35,6 @@ static int setup(void **state)
     assert_ok(sealer_open(arena_printf(&f->arena, "%s/a.key", f->dir), true, &sealer, &f->e), f->e);
     assert_ok(sealer_open(arena_printf(&f->arena, "%s/b.key", f->dir), true, &other_sealer, &f->e), f->e);
     f->ota.sealer = sealer;
-    assert_ok(settings_new(&f->ota.settings, &f->e), f->e);
     settings_set_file(f->ota.settings, &file);
     assert_ok(fixture_write(f, run_start, NULL), f->e);
     return 0;
@@ -43,8 +42,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    settings_free(f->ota.settings);
     sealer_free(sealer);
     sealer_free(other_sealer);
     return fixture_teardown(state);

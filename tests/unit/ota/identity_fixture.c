@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "ota/settings.h"
 
 #define START_MS 1800000000000LL
 
@@ -81,6 +82,9 @@ int fixture_setup(void **state)
         .renew_grace_days = GRACE,
         .crl_hours = 24,
     };
+    static const struct ddi_settings settings = {.poll_seconds = 300, .version_attribute = "version"};
+    assert_ok(settings_new(&f->ota.settings, &f->e), f->e);
+    settings_set_file(f->ota.settings, &settings);
     assert_ok(principals_new(&f->ota.principals, &f->e), f->e);
     assert_ok(seen_new(&f->ota.seen, &f->e), f->e);
     assert_ok(crl_new(&f->ota.crl, &f->e), f->e);
@@ -112,6 +116,7 @@ int fixture_teardown(void **state)
     pki_ca_free(f->operator_ca);
     store_reader_free(f->reader);
     store_close(f->store);
+    settings_free(f->ota.settings);
     principals_free(f->ota.principals);
     seen_free(f->ota.seen);
     crl_free(f->ota.crl);

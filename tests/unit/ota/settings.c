@@ -38,7 +38,6 @@ static int setup(void **state)
     struct fixture *f = *state;
     sealer = new_sealer(f, "secret.key");
     f->ota.sealer = sealer;
-    assert_ok(settings_new(&f->ota.settings, &f->e), f->e);
     settings_set_file(f->ota.settings, &file);
     assert_ok(fixture_write(f, run_load, NULL), f->e);
     return 0;
@@ -46,8 +45,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    settings_free(f->ota.settings);
     sealer_free(sealer);
     return fixture_teardown(state);
 }
