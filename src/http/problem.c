@@ -49,7 +49,6 @@ static void drop_representation(struct http_response *r)
 static void problem(struct http_response *r, struct arena *a, int status, const char *type,
                     const char *detail)
 {
-    drop_representation(r);
     auto_json_mut yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
@@ -98,5 +97,6 @@ void http_reply_problem(struct http_response *r, struct arena *a, const struct e
 
 void http_reply_problem_status(struct http_response *r, struct arena *a, int status, const char *detail)
 {
+    drop_representation(r);
     problem(r, a, status, "about:blank", detail);
 }

@@ -179,9 +179,10 @@ static enum net_verdict admit(struct run *run)
     c->res = &x->res;
     c->arena = &x->arena;
     c->who = &run->who;
-    c->base_url = base_url(run);
     if (run->table->face == FACE_DDI)
         links_fill(run);
+    else
+        c->base_url = base_url(run);
     c->ota = &run->server->ota;
     c->server = run->server;
     enum net_verdict verdict = plan_body(run);

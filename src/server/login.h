@@ -26,7 +26,7 @@ enum login_begun login_begin(struct run *run);
 /* Checks the password that waits. Then calls `then` on the loop's thread, with the account as run->who, or
    answers with the refusal. */
 void login_check(struct run *run, void (*then)(struct run *run));
-/* The end of the request: no password stays in memory. */
+/* The end of the request: the password that was read from its field is wiped. */
 void login_end(struct run *run);
 
 #endif
