@@ -2,34 +2,19 @@
 #include "cmd/device.h"
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "cmd/text.h"
-
-#define TOKEN_FILE_MAX 4096
 
 static int no_memory(struct operate *op)
 {
     return err_set(&op->err, ERR_NOMEM, "no memory for the request");
 }
 
-/* The first line of the file that was named. */
-static int read_token(struct operate *op, const char **out)
+static int read_token(struct operate *op, struct str *out)
 {
-    const char *file = line_get(op->args, "token-file");
-    auto_buf struct buf text;
-    buf_init(&text, TOKEN_FILE_MAX);
-    if (file == NULL)
-        return 0;
-    int rc = file_read(file, TOKEN_FILE_MAX, &text, &op->err);
-    if (rc != 0)
-        return rc;
-    struct str rest = buf_str(&text), first = {0};
-    (void)str_split(&rest, '\n', &first);
-    while (first.n > 0 && (first.p[first.n - 1] == '\r' || first.p[first.n - 1] == ' '))
-        first.n--;
-    *out = first.n > 0 ? arena_dup_str(&op->arena, first) : "";
-    explicit_bzero(text.p, text.n);
-    return *out != NULL ? 0 : no_memory(op);
+    int rc = operate_first_line(op, "token-file", out);
+    while (rc == 0 && out->n > 0 && out->p[out->n - 1] == ' ')
+        out->n--;
+    return rc;
 }
 
 /* The token alone goes to standard output. */
@@ -52,12 +37,12 @@ int device_add(struct line_args *args)
     auto_operate struct operate op;
     auto_json yyjson_doc *doc = NULL;
     yyjson_mut_val *root = NULL;
-    const char *token = NULL;
+    struct str token = {0};
     if (operate_init(&op, args) != 0 || read_token(&op, &token) != 0)
         return operate_fail(&op);
     auto_json_mut yyjson_mut_doc *body = operate_body(&root);
     bool made = body != NULL && yyjson_mut_obj_add_str(body, root, "id", args->operands[0]) &&
-                (token == NULL || yyjson_mut_obj_add_str(body, root, "token", token));
+                (token.p == NULL || yyjson_mut_obj_add_strn(body, root, "token", token.p, token.n));
     for (size_t i = 0; made && i < sizeof texts / sizeof texts[0]; i++)
         if (line_has(args, texts[i]))
             made = yyjson_mut_obj_add_str(body, root, texts[i], line_get(args, texts[i]));
@@ -76,12 +61,13 @@ int device_token(struct line_args *args)
     auto_operate struct operate op;
     auto_json yyjson_doc *doc = NULL;
     yyjson_mut_val *root = NULL;
-    const char *token = NULL;
+    struct str token = {0};
     if (operate_init(&op, args) != 0 || read_token(&op, &token) != 0)
         return operate_fail(&op);
-    bool anew = line_has(args, "new") || token != NULL;
+    bool anew = line_has(args, "new") || token.p != NULL;
     auto_json_mut yyjson_mut_doc *body = anew ? operate_body(&root) : NULL;
-    if (anew && (body == NULL || (token != NULL && !yyjson_mut_obj_add_str(body, root, "token", token)))) {
+    if (anew && (body == NULL ||
+                 (token.p != NULL && !yyjson_mut_obj_add_strn(body, root, "token", token.p, token.n)))) {
         (void)no_memory(&op);
         return operate_fail(&op);
     }

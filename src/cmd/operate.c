@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "cmd/text.h"
 
 #define ARENA_MAX (256u << 20)
@@ -339,4 +340,27 @@ yyjson_mut_doc *operate_body(yyjson_mut_val **root)
     }
     yyjson_mut_doc_set_root(doc, *root);
     return doc;
+}
+
+int operate_first_line(struct operate *op, const char *option, struct str *out)
+{
+    const char *file = line_get(op->args, option);
+    auto_buf struct buf text;
+    buf_init(&text, OPERATE_FILE_MAX);
+    if (file == NULL)
+        return 0;
+    int rc = file_read(file, OPERATE_FILE_MAX, &text, &op->err);
+    if (rc != 0)
+        return rc;
+    struct str rest = buf_str(&text), line = {0};
+    (void)str_split(&rest, '\n', &line);
+    if (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    const char *kept = arena_dup(&op->arena, line.n > 0 ? line.p : "", line.n);
+    if (kept == NULL)
+        rc = err_set(&op->err, ERR_NOMEM, "no memory for the first line of %s", file);
+    else
+        *out = (struct str){.p = kept, .n = line.n};
+    explicit_bzero(text.p, text.n);
+    return rc;
 }

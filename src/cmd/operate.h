@@ -21,6 +21,7 @@
 #define OPERATE_LIST_DEFAULT 100 /* items that a list shows without --limit */
 #define OPERATE_LIST_MAX 100000
 #define OPERATE_PAGE 500       /* items asked for at once; the server's own limit */
+#define OPERATE_FILE_MAX 8192  /* bytes of a file whose first line is asked for */
 #define OPERATE_EMPTY_MAX 1000 /* pages in a row without an item */
 
 struct operate {
@@ -87,6 +88,9 @@ const char *operate_release(struct operate *op, yyjson_val *obj, const char *key
 /* A list of properties: rows of a table with two columns. */
 void operate_properties(struct operate *op, struct grid *t);
 void operate_property(struct grid *t, const char *name, struct str value);
+/* The first line of the file that this option names, without its end: a secret does not belong into the list
+   of processes. In op->arena; p stays NULL where the option is not there. */
+int operate_first_line(struct operate *op, const char *option, struct str *out) MUST_CHECK;
 /* A new document whose root is an object, for a body (auto_json_mut). NULL when there is no memory. */
 yyjson_mut_doc *operate_body(yyjson_mut_val **root) MUST_CHECK;
 

@@ -1,11 +1,8 @@
 /* `pqota setting`: what is set while the server runs. */
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "cmd/operate.h"
 #include "cmd/text.h"
 #include "cmd/verbs.h"
-
-#define VALUE_FILE_MAX 8192
 
 static const struct grid_column list_columns[] = {
     {"SETTING", GRID_LEFT}, {"VALUE", GRID_LEFT}, {"CHANGED", GRID_LEFT}, {"BY", GRID_LEFT}};
@@ -58,39 +55,25 @@ static int show(struct line_args *args)
     return CMD_OK;
 }
 
-/* What was given on the command line, or the first line of a file: a secret does not belong into the list of
-   processes. */
-static int read_value(struct operate *op, const char **out)
+/* What was given on the command line, or the first line of a file. */
+static int read_value(struct operate *op, struct str *out)
 {
-    const char *file = line_get(op->args, "value-file");
-    if ((file != NULL) == (op->args->operand_count == 2))
+    if (line_has(op->args, "value-file") == (op->args->operand_count == 2))
         return err_set(&op->err, ERR_INVALID, "give either a value or --value-file");
-    if (file == NULL) {
-        *out = op->args->operands[1];
-        return 0;
-    }
-    auto_buf struct buf text;
-    buf_init(&text, VALUE_FILE_MAX);
-    int rc = file_read(file, VALUE_FILE_MAX, &text, &op->err);
-    if (rc != 0)
-        return rc;
-    struct str rest = buf_str(&text), first = {0};
-    (void)str_split(&rest, '\n', &first);
-    if (first.n > 0 && first.p[first.n - 1] == '\r')
-        first.n--;
-    *out = first.n > 0 ? arena_dup_str(&op->arena, first) : "";
-    return *out != NULL ? 0 : err_set(&op->err, ERR_NOMEM, "no memory for the value");
+    if (op->args->operand_count == 2)
+        *out = str_of(op->args->operands[1]);
+    return operate_first_line(op, "value-file", out);
 }
 
 static int set(struct line_args *args)
 {
     auto_operate struct operate op;
     yyjson_mut_val *root = NULL;
-    const char *value = NULL;
+    struct str value = {0};
     if (operate_init(&op, args) != 0 || read_value(&op, &value) != 0)
         return operate_fail(&op);
     auto_json_mut yyjson_mut_doc *body = operate_body(&root);
-    if (body == NULL || !yyjson_mut_obj_add_str(body, root, "value", value)) {
+    if (body == NULL || !yyjson_mut_obj_add_strn(body, root, "value", value.p, value.n)) {
         (void)err_set(&op.err, ERR_NOMEM, "no memory for the request");
         return operate_fail(&op);
     }

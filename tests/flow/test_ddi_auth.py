@@ -109,7 +109,7 @@ def test_a_device_that_is_revoked(ddi):
     assert "revoked" in refused(ask(ddi, "r-1", target(token)))["message"]
 
 
-def test_each_way_is_switched_on_and_off_at_run_time(make_server):
+def test_each_way_is_switched_on_and_off_at_run_time(make_server, tmp_path):
     server = start(make_server)
     token = add(server, "a")
     on = "authentication.targettoken.enabled"
@@ -119,7 +119,11 @@ def test_each_way_is_switched_on_and_off_at_run_time(make_server):
     assert ask(server, "a", target(token)).status == 200
 
     refused(ask(server, "a", gateway()))
-    set_to(server, KEY, GATEWAY)
+    file = tmp_path / "key"
+    file.write_text(GATEWAY + "\r\nnot this\n")
+    server.pqota("setting", "set", KEY, "--value-file", file)
+    assert "either" in server.pqota("setting", "set", KEY, "other", "--value-file", file, check=1).err
+    assert "either" in server.pqota("setting", "set", KEY, check=1).err
     refused(ask(server, "a", gateway()))
     set_to(server, "authentication.gatewaytoken.enabled", "true")
     assert ask(server, "a", gateway()).status == 200
