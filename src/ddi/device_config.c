@@ -36,6 +36,6 @@ int device_config(struct call *c)
         return rc;
     rc = ota_attributes_read(yyjson_obj_get(body, "data"), c->arena, &list, &count, &c->err);
     if (rc == 0)
-        rc = ota_attributes_set(c->ota, c->db, c->arena, c->who->id, mode, list, count, &c->err);
+        rc = ota_attributes_told(c->ota, c->db, c->arena, c->who->id, mode, list, count, &c->err);
     return rc != 0 ? device_refused(c, rc) : device_done(c);
 }

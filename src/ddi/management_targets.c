@@ -41,7 +41,7 @@ static void put_target(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj,
         yyjson_mut_obj_add_sint(doc, obj, "lastControllerRequestAt", d->last_seen_at);
     if (t->installed_at != 0)
         yyjson_mut_obj_add_sint(doc, obj, "installedAt", t->installed_at);
-    yyjson_mut_obj_add_bool(doc, obj, "requestAttributes", d->attributes_wanted);
+    yyjson_mut_obj_add_bool(doc, obj, "requestAttributes", d->attributes_wanted != ATTRIBUTES_TOLD);
     yyjson_mut_obj_add_bool(doc, obj, "autoConfirmActive", t->auto_confirm);
     yyjson_mut_obj_add_str(doc, obj, "targetTypeName", d->model);
     management_put_link(c, doc, obj, "self", "targets/%s", d->id);

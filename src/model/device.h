@@ -22,6 +22,9 @@ struct device_action {
 
 struct filter_attribute; /* model/filter.h */
 
+/* Whether a device is to tell its attributes: once, or until it says that another version runs. */
+enum attributes_wanted { ATTRIBUTES_TOLD, ATTRIBUTES_WANTED, ATTRIBUTES_DOUBTED };
+
 struct device {
     int64_t pk;
     const char *id, *model;
@@ -32,7 +35,7 @@ struct device {
     bool ddi;               /* it speaks hawkBit's protocol */
     int64_t certified_at;   /* it has a certificate: no token counts; 0: it has none */
     const char *transport;  /* how it last came: "pq", "classical", "plain", "proxy"; NULL: never */
-    bool attributes_wanted; /* it is to tell its attributes */
+    enum attributes_wanted attributes_wanted;
     int utc_offset;         /* minutes east of UTC, DEVICE_NO_OFFSET when unknown */
     /* Why it got what it got when it last asked: enum reason and the deployment that is meant. */
     int reason;

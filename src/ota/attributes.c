@@ -162,35 +162,51 @@ const char *ota_attribute_of_version(struct ota *ota, struct arena *a)
 
 /* A text that is no version of ours stays an attribute like others. */
 static int take_version(struct ota *ota, struct db *db, struct arena *a, struct device *d,
-                        const struct attribute *list, size_t count, struct err *e)
+                        const struct attribute *list, size_t count, bool *changed, struct err *e)
 {
     const char *name = ota_attribute_of_version(ota, a);
-    bool changed;
     if (name == NULL)
         return no_memory(e);
     for (size_t i = 0; i < count; i++) {
         if (!str_is(list[i].key, name) || !str_is_name(list[i].value))
             continue;
         const char *version = arena_dup_str(a, list[i].value);
-        return version != NULL ? ota_version_reported(ota, db, a, d, version, &changed, e) : no_memory(e);
+        return version != NULL ? ota_version_reported(ota, db, a, d, version, changed, e) : no_memory(e);
     }
     return 0;
 }
 
-int ota_attributes_set(struct ota *ota, struct db *db, struct arena *a, const char *device_id,
+static int set(struct db *db, struct arena *a, const struct device *d, enum attributes_mode mode,
+               const struct attribute *list, size_t count, struct err *e)
+{
+    int rc = check(list, count, e);
+    if (rc == 0 && mode != ATTRIBUTES_REMOVE)
+        rc = check_room(db, a, d, mode, list, count, e);
+    if (rc == 0)
+        rc = write_all(db, d->pk, mode, list, count, e);
+    return rc;
+}
+
+int ota_attributes_set(struct ota *ota, struct db *db, struct arena *a, const struct device *d,
                        enum attributes_mode mode, const struct attribute *list, size_t count, struct err *e)
 {
+    int rc = set(db, a, d, mode, list, count, e);
+    return rc != 0 ? rc : announce_device(ota, db, d->pk, e);
+}
+
+int ota_attributes_told(struct ota *ota, struct db *db, struct arena *a, const char *device_id,
+                        enum attributes_mode mode, const struct attribute *list, size_t count, struct err *e)
+{
     struct device d;
-    int rc = check(list, count, e);
+    bool moved = false;
+    int rc = store_device_by_id(db, a, device_id, &d, e);
     if (rc == 0)
-        rc = store_device_by_id(db, a, device_id, &d, e);
+        rc = set(db, a, &d, mode, list, count, e);
+    if (rc == 0 && d.attributes_wanted == ATTRIBUTES_WANTED) /* what it says may give cause for doubt */
+        rc = store_device_set_attributes_wanted(db, d.pk, ATTRIBUTES_TOLD, e);
     if (rc == 0 && mode != ATTRIBUTES_REMOVE)
-        rc = check_room(db, a, &d, mode, list, count, e);
-    if (rc == 0)
-        rc = write_all(db, d.pk, mode, list, count, e);
-    if (rc == 0 && mode != ATTRIBUTES_REMOVE)
-        rc = take_version(ota, db, a, &d, list, count, e);
-    if (rc == 0)
-        rc = d.attributes_wanted ? store_device_set_attributes_wanted(db, d.pk, false, e) : 0;
+        rc = take_version(ota, db, a, &d, list, count, &moved, e);
+    if (rc == 0 && moved && d.attributes_wanted == ATTRIBUTES_DOUBTED)
+        rc = store_device_set_attributes_wanted(db, d.pk, ATTRIBUTES_TOLD, e);
     return rc != 0 ? rc : announce_device(ota, db, d.pk, e);
 }

@@ -9,6 +9,7 @@
 #include "base/str.h"
 
 struct db;
+struct device;
 struct ota;
 
 #define ATTRIBUTES_MAX 100     /* of one device */
@@ -29,13 +30,17 @@ int ota_attributes_read(yyjson_val *data, struct arena *a, struct attribute **ou
 const char *ota_attribute_of_version(struct ota *ota, struct arena *a) MUST_CHECK; /* NULL: no memory */
 
 /*
- * Writer only. MERGE adds and changes, REPLACE leaves these alone, REMOVE takes those keys away. Whoever told
- * is not asked again; the attribute that tells the version is what the device says that it runs.
- * ERR_NOT_FOUND: no such device. ERR_INVALID: a key or value that cannot be one. ERR_TOO_LARGE: it would have
- * more than ATTRIBUTES_MAX; nothing is changed then.
+ * Writer only. MERGE adds and changes, REPLACE leaves these alone, REMOVE takes those keys away.
+ * ERR_INVALID: a key or value that cannot be one. ERR_TOO_LARGE: it would have more than ATTRIBUTES_MAX;
+ * nothing is changed then.
  */
-int ota_attributes_set(struct ota *ota, struct db *db, struct arena *a, const char *device_id,
+int ota_attributes_set(struct ota *ota, struct db *db, struct arena *a, const struct device *d,
                        enum attributes_mode mode, const struct attribute *list, size_t count,
                        struct err *e) MUST_CHECK;
+/* The same, by the device itself: it is not asked again, and the attribute that tells the version is what it
+   says that it runs. ERR_NOT_FOUND: no such device. */
+int ota_attributes_told(struct ota *ota, struct db *db, struct arena *a, const char *device_id,
+                        enum attributes_mode mode, const struct attribute *list, size_t count,
+                        struct err *e) MUST_CHECK;
 
 #endif

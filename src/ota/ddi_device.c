@@ -164,7 +164,7 @@ static int enter(struct ota *ota, struct db *db, const struct entry *n, char tok
     if (rc == 0)
         rc = store_device_set_interface(db, *pk, true, e);
     if (rc == 0)
-        rc = store_device_set_attributes_wanted(db, *pk, true, e);
+        rc = store_device_set_attributes_wanted(db, *pk, ATTRIBUTES_WANTED, e);
     if (rc == 0 && n->certified)
         rc = store_device_set_certified(db, *pk, now, e);
     if (rc == 0)

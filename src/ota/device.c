@@ -168,9 +168,7 @@ int ota_device_set_attributes(struct ota *ota, struct db *db, struct arena *a, c
     if (rc == 0 && mode == ATTRIBUTES_REPLACE)
         rc = keep_version(db, a, &d, version, &list, &count, e);
     if (rc == 0)
-        rc = ota_attributes_set(ota, db, a, id, mode, list, count, e);
-    if (rc == 0 && d.attributes_wanted)
-        rc = store_device_set_attributes_wanted(db, d.pk, true, e);
+        rc = ota_attributes_set(ota, db, a, &d, mode, list, count, e);
     return rc != 0 ? rc
                    : store_event_add(db, clock_unix_ms(ota->clock), "device.attributes", identity_name(who),
                                      id, "", e);

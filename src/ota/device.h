@@ -48,8 +48,7 @@ struct device_words {
 };
 int ota_device_describe(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                         const char *id, const struct device_words *words, struct err *e) MUST_CHECK;
-/* As ota_attributes_set, by a person: what tells the version is the device's alone (ERR_DENIED), and a device
-   that was to tell its attributes still is. */
+/* As ota_attributes_set, by a person: what tells the version is the device's alone (ERR_DENIED). */
 int ota_device_set_attributes(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                               const char *id, enum attributes_mode mode, const struct attribute *list,
                               size_t count, struct err *e) MUST_CHECK;

@@ -129,7 +129,7 @@ static int finish(struct ota *ota, struct db *db, struct arena *a, struct action
     if (rc == 0)
         rc = ota_action_close(ota, db, a, act, again, e);
     if (rc == 0 && to != ACTION_FAILED) /* what it tells of itself may be another thing now */
-        rc = store_device_set_attributes_wanted(db, act->device, true, e);
+        rc = store_device_set_attributes_wanted(db, act->device, ATTRIBUTES_WANTED, e);
     return rc != 0 ? rc : announce_device(ota, db, act->device, e);
 }
 

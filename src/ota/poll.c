@@ -53,7 +53,8 @@ static int take_interface(struct poll *p, struct err *e)
         return 0;
     if (!p->writing)
         return POLL_UPGRADE;
-    p->device.ddi = p->device.attributes_wanted = p->q->ddi;
+    p->device.ddi = p->q->ddi;
+    p->device.attributes_wanted = p->q->ddi ? ATTRIBUTES_WANTED : ATTRIBUTES_TOLD;
     return store_device_set_interface(p->db, p->device.pk, p->q->ddi, e);
 }
 

@@ -18,8 +18,25 @@ static int correct(struct ota *ota, struct db *db, struct arena *a, struct actio
     return ota_action_close(ota, db, a, act, false, e);
 }
 
+/* moved: it said something else before. If not, it may only have to restart yet: it is asked until it says
+   something else. */
+static int fell_back(struct ota *ota, struct db *db, struct arena *a, const struct device *d,
+                     struct action *last, const char *installed, const char *version, bool moved,
+                     struct err *e)
+{
+    const char *why =
+        moved ? arena_printf(a, "it fell back: it said that %s was installed, and runs %s again", installed,
+                             version)
+              : arena_printf(a,
+                             "it fell back, or did not restart: it said that %s was installed, and still "
+                             "runs %s",
+                             installed, version);
+    int rc = correct(ota, db, a, last, ACTION_FAILED, why, e);
+    return rc != 0 || moved ? rc : store_device_set_attributes_wanted(db, d->pk, ATTRIBUTES_DOUBTED, e);
+}
+
 static int look_back(struct ota *ota, struct db *db, struct arena *a, const struct device *d,
-                     const char *version, struct err *e)
+                     const char *version, bool moved, struct err *e)
 {
     struct action last;
     struct release r;
@@ -32,10 +49,7 @@ static int look_back(struct ota *ota, struct db *db, struct arena *a, const stru
     bool runs_it = strcmp(version, r.version) == 0;
     bool ran_before = last.version_before != NULL && strcmp(version, last.version_before) == 0;
     if (last.state == ACTION_SUCCEEDED && ran_before && !runs_it)
-        return correct(ota, db, a, &last, ACTION_FAILED,
-                       arena_printf(a, "it fell back: it said that %s was installed, and runs %s again",
-                                    r.version, version),
-                       e);
+        return fell_back(ota, db, a, d, &last, r.version, version, moved, e);
     if (last.state == ACTION_FAILED && runs_it)
         return correct(ota, db, a, &last, ACTION_SUCCEEDED, arena_printf(a, "it runs %s after all", version),
                        e);
@@ -46,11 +60,13 @@ int ota_version_reported(struct ota *ota, struct db *db, struct arena *a, struct
                          const char *version, bool *changed, struct err *e)
 {
     *changed = d->version == NULL || strcmp(d->version, version) != 0;
-    if (!*changed) /* what was assumed so far it has said now */
-        return d->version_assumed ? store_device_set_version_assumed(db, d->pk, false, e) : 0;
+    if (!*changed && d->version_assumed) /* it has said so now */
+        return store_device_set_version_assumed(db, d->pk, false, e);
+    if (!*changed) /* where success names no version, what is said next shows what it was worth */
+        return d->ddi ? look_back(ota, db, a, d, version, false, e) : 0;
     int rc = store_device_set_version(db, d->pk, version, clock_unix_ms(ota->clock), e);
     if (rc == 0)
-        rc = look_back(ota, db, a, d, version, e);
+        rc = look_back(ota, db, a, d, version, true, e);
     if (rc == 0)
         rc = store_member_reopen(db, d->pk, e);
     if (rc == 0)

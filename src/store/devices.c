@@ -28,7 +28,7 @@ static struct device read_device(struct stmt *s, struct arena *a, bool *oom)
         .ddi = stmt_get_i64(s, 9) != 0,
         .certified_at = stmt_get_i64(s, 10),
         .transport = stmt_get_text(s, 11, a, oom),
-        .attributes_wanted = stmt_get_i64(s, 12) != 0,
+        .attributes_wanted = (enum attributes_wanted)stmt_get_i64(s, 12),
         .utc_offset = stmt_is_null(s, 13) ? DEVICE_NO_OFFSET : (int)stmt_get_i64(s, 13),
         .reason = (int)stmt_get_i64(s, 14),
         .reason_deployment = stmt_get_i64(s, 15),
@@ -253,7 +253,8 @@ int store_device_description(struct db *db, struct arena *a, int64_t pk, const c
     return 0;
 }
 
-int store_device_set_attributes_wanted(struct db *db, int64_t pk, bool wanted, struct err *e)
+int store_device_set_attributes_wanted(struct db *db, int64_t pk, enum attributes_wanted wanted,
+                                       struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s, "UPDATE device SET attributes_wanted = ? WHERE pk = ?", e);

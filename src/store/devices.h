@@ -58,7 +58,8 @@ int store_device_describe(struct db *db, int64_t pk, const char *name, const cha
 int store_device_set_offset(struct db *db, int64_t pk, int minutes, struct err *e) MUST_CHECK;
 int store_device_description(struct db *db, struct arena *a, int64_t pk, const char **out,
                              struct err *e) MUST_CHECK;
-int store_device_set_attributes_wanted(struct db *db, int64_t pk, bool wanted, struct err *e) MUST_CHECK;
+int store_device_set_attributes_wanted(struct db *db, int64_t pk, enum attributes_wanted wanted,
+                                       struct err *e) MUST_CHECK;
 /* It has a certificate since then, so that no token counts; 0: one may count again. */
 int store_device_set_certified(struct db *db, int64_t pk, int64_t at_ms, struct err *e) MUST_CHECK;
 

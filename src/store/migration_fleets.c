@@ -10,7 +10,7 @@ const char migration_fleets[] =
     "ALTER TABLE device ADD COLUMN certified_at INTEGER;" /* has a certificate: no token counts */
     "ALTER TABLE device ADD COLUMN transport TEXT"        /* how it last came */
     "  CHECK (transport IN ('pq', 'classical', 'plain', 'proxy'));"
-    "ALTER TABLE device ADD COLUMN attributes_wanted INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE device ADD COLUMN attributes_wanted INTEGER NOT NULL DEFAULT 0;" /* enum attributes_wanted */
     "ALTER TABLE device ADD COLUMN utc_offset INTEGER;" /* minutes east of UTC */
     /* The version is what it said that it had installed, and nothing that it said of itself. */
     "ALTER TABLE device ADD COLUMN version_assumed INTEGER NOT NULL DEFAULT 0;"

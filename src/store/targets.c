@@ -37,7 +37,7 @@ static int read_target(struct stmt *s, struct arena *a, struct target *out, stru
                 .ddi = stmt_get_i64(s, 9) != 0,
                 .certified_at = stmt_get_i64(s, 10),
                 .transport = stmt_get_text(s, 11, a, &oom),
-                .attributes_wanted = stmt_get_i64(s, 12) != 0,
+                .attributes_wanted = (enum attributes_wanted)stmt_get_i64(s, 12),
                 .utc_offset = DEVICE_NO_OFFSET,
             },
         .description = stmt_get_text(s, 13, a, &oom),

@@ -127,6 +127,26 @@ def test_a_device_that_fell_back_has_failed(server):
     assert "fell back" in device.entries(action)[0][1][0]
 
 
+def test_a_device_that_still_runs_the_old_version_has_failed(server):
+    """Success names no version here: what the device says next does. It is asked until it says another."""
+    release = ddi.publish(server)
+    device = Device(server)
+    device.put("/configData", {"data": {"version": "old-1"}})
+    deployment = ddi.deploy(server, device, release)
+    action = device.action()
+    device.put("/configData", {"data": {"version": "old-1"}})  # before the end that is no news
+    device.say(action, "closed", "success")
+    assert device.state(action) == "succeeded" and "configData" in device.links()
+    device.put("/configData", {"data": {"version": "old-1"}})
+    assert device.state(action) == "failed" and device.member(deployment) == "failed"
+    assert "did not restart" in device.entries(action)[0][1][0]
+    device.put("/configData", {"data": {"version": "old-1"}})
+    assert "configData" in device.links()
+    device.put("/configData", {"data": {"version": release["version"]}})  # it did restart
+    assert device.state(action) == "succeeded" and device.member(deployment) == "succeeded"
+    assert "configData" not in device.links()
+
+
 def test_without_a_word_of_its_own_the_release_counts(server):
     first = ddi.publish(server)
     device, action, _ = given_release(server, first)
