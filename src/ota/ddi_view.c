@@ -12,7 +12,6 @@
 #include "store/db.h"
 #include "store/deployments.h"
 #include "store/devices.h"
-#include "store/releases.h"
 
 #define OPEN_MAX 16    /* open actions of one device that are looked at */
 #define SOONEST 30     /* seconds between polls, when a window is near */
@@ -48,23 +47,6 @@ static uint32_t mark_of(const struct action *act, const struct poll_terms *t)
     return h;
 }
 
-/* The last update, if it is still what runs. */
-static int find_installed(struct db *db, struct arena *a, const struct device *d, int64_t *out, struct err *e)
-{
-    struct action act;
-    struct release r;
-    int64_t pk;
-    int rc = store_action_last_succeeded(db, d->pk, &pk, e);
-    if (rc != 0 || pk == 0)
-        return rc;
-    rc = store_action_by_pk(db, a, pk, &act, e);
-    if (rc == 0)
-        rc = store_release_by_pk(db, a, act.release, &r, e);
-    if (rc == 0 && (d->version == NULL || strcmp(d->version, r.version) == 0))
-        *out = pk;
-    return rc;
-}
-
 /* No window is left for it: the device is asked to give it up. */
 static int call_off_lapsed(struct ota *ota, struct db *db, bool writing, struct poll_answer *p, struct err *e)
 {
@@ -96,7 +78,7 @@ int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, 
         d.action = p.action.pk;
         d.mark = mark_of(&p.action, &p.terms);
     }
-    rc = find_installed(db, a, &p.device, &d.installed, e);
+    rc = store_action_installed(db, p.device.pk, p.device.version, &d.installed, e);
     if (rc == 0)
         *out = d;
     return rc;

@@ -151,13 +151,18 @@ static int one_number(struct stmt *s, int64_t *out, struct err *e)
     return 0;
 }
 
-int store_action_last_succeeded(struct db *db, int64_t device, int64_t *action, struct err *e)
+int store_action_installed(struct db *db, int64_t device, const char *version, int64_t *action, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT max(pk) FROM action WHERE device = ? AND state = 'succeeded'", e);
+    int rc = db_prepare(db, &s,
+                        "SELECT a.pk FROM action a JOIN release r ON r.pk = a.release"
+                        " WHERE a.pk = (SELECT max(pk) FROM action WHERE device = ?1 AND state = 'succeeded')"
+                        " AND (?2 IS NULL OR r.version = ?2)",
+                        e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device);
+    stmt_text(&s, 2, version);
     return one_number(&s, action, e);
 }
 

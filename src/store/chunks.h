@@ -37,7 +37,8 @@ int store_chunk(struct db *db, struct arena *a, int64_t module, struct chunk *ou
    release has the module; 0: none. */
 int store_action_with_module(struct db *db, int64_t device, int64_t module, int64_t *action,
                              struct err *e) MUST_CHECK;
-/* The device's last action that succeeded, 0: none. */
-int store_action_last_succeeded(struct db *db, int64_t device, int64_t *action, struct err *e) MUST_CHECK;
+/* The device's last action that succeeded, if its release has that version (NULL: whichever); 0: none. */
+int store_action_installed(struct db *db, int64_t device, const char *version, int64_t *action,
+                           struct err *e) MUST_CHECK;
 
 #endif
