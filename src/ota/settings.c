@@ -413,6 +413,8 @@ int ota_setting_put(struct ota *ota, struct db *db, struct arena *a, const struc
     const char *stored = arena_dup_str(a, text);
     if (row == NULL)
         return unknown(key, e);
+    if (text.p == NULL)
+        return err_set(e, ERR_INVALID, "there is no value to give %s", row->key);
     if (tried == NULL || stored == NULL)
         return no_memory(e);
     int rc = row->kind == SETTING_SECRET ? seal_secret(ota, a, text, &stored, e) : 0;

@@ -103,6 +103,12 @@ static void a_row_wins_over_the_file(void **state)
                         "setting.reset anna setting/" SETTING_POLLING);
 }
 
+/* As the body {} of a request says it. */
+static int run_put_nothing(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    return ota_setting_put(&f->ota, db, &f->arena, &f->admin, arg, (struct str){.p = NULL, .n = 0}, e);
+}
+
 static void only_what_means_something_is_taken(void **state)
 {
     struct fixture *f = *state;
@@ -117,6 +123,9 @@ static void only_what_means_something_is_taken(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (put(f, bad[i].key, bad[i].text) != ERR_INVALID)
             fail_msg("%s was taken for %s", bad[i].text, bad[i].key);
+    assert_int_equal(put(f, SETTING_AUTHORITY, "a"), 0);
+    assert_int_equal(fixture_write(f, run_put_nothing, (void *)(uintptr_t)SETTING_AUTHORITY), ERR_INVALID);
+    assert_string_equal(now(f).header_authority, "a");
     assert_int_equal(put(f, SETTING_ANONYMOUS, "false"), 0);
     assert_int_equal(put(f, "nothing", "true"), ERR_NOT_FOUND);
     assert_int_equal(put(f, "pollingtime", "00:00:30"), ERR_NOT_FOUND);
