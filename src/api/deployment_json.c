@@ -2,15 +2,6 @@
 
 #include "api/firmware_json.h"
 
-/* NULL where 0 means none. */
-static void put_some(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t n)
-{
-    if (n != 0)
-        yyjson_mut_obj_add_sint(doc, obj, key, n);
-    else
-        yyjson_mut_obj_add_null(doc, obj, key);
-}
-
 static void put_counts(yyjson_mut_doc *doc, yyjson_mut_val *obj, const int64_t counts[ACTION_STATES])
 {
     yyjson_mut_val *actions = yyjson_mut_obj_add_obj(doc, obj, "actions");
@@ -29,11 +20,11 @@ static void put_phase(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct pha
 {
     yyjson_mut_obj_add_str(doc, obj, "name", p->name);
     yyjson_mut_obj_add_str(doc, obj, "filter", p->filter);
-    put_some(doc, obj, "percent", p->percent);
-    put_some(doc, obj, "count", p->devices);
+    api_put_some(doc, obj, "percent", p->percent);
+    api_put_some(doc, obj, "count", p->devices);
     yyjson_mut_obj_add_sint(doc, obj, "success_percent", p->success_percent);
-    put_some(doc, obj, "error_percent", p->error_percent);
-    put_some(doc, obj, "error_count", p->error_count);
+    api_put_some(doc, obj, "error_percent", p->error_percent);
+    api_put_some(doc, obj, "error_count", p->error_count);
     api_put_time(doc, obj, "opened", p->opened_at);
     put_members(doc, obj, p->members);
 }
@@ -47,7 +38,7 @@ static void put_policy(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct de
     api_put_time(doc, obj, "force_at", p->force_at);
     api_put_time(doc, obj, "start_at", p->start_at);
     yyjson_mut_obj_add_bool(doc, obj, "consent", p->consent);
-    put_some(doc, obj, "per_minute", p->per_minute);
+    api_put_some(doc, obj, "per_minute", p->per_minute);
     if (p->window_schedule != NULL) {
         yyjson_mut_val *w = yyjson_mut_obj_add_obj(doc, obj, "window");
         yyjson_mut_obj_add_str(doc, w, "schedule", p->window_schedule);
@@ -56,10 +47,10 @@ static void put_policy(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct de
     } else {
         yyjson_mut_obj_add_null(doc, obj, "window");
     }
-    put_some(doc, obj, "deadline_seconds", p->deadline_seconds);
+    api_put_some(doc, obj, "deadline_seconds", p->deadline_seconds);
     yyjson_mut_obj_add_sint(doc, obj, "retries", p->retries);
     yyjson_mut_obj_add_sint(doc, obj, "retry_seconds", p->retry_seconds);
-    put_some(doc, obj, "rollback", p->rollback);
+    api_put_some(doc, obj, "rollback", p->rollback);
 }
 
 void deployment_put(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct deployment_view *v)
@@ -81,7 +72,7 @@ void deployment_put(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct deplo
     api_put_time(doc, obj, "prepared", d->prepared_at);
     yyjson_mut_obj_add_int(doc, obj, "prepared_percent", v->prepared_percent);
     api_put_time(doc, obj, "closed", d->closed_at);
-    put_some(doc, obj, "rolls_back", d->origin);
+    api_put_some(doc, obj, "rolls_back", d->origin);
     yyjson_mut_obj_add_sint(doc, obj, "phase", d->phase + 1);
     yyjson_mut_val *phases = yyjson_mut_obj_add_arr(doc, obj, "phases");
     for (size_t i = 0; i < v->phase_count; i++) {

@@ -1,12 +1,11 @@
 /* /api/devices: list, show, history, tags, revocation. */
 #include "api/api.h"
 #include "api/certificate.h"
-#include "api/encode.h"
+#include "api/reason_json.h"
 #include "model/filter.h"
 #include "model/window.h"
 #include "ota/attributes.h"
 #include "ota/device.h"
-#include "ota/reason.h"
 
 static void put_action(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device_action *action)
 {
@@ -21,23 +20,6 @@ static void put_action(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct de
     yyjson_mut_obj_add_sint(doc, release, "id", action->release);
     api_put_text(doc, release, "name", action->release_name);
     api_put_text(doc, release, "version", action->release_version);
-}
-
-/* What its last poll was answered. */
-static void put_reason(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device *d)
-{
-    if (d->reason_at == 0) {
-        yyjson_mut_obj_add_null(doc, obj, "reason");
-        return;
-    }
-    yyjson_mut_val *it = yyjson_mut_obj_add_obj(doc, obj, "reason");
-    yyjson_mut_obj_add_str(doc, it, "reason", reason_word((enum reason)d->reason));
-    yyjson_mut_obj_add_str(doc, it, "text", reason_text((enum reason)d->reason));
-    if (d->reason_deployment != 0)
-        yyjson_mut_obj_add_sint(doc, it, "deployment", d->reason_deployment);
-    else
-        yyjson_mut_obj_add_null(doc, it, "deployment");
-    api_put_time(doc, it, "since", d->reason_at);
 }
 
 static void put_attributes(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device *d)
@@ -73,7 +55,7 @@ static void put_device(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct de
         yyjson_mut_obj_add_int(doc, obj, "utc_offset_minutes", d->utc_offset);
     else
         yyjson_mut_obj_add_null(doc, obj, "utc_offset_minutes");
-    put_reason(doc, obj, d);
+    reason_put_last(doc, obj, "reason", d);
     put_action(doc, obj, &d->action);
 }
 

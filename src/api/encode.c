@@ -150,6 +150,14 @@ void api_put_time(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int
         yyjson_mut_obj_add_strcpy(doc, obj, key, clock_format(ms, text));
 }
 
+void api_put_some(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t n)
+{
+    if (n == 0)
+        yyjson_mut_obj_add_null(doc, obj, key);
+    else
+        yyjson_mut_obj_add_sint(doc, obj, key, n);
+}
+
 void api_put_text(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, const char *text)
 {
     if (text == NULL)

@@ -43,6 +43,8 @@ int api_need_pem(struct call *c, yyjson_val *obj, const char *key, size_t max, c
 
 /* Unix milliseconds as RFC 3339; 0 as null. */
 void api_put_time(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t ms);
+/* 0, where that means none, as null. */
+void api_put_some(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t n);
 /* NULL as null. The text must live until the document is written. */
 void api_put_text(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, const char *text);
 

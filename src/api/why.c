@@ -1,16 +1,8 @@
 /* GET /api/devices/{}/why: why a device gets, or does not get, an update. */
 #include "api/api.h"
-#include "api/encode.h"
 #include "api/firmware_json.h"
+#include "api/reason_json.h"
 #include "ota/why.h"
-
-static void put_id(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t id)
-{
-    if (id != 0)
-        yyjson_mut_obj_add_sint(doc, obj, key, id);
-    else
-        yyjson_mut_obj_add_null(doc, obj, key);
-}
 
 /* Numbers only where the reason is measured by them. */
 static void put_numbers(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct why_line *l)
@@ -43,27 +35,8 @@ static void put_line(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct why_
     yyjson_mut_obj_add_sint(doc, obj, "phases", l->phases);
     yyjson_mut_obj_add_sint(doc, obj, "attempts", l->member.attempts);
     yyjson_mut_obj_add_sint(doc, obj, "attempts_most", d->policy.retries + 1);
-    put_id(doc, obj, "action", l->action.pk);
+    api_put_some(doc, obj, "action", l->action.pk);
     put_numbers(doc, obj, l);
-}
-
-static void put_reason(yyjson_mut_doc *doc, yyjson_mut_val *obj, enum reason r, const char *text,
-                       int64_t deployment)
-{
-    yyjson_mut_obj_add_str(doc, obj, "reason", reason_word(r));
-    yyjson_mut_obj_add_str(doc, obj, "text", text);
-    put_id(doc, obj, "deployment", deployment);
-}
-
-static void put_last_poll(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device *d)
-{
-    if (d->reason_at == 0) {
-        yyjson_mut_obj_add_null(doc, obj, "last_poll");
-        return;
-    }
-    yyjson_mut_val *poll = yyjson_mut_obj_add_obj(doc, obj, "last_poll");
-    put_reason(doc, poll, (enum reason)d->reason, reason_text((enum reason)d->reason), d->reason_deployment);
-    api_put_time(doc, poll, "since", d->reason_at);
 }
 
 static int why(struct call *c)
@@ -89,8 +62,8 @@ static int why(struct call *c)
     api_put_time(doc, root, "last_seen", d->last_seen_at);
     api_put_text(doc, root, "transport", d->transport);
     yyjson_mut_obj_add_str(doc, root, "interface", d->ddi ? "ddi" : "native");
-    put_last_poll(doc, root, d);
-    put_reason(doc, yyjson_mut_obj_add_obj(doc, root, "now"), w.reason, w.text, w.deployment);
+    reason_put_last(doc, root, "last_poll", d);
+    reason_put(doc, yyjson_mut_obj_add_obj(doc, root, "now"), w.reason, w.text, w.deployment);
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "deployments");
     for (size_t i = 0; i < w.count; i++)
         put_line(doc, yyjson_mut_arr_add_obj(doc, list), &w.lines[i]);
