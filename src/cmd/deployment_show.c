@@ -1,12 +1,6 @@
 /* One deployment for a person: what it is, why it is in its state, and its phases. */
-#include <string.h>
-
 #include "cmd/deployment.h"
-#include "cmd/text.h"
-
-static const char *const member_words[] = {"waiting", "active", "succeeded",
-                                           "already", "failed", "cancelled"};
-#define MEMBER_WORDS (sizeof member_words / sizeof member_words[0])
+#include "model/deployment.h"
 
 static const char *or_dash(const char *s)
 {
@@ -87,7 +81,7 @@ static void add_policy(struct operate *op, struct grid *t, yyjson_val *d)
         operate_property(t, "mode", mode);
     add_time(op, t, d, "force_at", "forced from");
     add_flag(t, d, "consent", "consent", "each device's user has to agree");
-    if ((n = operate_int(d, "priority")) != 500)
+    if ((n = operate_int(d, "priority")) != DEPLOYMENT_PRIORITY_DEFAULT)
         operate_property(t, "priority", str_of(or_dash(arena_printf(&op->arena, "%lld", (long long)n))));
     add_time(op, t, d, "start_at", "starts");
     if ((n = operate_int(d, "per_minute")) != 0)
@@ -148,8 +142,10 @@ static int print_phases(struct operate *op, yyjson_val *d)
         grid_cell(&t, operate_str(p, "name"));
         grid_cell_z(&t, takes(op, p));
         grid_cell_z(&t, operate_ago(op, p, "opened"));
-        for (size_t i = 0; i < MEMBER_WORDS; i++)
-            grid_cellf(&t, "%lld", (long long)operate_int(yyjson_obj_get(p, "devices"), member_words[i]));
+        for (unsigned i = 0; i < MEMBER_STATES; i++)
+            grid_cellf(&t, "%lld",
+                       (long long)operate_int(yyjson_obj_get(p, "devices"),
+                                              member_state_word((enum member_state)i)));
         if (n < yyjson_arr_size(phases))
             grid_cellf(&t, "%lld %%", (long long)operate_int(p, "success_percent"));
         else
