@@ -69,8 +69,9 @@ int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, 
         rc = call_off_lapsed(ota, db, writing, &p, e);
     if (rc != 0)
         return rc;
-    struct ddi_poll d = {
-        .device = p.device, .sleep_seconds = sleep_of(ota, &p), .attributes = p.device.attributes_wanted};
+    struct ddi_poll d = {.device = p.device,
+                         .sleep_seconds = sleep_of(ota, &p),
+                         .attributes = p.device.attributes_wanted != ATTRIBUTES_TOLD};
     if (p.update) {
         d.what = p.action.state == ACTION_CANCELLING ? DDI_CANCEL
                  : p.action.state == ACTION_WAITING  ? DDI_CONFIRMATION
