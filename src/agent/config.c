@@ -57,7 +57,7 @@ static const struct row {
     {"trust", "insecure_unsigned", YES_NO, AT(insecure_unsigned), "no", 0, 0},
     {"tunnel", "listen", TEXT, AT(tunnel_listen), "127.0.0.1:8480", 0, 0},
     {"tunnel", "socket", FOLDER, AT(tunnel_socket), "", 0, 0},
-    {"tunnel", "ranges", TEXT, AT(tunnel_ranges), "vouched", 0, 0},
+    {"tunnel", "ranges", TEXT, AT(tunnel_ranges), "no", 0, 0},
     {"tunnel", "connections", COUNT, AT(tunnel_connections), "8", 1, 64},
 };
 #define ROWS (sizeof rows / sizeof *rows)

@@ -18,12 +18,12 @@ def make_swupdate(tmp_path):
     """Makes devices whose swupdate speaks to a tunnel; all end with the test."""
     made = []
 
-    def make(agent, meter=None):
+    def make(agent, meter=None, settings=None):
         if meter is not None:
             agent.conf.write_text(
                 agent.conf.read_text().replace(agent.server.url, f"https://localhost:{meter.port}")
             )
-        tunnel = Tunnel(agent).start()
+        tunnel = Tunnel(agent, settings).start()
         made.append(tunnel)
         device = Device(tmp_path / "swupdate", tunnel.url, agent.device)
         made.append(device)
@@ -122,7 +122,7 @@ def test_a_delta_downloads_only_what_changed(tmp_path, make_agent, make_swupdate
     try:
         agent = make_agent(server, "swu-1", "board")
         agent.enrol()
-        device = make_swupdate(agent, meter)
+        device = make_swupdate(agent, meter, {"ranges": "vouched"})
         (device.dir / "here").write_text(device.tunnel.url + device.tunnel.base + "\n")
         with open(device.target, "wb") as target:
             target.truncate(new.stat().st_size)

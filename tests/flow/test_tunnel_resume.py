@@ -55,7 +55,7 @@ def test_who_was_given_other_bytes_does_not_get_the_end(ddi, front, trusted, mak
 
 def test_ranges_of_a_vouched_file_may_pass(ddi, front, trusted, make_tunnel):
     """As SWUpdate's delta handler asks; and not of others."""
-    tunnel = make_tunnel(trusted)
+    tunnel = make_tunnel(trusted, {"ranges": "vouched"})
     front.deploy("1.0", DATA)
     front.direct(None)
     href = tunnel.offered()
@@ -73,7 +73,7 @@ def test_ranges_of_a_vouched_file_may_pass(ddi, front, trusted, make_tunnel):
 
 
 def test_ranges_that_may_not_pass_are_the_whole(ddi, front, trusted, make_tunnel):
-    tunnel = make_tunnel(trusted, {"ranges": "no"})
+    tunnel = make_tunnel(trusted)
     offer(front)
     href = tunnel.offered()
     for spec in ("100-199", "100-199,5000-5099"):

@@ -33,7 +33,7 @@ class Answer:
 
 
 class Tunnel:
-    """Of the agent's device. settings: more lines of its section, {"ranges": "no"}."""
+    """Of the agent's device. settings: more lines of its section, {"ranges": "vouched"}."""
 
     def __init__(self, agent, settings=None, build=None):
         self.agent, self.build = agent, build or agent.build
