@@ -75,16 +75,12 @@ static int read_bool(struct call *c, yyjson_val *obj, const char *key, bool *out
 /* In its place stays what it is by default. */
 static int read_number(struct call *c, yyjson_val *obj, const char *key, int64_t *out)
 {
-    return yyjson_is_null(yyjson_obj_get(obj, key))
-               ? 0
-               : json_get_i64(obj, key, 0, API_ID_MAX, *out, out, &c->err);
+    return json_get_i64(obj, key, 0, API_ID_MAX, *out, out, &c->err);
 }
 
 static int read_time(struct call *c, yyjson_val *obj, const char *key, int64_t *out)
 {
     struct str text;
-    if (yyjson_is_null(yyjson_obj_get(obj, key)))
-        return 0;
     int rc = json_get_str(obj, key, 64, &text, &c->err);
     if (rc == 0 && text.p != NULL && clock_parse(text, out) != 0)
         rc = err_set(&c->err, ERR_INVALID, "\"%s\" must be a time such as 2026-12-01T02:00:00Z", key);

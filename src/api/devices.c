@@ -206,9 +206,8 @@ static int describe(struct call *c)
     w.set_offset = yyjson_obj_get(root, "utc_offset") != NULL;
     if (!w.set_name && !w.set_offset)
         return err_set(&c->err, ERR_INVALID, "say what to change: \"name\" or \"utc_offset\"");
-    if (!yyjson_is_null(yyjson_obj_get(root, "name")))
-        rc = json_get_str(root, "name", DEVICE_NAME_MAX, &w.name, &c->err);
-    if (rc == 0 && !yyjson_is_null(yyjson_obj_get(root, "utc_offset")))
+    rc = json_get_str(root, "name", DEVICE_NAME_MAX, &w.name, &c->err);
+    if (rc == 0)
         rc = json_get_str(root, "utc_offset", 8, &zone, &c->err);
     if (rc == 0 && zone.p != NULL)
         rc = window_parse_zone(zone, &w.utc_offset, &c->err);
