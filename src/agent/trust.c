@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/tunnel_trust.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "keys/keys.h"
@@ -74,6 +75,17 @@ static int read_root(struct agent_trust *t, const char *repository, const char *
     return file_read(stored, TUF_ROOT_SIZE_MAX, out, e);
 }
 
+static enum pqota_vouch cb_vouch(void *ctx, const struct pqota_target *hint,
+                                 const struct pqota_standing *standing, struct pqota_target *out,
+                                 char why[PQOTA_TEXT_SIZE])
+{
+    const struct agent_trust *t = ctx;
+    struct pqota_standing both = *standing;
+    if (t->counter > both.counter)
+        both.counter = t->counter;
+    return t->metadata_says.vouch(t->metadata_says.ctx, hint, &both, out, why);
+}
+
 int agent_trust_open(struct agent_trust *t, const struct agent_config *c, const struct files *f,
                      const char *device, struct link *link, struct err *e)
 {
@@ -110,8 +122,10 @@ int agent_trust_open(struct agent_trust *t, const struct agent_config *c, const 
     t->memory = aligned_alloc(16, AGENT_TRUST_MEMORY); /* pages that are never used are never there */
     if (t->memory == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the update metadata");
-    if (pqota_trust_init(t->memory, AGENT_TRUST_MEMORY, &set, &t->callback, why) != PQOTA_OK)
+    if (pqota_trust_init(t->memory, AGENT_TRUST_MEMORY, &set, &t->metadata_says, why) != PQOTA_OK)
         return err_set(e, ERR_INVALID, "%.480s", why);
+    t->counter = tunnel_standing_counter(f);
+    t->callback = (struct pqota_trust){.ctx = t, .vouch = cb_vouch};
     return 0;
 }
 

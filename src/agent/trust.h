@@ -14,7 +14,9 @@ struct agent_trust {
     struct buf image_root, director_root;
     char device[PQOTA_NAME_SIZE], model[PQOTA_NAME_SIZE];
     void *memory;
-    struct pqota_trust callback;
+    struct pqota_trust callback, metadata_says;
+    uint32_t
+        counter; /* against rollback: confirmed by the tunnel, should it have updated this device before */
 };
 
 /* The model of this device: the setting, else what enrolment said. ERR_NOT_FOUND: neither is there. */

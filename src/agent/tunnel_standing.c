@@ -54,23 +54,38 @@ static bool read_line(struct str text, struct pqota_standing *s, struct tunnel_p
     return good;
 }
 
-void tunnel_standing_load(struct tunnel_trust *t)
+/* False: there is nothing to go by. */
+static bool read_file(const char *path, struct pqota_standing *s, struct tunnel_pending *p)
 {
     auto_buf struct buf text;
     buf_init(&text, TEXT_MAX);
+    struct err e = {0};
+    int rc = file_read(path, TEXT_MAX, &text, &e);
+    if (rc == ERR_NOT_FOUND)
+        return false;
+    if (rc == 0 && !read_line(buf_str(&text), s, p))
+        rc = err_set(&e, ERR_CORRUPT, "%s is damaged", path);
+    if (rc != 0)
+        log_error("tunnel", "what was confirmed is not known", LOG_ERR(&e));
+    return rc == 0;
+}
+
+uint32_t tunnel_standing_counter(const struct files *f)
+{
+    char path[PATH_MAX];
+    struct pqota_standing s = {0};
+    struct tunnel_pending p;
+    bool known = file_join(path, sizeof path, f->dir, TUNNEL_STANDING_FILE) == 0 && read_file(path, &s, &p);
+    return known ? s.counter : 0;
+}
+
+void tunnel_standing_load(struct tunnel_trust *t)
+{
     struct pqota_standing s = {0};
     struct tunnel_pending p = {0};
-    struct err e = {0};
     load_agents(t);
-    int rc = file_read(t->path, TEXT_MAX, &text, &e);
-    if (rc == ERR_NOT_FOUND)
+    if (!read_file(t->path, &s, &p))
         return;
-    if (rc == 0 && !read_line(buf_str(&text), &s, &p))
-        rc = err_set(&e, ERR_CORRUPT, "%s is damaged", t->path);
-    if (rc != 0) {
-        log_error("tunnel", "what was confirmed is not known", LOG_ERR(&e));
-        return;
-    }
     t->pending = p;
     if (!s.confirmed)
         return;

@@ -16,7 +16,7 @@ int tunnel_trust_open(struct tunnel_trust *t, const struct agent_config *c, stru
     pthread_mutex_init(&t->asking, NULL);
     pthread_mutex_init(&t->lock, NULL);
     clock_floor_load(&t->floor, f->floor, &clock_system);
-    if (file_join(t->path, sizeof t->path, f->dir, "tunnel") != 0)
+    if (file_join(t->path, sizeof t->path, f->dir, TUNNEL_STANDING_FILE) != 0)
         return err_set(e, ERR_TOO_LARGE, "the path of the state folder %s is too long", f->dir);
     const struct link_settings set = {.server = c->server,
                                       .proxy = c->proxy,

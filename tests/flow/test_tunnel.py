@@ -134,6 +134,10 @@ def test_what_vendor_and_director_signed_goes_through(ddi, front, trusted, make_
     offer(front, "0.9", DATA[::-1], counter=2)
     got = tunnel.curl(tunnel.offered())
     assert got.status == 403 and "anti-rollback counter 2" in got.json()["message"], got
+    # nor by the agent, which does the updates itself from now on
+    tunnel.stop()
+    assert trusted.once().code == 3
+    assert "anti-rollback counter 2" in history(ddi)
 
 
 def test_what_nobody_vouches_for_is_refused(ddi, front, trusted, make_tunnel):
