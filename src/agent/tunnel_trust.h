@@ -63,8 +63,8 @@ int tunnel_trust_vouch(struct tunnel_trust *t, unsigned generation, struct str m
 /* A file of the action was refused: true for the first time. */
 bool tunnel_trust_tell(struct tunnel_trust *t, uint32_t action);
 
-/* tunnel_standing.c: what of it survives the program, in state_dir. Beside it counts what the agent itself has
-   confirmed, should it have updated this device before; and the other way round. */
+/* tunnel_standing.c: what of it survives the program, in state_dir. Beside it counts what the agent itself
+   has confirmed, should it have updated this device before; and the other way round. */
 #define TUNNEL_STANDING_FILE "tunnel"
 uint32_t tunnel_standing_counter(const struct files *f); /* against rollback; 0: none is known */
 void tunnel_standing_load(struct tunnel_trust *t);

@@ -23,7 +23,7 @@ int device_done(struct call *c) MUST_CHECK;
 
 /* device_artifacts.c: a module's files as an array of `obj`, or the root's. */
 int device_put_artifacts(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *list,
-                         const struct chunk *chunk) MUST_CHECK;
+                         const struct ddi_chunk *chunk) MUST_CHECK;
 /* device_deployment.c: {"id", key: {...}, "actionHistory"?} */
 int device_show(struct call *c, enum ddi_subject subject, const char *key) MUST_CHECK;
 

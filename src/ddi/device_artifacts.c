@@ -11,7 +11,7 @@
 
 /* --- as they are listed -------------------------------------------------------------------------------- */
 
-static int put_links(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct chunk *chunk,
+static int put_links(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct ddi_chunk *chunk,
                      const char *filename)
 {
     const struct {
@@ -32,15 +32,16 @@ static int put_links(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj, c
         if (rows[i].base != NULL)
             rc = device_put_link(c, doc, links, rows[i].rel,
                                  device_href(c, rows[i].base, "/softwaremodules/%lld/artifacts/%s%s",
-                                             (long long)chunk->module, name, rows[i].end));
+                                             (long long)chunk->module.pk, name, rows[i].end));
     return rc;
 }
 
-int device_put_artifacts(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *list, const struct chunk *chunk)
+int device_put_artifacts(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *list,
+                         const struct ddi_chunk *chunk)
 {
     int rc = 0;
     for (size_t i = 0; i < chunk->artifact_count && rc == 0; i++) {
-        const struct chunk_artifact *f = &chunk->artifacts[i];
+        const struct module_artifact *f = &chunk->artifacts[i];
         yyjson_mut_val *obj = yyjson_mut_arr_add_obj(doc, list);
         yyjson_mut_obj_add_str(doc, obj, "filename", f->filename);
         yyjson_mut_val *hashes = yyjson_mut_obj_add_obj(doc, obj, "hashes");
@@ -54,7 +55,7 @@ int device_put_artifacts(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *li
     return rc;
 }
 
-static int find_module(struct call *c, struct chunk *out, int64_t *action)
+static int find_module(struct call *c, struct ddi_chunk *out, int64_t *action)
 {
     int64_t module;
     int rc = device_begin(c);
@@ -65,7 +66,7 @@ static int find_module(struct call *c, struct chunk *out, int64_t *action)
 
 int device_artifacts(struct call *c)
 {
-    struct chunk chunk;
+    struct ddi_chunk chunk;
     int64_t action;
     int rc = find_module(c, &chunk, &action);
     auto_json_mut yyjson_mut_doc *doc = rc == 0 ? yyjson_mut_doc_new(NULL) : NULL;
@@ -82,11 +83,11 @@ int device_artifacts(struct call *c)
 /* --- one file ------------------------------------------------------------------------------------------ */
 
 struct wanted {
-    struct chunk_artifact file;
+    struct module_artifact file;
     int64_t action;
 };
 
-static const struct chunk_artifact *named(const struct chunk *chunk, struct str name)
+static const struct module_artifact *named(const struct ddi_chunk *chunk, struct str name)
 {
     for (size_t i = 0; i < chunk->artifact_count; i++)
         if (str_is(name, chunk->artifacts[i].filename))
@@ -95,7 +96,7 @@ static const struct chunk_artifact *named(const struct chunk *chunk, struct str 
 }
 
 /* "<md5>  <filename>" */
-static int reply_md5(struct call *c, const struct chunk_artifact *f)
+static int reply_md5(struct call *c, const struct module_artifact *f)
 {
     const char *line = arena_printf(c->arena, "%s  %s", f->md5, f->filename);
     const char *attach = arena_printf(c->arena, "attachment; filename=\"%s" MD5SUM "\"", f->filename);
@@ -109,7 +110,7 @@ static int reply_md5(struct call *c, const struct chunk_artifact *f)
 
 int device_artifact_find(struct call *c)
 {
-    struct chunk chunk;
+    struct ddi_chunk chunk;
     struct wanted *w = arena_new(c->arena, struct wanted);
     struct str name = c->param[3], end = STR(MD5SUM);
     if (w == NULL)
@@ -117,7 +118,7 @@ int device_artifact_find(struct call *c)
     int rc = find_module(c, &chunk, &w->action);
     if (rc != 0)
         return rc;
-    const struct chunk_artifact *f = named(&chunk, name);
+    const struct module_artifact *f = named(&chunk, name);
     bool md5 = f == NULL && name.n > end.n && memcmp(name.p + name.n - end.n, end.p, end.n) == 0;
     if (md5)
         f = named(&chunk, (struct str){.p = name.p, .n = name.n - end.n});

@@ -17,7 +17,7 @@ static const char *part_of(const char *type)
     return type;
 }
 
-static bool put_metadata(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct chunk *chunk)
+static bool put_metadata(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct ddi_chunk *chunk)
 {
     if (chunk->metadata_count == 0)
         return true;
@@ -31,13 +31,13 @@ static bool put_metadata(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct 
     return true;
 }
 
-static int put_chunk(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *list, const struct chunk *chunk)
+static int put_chunk(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *list, const struct ddi_chunk *chunk)
 {
     yyjson_mut_val *obj = yyjson_mut_arr_add_obj(doc, list);
-    yyjson_mut_obj_add_str(doc, obj, "part", part_of(chunk->type));
-    yyjson_mut_obj_add_str(doc, obj, "version", chunk->version);
-    yyjson_mut_obj_add_str(doc, obj, "name", chunk->name);
-    if (chunk->encrypted)
+    yyjson_mut_obj_add_str(doc, obj, "part", part_of(chunk->module.type));
+    yyjson_mut_obj_add_str(doc, obj, "version", chunk->module.version);
+    yyjson_mut_obj_add_str(doc, obj, "name", chunk->module.name);
+    if (chunk->module.encrypted)
         yyjson_mut_obj_add_bool(doc, obj, "encrypted", true);
     yyjson_mut_val *artifacts = yyjson_mut_obj_add_arr(doc, obj, "artifacts");
     int rc = device_put_artifacts(c, doc, artifacts, chunk);

@@ -10,12 +10,13 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define MODULE_TEXT_MAX 128        /* bytes of a name or a vendor */
-#define MODULE_DESCRIPTION_MAX 512 /* bytes */
-#define MODULE_METADATA_MAX 100    /* entries of one module */
-#define MODULE_KEY_MAX 128         /* bytes of an entry's key */
-#define MODULE_VALUE_MAX 4000      /* and of its value */
-#define RELEASE_MODULES_MAX 32     /* of one release */
+#define MODULE_TEXT_MAX 128             /* bytes of a name or a vendor */
+#define MODULE_DESCRIPTION_MAX 512      /* bytes */
+#define MODULE_METADATA_MAX 100         /* entries of one module */
+#define MODULE_METADATA_BYTES_MAX 32768 /* and what their keys and values take together */
+#define MODULE_KEY_MAX 128              /* bytes of an entry's key */
+#define MODULE_VALUE_MAX 4000           /* and of its value */
+#define RELEASE_MODULES_MAX 32          /* of one release */
 
 struct module {
     int64_t pk;

@@ -49,9 +49,7 @@ int ota_consent(struct ota *ota, struct db *db, struct arena *a, const char *dev
                 bool confirmed, const char *said, struct err *e)
 {
     struct action act;
-    int rc = store_action_by_pk(db, a, action, &act, e);
-    if (rc == 0 && strcmp(act.device_id, device_id) != 0)
-        return err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)action);
+    int rc = store_action_of(db, a, device_id, action, &act, e);
     if (rc == 0 && act.closed_at != 0)
         return err_set(e, ERR_GONE, "action %lld is over (%s)", (long long)action,
                        action_state_word(act.state));

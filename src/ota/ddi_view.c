@@ -12,6 +12,7 @@
 #include "store/db.h"
 #include "store/deployments.h"
 #include "store/devices.h"
+#include "store/modules.h"
 
 #define OPEN_MAX 16    /* open actions of one device that are looked at */
 #define SOONEST 30     /* seconds between polls, when a window is near */
@@ -90,18 +91,6 @@ int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, 
 static int not_here(int64_t action, struct err *e)
 {
     return err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)action);
-}
-
-static int find(struct db *db, struct arena *a, const char *device_id, int64_t pk, struct action *out,
-                struct err *e)
-{
-    struct action act;
-    int rc = store_action_by_pk(db, a, pk, &act, e);
-    if (rc == 0 && strcmp(act.device_id, device_id) != 0)
-        rc = not_here(pk, e);
-    if (rc == 0)
-        *out = act;
-    return rc;
 }
 
 /* What is not begun while its deployment is paused is not to be begun. */
@@ -186,19 +175,39 @@ static int read_history(struct db *db, struct arena *a, int64_t wanted, struct d
     return rc;
 }
 
-static int check_hashes(const struct chunk *c, struct err *e)
+static int read_files(struct db *db, struct arena *a, struct ddi_chunk *c, struct err *e)
 {
-    for (size_t i = 0; i < c->artifact_count; i++)
+    int rc = store_module_artifacts(db, a, c->module.pk, &c->artifacts, &c->artifact_count, e);
+    for (size_t i = 0; rc == 0 && i < c->artifact_count; i++)
         if (c->artifacts[i].sha1 == NULL || c->artifacts[i].md5 == NULL)
-            return err_set(e, ERR_BUSY, "the hashes of %s are being computed", c->artifacts[i].filename);
-    return 0;
+            rc = err_set(e, ERR_BUSY, "the hashes of %s are being computed", c->artifacts[i].filename);
+    return rc;
+}
+
+static int read_chunks(struct db *db, struct arena *a, struct ddi_view *v, struct err *e)
+{
+    struct module *modules;
+    int rc = store_modules_of(db, a, v->action.release, &modules, &v->chunk_count, e);
+    if (rc != 0)
+        return rc;
+    v->chunks = arena_array(a, struct ddi_chunk, v->chunk_count);
+    if (v->chunks == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to read a release's modules");
+    for (size_t i = 0; rc == 0 && i < v->chunk_count; i++) {
+        struct ddi_chunk *c = &v->chunks[i];
+        *c = (struct ddi_chunk){.module = modules[i]};
+        rc = read_files(db, a, c, e);
+        if (rc == 0)
+            rc = store_module_metadata(db, a, c->module.pk, true, &c->metadata, &c->metadata_count, e);
+    }
+    return rc;
 }
 
 static int view(struct ota *ota, struct db *db, struct arena *a, const char *device_id, int64_t action,
                 enum ddi_subject subject, int64_t history, struct ddi_view *v, struct err *e)
 {
     struct device d;
-    int rc = find(db, a, device_id, action, &v->action, e);
+    int rc = store_action_of(db, a, device_id, action, &v->action, e);
     if (rc == 0)
         rc = check_subject(db, a, &v->action, subject, e);
     if (rc == 0)
@@ -206,9 +215,7 @@ static int view(struct ota *ota, struct db *db, struct arena *a, const char *dev
     if (rc == 0)
         rc = ota_terms(db, a, &d, &v->action, clock_unix_ms(ota->clock), &v->terms, e);
     if (rc == 0)
-        rc = store_chunks(db, a, v->action.release, &v->chunks, &v->chunk_count, e);
-    for (size_t i = 0; rc == 0 && i < v->chunk_count; i++)
-        rc = check_hashes(&v->chunks[i], e);
+        rc = read_chunks(db, a, v, e);
     if (rc == 0)
         rc = read_history(db, a, history, v, e);
     v->status = rc == 0 ? status_word(&v->action) : NULL;
@@ -231,7 +238,7 @@ int ota_ddi_view(struct ota *ota, struct db *db, struct arena *a, const char *de
 int ota_ddi_cancel(struct db *db, struct arena *a, const char *device_id, int64_t action, struct err *e)
 {
     struct action act;
-    int rc = find(db, a, device_id, action, &act, e);
+    int rc = store_action_of(db, a, device_id, action, &act, e);
     return rc == 0 && act.state != ACTION_CANCELLING ? not_here(action, e) : rc;
 }
 
@@ -259,11 +266,11 @@ int ota_ddi_consent(struct db *db, struct arena *a, const char *device_id, struc
 
 /* --- files --------------------------------------------------------------------------------------------- */
 
-int ota_ddi_module(struct db *db, struct arena *a, const char *device_id, int64_t module, struct chunk *out,
-                   int64_t *action, struct err *e)
+int ota_ddi_module(struct db *db, struct arena *a, const char *device_id, int64_t module,
+                   struct ddi_chunk *out, int64_t *action, struct err *e)
 {
     struct device d;
-    struct chunk c;
+    struct ddi_chunk c = {0};
     int64_t of = 0;
     int rc = store_device_by_id(db, a, device_id, &d, e);
     if (rc == 0)
@@ -271,9 +278,9 @@ int ota_ddi_module(struct db *db, struct arena *a, const char *device_id, int64_
     if (rc == 0 && of == 0)
         rc = err_set(e, ERR_NOT_FOUND, "there is no software module %lld", (long long)module);
     if (rc == 0)
-        rc = store_chunk(db, a, module, &c, e);
+        rc = store_module_by_pk(db, a, module, &c.module, e);
     if (rc == 0)
-        rc = check_hashes(&c, e);
+        rc = read_files(db, a, &c, e);
     if (rc != 0)
         return rc;
     *out = c;
@@ -281,7 +288,7 @@ int ota_ddi_module(struct db *db, struct arena *a, const char *device_id, int64_
     return 0;
 }
 
-int ota_ddi_open(struct ota *ota, const struct chunk_artifact *file, int *fd, struct err *e)
+int ota_ddi_open(struct ota *ota, const struct module_artifact *file, int *fd, struct err *e)
 {
     const struct artifact f = {.filename = file->filename, .sha256 = file->sha256, .size = file->size};
     return ota_catalogue_open(ota, &f, fd, e);

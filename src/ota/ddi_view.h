@@ -5,8 +5,8 @@
 #include "base/arena.h"
 #include "model/action.h"
 #include "model/device.h"
+#include "model/module.h"
 #include "ota/poll.h"
-#include "store/chunks.h"
 #include "store/consents.h"
 
 struct db;
@@ -26,11 +26,20 @@ struct ddi_poll {
 int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
                  struct ddi_poll *out, struct err *e) MUST_CHECK;
 
+/* A module, as devices see it. */
+struct ddi_chunk {
+    struct module module;
+    struct module_artifact *artifacts;
+    size_t artifact_count;
+    struct module_metadata *metadata; /* not by ota_ddi_module */
+    size_t metadata_count;
+};
+
 /* One action. */
 struct ddi_view {
     struct action action;
     struct poll_terms terms;
-    struct chunk *chunks;
+    struct ddi_chunk *chunks;
     size_t chunk_count;
     const char *status;   /* hawkBit's word */
     const char **history; /* messages, newest first */
@@ -52,10 +61,10 @@ int ota_ddi_consent(struct db *db, struct arena *a, const char *device_id, struc
 
 /* A module's files, for a device that has an open action with it, or whose last update had it. *action: that
    one. ERR_NOT_FOUND in the same words whether it is not there or not for this device. */
-int ota_ddi_module(struct db *db, struct arena *a, const char *device_id, int64_t module, struct chunk *out,
-                   int64_t *action, struct err *e) MUST_CHECK;
+int ota_ddi_module(struct db *db, struct arena *a, const char *device_id, int64_t module,
+                   struct ddi_chunk *out, int64_t *action, struct err *e) MUST_CHECK;
 /* The file's bytes, for reading. FILE lane. */
-int ota_ddi_open(struct ota *ota, const struct chunk_artifact *file, int *fd, struct err *e) MUST_CHECK;
+int ota_ddi_open(struct ota *ota, const struct module_artifact *file, int *fd, struct err *e) MUST_CHECK;
 
 /* Writer only. The device says what it runs. *news: it is another version than before. */
 int ota_ddi_installed(struct ota *ota, struct db *db, struct arena *a, const char *device_id,

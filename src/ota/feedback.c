@@ -22,18 +22,6 @@
 #define SKIPPED_TEXT "Update Server: the device has skipped the update, which it must not install yet."
 #define SKIPPED_LOOK 3 /* entries: that one and what comes with each poll */
 
-static int find(struct db *db, struct arena *a, const char *device_id, int64_t pk, struct action *out,
-                struct err *e)
-{
-    struct action act;
-    int rc = store_action_by_pk(db, a, pk, &act, e);
-    if (rc == 0 && strcmp(act.device_id, device_id) != 0)
-        rc = err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)pk);
-    if (rc == 0)
-        *out = act;
-    return rc;
-}
-
 /* --- in between ---------------------------------------------------------------------------------------- */
 
 static int check_room(struct ota *ota, struct db *db, const struct action *act, const struct feedback *f,
@@ -172,7 +160,7 @@ int ota_feedback(struct ota *ota, struct db *db, struct arena *a, const char *de
     bool skipped;
     struct deployment d;
     bool closed = f->execution == FEEDBACK_CLOSED;
-    int rc = find(db, a, device_id, action, &act, e);
+    int rc = store_action_of(db, a, device_id, action, &act, e);
     if (rc == 0 && act.state == ACTION_WAITING)
         rc = err_set(e, ERR_NOT_FOUND, "action %lld waits for consent", (long long)action);
     /* Where a download was all that was asked for, how its installation went is told after the end. */
@@ -226,7 +214,7 @@ int ota_cancel_feedback(struct ota *ota, struct db *db, struct arena *a, const c
                         int64_t action, const struct feedback *f, struct err *e)
 {
     struct action act;
-    int rc = find(db, a, device_id, action, &act, e);
+    int rc = store_action_of(db, a, device_id, action, &act, e);
     if (rc == 0 && act.state != ACTION_CANCELLING)
         rc = err_set(e, ERR_CONFLICT, "action %lld is %s: nobody asked to give it up", (long long)action,
                      action_state_word(act.state));

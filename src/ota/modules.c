@@ -224,7 +224,7 @@ int ota_module_tell(struct db *db, struct arena *a, int64_t module, struct str k
                     bool visible, struct err *e)
 {
     struct module m;
-    int64_t entries;
+    int64_t entries, bytes;
     bool oom = false;
     const struct module_metadata entry = {
         .key = dup_or_null(a, key, &oom), .value = dup_or_null(a, value, &oom), .visible = visible};
@@ -240,9 +240,12 @@ int ota_module_tell(struct db *db, struct arena *a, int64_t module, struct str k
     if (rc == 0)
         rc = store_module_metadata_put(db, module, &entry, e);
     if (rc == 0)
-        rc = store_module_metadata_count(db, module, &entries, e);
+        rc = store_module_metadata_size(db, module, &entries, &bytes, e);
     if (rc == 0 && entries > MODULE_METADATA_MAX)
         rc = err_set(e, ERR_TOO_LARGE, "a software module has at most %d metadata entries",
                      MODULE_METADATA_MAX);
+    if (rc == 0 && bytes > MODULE_METADATA_BYTES_MAX)
+        rc = err_set(e, ERR_TOO_LARGE, "a software module's metadata have at most %d bytes together",
+                     MODULE_METADATA_BYTES_MAX);
     return rc;
 }

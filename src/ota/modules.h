@@ -53,7 +53,7 @@ int ota_module_add_file(struct ota *ota, struct db *db, struct arena *a, const c
                         struct module_artifact *file, struct err *e) MUST_CHECK;
 int ota_module_remove_file(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t module,
                            int64_t artifact, struct err *e) MUST_CHECK;
-/* ERR_TOO_LARGE past MODULE_METADATA_MAX. */
+/* ERR_TOO_LARGE past MODULE_METADATA_MAX or MODULE_METADATA_BYTES_MAX. */
 int ota_module_tell(struct db *db, struct arena *a, int64_t module, struct str key, struct str value,
                     bool visible, struct err *e) MUST_CHECK;
 

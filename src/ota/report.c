@@ -137,9 +137,7 @@ int ota_report(struct ota *ota, struct db *db, struct arena *a, const char *devi
     if (rc != 0)
         return rc;
     struct action act;
-    rc = store_action_by_pk(db, a, action, &act, e);
-    if (rc == 0 && strcmp(act.device_id, device_id) != 0)
-        return err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)action);
+    rc = store_action_of(db, a, device_id, action, &act, e);
     int64_t now = clock_unix_ms(ota->clock);
     bool same = false, moved = false, final = false;
     if (rc == 0)

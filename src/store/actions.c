@@ -50,6 +50,18 @@ static int read_row_and_id(struct stmt *s, struct arena *a, struct action *out, 
     return rc;
 }
 
+int store_action_of(struct db *db, struct arena *a, const char *device_id, int64_t pk, struct action *out,
+                    struct err *e)
+{
+    struct action act;
+    int rc = store_action_by_pk(db, a, pk, &act, e);
+    if (rc == 0 && strcmp(act.device_id, device_id) != 0)
+        rc = err_set(e, ERR_NOT_FOUND, "there is no action %lld", (long long)pk);
+    if (rc == 0)
+        *out = act;
+    return rc;
+}
+
 int store_action_by_pk(struct db *db, struct arena *a, int64_t pk, struct action *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
@@ -173,6 +185,15 @@ int store_action_past(struct db *db, int64_t device, struct action_past *out, st
 }
 
 /* One number, 0 when there is no row. */
+static int one_number(struct stmt *s, int64_t *out, struct err *e)
+{
+    int rc = stmt_step(s, e);
+    if (rc < 0)
+        return rc;
+    *out = rc == STMT_ROW ? stmt_get_i64(s, 0) : 0;
+    return 0;
+}
+
 static int ask_number(struct db *db, const char *sql_literal, int64_t key, int64_t *count, struct err *e)
 {
     auto_stmt struct stmt s = {0};
@@ -180,11 +201,7 @@ static int ask_number(struct db *db, const char *sql_literal, int64_t key, int64
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, key);
-    rc = stmt_step(&s, e);
-    if (rc < 0)
-        return rc;
-    *count = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
-    return 0;
+    return one_number(&s, count, e);
 }
 
 int store_action_succeeded(struct db *db, int64_t device, int64_t *release, struct err *e)
@@ -193,6 +210,43 @@ int store_action_succeeded(struct db *db, int64_t device, int64_t *release, stru
                       "SELECT release FROM action WHERE device = ? AND state = 'succeeded'"
                       " ORDER BY pk DESC LIMIT 1",
                       device, release, e);
+}
+
+int store_action_installed(struct db *db, int64_t device, const char *version, int64_t *action, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT a.pk FROM action a JOIN release r ON r.pk = a.release"
+                        " WHERE a.pk = (SELECT max(pk) FROM action WHERE device = ?1 AND state = 'succeeded')"
+                        " AND (?2 IS NULL OR r.version = ?2)",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    stmt_text(&s, 2, version);
+    return one_number(&s, action, e);
+}
+
+int store_action_with_module(struct db *db, int64_t device, int64_t module, int64_t *action, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int64_t found = 0;
+    int rc =
+        db_prepare(db, &s,
+                   "SELECT x.pk FROM (SELECT pk, release FROM action"
+                   "  WHERE device = ?1 AND closed_at IS NULL AND state <> 'cancelling'"
+                   " UNION ALL SELECT pk, release FROM action"
+                   "  WHERE pk = (SELECT max(pk) FROM action WHERE device = ?1 AND state = 'succeeded')) x"
+                   " JOIN release_module r ON r.release = x.release AND r.module = ?2 LIMIT 1",
+                   e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    stmt_i64(&s, 2, module);
+    rc = one_number(&s, &found, e);
+    if (rc == 0)
+        *action = found;
+    return rc;
 }
 
 int store_action_list(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t limit,

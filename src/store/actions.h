@@ -10,6 +10,9 @@ struct db;
 /* With the device's id. ERR_NOT_FOUND says that it is not there. */
 int store_action_by_pk(struct db *db, struct arena *a, int64_t pk, struct action *out,
                        struct err *e) MUST_CHECK;
+/* The same, of that device: ERR_NOT_FOUND in the same words when it is another's. */
+int store_action_of(struct db *db, struct arena *a, const char *device_id, int64_t pk, struct action *out,
+                    struct err *e) MUST_CHECK;
 /* The device's open action, the first if there are several; out->pk is 0 when there is none. */
 int store_action_open(struct db *db, struct arena *a, int64_t device, struct action *out,
                       struct err *e) MUST_CHECK;
@@ -34,6 +37,13 @@ struct action_past {
 int store_action_past(struct db *db, int64_t device, struct action_past *out, struct err *e) MUST_CHECK;
 /* The release of the device's last action that succeeded; 0 for none. */
 int store_action_succeeded(struct db *db, int64_t device, int64_t *release, struct err *e) MUST_CHECK;
+/* The device's last action that succeeded, if its release has that version (NULL: whichever); 0: none. */
+int store_action_installed(struct db *db, int64_t device, const char *version, int64_t *action,
+                           struct err *e) MUST_CHECK;
+/* The device's open action, not one that it was asked to give up, or else its last that succeeded, whose
+   release has the module; 0: none. */
+int store_action_with_module(struct db *db, int64_t device, int64_t module, int64_t *action,
+                             struct err *e) MUST_CHECK;
 /* A deployment's, in the order they began, with device ids; pk above `after`. */
 int store_action_list(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t limit,
                       struct action **out, size_t *count, bool *more, struct err *e) MUST_CHECK;

@@ -197,16 +197,20 @@ int store_module_metadata_put(struct db *db, int64_t module, const struct module
     return stmt_run(&s, e);
 }
 
-int store_module_metadata_count(struct db *db, int64_t module, int64_t *out, struct err *e)
+int store_module_metadata_size(struct db *db, int64_t module, int64_t *entries, int64_t *bytes, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT count(*) FROM module_metadata WHERE module = ?", e);
+    int rc = db_prepare(db, &s,
+                        "SELECT count(*), coalesce(sum(octet_length(key) + octet_length(value)), 0)"
+                        " FROM module_metadata WHERE module = ?",
+                        e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, module);
     rc = stmt_step(&s, e);
     if (rc < 0)
         return rc;
-    *out = stmt_get_i64(&s, 0);
+    *entries = stmt_get_i64(&s, 0);
+    *bytes = stmt_get_i64(&s, 1);
     return 0;
 }

@@ -84,6 +84,8 @@ int store_module_leftover(struct db *db, int64_t *module, struct err *e) MUST_CH
 /* In place of one of that key. */
 int store_module_metadata_put(struct db *db, int64_t module, const struct module_metadata *m,
                               struct err *e) MUST_CHECK;
-int store_module_metadata_count(struct db *db, int64_t module, int64_t *out, struct err *e) MUST_CHECK;
+/* Bytes: of keys and values. */
+int store_module_metadata_size(struct db *db, int64_t module, int64_t *entries, int64_t *bytes,
+                               struct err *e) MUST_CHECK;
 
 #endif

@@ -115,7 +115,7 @@ def test_two_modules_two_chunks_two_files_two_artifacts(server):
         ("os", "fw", 1),
         ("bApp", "app", 2),
     ]
-    assert [a["filename"] for a in chunks[1]["artifacts"]] == ["a.bin", "b.bin"]
+    assert [a["filename"] for a in chunks[1]["artifacts"]] == ["b.bin", "a.bin"]
     listed = device.get("/softwaremodules/9001/artifacts").json()
     assert listed == chunks[1]["artifacts"]
 

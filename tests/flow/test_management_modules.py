@@ -160,6 +160,8 @@ def test_metadata(hawk):
     ]
     many = [{"key": f"k{i}", "value": "v"} for i in range(100)]
     assert "100" in error(hawk("POST", f"softwaremodules/{module}/metadata", many, expect=429))
+    long = [{"key": f"l{i}", "value": "v" * 4000} for i in range(9)]  # more than a device could be told
+    assert "32768" in error(hawk("POST", f"softwaremodules/{module}/metadata", long, expect=429))
     assert hawk.get(f"softwaremodules/{module}/metadata")["total"] == 1
     hawk("POST", f"softwaremodules/{module}/metadata", [{"key": "x"}], expect=400)
 
