@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/identity.h"
+#include "agent/signals.h"
 #include "agent/slots.h"
 #include "base/log.h"
 #include "base/rand.h"
@@ -62,32 +63,11 @@ static void cb_log(void *ctx, enum pqota_log level, const char *text)
     log_at(levels[level], "update", text);
 }
 
-static int open_signals(struct agent *a, struct err *e)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return err_errno(e, errno, "cannot block signals");
-    a->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    return a->signals >= 0 ? 0 : err_errno(e, errno, "cannot take signals");
-}
-
 static int open_link(struct agent *a, struct err *e)
 {
-    const struct link_settings set = {.server = a->config.server,
-                                      .proxy = a->config.proxy,
-                                      .policy = a->config.policy,
-                                      .ca_file = identity_roots(&a->files, &a->config),
-                                      .cert_file = a->files.cert,
-                                      .key_file = a->files.key,
-                                      .floor = &a->floor,
-                                      .small_s = a->config.request_seconds,
-                                      .stop = cb_stop,
-                                      .stop_ctx = a};
+    struct link_settings set = identity_link(&a->files, &a->config, &a->floor);
+    set.stop = cb_stop;
+    set.stop_ctx = a;
     return link_init(&a->link, &set, e);
 }
 
@@ -133,7 +113,7 @@ int agent_open(struct agent *a, const struct agent_config *config, struct err *e
     if (rc == 0 && config->server[0] == '\0')
         rc = err_set(e, ERR_INVALID, "no server is known: set [agent] server, or run pqota-agent enroll");
     if (rc == 0) /* before the lock, which names us to those who want to wake us */
-        rc = open_signals(a, e);
+        rc = signals_open(&a->signals, e);
     if (rc == 0)
         rc = files_lock(&a->files, e);
     if (rc == 0)

@@ -40,6 +40,19 @@ const char *identity_roots(const struct files *f, const struct agent_config *c)
     return file_exists(f->roots) ? f->roots : c->ca;
 }
 
+struct link_settings identity_link(const struct files *f, const struct agent_config *c,
+                                   struct clock_floor *floor)
+{
+    return (struct link_settings){.server = c->server,
+                                  .proxy = c->proxy,
+                                  .policy = c->policy,
+                                  .ca_file = identity_roots(f, c),
+                                  .cert_file = f->cert,
+                                  .key_file = f->key,
+                                  .floor = floor,
+                                  .small_s = c->request_seconds};
+}
+
 static int own_key(const struct files *f, const char *policy, EVP_PKEY **out, struct err *e)
 {
     if (file_exists(f->key))

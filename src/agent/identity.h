@@ -16,6 +16,10 @@ int identity_read(const struct files *f, struct pki_cert *out, struct err *e) MU
 /* The roots to trust: the ones the server sent, else the configured file. */
 const char *identity_roots(const struct files *f, const struct agent_config *c);
 
+/* A link that shows the device's certificate, and that nothing stops yet. */
+struct link_settings identity_link(const struct files *f, const struct agent_config *c,
+                                   struct clock_floor *floor);
+
 struct enrolment {
     const char *server;                                /* as agent_server_url gave it */
     const char *ca_file, *token, *id, *policy, *proxy; /* id may be NULL */

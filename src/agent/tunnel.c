@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/identity.h"
+#include "agent/signals.h"
 #include "base/log.h"
 #include "net/net.h"
 
@@ -162,20 +163,6 @@ static bool stops(void *ctx)
     return atomic_load(&((struct tunnel *)ctx)->stop);
 }
 
-static int open_signals(struct tunnel *t, struct err *e)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
-        return err_errno(e, errno, "cannot block signals");
-    t->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    return t->signals >= 0 ? 0 : err_errno(e, errno, "cannot take signals");
-}
-
 static int open_identity(struct tunnel *t, struct err *e)
 {
     struct pki_cert cert;
@@ -223,19 +210,12 @@ static int tunnel_open(struct tunnel *t, const struct agent_config *config, stru
     pthread_mutex_init(&t->lock, NULL);
     int rc = open_identity(t, e);
     if (rc == 0)
-        rc = open_signals(t, e);
+        rc = signals_open(&t->signals, e);
     if (rc != 0)
         return rc;
-    const struct link_settings set = {.server = t->config.server,
-                                      .proxy = t->config.proxy,
-                                      .policy = t->config.policy,
-                                      .ca_file = identity_roots(&t->files, &t->config),
-                                      .cert_file = t->files.cert,
-                                      .key_file = t->files.key,
-                                      .floor = &t->floor,
-                                      .small_s = t->config.request_seconds,
-                                      .stop = is_stopped,
-                                      .stop_ctx = t};
+    struct link_settings set = identity_link(&t->files, &t->config, &t->floor);
+    set.stop = is_stopped;
+    set.stop_ctx = t;
     rc = link_init(&t->link, &set, e);
     if (rc == 0)
         rc = tunnel_trust_open(&t->trust, &t->config, &t->files, t->device, stops, t, e);

@@ -18,16 +18,9 @@ int tunnel_trust_open(struct tunnel_trust *t, const struct agent_config *c, stru
     clock_floor_load(&t->floor, f->floor, &clock_system);
     if (file_join(t->path, sizeof t->path, f->dir, TUNNEL_STANDING_FILE) != 0)
         return err_set(e, ERR_TOO_LARGE, "the path of the state folder %s is too long", f->dir);
-    const struct link_settings set = {.server = c->server,
-                                      .proxy = c->proxy,
-                                      .policy = c->policy,
-                                      .ca_file = identity_roots(f, c),
-                                      .cert_file = f->cert,
-                                      .key_file = f->key,
-                                      .floor = &t->floor,
-                                      .small_s = c->request_seconds,
-                                      .stop = stop,
-                                      .stop_ctx = stop_ctx};
+    struct link_settings set = identity_link(f, c, &t->floor);
+    set.stop = stop;
+    set.stop_ctx = stop_ctx;
     int rc = link_init(&t->link, &set, e);
     if (rc == 0)
         rc = agent_trust_open(&t->trust, c, f, device, &t->link, e);

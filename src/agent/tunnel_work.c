@@ -204,16 +204,9 @@ static int ready(struct tunnel_worker *w, struct err *e)
     unsigned now = atomic_load(&t->generation);
     if (w->link.curl != NULL && w->renewed == now)
         return 0;
-    const struct link_settings set = {.server = t->config.server,
-                                      .proxy = t->config.proxy,
-                                      .policy = t->config.policy,
-                                      .ca_file = identity_roots(&t->files, &t->config),
-                                      .cert_file = t->files.cert,
-                                      .key_file = t->files.key,
-                                      .floor = &w->floor,
-                                      .small_s = t->config.request_seconds,
-                                      .stop = is_over,
-                                      .stop_ctx = w};
+    struct link_settings set = identity_link(&t->files, &t->config, &w->floor);
+    set.stop = is_over;
+    set.stop_ctx = w;
     link_fini(&w->link);
     w->renewed = now;
     return link_init(&w->link, &set, e);

@@ -44,6 +44,14 @@ int device_param_id(struct call *c, size_t index, int64_t *out)
     return 0;
 }
 
+int device_begin_feedback(struct call *c, int64_t *action, yyjson_doc **body)
+{
+    int rc = device_begin(c);
+    if (rc == 0)
+        rc = device_param_id(c, 2, action);
+    return rc != 0 ? rc : ddi_body_read(c, body);
+}
+
 int device_put_link(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *links, const char *rel,
                     const char *href)
 {

@@ -12,6 +12,8 @@ int device_begin(struct call *c) MUST_CHECK;
 const char *device_href(struct call *c, const char *base, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* A segment of the path that is an id. One that is none is ERR_NOT_FOUND. */
 int device_param_id(struct call *c, size_t index, int64_t *out) MUST_CHECK;
+/* Of feedback: device_begin, the action in the path, and the body. */
+int device_begin_feedback(struct call *c, int64_t *action, yyjson_doc **body) MUST_CHECK;
 /* "rel": {"href": href}; href NULL: no memory. */
 int device_put_link(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *links, const char *rel,
                     const char *href) MUST_CHECK;

@@ -48,11 +48,7 @@ int device_confirmation_feedback(struct call *c)
     auto_json yyjson_doc *doc = NULL;
     struct feedback said;
     int64_t action;
-    int rc = device_begin(c);
-    if (rc == 0)
-        rc = device_param_id(c, 2, &action);
-    if (rc == 0)
-        rc = ddi_body_read(c, &doc);
+    int rc = device_begin_feedback(c, &action, &doc);
     if (rc == 0)
         rc = ota_feedback_messages(yyjson_doc_get_root(doc), c->arena, &said, &c->err);
     if (rc != 0)

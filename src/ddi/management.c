@@ -76,6 +76,21 @@ yyjson_val *management_item(yyjson_doc *doc, size_t index)
     return yyjson_is_obj(root) ? root : yyjson_arr_get(root, index);
 }
 
+int management_create(struct call *c, management_create_fn *one)
+{
+    auto_json yyjson_doc *body = NULL;
+    size_t count = 0;
+    int rc = management_array(c, &body, &count);
+    auto_json_mut yyjson_mut_doc *doc = rc == 0 ? management_doc(c, true) : NULL;
+    if (doc == NULL)
+        return c->err.code;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = one(c, management_item(body, i), doc);
+    if (rc == 0)
+        http_reply_json(c->res, c->arena, 201, doc);
+    return rc;
+}
+
 static bool is_there(yyjson_val *obj, const char *key)
 {
     yyjson_val *v = yyjson_obj_get(obj, key);

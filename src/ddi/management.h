@@ -31,6 +31,10 @@ int management_device(struct call *c, size_t index, const char **out) MUST_CHECK
 int management_object(struct call *c, yyjson_doc **doc) MUST_CHECK;
 int management_array(struct call *c, yyjson_doc **doc, size_t *count) MUST_CHECK;
 yyjson_val *management_item(yyjson_doc *doc, size_t index);
+/* What a body of several asks for, one after another: all of them or, on an error, none. `one` adds what it
+   made to the array that doc is; that is the answer (201). */
+typedef int management_create_fn(struct call *c, yyjson_val *item, yyjson_mut_doc *doc);
+int management_create(struct call *c, management_create_fn *one) MUST_CHECK;
 /* Members; null is as good as absent: .p NULL, `missing`. */
 int management_text(struct call *c, yyjson_val *obj, const char *key, size_t max, struct str *out) MUST_CHECK;
 int management_need(struct call *c, yyjson_val *obj, const char *key, size_t max, struct str *out) MUST_CHECK;

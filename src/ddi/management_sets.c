@@ -63,17 +63,7 @@ static int create_one(struct call *c, yyjson_val *item, yyjson_mut_doc *doc)
 
 static int create(struct call *c)
 {
-    auto_json yyjson_doc *body = NULL;
-    size_t count = 0;
-    int rc = management_array(c, &body, &count);
-    auto_json_mut yyjson_mut_doc *doc = rc == 0 ? management_doc(c, true) : NULL;
-    if (doc == NULL)
-        return c->err.code;
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = create_one(c, management_item(body, i), doc);
-    if (rc == 0)
-        http_reply_json(c->res, c->arena, 201, doc);
-    return rc;
+    return management_create(c, create_one);
 }
 
 static int list(struct call *c)
