@@ -56,6 +56,8 @@ def take(server, device, folder, model):
     update = Update(server, device, folder, model=model).deploy()
     device.wait_said("pending testing, ignoring available update action")
     assert device.target.read_bytes() == update.payload
+    old, new = (f'name = "version"; value = "{v}"' for v in ("1.0", update.version))
+    device.conf.write_text(given(device.conf.read_text(), **{old: new}))  # the new image has its own
     device.reboot()
     update.wait("succeeded")
     shown = lambda: server.api("GET", f"/api/devices/{device.name}", expect=200).json()  # noqa: E731
@@ -82,8 +84,9 @@ def test_with_a_token(make_server, make_device, tmp_path):
     device = make_device(None, "swu-1", conf=conf)
     came = take(server, device, tmp_path, "board")
     came("classical")
-    shown = server.api("GET", "/api/devices/swu-1", expect=200).json()
-    assert shown["attributes"] == {"hw": "rev-b", "version": "1.0"}
+    shown = lambda: server.api("GET", "/api/devices/swu-1", expect=200).json()  # noqa: E731
+    new = {"hw": "rev-b", "version": "2.0"}
+    wait_for(lambda: shown()["attributes"] == new, what="the new image has told what it is")
 
 
 def authority(folder):
