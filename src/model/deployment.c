@@ -253,3 +253,8 @@ bool phase_broken(const struct phase *p)
     return (p->error_count != 0 && failed >= p->error_count) ||
            (p->error_percent != 0 && failed * 100 >= p->error_percent * counted(p));
 }
+
+bool phase_fell_short(const struct phase *p)
+{
+    return p->members[MEMBER_WAITING] == 0 && p->members[MEMBER_ACTIVE] == 0 && !phase_passed(p);
+}

@@ -116,8 +116,10 @@ int deployment_check_policy(const struct deployment_policy *p, struct err *e) MU
 int deployment_check_phases(const struct phase *phases, size_t count, struct err *e) MUST_CHECK;
 
 /* Whether so many of its devices have succeeded that the next phase opens; whether so many have failed that
-   it must stop. Devices that had the version already, and cancelled ones, do not count. */
+   it must stop; whether all are through, and too few have succeeded. Devices that had the version already,
+   and cancelled ones, do not count. */
 bool phase_passed(const struct phase *p);
 bool phase_broken(const struct phase *p);
+bool phase_fell_short(const struct phase *p);
 
 #endif

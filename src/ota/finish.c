@@ -53,6 +53,7 @@ int ota_phase_open(struct ota *ota, struct db *db, struct arena *a, const char *
     if (why == NULL)
         return err_set(e, ERR_NOMEM, "no memory to open a phase");
     d->phase++;
+    d->why = "";
     int rc = store_phase_open(db, d->pk, d->phase, now, e);
     if (rc == 0)
         rc = ota_deployment_note(db, a, who, d, "phase", why, now, e);
@@ -69,6 +70,24 @@ static int stop(struct ota *ota, struct db *db, struct arena *a, struct deployme
     if (d->policy.rollback != 0)
         return ota_deploy_back(ota, db, a, d, why, e);
     return ota_deployment_move(ota, db, a, SERVER, d, DEPLOYMENT_PAUSED, "paused", why, e);
+}
+
+/* Too few have succeeded and nobody else is to come: it stays where it is until a person opens the next phase,
+   or a device turns out to run the release after all. */
+static int note_short(struct ota *ota, struct db *db, struct arena *a, struct deployment *d,
+                      const struct phase *p, struct err *e)
+{
+    int64_t good = p->members[MEMBER_SUCCEEDED], failed = p->members[MEMBER_FAILED];
+    const char *why = arena_printf(
+        a, "phase %d of %d fell short: %lld of its %lld devices have succeeded, and %lld %% were to",
+        d->phase + 1, d->phases, (long long)good, (long long)(good + failed), (long long)p->success_percent);
+    if (why == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to look at a deployment");
+    if (strcmp(d->why, why) == 0)
+        return 0; /* said already */
+    d->why = why;
+    int rc = store_deployment_move(db, d, e);
+    return rc != 0 ? rc : ota_deployment_note(db, a, SERVER, d, "short", why, clock_unix_ms(ota->clock), e);
 }
 
 /* Nobody can join, and everybody is through. */
@@ -103,6 +122,8 @@ static int advance(struct ota *ota, struct db *db, struct arena *a, int64_t depl
         return 0; /* nobody knows yet how many there are */
     while (rc == 0 && d.phase + 1 < d.phases && phase_passed(&phases[d.phase]))
         rc = ota_phase_open(ota, db, a, SERVER, &d, e);
+    if (rc == 0 && d.phase + 1 < d.phases && phase_fell_short(&phases[d.phase]))
+        rc = note_short(ota, db, a, &d, &phases[d.phase], e);
     if (rc == 0 && is_done(&d, phases))
         rc = ota_deployment_move(ota, db, a, SERVER, &d, DEPLOYMENT_FINISHED, "finished", "", e);
     return rc;

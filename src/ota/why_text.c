@@ -28,6 +28,9 @@ static const char *say_phase(const struct saying *s)
 {
     const struct why_line *l = s->line;
     int percent = l->of > 0 ? (int)(100 * l->have / l->of) : 0;
+    if (l->deployment.why[0] != '\0')
+        return arena_printf(s->arena, "it is in phase %d of %d, and %s; pqota deployment next %lld goes on",
+                            l->phase, l->phases, l->deployment.why, (long long)l->deployment.pk);
     return arena_printf(
         s->arena,
         "it is in phase %d of %d; phase %d opens when %d %% of phase %d have succeeded: %d %% so "

@@ -125,7 +125,7 @@ int store_phases_add(struct db *db, int64_t deployment, const struct phase *phas
 int store_phase_open(struct db *db, int64_t deployment, int number, int64_t now_ms, struct err *e)
 {
     auto_stmt struct stmt s = {0}, p = {0};
-    int rc = db_prepare(db, &s, "UPDATE deployment SET phase = ? WHERE pk = ?", e);
+    int rc = db_prepare(db, &s, "UPDATE deployment SET phase = ?, why = '' WHERE pk = ?", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, number);

@@ -18,7 +18,7 @@ int store_phase(struct db *db, struct arena *a, int64_t deployment, int number, 
 /* With the deployment; the first one is open. */
 int store_phases_add(struct db *db, int64_t deployment, const struct phase *phases, int count,
                      struct err *e) MUST_CHECK;
-/* Phase `number` is the last one that is open from now on. */
+/* Phase `number` is the last one that is open from now on; what the deployment waited for is forgotten. */
 int store_phase_open(struct db *db, int64_t deployment, int number, int64_t now_ms, struct err *e) MUST_CHECK;
 
 #endif

@@ -217,8 +217,14 @@ static void a_person_opens_the_next(void **state)
     ends(f, 1, r.pk, ACTION_SUCCEEDED);
     ends(f, 2, r.pk, ACTION_FAILED);
     assert_nothing(f, "d3", "0"); /* all were to succeed, and one did not */
+    static const char short_of[] =
+        "phase 1 of 2 fell short: 1 of its 2 devices have succeeded, and 100 % were to";
+    assert_string_equal(ask_text(f, "SELECT why FROM deployment"), short_of);
+    assert_int_equal(ask(f, "SELECT count(*) FROM event WHERE kind = 'deployment.short'"), 1);
+    assert_string_equal(state_of(f, pk), "running");
     assert_ok(steer(f, ota_deploy_next, "anna", pk), f->e);
     assert_offered(f, "d3", "0", r.pk);
+    assert_string_equal(ask_text(f, "SELECT why FROM deployment"), "");
     assert_string_equal(ask_text(f, "SELECT who FROM event WHERE kind = 'deployment.phase'"), "anna");
     assert_int_equal(steer(f, ota_deploy_next, "anna", pk), ERR_CONFLICT);
     assert_ok(steer(f, ota_deploy_cancel, "anna", pk), f->e);

@@ -99,6 +99,18 @@ static void phases_in_numbers(void **state)
     assert_ok(steer(f, ota_deploy_pause, "anna", pk), f->e);
     assert_says(f, "d5", pk, REASON_PAUSED, "the deployment is paused");
     assert_as_told(f, "d5");
+    assert_ok(steer(f, ota_deploy_resume, "anna", pk), f->e);
+    for (int i = 5; i <= 10; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "d%d", i);
+        struct poll_answer a = assert_as_told(f, id);
+        assert_ok(
+            try_report(f, id, a.action.pk, i == 5 ? ACTION_SUCCEEDED : ACTION_FAILED, i == 5 ? "1" : "0"),
+            f->e);
+    }
+    assert_says(f, "d12", pk, REASON_PHASE,
+                "it is in phase 2 of 2, and phase 1 of 2 fell short: 5 of its 10");
+    assert_as_told(f, "d12");
 }
 
 static void times(void **state)
