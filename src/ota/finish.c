@@ -72,8 +72,8 @@ static int stop(struct ota *ota, struct db *db, struct arena *a, struct deployme
     return ota_deployment_move(ota, db, a, SERVER, d, DEPLOYMENT_PAUSED, "paused", why, e);
 }
 
-/* Too few have succeeded and nobody else is to come: it stays where it is until a person opens the next phase,
-   or a device turns out to run the release after all. */
+/* Too few have succeeded and nobody else is to come: it stays where it is until a person opens the next
+   phase, or a device turns out to run the release after all. */
 static int note_short(struct ota *ota, struct db *db, struct arena *a, struct deployment *d,
                       const struct phase *p, struct err *e)
 {
