@@ -4,6 +4,8 @@
 #include "ddi/ddi.h"
 #include "ddi/management.h"
 #include "ota/ddi_device.h"
+#include "ota/ota.h"
+#include "ota/settings.h"
 #include "ota/targets.h"
 
 static const struct management_field fields[] = {
@@ -27,6 +29,19 @@ static const char *update_status(const struct target *t)
     return t->action_state == ACTION_FAILED ? "error" : "in_sync";
 }
 
+/* Overdue: it should have come by now, and [ddi] has no more patience (pollingOverdueTime). */
+static void put_poll_status(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct device *d)
+{
+    struct ddi_settings s;
+    settings_get(c->ota->settings, &s);
+    int64_t next = d->last_seen_at + 1000 * s.poll_seconds;
+    bool overdue = clock_unix_ms(c->ota->clock) > next + 1000 * s.overdue_seconds;
+    yyjson_mut_val *status = yyjson_mut_obj_add_obj(doc, obj, "pollStatus");
+    yyjson_mut_obj_add_sint(doc, status, "lastRequestAt", d->last_seen_at);
+    yyjson_mut_obj_add_sint(doc, status, "nextExpectedRequestAt", next);
+    yyjson_mut_obj_add_bool(doc, status, "overdue", overdue);
+}
+
 static void put_target(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct target *t)
 {
     const struct device *d = &t->device;
@@ -37,8 +52,10 @@ static void put_target(struct call *c, yyjson_mut_doc *doc, yyjson_mut_val *obj,
     management_put(doc, obj, "description", t->description);
     yyjson_mut_obj_add_str(doc, obj, "controllerId", d->id);
     yyjson_mut_obj_add_str(doc, obj, "updateStatus", update_status(t));
-    if (d->last_seen_at != 0)
+    if (d->last_seen_at != 0) {
         yyjson_mut_obj_add_sint(doc, obj, "lastControllerRequestAt", d->last_seen_at);
+        put_poll_status(c, doc, obj, d);
+    }
     if (t->installed_at != 0)
         yyjson_mut_obj_add_sint(doc, obj, "installedAt", t->installed_at);
     yyjson_mut_obj_add_bool(doc, obj, "requestAttributes", d->attributes_wanted != ATTRIBUTES_TOLD);

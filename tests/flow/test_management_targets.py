@@ -5,6 +5,7 @@ import re
 import pytest
 
 import hawkbit
+from harness import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,26 @@ def test_announced_and_shown(hawk):
     shown = hawk.get(f"targets/{name}")
     assert shown["updateStatus"] == "registered" and shown["lastControllerRequestAt"] > 1.7e12
     assert "already" in hawk.post("targets", [{"controllerId": name}], expect=409)["message"]
+
+
+def test_who_does_not_come_is_overdue(hawk):
+    device = hawk.target()
+    device.poll()
+    status = hawk.get(f"targets/{device.id}")["pollStatus"]
+    assert status["nextExpectedRequestAt"] > status["lastRequestAt"] and not status["overdue"]
+    before = {
+        key: hawk.get(f"system/configs/{key}")["value"] for key in ("pollingTime", "pollingOverdueTime")
+    }
+    try:
+        for key in before:
+            hawk.put(f"system/configs/{key}", {"value": "00:00:01"})
+        wait_for(lambda: hawk.get(f"targets/{device.id}")["pollStatus"]["overdue"], what="it is overdue")
+        device.poll()
+        status = hawk.get(f"targets/{device.id}")["pollStatus"]
+        assert status["nextExpectedRequestAt"] - status["lastRequestAt"] == 1000
+    finally:
+        for key, value in before.items():
+            hawk.put(f"system/configs/{key}", {"value": value})
 
 
 def test_a_token_of_ones_own(hawk):
