@@ -107,7 +107,7 @@ static int print_text(const struct options *o, const struct counts *c, FILE *out
         fprintf(out, "errors      %llu\n", (unsigned long long)c->error_count);
     for (size_t i = 0; i < sample_count(c); i++)
         fprintf(out, "            %s\n", c->samples[i]);
-    return ferror(out) ? err_set(e, ERR_IO, "the result could not be written") : 0;
+    return fflush(out) != 0 || ferror(out) ? err_set(e, ERR_IO, "the result could not be written") : 0;
 }
 
 int result_print(const struct options *o, const struct counts *c, FILE *out, struct err *e)

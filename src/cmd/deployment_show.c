@@ -115,7 +115,8 @@ static const char *takes(struct operate *op, yyjson_val *p)
     if (count != 0 && filter.n != 0)
         return or_dash(arena_printf(&op->arena, "%lld of " STR_FMT, (long long)count, STR_ARG(filter)));
     if (count != 0)
-        return or_dash(arena_printf(&op->arena, "%lld devices", (long long)count));
+        return or_dash(
+            arena_printf(&op->arena, count == 1 ? "%lld device" : "%lld devices", (long long)count));
     return filter.n != 0 ? or_dash(arena_dup_str(&op->arena, filter)) : "the rest";
 }
 

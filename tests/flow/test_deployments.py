@@ -58,7 +58,7 @@ def test_canary_then_the_rest(server, make_agent):
     assert two.once().code == 0 and installed(two) is None
     wait_for(lambda: (device(server, "c-2")["reason"] or {}).get("reason") == "phase", what="its reason")
     grid = server.pqota("deployment", "show", str(pk)).out
-    assert re.search(r"1\s+canary\s+1 devices", grid) and re.search(r"2\s+rest\s+the rest", grid), grid
+    assert re.search(r"1\s+canary\s+1 device\b", grid) and re.search(r"2\s+rest\s+the rest", grid), grid
     assert why(server, "c-1", pk)["gets"]
     assert one.once().code == 0 and installed(one) == "1"
     assert why(server, "c-2", pk)["gets"]
