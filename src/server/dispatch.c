@@ -118,7 +118,8 @@ static int who_asks(struct run *run)
     struct exchange *x = run->x;
     struct err *e = &run->call.err; /* the log says why, and to which certificate */
     snprintf(run->who.address, sizeof run->who.address, "%s", x->peer->address);
-    int rc = proxy_read(&run->server->config, x->peer, &x->req, &run->proxy, e);
+    bool devices = run->table != NULL && run->table->face == FACE_DDI;
+    int rc = proxy_read(&run->server->config, x->peer, &x->req, !devices, &run->proxy, e);
     if (rc == 0)
         rc = identify(run->server, x, &run->proxy, &run->who, e);
     if (rc != 0)

@@ -218,7 +218,7 @@ static int unnamed(const struct http_request *req, struct err *e)
 }
 
 int proxy_read(const struct server_config *c, const struct net_peer *peer, const struct http_request *req,
-               struct proxy_says *out, struct err *e)
+               bool must_name, struct proxy_says *out, struct err *e)
 {
     struct proxy_says says = {.local = peer->kind == NET_UNIX};
     says.believed = (peer->kind == NET_UNIX && c->unix_proxy) ||
@@ -234,7 +234,7 @@ int proxy_read(const struct server_config *c, const struct net_peer *peer, const
         rc = bad(e, "is there more than once");
     else if (count == 1)
         rc = proxy_client_parse(value, &says.client, e);
-    else
+    else if (must_name)
         rc = unnamed(req, e);
     if (rc != 0)
         return rc;

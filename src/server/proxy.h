@@ -44,10 +44,12 @@ struct proxy_says {
     bool bad_host;                 /* a host was said that is none */
 };
 
-/* ERR_INVALID: a proxy that is believed sent what it must not; ERR_UNAUTHENTICATED: its client's certificate
+/* must_name: a proxy that forwards has to name its client, since who is not named counts as local. Not for
+   hawkBit's devices, whom their proxy may name by other fields: there nobody is anything for being local.
+   ERR_INVALID: a proxy that is believed sent what it must not; ERR_UNAUTHENTICATED: its client's certificate
    did not verify. */
 int proxy_read(const struct server_config *c, const struct net_peer *peer, const struct http_request *req,
-               struct proxy_says *out, struct err *e) MUST_CHECK;
+               bool must_name, struct proxy_says *out, struct err *e) MUST_CHECK;
 int proxy_client_parse(struct str value, struct proxy_client *out, struct err *e) MUST_CHECK;
 
 /* Whether the peer's address is in a list as [plain] insecure_proxy_addresses has it. */

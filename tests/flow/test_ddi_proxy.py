@@ -2,7 +2,7 @@
 
 from ddi_who import NAMED, add, ask, refused, set_to, start, target, unix
 
-from harness import free_port, openssl, run, wait_for
+from harness import ANYONE, free_port, openssl, run, wait_for
 
 # --- header fields of a proxy ---
 
@@ -57,6 +57,24 @@ def test_header_fields_over_tcp_and_behind_a_proxy_with_a_field_of_its_own(make_
     none = "X_Pqota_Client: verify=NONE; serial=; sha1=; issuer="
     # What such a proxy lets through is its client's word.
     refused(unix(server, "h-1", *NAMED, none))
+
+
+def test_a_proxy_for_such_devices_beside_one_for_all(make_server):
+    """docs/hawkbit.md: what `pqota nginx-conf` writes, and another server on the same socket."""
+    named = {"ddi.header": "yes", "ddi.header_authority": "ab12cd", "unix.proxy": "yes"}
+    server = start(make_server, named, via="")
+    came = ("X-Forwarded-Proto: https", "X-Forwarded-Host: ota.example:8446", "X-Forwarded-Port: 8446")
+    reply = unix(server, "h-1", *NAMED, *came)
+    assert reply.status == 200, repr(reply)
+    link = reply.json()["_links"]["configData"]["href"]
+    assert link == "https://ota.example:8446/DEFAULT/controller/v1/h-1/configData"
+    assert unix(server, "x-1", target(add(server, "x-1")), *came).status == 200
+    refused(unix(server, "x-1", *came))
+    # Elsewhere who is not named would be local.
+    for path in ("/metrics", "/api/status", "/rest/v1/targets", "/nothing"):
+        args = [part for field in (*NAMED, *came) for part in ("-H", field)]
+        reply = server.curl(path, "--unix-socket", server.unix, *args, who=ANYONE, url="http://localhost")
+        assert reply.status == 400 and "X_Pqota_Client is missing" in reply.body.decode(), (path, reply)
 
 
 def test_behind_nginx(make_server):

@@ -32,7 +32,7 @@ static int read_by(enum net_kind kind, const char *address, bool unix_proxy, con
     struct net_peer peer = {.kind = kind};
     snprintf(peer.address, sizeof peer.address, "%s", address);
     e = (struct err){0};
-    return proxy_read(&c, &peer, &r, &says, &e);
+    return proxy_read(&c, &peer, &r, true, &says, &e);
 }
 
 static int from_nginx(const char *const *fields)
@@ -209,7 +209,7 @@ static const char *link_of(enum net_kind kind, const char *const *fields)
     struct net_peer peer = {.kind = kind};
     const struct server_config c = {.unix_proxy = true, .insecure_proxies = ""};
     x = (struct exchange){.peer = &peer, .req = request_of(fields)};
-    assert_int_equal(proxy_read(&c, &peer, &x.req, &says, &e), 0);
+    assert_int_equal(proxy_read(&c, &peer, &x.req, true, &says, &e), 0);
     const char *url = proxy_base_url(&says, &x, &a);
     x.peer = NULL;
     return url;
