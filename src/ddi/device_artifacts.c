@@ -131,14 +131,6 @@ int device_artifact_find(struct call *c)
     return CALL_NEXT;
 }
 
-/* In hawkBit's form; what tells about the file (Content-Range) stays. */
-static void reword(struct call *c, const char *text)
-{
-    struct err e = {0};
-    snprintf(e.text, sizeof e.text, "%s", text);
-    ddi_error_body(c->res, c->arena, c->res->status, &e);
-}
-
 int device_artifact_send(struct call *c)
 {
     const struct wanted *w = c->carry;
@@ -155,10 +147,7 @@ int device_artifact_send(struct call *c)
     if (rc != 0)
         return rc;
     http_reply_file(c->req, c->res, c->arena, &file);
-    if (c->res->status == 412)
-        reword(c, "the file is not the one that the request's condition names");
-    if (c->res->status == 416)
-        reword(c, "no byte of the file lies in the range that was asked for");
+    ddi_error_of_file(c->res, c->arena);
     bool whole = c->res->status == 200 && http_header_get(c->req, "Range").p == NULL;
     if (whole && c->req->method == HTTP_GET)
         ota_note_download(c->ota, w->action, w->file.filename);

@@ -56,3 +56,15 @@ void ddi_error_body(struct http_response *r, struct arena *a, int status, const 
     }
     http_reply_json(r, a, status, doc);
 }
+
+void ddi_error_of_file(struct http_response *r, struct arena *a)
+{
+    struct err e = {0};
+    if (r->status == 412)
+        err_set(&e, ERR_MISMATCH, "the file is not the one that the request's condition names");
+    else if (r->status == 416)
+        err_set(&e, ERR_INVALID, "no byte of the file lies in the range that was asked for");
+    else
+        return;
+    ddi_error_body(r, a, r->status, &e);
+}

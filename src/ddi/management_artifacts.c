@@ -257,9 +257,11 @@ static int download(struct call *c)
     if (file.etag == NULL)
         return management_no_memory(c);
     int rc = ota_catalogue_open(c->ota, &artifact, &file.fd, &c->err);
-    if (rc == 0)
-        http_reply_file(c->req, c->res, c->arena, &file);
-    return rc;
+    if (rc != 0)
+        return rc;
+    http_reply_file(c->req, c->res, c->arena, &file);
+    ddi_error_of_file(c->res, c->arena);
+    return 0;
 }
 
 static int delete(struct call *c)

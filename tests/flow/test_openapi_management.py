@@ -43,7 +43,13 @@ def test_modules_and_their_files(call, tmp_path):
     where = dict(id=module, artifact=made)
     call("hawkbitListArtifacts", 200, id=module)
     call("hawkbitShowArtifact", 200, **where)
-    assert call("hawkbitDownload", 200, **where).body == b"bytes"
+    whole = call("hawkbitDownload", 200, **where)
+    assert whole.body == b"bytes"
+    assert call("hawkbitDownload", 206, **where, args=["-H", "Range: bytes=1-2"]).body == b"yt"
+    call("hawkbitDownload", 304, **where, args=["-H", "If-None-Match: " + whole.headers["etag"]])
+    call("hawkbitDownload", 412, **where, args=["-H", 'If-Match: "x"'])
+    beyond = call("hawkbitDownload", 416, **where, args=["-H", "Range: bytes=5-"])
+    assert beyond.headers["content-range"] == "bytes */5"
     call("hawkbitDeleteArtifact", 204, **where)
     call("hawkbitDeleteArtifact", 404, **where)
     call("hawkbitDeleteModule", 204, id=module)
@@ -87,6 +93,7 @@ def test_sets_targets_and_actions(call, server):
     ).json()["assignedActions"][0]["id"]
     call("hawkbitAssignSet", 200, device="oa-1", body={"id": set_id, "type": "soft"})
     call("hawkbitAssignTargets", 404, id=999, body=[{"id": "oa-1"}])
+    call("hawkbitAssignTargets", 400, id=set_id, body=[{"id": "oa-1"}], query="?offline=true")
     where = dict(device="oa-1", action=first)
     call("hawkbitShowAction", 200, **where)
     call("hawkbitListActions", 200)
