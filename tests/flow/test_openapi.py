@@ -109,14 +109,29 @@ def shared_program(server):
     return server.build / "src" / "cmd" / "pqota"
 
 
-def test_it_names_every_route_and_no_other():
-    rows = set()
+def routes():
+    """Who may, as the source has it, by method and path."""
+    row = re.compile(r"\{\s*HTTP_(GET|PUT|POST|DELETE),\s*\"(/[^\"]*)\",\s*([A-Z_]+)")
+    found = {}
     for folder in ("api", "ddi", "server"):
         for source in (TREE / "src" / folder).glob("*.c"):
-            for row in re.findall(r"\{\s*HTTP_(GET|PUT|POST|DELETE),\s*\"(/[^\"]*)\"", source.read_text()):
-                rows.add((row[0].lower(), row[1]))
+            found |= {(m.lower(), path): who for m, path, who in row.findall(source.read_text())}
+    return found
+
+
+def test_it_names_every_route_and_no_other():
     described = {(method, re.sub(r"\{\w+\}", "{}", path)) for path, method, _, _ in operations()}
-    assert rows == described
+    assert set(routes()) == described
+
+
+def test_it_says_which_operators_may():
+    """At the end of the summary; of other callers the security requirement tells."""
+    roles = {"WHO_READERS": "viewer, operator, admin", "WHO_WRITERS": "operator, admin", "WHO_ADMIN": "admin"}
+    rows = routes()
+    for path, method, _, operation in operations():
+        said = re.search(r"\(((?:viewer|operator|admin)[^(;]*)[^(]*\)$", operation["summary"])
+        who = rows[(method, re.sub(r"\{\w+\}", "{}", path))]
+        assert roles.get(who) == (said and said[1].rstrip(")")), f"{method} {path}: {who}"
 
 
 # What a device sends: a newer one may say more.
