@@ -418,13 +418,13 @@ static void conclude(struct pull *p, int rc, const struct tunnel_ask *ask, struc
 }
 
 /* Its texts are the exchange's, which may be over before the download is. */
-static bool keep_texts(const struct exchange *x, const struct tunnel_ask *ask, char *target, size_t target_n,
-                       char *tenant, size_t tenant_n)
+static bool keep_texts(const struct tunnel_ask *ask, char *target, size_t target_n, char *tenant,
+                       size_t tenant_n)
 {
-    if (x->req.target.n >= target_n || ask->tenant.n >= tenant_n)
+    if (ask->target.n >= target_n || ask->tenant.n >= tenant_n)
         return false;
-    memcpy(target, x->req.target.p, x->req.target.n);
-    target[x->req.target.n] = '\0';
+    memcpy(target, ask->target.p, ask->target.n);
+    target[ask->target.n] = '\0';
     memcpy(tenant, ask->tenant.p, ask->tenant.n);
     tenant[ask->tenant.n] = '\0';
     return true;
@@ -438,7 +438,7 @@ void tunnel_serve_file(struct tunnel_worker *w, struct flow *f)
     char tenant[PQOTA_NAME_SIZE];
     int status = 503;
     uint32_t action = 0;
-    if (!keep_texts(x, &job->ask, p.target, sizeof p.target, tenant, sizeof tenant)) {
+    if (!keep_texts(&job->ask, p.target, sizeof p.target, tenant, sizeof tenant)) {
         tunnel_refuse(f, 400, "the path is too long");
         return;
     }

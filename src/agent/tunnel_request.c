@@ -160,6 +160,10 @@ int tunnel_read_ask(const struct http_request *req, const char *device, const ch
         *status = 403;
         return err_set(e, ERR_DENIED, "this tunnel speaks for the device %s alone", device);
     }
+    /* They stand next to each other; a whole URL (RFC 9112 section 3.2.2) does not go behind the server's. */
+    ask.target = req->path;
+    if (req->query.p != NULL)
+        ask.target.n += 1 + req->query.n;
     fill(container_of(found.row, struct row, route), found.param, &ask);
     *out = ask;
     return 0;

@@ -18,6 +18,7 @@ enum tunnel_what {
 
 struct tunnel_ask {
     enum tunnel_what what;
+    struct str target; /* path and query as the client sent them, without a scheme and host before them */
     struct str tenant;
     struct str action;           /* DEPLOYMENT, FEEDBACK: its number as the path has it */
     struct str module, filename; /* FILE, decoded */

@@ -115,7 +115,7 @@ static void serve_small(struct tunnel_worker *w, struct flow *f)
         condition = http_header_get(&x->req, "If-None-Match");
     const struct http_header conditions[] = {{.name = STR("If-None-Match"), .value = condition}};
     const struct up_request q = {.method = x->req.method == HTTP_HEAD ? HTTP_GET : x->req.method,
-                                 .target = x->req.target,
+                                 .target = job->ask.target,
                                  .accept = job->ask.what == TUNNEL_TEXT ? "*/*" : "application/json",
                                  .content_type = http_header_get(&x->req, "Content-Type"),
                                  .body = x->req.body,

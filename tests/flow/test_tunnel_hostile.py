@@ -61,3 +61,17 @@ def test_a_part_that_ends_early_is_asked_for_again(ddi, front, trusted, make_tun
     got = tunnel.curl(href, "-r", "0-299999", "--max-time", "20")
     assert got.curl == 0 and same(got.body, DATA[:300_000]), got
     assert tunnel.logs().count("a download broke off and goes on") == 2
+
+
+def test_a_whole_url_asks_for_its_path(ddi, front, trusted, make_tunnel):
+    """As a client sends it that takes the tunnel for its proxy (RFC 9112 section 3.2.2). It goes nowhere else."""
+    tunnel = make_tunnel(trusted)
+    offer(front)
+    for url in (tunnel.url, "http://evil.example"):
+        got = tunnel.curl(f"{url}{tunnel.base}?a=b", "--proxy", tunnel.url, "-H", "Host: localhost")
+        assert got.status == 200 and got.json()["_links"]["deploymentBase"], got
+        assert front.seen[-1][1] == f"{tunnel.base}?a=b"
+    got = tunnel.curl(tunnel.offered(), "--proxy", tunnel.url)
+    assert got.status == 200 and same(got.body, DATA), got
+    got = tunnel.curl(f"http://evil.example{tunnel.base}", "--proxy", tunnel.url)
+    assert got.status == 421, got
