@@ -64,7 +64,7 @@ def test_a_part_that_ends_early_is_asked_for_again(ddi, front, trusted, make_tun
 
 
 def test_a_whole_url_asks_for_its_path(ddi, front, trusted, make_tunnel):
-    """As a client sends it that takes the tunnel for its proxy (RFC 9112 section 3.2.2). It goes nowhere else."""
+    """As a client sends it that takes the tunnel for its proxy (RFC 9112 section 3.2.2)."""
     tunnel = make_tunnel(trusted)
     offer(front)
     for url in (tunnel.url, "http://evil.example"):
