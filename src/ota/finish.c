@@ -151,9 +151,9 @@ static int64_t wait_ms(const struct deployment_policy *p, int64_t attempts)
     return 1000 * (s < DEPLOYMENT_RETRY_SECONDS_MAX ? s : DEPLOYMENT_RETRY_SECONDS_MAX);
 }
 
-static void move_member(const struct deployment_policy *p, const struct action *act, bool again,
-                        struct member *m)
+static void move_member(const struct deployment *d, const struct action *act, bool again, struct member *m)
 {
+    const struct deployment_policy *p = &d->policy;
     m->why = act->message[0] != '\0' ? act->message : NULL;
     m->retry_at = 0;
     switch (act->state) {
@@ -162,7 +162,8 @@ static void move_member(const struct deployment_policy *p, const struct action *
         m->state = MEMBER_SUCCEEDED;
         return;
     case ACTION_FAILED:
-        m->state = again && m->attempts <= p->retries ? MEMBER_WAITING : MEMBER_FAILED;
+        again = again && !deployment_is_over(d->state) && m->attempts <= p->retries;
+        m->state = again ? MEMBER_WAITING : MEMBER_FAILED;
         if (m->state == MEMBER_WAITING)
             m->retry_at = act->closed_at + wait_ms(p, m->attempts);
         return;
@@ -206,7 +207,7 @@ int ota_action_close(struct ota *ota, struct db *db, struct arena *a, struct act
         rc = store_member_get(db, a, act->deployment, act->device, &m, &found, e);
     if (rc != 0 || !found)
         return rc;
-    move_member(&d.policy, act, again, &m);
+    move_member(&d, act, again, &m);
     rc = store_member_update(db, &m, e);
     return rc != 0 ? rc : ota_advance(ota, db, a, &m, m.state == MEMBER_FAILED, e);
 }

@@ -414,8 +414,8 @@ int store_member_cancel_some(struct db *db, int64_t deployment, const char *why,
     int64_t until = stmt_get_i64(&last, 0), found = stmt_get_i64(&last, 1);
     stmt_done(&last);
     rc = db_prepare(db, &s,
-                    "UPDATE member SET state = 'cancelled', why = ? WHERE deployment = ? AND device > ?"
-                    " AND device <= ? AND state = 'waiting'",
+                    "UPDATE member SET state = 'cancelled', retry_at = NULL, why = ? WHERE deployment = ?"
+                    " AND device > ? AND device <= ? AND state = 'waiting'",
                     e);
     if (rc != 0)
         return rc;

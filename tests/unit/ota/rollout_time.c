@@ -84,6 +84,24 @@ static void a_failure_is_tried_again(void **state)
     assert_int_equal(ask(f, "SELECT max(attempt) FROM action"), 3);
 }
 
+/* What was called off is over: who was installing, and failed, does not wait for a next time. */
+static void what_is_over_is_not_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    add_fleet(f, 2);
+    struct release r = publish(f, "gw", "1", "m");
+    struct deploy d = to_all(r.pk);
+    d.policy.retries = 2;
+    int64_t pk = made(f, &d), action = assert_offered(f, "d1", "0", r.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_INSTALLING, NULL), f->e);
+    ends(f, 2, r.pk, ACTION_FAILED);
+    cancel(f, pk);
+    assert_int_equal(ask(f, "SELECT retry_at IS NULL FROM member WHERE state = 'cancelled'"), 1);
+    assert_ok(try_report(f, "d1", action, ACTION_FAILED, NULL), f->e);
+    assert_int_equal(ask(f, "SELECT count(*) FROM member WHERE state = 'waiting'"), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM member WHERE state = 'failed'"), 1);
+}
+
 static void what_hangs_fails(void **state)
 {
     struct fixture *f = *state;
@@ -231,11 +249,17 @@ static void who_does_not_match_any_more_is_left_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(it_starts_when_it_is_time),    ROW(so_many_a_minute),
-        ROW(a_failure_is_tried_again),     ROW(what_hangs_fails),
-        ROW(falling_back_is_failing),      ROW(who_is_there_already),
-        ROW(who_was_there_is_asked_again), ROW(priority_goes_first),
-        ROW(later_devices_join),           ROW(who_does_not_match_any_more_is_left_out),
+        ROW(it_starts_when_it_is_time),
+        ROW(so_many_a_minute),
+        ROW(a_failure_is_tried_again),
+        ROW(what_hangs_fails),
+        ROW(falling_back_is_failing),
+        ROW(who_is_there_already),
+        ROW(who_was_there_is_asked_again),
+        ROW(priority_goes_first),
+        ROW(what_is_over_is_not_tried_again),
+        ROW(later_devices_join),
+        ROW(who_does_not_match_any_more_is_left_out),
     };
     return cmocka_run_group_tests_name("ota/rollout_time", tests, NULL, NULL);
 }
