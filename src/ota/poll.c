@@ -74,23 +74,32 @@ static int close_open(struct poll *p, const char *message, struct err *e)
     return rc;
 }
 
-/* The open action; one that was called off, and that nobody came to close yet, is closed, or, of a device
-   that confirms a cancel, asked for. */
+/* It came by another way meanwhile, or it was called off and nobody came to close it yet. */
+static bool is_to_end(const struct poll *p, const struct action *open)
+{
+    return (open->state == ACTION_CANCELLING && !p->q->ddi) ||
+           (open->called_off && action_may_cancel(open->state));
+}
+
+/* The open action; one that is to end is closed, or, of a device that confirms a cancel, asked for. */
 static int find_open(struct poll *p, struct err *e)
 {
     struct action *open = &p->g.open;
-    int rc = store_action_open(p->db, p->arena, p->device.pk, open, e);
-    if (rc == 0 && open->pk != 0 && open->state == ACTION_CANCELLING &&
-        !p->q->ddi) /* it came by another way */
-        return p->writing ? close_open(p, open->message, e) : POLL_UPGRADE;
-    if (rc != 0 || open->pk == 0 || !open->called_off || !action_may_cancel(open->state))
-        return rc;
-    if (!p->writing)
-        return POLL_UPGRADE;
-    if (!p->q->ddi)
-        return close_open(p, DEPLOY_CANCELLED, e);
-    p->changed = true;
-    return ota_action_ask_cancel(p->ota, p->db, open, DEPLOY_CANCELLED, e);
+    int rc;
+    while ((rc = store_action_open(p->db, p->arena, p->device.pk, open, e)) == 0 && open->pk != 0 &&
+           is_to_end(p, open)) {
+        if (!p->writing)
+            return POLL_UPGRADE;
+        const char *why = open->state == ACTION_CANCELLING ? open->message : DEPLOY_CANCELLED;
+        if (p->q->ddi && open->state != ACTION_WAITING) {
+            p->changed = true;
+            return ota_action_ask_cancel(p->ota, p->db, open, why, e);
+        }
+        rc = close_open(p, why, e); /* another may have waited behind it */
+        if (rc != 0)
+            return rc;
+    }
+    return rc;
 }
 
 /* --- what has settled itself --------------------------------------------------------------------------- */
