@@ -106,6 +106,7 @@ static void test_status_text(void **state)
 {
     (void)state;
     assert_string_equal(http_status_text(416), "Range Not Satisfiable");
+    assert_string_equal(http_status_text(423), "Locked");
     assert_string_equal(http_status_text(299), "Unknown");
 }
 
