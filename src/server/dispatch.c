@@ -292,7 +292,8 @@ static void log_request(const struct run *run)
     }
     bool why = status >= 400 && status < 500 && run->call.err.code != 0; /* 5xx told by who met it */
     bool tells = !reads || (status >= 400 && !run->call.usual);
-    enum log_level level = status >= 500 ? LOG_ERROR : tells ? LOG_INFO : LOG_DEBUG;
+    bool failed = status >= 500 && status != 501; /* 501: what nobody knows was asked */
+    enum log_level level = failed ? LOG_ERROR : tells ? LOG_INFO : LOG_DEBUG;
     log_at(level, "http", "request", LOG_S("method", x->req.method_text), LOG_S("path", x->req.path),
            LOG_I64("status", status), LOG_STR("who", run->who.id), LOG_STR("role", identity_role(&run->who)),
            LOG_STR("peer", run->who.address), LOG_STR("listener", x->peer->listener),
