@@ -76,11 +76,12 @@ static bool goes_first(const struct candidate *c, int priority, int64_t deployme
     return c->policy.priority != priority ? c->policy.priority > priority : c->deployment > deployment;
 }
 
-/* For another release that is newer, or that says that older is fine. */
-static bool supersedes(const struct select_facts *f, const struct candidate *c)
+/* For the same release, which then stays, for one that is newer, or one that says that older is fine. */
+static bool outranks(const struct select_facts *f, const struct candidate *c)
 {
     return action_may_cancel(f->open->state) && goes_first(c, f->open_priority, f->open->deployment) &&
-           c->release != f->open->release && (c->sequence > f->open_sequence || c->policy.allow_downgrade);
+           (c->release != f->open->release ? c->sequence > f->open_sequence || c->policy.allow_downgrade
+                                           : !f->open_paused);
 }
 
 static struct select_decision stay(const struct select_facts *f)
@@ -106,7 +107,7 @@ struct select_decision ota_select(const struct select_facts *f)
         const struct candidate *c = &f->candidates[i];
         enum reason r = ota_select_one(f, i);
         if (r == REASON_NEWER || r == REASON_BACK) {
-            if ((f->open == NULL || supersedes(f, c)) &&
+            if ((f->open == NULL || outranks(f, c)) &&
                 (best == NULL || goes_first(c, best->policy.priority, best->deployment))) {
                 best = c;
                 d.reason = r;
@@ -116,8 +117,10 @@ struct select_decision ota_select(const struct select_facts *f)
             d.deployment = c->deployment;
         }
     }
+    if (f->open != NULL && (best == NULL || best->release == f->open->release))
+        return stay(f);
     if (best == NULL)
-        return f->open != NULL ? stay(f) : d;
+        return d;
     d.kind = f->open != NULL ? SELECT_SUPERSEDE : SELECT_OFFER;
     d.chosen = best;
     d.deployment = best->deployment;
