@@ -35,6 +35,8 @@ int announce_deployment(struct ota *ota, struct db *db, const struct deployment 
     arena_init(&a, 16384);
     struct device device;
     int rc = store_device_by_id(db, &a, d->target, &device, e);
+    if (rc == ERR_NOT_FOUND)
+        return 0; /* it was deleted meanwhile */
     return rc != 0 ? rc : announce_device(ota, db, device.pk, e);
 }
 

@@ -151,6 +151,15 @@ static void a_release(void **state)
     assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(doc), "models")), 2);
 }
 
+static void a_deleted_device_is_not_told(void **state)
+{
+    struct fixture *f = *state;
+    add_device(f, "d1", "m");
+    int64_t d = deploy(f, publish(f, "gw", "1", "m").pk, TARGET_DEVICE, "d1");
+    sql(f, "UPDATE deployment SET state = 'paused'; DELETE FROM member; DELETE FROM device");
+    cancel(f, d); /* all the same */
+}
+
 static void a_deleted_release_makes_room(void **state)
 {
     struct fixture *f = *state;
@@ -440,6 +449,7 @@ int main(void)
         T(off_notes_nothing),
         T(a_release),
         T(a_deleted_release_makes_room),
+        T(a_deleted_device_is_not_told),
         T(a_device_from_offer_to_success),
         T(tags_and_revocation),
         T(a_deployment_in_slices),
