@@ -76,6 +76,9 @@ struct pqota_trust_settings { /* copied; what it points to must stay */
     const void *image_root, *director_root;
     size_t image_root_size, director_root_size; /* bytes */
     uint32_t slow_s; /* an unfinished file that took so long is held against the server; 0: 60 */
+    /* A release may have several files, of which the hint's filename says the one that is asked about. A
+       device that installs one file leaves it false: it refuses what has several. */
+    bool several_files;
 };
 
 /*

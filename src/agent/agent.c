@@ -126,7 +126,7 @@ int agent_open(struct agent *a, const struct agent_config *config, struct err *e
     if (rc == 0)
         rc = open_link(a, e);
     if (rc == 0)
-        rc = agent_trust_open(&a->trust, &a->config, &a->files, cert.common_name, &a->link, e);
+        rc = agent_trust_open(&a->trust, &a->config, &a->files, cert.common_name, false, &a->link, e);
     if (rc == 0)
         rc = open_client(a, e);
     return rc;

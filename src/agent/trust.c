@@ -87,7 +87,7 @@ static enum pqota_vouch cb_vouch(void *ctx, const struct pqota_target *hint,
 }
 
 int agent_trust_open(struct agent_trust *t, const struct agent_config *c, const struct files *f,
-                     const char *device, struct link *link, struct err *e)
+                     const char *device, bool several, struct link *link, struct err *e)
 {
     memset(t, 0, sizeof *t);
     if (c->insecure_unsigned) {
@@ -117,7 +117,8 @@ int agent_trust_open(struct agent_trust *t, const struct agent_config *c, const 
                                              .image_root_size = t->image_root.n,
                                              .director_root = t->director_root.p,
                                              .director_root_size = t->director_root.n,
-                                             .slow_s = ((uint32_t)c->request_seconds + 1) / 2};
+                                             .slow_s = ((uint32_t)c->request_seconds + 1) / 2,
+                                             .several_files = several};
     char why[PQOTA_TEXT_SIZE] = "";
     t->memory = aligned_alloc(16, AGENT_TRUST_MEMORY); /* pages that are never used are never there */
     if (t->memory == NULL)

@@ -23,8 +23,9 @@ struct agent_trust {
 int agent_trust_model(const struct agent_config *c, const struct files *f, char out[PQOTA_NAME_SIZE],
                       struct err *e) MUST_CHECK;
 /* `link` and its clock floor must outlive it, and it must stay where it is. */
+/* several: it is asked about releases of several files, a file at a time. */
 int agent_trust_open(struct agent_trust *t, const struct agent_config *c, const struct files *f,
-                     const char *device, struct link *link, struct err *e) MUST_CHECK;
+                     const char *device, bool several, struct link *link, struct err *e) MUST_CHECK;
 void agent_trust_close(struct agent_trust *t);
 
 /* show_trust.c, for `pqota-agent status`: what is stored of the metadata, and until when it is good. */

@@ -23,7 +23,7 @@ int tunnel_trust_open(struct tunnel_trust *t, const struct agent_config *c, stru
     set.stop_ctx = stop_ctx;
     int rc = link_init(&t->link, &set, e);
     if (rc == 0)
-        rc = agent_trust_open(&t->trust, c, f, device, &t->link, e);
+        rc = agent_trust_open(&t->trust, c, f, device, true, &t->link, e);
     if (rc == 0)
         tunnel_standing_load(t);
     return rc;
@@ -89,9 +89,13 @@ static bool still_holds(struct tunnel_trust *t, struct str filename, const struc
                         struct pqota_target *out)
 {
     pthread_mutex_lock(&t->lock);
-    bool good = clock_mono_ms(&clock_system) < t->vouched_until_ms && fits(&t->vouched, filename, offer);
-    if (good)
-        *out = t->vouched;
+    bool good = false;
+    for (size_t i = 0; !good && i < TUNNEL_VOUCHED_MAX; i++) {
+        const struct tunnel_vouched *v = &t->vouched[i];
+        good = clock_mono_ms(&clock_system) < v->until_ms && fits(&v->target, filename, offer);
+        if (good)
+            *out = v->target;
+    }
     pthread_mutex_unlock(&t->lock);
     return good;
 }
@@ -99,8 +103,12 @@ static bool still_holds(struct tunnel_trust *t, struct str filename, const struc
 static void keep(struct tunnel_trust *t, const struct pqota_target *target)
 {
     pthread_mutex_lock(&t->lock);
-    t->vouched = *target;
-    t->vouched_until_ms = clock_mono_ms(&clock_system) + TUNNEL_VOUCHED_S * 1000;
+    struct tunnel_vouched *oldest = &t->vouched[0];
+    for (size_t i = 1; i < TUNNEL_VOUCHED_MAX; i++)
+        if (t->vouched[i].until_ms < oldest->until_ms)
+            oldest = &t->vouched[i];
+    *oldest = (struct tunnel_vouched){.target = *target,
+                                      .until_ms = clock_mono_ms(&clock_system) + TUNNEL_VOUCHED_S * 1000};
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -137,17 +145,17 @@ static int ask(struct tunnel_trust *t, unsigned generation, const struct pqota_t
 }
 
 /* Where nobody vouches ([trust] insecure_unsigned), the file must be what the server said that it is. */
-static int hint_of(const struct tunnel_trust *t, const struct tunnel_offer *offer, struct pqota_target *out,
-                   int *status, struct err *e)
+static int hint_of(const struct tunnel_trust *t, struct str filename, const struct tunnel_offer *offer,
+                   struct pqota_target *out, int *status, struct err *e)
 {
     *out = (struct pqota_target){0};
+    snprintf(out->filename, sizeof out->filename, "%.*s", (int)filename.n, filename.p);
     if (offer == NULL && t->config->insecure_unsigned) {
         *status = 404;
         return err_set(e, ERR_NOT_FOUND, "no answer of the server has named it: ask deploymentBase first");
     }
     if (offer == NULL)
         return 0;
-    memcpy(out->filename, offer->file.filename, sizeof out->filename);
     memcpy(out->sha256, offer->file.sha256, sizeof out->sha256);
     out->size = offer->file.size;
     return 0;
@@ -200,7 +208,7 @@ int tunnel_trust_vouch(struct tunnel_trust *t, unsigned generation, struct str m
     snprintf(out->filename, sizeof out->filename, "%.*s", (int)filename.n, filename.p);
     if (still_holds(t, filename, offer, out))
         return 0;
-    int rc = hint_of(t, offer, &hint, status, e);
+    int rc = hint_of(t, filename, offer, &hint, status, e);
     if (rc == 0) {
         pthread_mutex_lock(&t->asking);
         bool meanwhile = still_holds(t, filename, offer, &target);

@@ -11,6 +11,7 @@
 #include "agent/trust.h"
 
 #define TUNNEL_OFFERED_MAX 64 /* files that answers named, the latest */
+#define TUNNEL_VOUCHED_MAX 4
 #define TUNNEL_VOUCHED_S 60 /* an answer of the metadata holds so long, for requests that follow each other */
 
 struct tunnel_offer { /* a file that an answer named */
@@ -33,10 +34,12 @@ struct tunnel_trust {
 
     pthread_mutex_t lock; /* of what follows */
     struct tunnel_offer offered[TUNNEL_OFFERED_MAX];
-    size_t next;                 /* the entry that goes next */
-    struct pqota_target vouched; /* what the metadata said last */
-    int64_t vouched_until_ms;    /* monotonic; 0: nothing */
-    uint32_t told;               /* the action of which the server was told that it was refused */
+    size_t next;            /* the entry that goes next */
+    struct tunnel_vouched { /* what the metadata said last, of as many files */
+        struct pqota_target target;
+        int64_t until_ms; /* monotonic; 0: nothing */
+    } vouched[TUNNEL_VOUCHED_MAX];
+    uint32_t told; /* the action of which the server was told that it was refused */
     struct pqota_standing standing;
     struct tunnel_pending pending;
     char path[PATH_MAX]; /* of the stored standing */

@@ -7,19 +7,42 @@
 #include "client/verifier.h"
 #include "trust/custom.h"
 
-int wanted_read(const struct tuf_doc *director, struct wanted *out, struct err *e)
+static struct str filename_of(struct str path)
+{
+    size_t at = path.n;
+    while (at > 0 && path.p[at - 1] != '/')
+        at--;
+    return (struct str){.p = path.p + at, .n = path.n - at};
+}
+
+/* Of several files of a release the one of that name. */
+static int find_file(const struct tuf_doc *director, const char *filename, struct tuf_target *out,
+                     struct err *e)
+{
+    struct tuf_target_iter it;
+    size_t count = tuf_target_count(director);
+    tuf_target_iter_begin(director, &it);
+    if (count == 1)
+        return tuf_target_iter_next(&it, out, e);
+    if (filename == NULL)
+        return err_set(e, ERR_INVALID, "the director names %s targets; this device runs one",
+                       client_number(count).text);
+    for (size_t i = 0; i < count; i++) {
+        int rc = tuf_target_iter_next(&it, out, e);
+        if (rc != 0 || str_is(filename_of(out->name), filename))
+            return rc;
+    }
+    return err_set(e, ERR_DENIED, "the director names %s files for this device to run, and none is %s",
+                   client_number(count).text, filename);
+}
+
+int wanted_read(const struct tuf_doc *director, const char *filename, struct wanted *out, struct err *e)
 {
     struct tuf_target t;
-    struct tuf_target_iter it;
     struct wanted w = {0};
-    size_t count = tuf_target_count(director);
-    if (count == 0)
+    if (tuf_target_count(director) == 0)
         return err_set(e, ERR_NOT_FOUND, "the director names nothing for this device to run");
-    if (count != 1)
-        return err_set(e, ERR_INVALID, "the director names %s targets; a device runs one",
-                       client_number(count).text);
-    tuf_target_iter_begin(director, &it);
-    int rc = tuf_target_iter_next(&it, &t, e);
+    int rc = find_file(director, filename, &t, e);
     if (rc != 0)
         return rc;
     if (t.name.n >= sizeof w.path || memchr(t.name.p, '\0', t.name.n) != NULL || !t.has_sha256)
@@ -64,8 +87,7 @@ static int fits_path(const struct wanted *w, const struct trust_custom *c, struc
                      struct err *e)
 {
     char path[TUF_TARGET_NAME_MAX + 1];
-    const char *slash = strrchr(w->path, '/');
-    struct str filename = str_of(slash != NULL ? slash + 1 : w->path);
+    struct str filename = filename_of(str_of(w->path));
     if (!copy_name(c->name, t->name) || !copy_name(c->version, t->version) ||
         !copy_name(filename, t->filename) ||
         !trust_target_path(c->model, c->name, c->version, filename, path, sizeof path) ||

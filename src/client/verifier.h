@@ -40,8 +40,10 @@ struct wanted {
     bool has_sha512;
     unsigned char sha256[TRUST_SHA256_SIZE], sha512[TRUST_SHA512_SIZE];
 };
-/* ERR_NOT_FOUND: the director names nothing. */
-int wanted_read(const struct tuf_doc *director, struct wanted *out, struct err *e) MUST_CHECK;
+/* filename: the one that is asked for where there may be several; NULL: a device that runs one.
+   ERR_NOT_FOUND: the director names nothing. ERR_DENIED: not that one. */
+int wanted_read(const struct tuf_doc *director, const char *filename, struct wanted *out,
+                struct err *e) MUST_CHECK;
 /* Everything that a device demands of the image's entry. ERR_DENIED, ERR_MISMATCH, ERR_INVALID: it must not
    be installed. */
 int wanted_check(const struct wanted *w, const struct tuf_target *image, const char *model,

@@ -27,11 +27,11 @@ static int refresh(struct verifier *v, const char *repository, struct err *e)
     return rc == 0 ? update(v, e) : rc;
 }
 
-static int ask_director(struct verifier *v, struct wanted *out, struct err *e)
+static int ask_director(struct verifier *v, const char *filename, struct wanted *out, struct err *e)
 {
     int rc = refresh(v, "director", e);
     if (rc == 0)
-        rc = wanted_read(&v->tuf.targets, out, e);
+        rc = wanted_read(&v->tuf.targets, filename, out, e);
     verifier_close(v);
     return rc;
 }
@@ -98,8 +98,8 @@ enum pqota_vouch verifier_vouch(void *ctx, const struct pqota_target *hint,
     struct verifier *v = ctx;
     struct wanted wanted;
     struct err e = {0};
-    (void)hint; /* whoever answers polls may say anything */
-    int rc = ask_director(v, &wanted, &e);
+    /* Whoever answers polls may say anything: at most which of the files that are signed for. */
+    int rc = ask_director(v, v->set.several_files ? hint->filename : NULL, &wanted, &e);
     if (rc == 0)
         rc = ask_image(v, &wanted, standing, out, &e);
     if (rc != 0)

@@ -6,6 +6,7 @@
 
 #include "cmd/text.h"
 #include "cmd/verbs.h"
+#include "model/release.h"
 
 #define RELEASE_ID_MAX INT32_MAX
 #define SEARCH_PAGES_MAX 200 /* pages looked through for a name and version */
@@ -212,36 +213,51 @@ static int delete(struct line_args *args)
     return CMD_OK;
 }
 
+#define RELEASE_OPTIONS                                                                                      \
+    {.name = "name", .letter = 'n', .needed = true, .value = "NAME", .help = "what the firmware is called"}, \
+        {.name = "version",                                                                                  \
+         .letter = 'v',                                                                                      \
+         .needed = true,                                                                                     \
+         .value = "VERSION",                                                                                 \
+         .help = "shown, never compared"},                                                                   \
+        {.name = "model",                                                                                    \
+         .letter = 'm',                                                                                      \
+         .repeats = true,                                                                                    \
+         .value = "MODEL",                                                                                   \
+         .help = "which devices it fits (those called as the firmware)"}
+/* What is signed of a release, and by whom. */
+#define SIGNING_OPTIONS                                                                                      \
+    {.name = "type", .value = "TYPE", .help = "kind of module (os)"},                                        \
+        {.name = "security", .help = "signed with it: it mends a weakness"},                                 \
+        {.name = "advisory", .value = "TEXT", .help = "signed with it: what a person should know"},          \
+        {.name = "counter",                                                                                  \
+         .value = "NUMBER",                                                                                  \
+         .help = "signed with it: once it runs, nothing with a lower one is installed (0)"},                 \
+        {.name = "upgrade-from",                                                                             \
+         .value = "SEQUENCE",                                                                                \
+         .help = "signed with it: the lowest sequence that goes to it in one step (0)"},                     \
+        {.name = "unpacked-size", .value = "BYTES", .help = "signed with it: its size after decompression"}, \
+        {.name = "sign-with",                                                                                \
+         .repeats = true,                                                                                    \
+         .value = "KEY",                                                                                     \
+         .help = "sign and publish at once: a holder's keys, a file or a URI such as pkcs11:"},              \
+        {.name = "signed", .value = "FILE", .help = "publish with what holders signed already"},             \
+        {.name = "passphrase-file",                                                                          \
+         .value = "FILE",                                                                                    \
+         .help = "its first line is the passphrase of the keys"},                                            \
+        {.name = "output",                                                                                   \
+         .value = "FILE",                                                                                    \
+         .help = "where the signing request goes (NAME-VERSION.sign.json)"}
+
 static const struct line_option publish_options[] = {
-    {.name = "name", .letter = 'n', .needed = true, .value = "NAME", .help = "what the firmware is called"},
-    {.name = "version", .letter = 'v', .needed = true, .value = "VERSION", .help = "shown, never compared"},
-    {.name = "model",
-     .letter = 'm',
-     .repeats = true,
-     .value = "MODEL",
-     .help = "which devices it fits (those called as the firmware)"},
+    RELEASE_OPTIONS,
     {.name = "filename", .value = "NAME", .help = "what devices see the file called (as it is called here)"},
     {.name = "notes", .value = "TEXT", .help = "what is new"},
     {.name = "notes-file", .value = "FILE", .help = "what is new, from a file"},
-    {.name = "type", .value = "TYPE", .help = "kind of module (os)"},
-    {.name = "security", .help = "signed with it: it mends a weakness"},
-    {.name = "advisory", .value = "TEXT", .help = "signed with it: what a person should know"},
-    {.name = "counter",
-     .value = "NUMBER",
-     .help = "signed with it: once it runs, nothing with a lower one is installed (0)"},
-    {.name = "upgrade-from",
-     .value = "SEQUENCE",
-     .help = "signed with it: the lowest sequence that goes to it in one step (0)"},
-    {.name = "unpacked-size", .value = "BYTES", .help = "signed with it: its size after decompression"},
-    {.name = "sign-with",
-     .repeats = true,
-     .value = "KEY",
-     .help = "sign and publish at once: a holder's keys, a file or a URI such as pkcs11:"},
-    {.name = "signed", .value = "FILE", .help = "publish with what holders signed already"},
-    {.name = "passphrase-file", .value = "FILE", .help = "its first line is the passphrase of the keys"},
-    {.name = "output", .value = "FILE", .help = "where the signing request goes (NAME-VERSION.sign.json)"},
+    SIGNING_OPTIONS,
     {.name = NULL},
 };
+static const struct line_option sign_options[] = {RELEASE_OPTIONS, SIGNING_OPTIONS, {.name = NULL}};
 static const struct line_option list_options[] = {
     {.name = "model", .letter = 'm', .value = "MODEL", .help = "what fits that model"},
     {.name = "name", .letter = 'n', .value = "NAME", .help = "what is called so"},
@@ -268,6 +284,14 @@ static const struct line_sub subs[] = {
      "file under the same version is refused. Without --sign-with it stays a draft, and a signing request is "
      "written:\n"
      "see `pqota trust sign` and `pqota trust upload`."},
+    {"sign", "FILE...", 1, RELEASE_ARTIFACTS_MAX, LINE_SERVER | LINE_JSON, sign_options, firmware_sign,
+     "sign a release that is on the server already",
+     "For releases of several files, made through hawkBit's management interface: all their files are named, "
+     "and\n"
+     "what is signed is what they are here. Without --sign-with a signing request is written: see `pqota "
+     "trust "
+     "sign`\n"
+     "and `pqota trust upload`."},
     {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, list_options, list,
      "list what is published, newest first", NULL},
     {"show", "RELEASE", 1, 2, LINE_SERVER | LINE_JSON, NULL, show, "show one release",

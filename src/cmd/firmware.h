@@ -21,6 +21,7 @@ int firmware_find(struct operate *op, yyjson_doc **doc, yyjson_val **release) MU
 int firmware_show(struct operate *op, yyjson_val *release);
 
 int firmware_publish(struct line_args *args);
+int firmware_sign(struct line_args *args);
 int firmware_download(struct line_args *args);
 
 #endif

@@ -10,6 +10,7 @@
 #include "cmd/firmware.h"
 #include "cmd/publish_signed.h"
 #include "cmd/text.h"
+#include "model/release.h"
 
 #define NOTES_MAX 4096 /* bytes: they travel in the request's address */
 #define MODELS_MAX 64
@@ -157,7 +158,15 @@ static int wants_signing(struct operate *op, const struct line_args *args, yyjso
     return *wants ? 0 : look_unsigned(op, args, release, wants);
 }
 
-static int finish(struct operate *op, struct line_args *args, const struct publish_file *file,
+static int64_t size_of(const struct publish_files *files)
+{
+    int64_t size = 0;
+    for (size_t i = 0; i < files->count; i++)
+        size += files->list[i].size;
+    return size;
+}
+
+static int finish(struct operate *op, struct line_args *args, const struct publish_files *files,
                   yyjson_val *release, bool fresh)
 {
     auto_json yyjson_doc *signed_doc = NULL;
@@ -165,25 +174,30 @@ static int finish(struct operate *op, struct line_args *args, const struct publi
     if (wants_signing(op, args, release, &wants) != 0)
         return operate_fail(op);
     if (wants) {
-        int code = publish_signed(args, release, file, &signed_doc);
+        int code = publish_signed(args, release, files, &signed_doc);
         if (code != CMD_OK || signed_doc == NULL)
             return code;
         release = yyjson_doc_get_root(signed_doc);
         fresh = true;
     }
     if (!op->json)
-        say_published(args, (long long)operate_int(release, "id"), file->size, fresh);
+        say_published(args, (long long)operate_int(release, "id"), size_of(files), fresh);
     return firmware_show(op, release);
+}
+
+/* Without folders. */
+static const char *called(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
 }
 
 int firmware_publish(struct line_args *args)
 {
     const char *path = args->operands[0], *filename = line_get(args, "filename");
-    if (filename == NULL)
-        filename = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
-    char sha[SHA256_HEX_SIZE];
-    struct publish_file what = {.filename = filename, .sha256 = sha};
-    int code = check_publish_line(args, filename);
+    struct publish_file file = {.filename = filename != NULL ? filename : called(path)};
+    struct publish_files what = {.list = &file, .count = 1};
+    int code = check_publish_line(args, file.filename);
     if (code == 0)
         code = publish_signed_line(args, &what.terms);
     if (code != 0)
@@ -191,17 +205,54 @@ int firmware_publish(struct line_args *args)
     auto_operate struct operate op;
     auto_close int fd = -1;
     auto_json yyjson_doc *doc = NULL;
-    if (operate_init(&op, args) != 0 || open_image(&op, path, &fd, &what.size) != 0 ||
-        hash_image(&op, fd, path, what.size, sha) != 0 || publish_path(&op, filename, sha) != 0)
+    if (operate_init(&op, args) != 0 || open_image(&op, path, &fd, &file.size) != 0 ||
+        hash_image(&op, fd, path, file.size, file.sha256) != 0 ||
+        publish_path(&op, file.filename, file.sha256) != 0)
         return operate_fail(&op);
     struct progress bar;
-    progress_start(&bar, &clock_system, filename, what.size, 0);
-    struct rest_file file = {.fd = fd, .name = path, .size = what.size, .progress = &bar};
-    int rc = rest_upload(op.rest, op.path.p, &file, &doc, &op.err);
+    progress_start(&bar, &clock_system, file.filename, file.size, 0);
+    struct rest_file sent = {.fd = fd, .name = path, .size = file.size, .progress = &bar};
+    int rc = rest_upload(op.rest, op.path.p, &sent, &doc, &op.err);
     progress_end(&bar);
     if (rc != 0)
         return operate_fail(&op);
     return finish(&op, args, &what, yyjson_doc_get_root(doc), rest_status(op.rest) == HTTP_CREATED);
+}
+
+/* --- sign ----------------------------------------------------------------------------------------------- */
+
+static int read_files(struct operate *op, struct publish_file *list)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < op->args->operand_count; i++) {
+        const char *path = op->args->operands[i];
+        auto_close int fd = -1;
+        rc = open_image(op, path, &fd, &list[i].size);
+        if (rc == 0)
+            rc = hash_image(op, fd, path, list[i].size, list[i].sha256);
+    }
+    return rc;
+}
+
+int firmware_sign(struct line_args *args)
+{
+    struct publish_file list[RELEASE_ARTIFACTS_MAX];
+    struct publish_files what = {.list = list, .count = (size_t)args->operand_count};
+    int code = publish_signed_line(args, &what.terms);
+    for (size_t i = 0; code == 0 && i < what.count; i++) {
+        list[i] = (struct publish_file){.filename = called(args->operands[i])};
+        code = check_publish_line(args, list[i].filename);
+    }
+    if (code != 0)
+        return code;
+    auto_operate struct operate op;
+    auto_json yyjson_doc *doc = NULL;
+    yyjson_val *release;
+    const struct firmware_name name = {.name = line_get(args, "name"), .version = line_get(args, "version")};
+    if (operate_init(&op, args) != 0 || read_files(&op, list) != 0 ||
+        firmware_find_named(&op, &name, &doc, &release) != 0)
+        return operate_fail(&op);
+    return finish(&op, args, &what, release, false);
 }
 
 /* --- download ------------------------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@ struct work {
     struct line_args *args;
     yyjson_val *draft;
     yyjson_doc *terms; /* what the server would have signed: models and sequences */
-    const struct publish_file *file;
+    const struct publish_files *files;
     struct prepare p;
     yyjson_mut_doc *targets;  /* with new delegations; NULL: it stays as it is */
     struct make_key *holders; /* of the role "targets": they sign for a new model */
@@ -131,17 +131,32 @@ static int check_sequence(struct work *w, const struct tuf_doc *now, int64_t seq
     return 0;
 }
 
-static int add_target(struct work *w, struct str model, int64_t sequence, const struct tuf_doc *now,
-                      const char *path, yyjson_mut_doc *body)
+static int path_of(struct work *w, struct str model, const struct publish_file *f, char path[PATH_SIZE])
+{
+    const struct trust_custom *terms = &w->files->terms;
+    if (trust_target_path(model, terms->name, terms->version, str_of(f->filename), path, PATH_SIZE))
+        return 0;
+    return err_set(&w->p.op.err, ERR_TOO_LARGE, "the names of model, release and file are too long together");
+}
+
+static int add_targets(struct work *w, struct str model, int64_t sequence, const struct tuf_doc *now,
+                       yyjson_mut_doc *body)
 {
     struct operate *op = &w->p.op;
-    struct trust_custom c = w->file->terms;
+    struct trust_custom c = w->files->terms;
+    char path[PATH_SIZE];
     c.model = model;
     c.sequence = sequence;
     if (sequence < 1)
         return err_set(&op->err, ERR_INVALID, "the server tells no sequence for the release");
     int rc = check_sequence(w, now, sequence);
-    return rc == 0 ? make_target(body, path, w->file->size, w->file->sha256, &c, &op->err) : rc;
+    for (size_t i = 0; rc == 0 && i < w->files->count; i++) {
+        const struct publish_file *f = &w->files->list[i];
+        rc = path_of(w, model, f, path);
+        if (rc == 0)
+            rc = make_target(body, path, f->size, f->sha256, &c, &op->err);
+    }
+    return rc;
 }
 
 /* The first thing in which two differ beside model and sequence; NULL: none. */
@@ -157,8 +172,8 @@ static const char *difference(const struct trust_custom *a, const struct trust_c
                                                                         : NULL;
 }
 
-/* A release may be signed for some of its models: those stay as they are. now NULL: nothing is. */
-static int look_signed(struct work *w, const struct tuf_doc *now, const char *path, bool *signed_it)
+static int look_signed_file(struct work *w, const struct tuf_doc *now, const struct publish_file *f,
+                            const char *path, bool *signed_it)
 {
     struct err *e = &w->p.op.err;
     struct tuf_target t;
@@ -167,7 +182,7 @@ static int look_signed(struct work *w, const struct tuf_doc *now, const char *pa
     *signed_it = rc == 0;
     if (rc != 0)
         return rc == ERR_NOT_FOUND ? 0 : rc;
-    if (t.length != w->file->size || hex_decode(str_of(w->file->sha256), sha, sizeof sha) != 0 ||
+    if (t.length != f->size || hex_decode(str_of(f->sha256), sha, sizeof sha) != 0 ||
         memcmp(t.sha256, sha, sizeof sha) != 0)
         return err_set(e, ERR_CONFLICT, "%s is signed already, with other bytes: publish a new version",
                        path);
@@ -175,13 +190,34 @@ static int look_signed(struct work *w, const struct tuf_doc *now, const char *pa
     rc = trust_custom_read(t.custom, &terms, e);
     if (rc != 0)
         return err_context(e, "%s is signed already", path);
-    const char *what = difference(&terms, &w->file->terms);
+    const char *what = difference(&terms, &w->files->terms);
     if (what != NULL)
         return err_set(e, ERR_CONFLICT,
                        "%s is signed already, with another %s: say what was said then, or publish a new "
                        "version",
                        path, what);
     return 0;
+}
+
+/* A release may be signed for some of its models: those stay as they are. now NULL: nothing is. */
+static int look_signed(struct work *w, struct str model, const struct tuf_doc *now, bool *signed_it)
+{
+    size_t n = 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < w->files->count; i++) {
+        char path[PATH_SIZE];
+        bool there = false;
+        rc = path_of(w, model, &w->files->list[i], path);
+        if (rc == 0)
+            rc = look_signed_file(w, now, &w->files->list[i], path, &there);
+        n += there;
+    }
+    *signed_it = n > 0;
+    if (rc == 0 && n != 0 && n != w->files->count)
+        rc = err_set(&w->p.op.err, ERR_CONFLICT,
+                     "some of the files are signed already, and others are not: a release does not change, "
+                     "publish a new version");
+    return rc;
 }
 
 /* Its targets as they were signed last; *there false: none were. */
@@ -198,7 +234,7 @@ static int find_signed(struct work *w, const char *role, struct tuf_doc *now, bo
 
 /* now NULL: the first document of the model's role. */
 static int put_model(struct work *w, struct str model, int64_t sequence, const char *role,
-                     const struct tuf_doc *now, const char *path)
+                     const struct tuf_doc *now)
 {
     struct prepare *p = &w->p;
     auto_json_mut yyjson_mut_doc *body = NULL;
@@ -206,7 +242,7 @@ static int put_model(struct work *w, struct str model, int64_t sequence, const c
     if (rc == 0 && now != NULL)
         rc = prepare_withdraw(p, model, now, body);
     if (rc == 0)
-        rc = add_target(w, model, sequence, now, path, body);
+        rc = add_targets(w, model, sequence, now, body);
     return rc == 0 ? prepare_add(p, "image", str_of(role), body) : rc;
 }
 
@@ -214,18 +250,15 @@ static int add_model(struct work *w, struct str model, int64_t sequence)
 {
     struct err *e = &w->p.op.err;
     struct tuf_doc doc;
-    char role[TUF_ROLE_NAME_MAX], path[PATH_SIZE];
+    char role[TUF_ROLE_NAME_MAX];
     bool there, signed_it = false;
     if (!trust_model_role(model, role, sizeof role))
         return err_set(e, ERR_INVALID, "the model's name cannot be a role's");
-    if (!trust_target_path(model, w->file->terms.name, w->file->terms.version, str_of(w->file->filename),
-                           path, sizeof path))
-        return err_set(e, ERR_TOO_LARGE, "the names of model, release and file are too long together");
     int rc = find_signed(w, role, &doc, &there);
     const struct tuf_doc *now = there ? &doc : NULL;
     if (rc == 0)
-        rc = look_signed(w, now, path, &signed_it);
-    return rc == 0 && !signed_it ? put_model(w, model, sequence, role, now, path) : rc;
+        rc = look_signed(w, model, now, &signed_it);
+    return rc == 0 && !signed_it ? put_model(w, model, sequence, role, now) : rc;
 }
 
 /* The operator's words decide which models the release is for, not the server's. */
@@ -234,7 +267,7 @@ static bool is_meant(const struct work *w, struct str model)
     struct str given, one;
     size_t at = 0;
     if (!line_has(w->args, "model"))
-        return str_eq(model, w->file->terms.name);
+        return str_eq(model, w->files->terms.name);
     for (const char *m; (m = line_each(w->args, "model", &at)) != NULL;)
         for (given = str_of(m); str_split(&given, ',', &one);)
             if (str_eq(model, one))
@@ -296,8 +329,8 @@ static int write_request(struct work *w)
     struct operate *op = &w->p.op;
     const char *output = line_get(w->args, "output");
     if (output == NULL)
-        output = arena_printf(&op->arena, STR_FMT "-" STR_FMT ".sign.json", STR_ARG(w->file->terms.name),
-                              STR_ARG(w->file->terms.version));
+        output = arena_printf(&op->arena, STR_FMT "-" STR_FMT ".sign.json", STR_ARG(w->files->terms.name),
+                              STR_ARG(w->files->terms.version));
     return output != NULL ? prepare_write(&w->p, output) : no_memory(w);
 }
 
@@ -377,14 +410,14 @@ static void say_left(const struct work *w)
         fprintf(stderr,
                 STR_FMT " " STR_FMT " stays on the server as a draft, release %lld: once that is mended, the "
                         "same command goes on from there.\n",
-                STR_ARG(w->file->terms.name), STR_ARG(w->file->terms.version),
+                STR_ARG(w->files->terms.name), STR_ARG(w->files->terms.version),
                 (long long)operate_int(w->draft, "id"));
 }
 
-int publish_signed(struct line_args *args, yyjson_val *draft, const struct publish_file *file,
+int publish_signed(struct line_args *args, yyjson_val *draft, const struct publish_files *files,
                    yyjson_doc **release)
 {
-    struct work w = {.args = args, .draft = draft, .file = file};
+    struct work w = {.args = args, .draft = draft, .files = files};
     const char *made = line_get(args, "signed");
     int rc = made != NULL ? upload_signed(&w, made, release) : run(&w, release);
     int code = rc == 0 ? CMD_OK : operate_fail(&w.p.op);

@@ -95,6 +95,9 @@ int accept_verify(struct trust_accept *t, struct err *e) MUST_CHECK;
 /* accept_targets.c: what targets come and go; the vendor's entries. */
 int accept_targets(struct trust_accept *t, struct err *e) MUST_CHECK;
 int accept_entries(struct trust_accept *t, struct err *e) MUST_CHECK;
+/* A target as it is after the file, in the document of the model's own role or of "targets". */
+int accept_find_target(const struct trust_accept *t, struct str name, const char *model,
+                       struct tuf_target *out, struct err *e) MUST_CHECK;
 /* accept_release.c: the same against the releases that there are. Writer only. */
 int accept_releases(struct trust_accept *t, struct db *db, const char *who, struct err *e) MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #include "ota/publish.h"
 #include "store/artifacts.h"
 #include "store/releases.h"
+#include "trust/custom.h"
 
 #define LOOK_BYTES ((size_t)1 << 17) /* of what is read about one release */
 
@@ -14,17 +15,25 @@ static int by_sequence(const void *a, const void *b)
 {
     const struct accept_target *x = a, *y = b;
     int order = strcmp(x->part.model, y->part.model);
-    if (order != 0)
-        return order;
-    return x->terms.sequence < y->terms.sequence ? -1 : x->terms.sequence > y->terms.sequence;
+    if (order == 0)
+        order = x->terms.sequence < y->terms.sequence ? -1 : x->terms.sequence > y->terms.sequence;
+    return order != 0 ? order : strcmp(x->path, y->path); /* a release's files beside each other */
+}
+
+static const struct artifact *find_file(const struct release *r, const char *filename)
+{
+    for (size_t i = 0; i < r->artifact_count; i++)
+        if (strcmp(r->artifacts[i].filename, filename) == 0)
+            return &r->artifacts[i];
+    return NULL;
 }
 
 static int check_file(const struct release *r, const struct accept_target *f, const char *type, struct err *e)
 {
-    const struct artifact *file = r->artifact_count == 1 ? &r->artifacts[0] : NULL;
-    if (file == NULL || strcmp(file->filename, f->part.filename) != 0)
+    const struct artifact *file = find_file(r, f->part.filename);
+    if (file == NULL)
         return err_set(e, ERR_MISMATCH, "%s %s was uploaded as another file: %s", r->name, r->version,
-                       file != NULL ? file->filename : "none");
+                       r->artifact_count > 0 ? r->artifacts[0].filename : "none");
     if (strcmp(file->sha256, f->sha256) != 0 || file->size != f->length)
         return err_set(e, ERR_MISMATCH,
                        "%s %s was uploaded with other bytes: sha256 %s, %lld bytes, and what was signed is "
@@ -50,7 +59,58 @@ static int check_published(struct db *db, struct arena *a, const struct release 
     return rc;
 }
 
-static int apply_one(struct db *db, struct arena *a, const struct accept_target *f, struct release *r,
+/* Its files are of one release, which has one sequence. */
+static bool is_beside(const struct accept_target *a, const struct accept_target *b)
+{
+    return strcmp(a->part.model, b->part.model) == 0 && strcmp(a->part.name, b->part.name) == 0 &&
+           strcmp(a->part.version, b->part.version) == 0;
+}
+
+static bool same_terms(const struct signed_terms *a, const struct signed_terms *b)
+{
+    return a->sequence == b->sequence && a->unpacked_size == b->unpacked_size &&
+           a->upgrade_from == b->upgrade_from && a->counter == b->counter && a->security == b->security &&
+           strcmp(a->advisory, b->advisory) == 0;
+}
+
+/* Nobody could run one half of a release. */
+static int check_others(const struct trust_accept *t, const struct release *r, const struct accept_target *f,
+                        struct err *e)
+{
+    for (size_t i = 0; i < r->artifact_count; i++) {
+        char path[TUF_TARGET_NAME_MAX + 1];
+        struct tuf_target target;
+        const char *filename = r->artifacts[i].filename;
+        if (find_file(r, filename) != &r->artifacts[i])
+            return err_set(e, ERR_CONFLICT, "%s %s has two files called %s: they cannot both be signed",
+                           r->name, r->version, filename);
+        if (!trust_target_path(str_of(f->part.model), str_of(r->name), str_of(r->version), str_of(filename),
+                               path, sizeof path) ||
+            accept_find_target(t, str_of(path), f->part.model, &target, NULL) != 0)
+            return err_set(e, ERR_CONFLICT,
+                           "%s %s has the file %s too, and no target of it is signed: prepare and sign them "
+                           "together",
+                           r->name, r->version, filename);
+    }
+    return 0;
+}
+
+/* before: applied just before it; NULL: none. */
+static int apply_terms(struct db *db, struct arena *a, const struct accept_target *f,
+                       const struct accept_target *before, const struct release *r, struct err *e)
+{
+    if (before != NULL && is_beside(f, before))
+        return same_terms(&f->terms, &before->terms)
+                   ? 0
+                   : err_set(e, ERR_MISMATCH, "what is signed of it differs from what is signed of %s",
+                             before->path);
+    int rc = r->state == RELEASE_PUBLISHED ? check_published(db, a, r, f, e)
+                                           : store_sequence_raise(db, f->part.model, f->terms.sequence, e);
+    return rc != 0 ? rc : store_signed_set(db, r->pk, f->part.model, &f->terms, e);
+}
+
+static int apply_one(const struct trust_accept *t, struct db *db, struct arena *a,
+                     const struct accept_target *f, const struct accept_target *before, struct release *r,
                      struct err *e)
 {
     const char *type = NULL;
@@ -63,7 +123,9 @@ static int apply_one(struct db *db, struct arena *a, const struct accept_target 
     if (rc == 0)
         rc = store_release_details(db, a, r, e);
     if (rc == 0)
-        rc = store_release_type(db, a, r->pk, &type, e);
+        rc = store_release_type(db, a, r->pk, f->part.filename, &type, e);
+    if (rc == ERR_NOT_FOUND)
+        rc = 0; /* check_file says which files it has */
     if (rc != 0)
         return rc;
     if (!release_fits(r, f->part.model))
@@ -71,9 +133,8 @@ static int apply_one(struct db *db, struct arena *a, const struct accept_target 
                        f->part.model);
     rc = check_file(r, f, type, e);
     if (rc == 0)
-        rc = r->state == RELEASE_PUBLISHED ? check_published(db, a, r, f, e)
-                                           : store_sequence_raise(db, f->part.model, f->terms.sequence, e);
-    return rc != 0 ? rc : store_signed_set(db, r->pk, f->part.model, &f->terms, e);
+        rc = check_others(t, r, f, e);
+    return rc != 0 ? rc : apply_terms(db, a, f, before, r, e);
 }
 
 /* --- drafts that have all their signatures -------------------------------------------------------------- */
@@ -169,7 +230,7 @@ int accept_releases(struct trust_accept *t, struct db *db, const char *who, stru
     for (size_t i = 0; rc == 0 && i < t->fresh_count; i++) {
         struct release r;
         arena_recycle(&look);
-        rc = apply_one(db, &look, &t->fresh[i], &r, e);
+        rc = apply_one(t, db, &look, &t->fresh[i], i > 0 ? &t->fresh[i - 1] : NULL, &r, e);
         if (rc == 0)
             rc = note_draft(t, &r, e);
         if (rc != 0)

@@ -262,7 +262,7 @@ static const struct accept_doc *doc_of(const struct trust_accept *t, const char 
 }
 
 /* The model's own role signs for it, or "targets". */
-static int find_target(const struct trust_accept *t, struct str name, const char *model,
+int accept_find_target(const struct trust_accept *t, struct str name, const char *model,
                        struct tuf_target *out, struct err *e)
 {
     char own[TUF_ROLE_NAME_MAX];
@@ -286,7 +286,7 @@ static int check_entry(struct trust_accept *t, const struct request_entry *r, co
     struct accept_entry made = {.cose = r->cose};
     int rc = cut_path(t, str_of(r->target), &made.part, e);
     if (rc == 0)
-        rc = find_target(t, str_of(r->target), made.part.model, &target, e);
+        rc = accept_find_target(t, str_of(r->target), made.part.model, &target, e);
     if (rc == 0 && target.custom == NULL)
         rc = err_set(e, ERR_INVALID, "its target lacks \"custom\"");
     if (rc == 0)

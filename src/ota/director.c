@@ -73,7 +73,7 @@ static int decide(struct scene *s, struct err *e)
 {
     int64_t open = 0, succeeded = 0;
     struct director_release known;
-    struct director_facts facts = {0};
+    struct director_facts facts = {.one_file = s->kind == DIRECTOR_MANIFEST};
     int rc = read_open(s, &open, e);
     if (rc == 0 && open == 0) /* only asked where it counts */
         rc = store_action_succeeded(s->db, s->device.pk, &succeeded, e);
@@ -92,22 +92,38 @@ static int decide(struct scene *s, struct err *e)
     return 0;
 }
 
+static int describe_file(struct scene *s, const struct artifact *f, struct director_target *out,
+                         struct err *e)
+{
+    const struct release *r = &s->release;
+    char path[TUF_TARGET_NAME_MAX + 1];
+    if (!trust_target_path(str_of(s->device.model), str_of(r->name), str_of(r->version), str_of(f->filename),
+                           path, sizeof path))
+        return err_set(e, ERR_CORRUPT, "%s %s has no path in the image repository", r->name, r->version);
+    *out = (struct director_target){
+        .path = arena_dup_str(s->arena, str_of(path)), .sha256 = f->sha256, .size = f->size};
+    return out->path != NULL ? 0 : err_set(e, ERR_NOMEM, "no memory for a director's file");
+}
+
+static int describe_files(struct scene *s, struct err *e)
+{
+    const struct release *r = &s->release;
+    struct director_target *list = arena_array(s->arena, struct director_target, r->artifact_count);
+    int rc = list == NULL ? err_set(e, ERR_NOMEM, "no memory for a director's file") : 0;
+    for (size_t i = 0; rc == 0 && i < r->artifact_count; i++)
+        rc = describe_file(s, &r->artifacts[i], &list[i], e);
+    s->order.targets = list;
+    s->order.target_count = rc == 0 ? r->artifact_count : 0;
+    return rc;
+}
+
 static int describe(struct scene *s, struct err *e)
 {
     if (s->order.release == 0)
         return 0;
+    if (s->kind == DIRECTOR_TARGETS)
+        return describe_files(s, e);
     const struct release *r = &s->release;
-    const struct artifact *f = &r->artifacts[0];
-    s->order.sha256 = f->sha256;
-    s->order.size = f->size;
-    if (s->kind == DIRECTOR_TARGETS) {
-        char path[TUF_TARGET_NAME_MAX + 1];
-        if (!trust_target_path(str_of(s->device.model), str_of(r->name), str_of(r->version),
-                               str_of(f->filename), path, sizeof path))
-            return err_set(e, ERR_CORRUPT, "%s %s has no path in the image repository", r->name, r->version);
-        s->order.target = arena_dup_str(s->arena, str_of(path));
-        return s->order.target != NULL ? 0 : err_set(e, ERR_NOMEM, "no memory for a director's file");
-    }
     int rc = store_signed_entry(s->db, s->arena, r->pk, s->device.model, &s->order.entry, e);
     if (rc == 0 && s->order.entry.n == 0)
         rc = err_set(e, ERR_NOT_FOUND,

@@ -15,7 +15,12 @@ static int fill_targets(yyjson_mut_doc *doc, const struct director_order *o, str
     yyjson_mut_val *own = yyjson_mut_obj_add_obj(doc, yyjson_mut_doc_get_root(doc), "pqota");
     if (own == NULL || !yyjson_mut_obj_add_str(doc, own, "device", o->device))
         return err_set(e, ERR_NOMEM, "no memory for a director's file");
-    return o->release != 0 ? make_target(doc, o->target, o->size, o->sha256, NULL, e) : 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < o->target_count; i++) {
+        const struct director_target *t = &o->targets[i];
+        rc = make_target(doc, t->path, t->size, t->sha256, NULL, e);
+    }
+    return rc;
 }
 
 static int draft_targets(const struct director_order *o, int64_t version, int64_t expires_s, struct arena *a,

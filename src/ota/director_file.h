@@ -10,13 +10,18 @@
 #include "store/director.h"
 #include "trust/manifest_make.h"
 
-struct director_order { /* what is to be said */
-    const char *device; /* its id */
-    int64_t release;    /* 0: nothing to run, and what follows is not filled */
-    const char *target; /* path in the image repository */
+struct director_target {
+    const char *path;   /* in the image repository */
     const char *sha256; /* lower-case hex */
     int64_t size;       /* bytes */
-    struct str entry;   /* the vendor's, for a manifest */
+};
+
+struct director_order {                    /* what is to be said */
+    const char *device;                    /* its id */
+    int64_t release;                       /* 0: nothing to run, and what follows is not filled */
+    const struct director_target *targets; /* the release's files, for targets.json */
+    size_t target_count;
+    struct str entry; /* the vendor's, for a manifest */
 };
 
 enum trust_online director_role(enum director_kind kind);

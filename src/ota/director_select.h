@@ -2,8 +2,8 @@
  * What one device should run now, as the director says it: a pure function of what is known.
  *
  * The release of its open action; without one, that of the last action that succeeded, so that what runs is
- * still vouched for; without either, nothing. Only what the vendor signed for the device's model, as one
- * file: a director that named anything else would be refused by the device.
+ * still vouched for; without either, nothing. Only what the vendor signed for the device's model, and in a
+ * manifest only what is one file: a director that named anything else would be refused by the device.
  */
 #ifndef PQOTA_OTA_DIRECTOR_SELECT_H
 #define PQOTA_OTA_DIRECTOR_SELECT_H
@@ -22,6 +22,7 @@ struct director_release {
 struct director_facts {
     const struct director_release *open;      /* of the open action; NULL: none, or it was called off */
     const struct director_release *succeeded; /* of the last action that succeeded; NULL: none */
+    bool one_file;                            /* it is said in a manifest */
 };
 
 struct director_decision {

@@ -182,7 +182,7 @@ int ota_module_room(struct db *db, struct arena *a, int64_t module, bool *locked
     if (rc != 0)
         return rc;
     /* A firmware is one file, published whole. */
-    *locked = use.deployed || m.created_by[0] == '\0';
+    *locked = use.settled || m.created_by[0] == '\0';
     *full = use.artifacts >= RELEASE_ARTIFACTS_MAX;
     return 0;
 }

@@ -233,12 +233,16 @@ int ota_trust_show(struct ota *ota, struct db *db, struct arena *a, struct trust
 
 /* --- a target ------------------------------------------------------------------------------------------- */
 
-static bool is_file(const struct release *r, struct str name)
+/* The release's file under its name in the repository, HASH.FILENAME, or NULL. */
+static struct artifact *find_target_file(const struct release *r, struct str name)
 {
     struct str rest = name, hash;
-    if (r->artifact_count != 1 || !str_split(&rest, '.', &hash))
-        return false;
-    return str_is(hash, r->artifacts[0].sha256) && str_is(rest, r->artifacts[0].filename);
+    if (!str_split(&rest, '.', &hash))
+        return NULL;
+    for (size_t i = 0; i < r->artifact_count; i++)
+        if (str_is(hash, r->artifacts[i].sha256) && str_is(rest, r->artifacts[i].filename))
+            return &r->artifacts[i];
+    return NULL;
 }
 
 int ota_trust_target(struct db *db, struct arena *a, const struct str path[4], const char *model,
@@ -256,10 +260,12 @@ int ota_trust_target(struct db *db, struct arena *a, const struct str path[4], c
     db_read_end(db);
     if (rc != 0 && rc != ERR_NOT_FOUND)
         return rc;
-    bool there = rc == 0 && r.deleted_at == 0 && release_fits(&r, of) && is_file(&r, path[3]) &&
-                 (model == NULL || (strcmp(model, of) == 0 && r.state == RELEASE_PUBLISHED));
-    if (!there)
+    struct artifact *file = rc == 0 ? find_target_file(&r, path[3]) : NULL;
+    if (file == NULL || r.deleted_at != 0 || !release_fits(&r, of) ||
+        (model != NULL && (strcmp(model, of) != 0 || r.state != RELEASE_PUBLISHED)))
         return err_set(e, ERR_NOT_FOUND, "the image repository has no such target");
+    r.artifacts = file;
+    r.artifact_count = 1;
     *out = r;
     return 0;
 }

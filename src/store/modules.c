@@ -119,7 +119,8 @@ int store_module_use(struct db *db, int64_t module, struct module_use *out, stru
         "SELECT count(*), max((SELECT count(*) FROM module_artifact WHERE module = ?1),"
         "  coalesce(max((SELECT count(*) FROM release_module o JOIN module_artifact f ON f.module = o.module"
         "   WHERE o.release = r.pk)) FILTER (WHERE r.deleted_at IS NULL), 0)),"
-        " coalesce(max(EXISTS (SELECT 1 FROM deployment p WHERE p.release = r.pk)), 0)"
+        " coalesce(max(EXISTS (SELECT 1 FROM deployment p WHERE p.release = r.pk)"
+        "  OR EXISTS (SELECT 1 FROM release_model s WHERE s.release = r.pk AND s.signed)), 0)"
         " FROM release_module rm JOIN release r ON r.pk = rm.release WHERE rm.module = ?1",
         e);
     if (rc != 0)
@@ -130,7 +131,7 @@ int store_module_use(struct db *db, int64_t module, struct module_use *out, stru
         return rc;
     *out = (struct module_use){.releases = stmt_get_i64(&s, 0),
                                .artifacts = stmt_get_i64(&s, 1),
-                               .deployed = stmt_get_i64(&s, 2) != 0};
+                               .settled = stmt_get_i64(&s, 2) != 0};
     return 0;
 }
 

@@ -36,7 +36,7 @@ int store_module_metadata(struct db *db, struct arena *a, int64_t module, bool v
 struct module_use {
     int64_t releases;  /* that have it, deleted ones too */
     int64_t artifacts; /* its own, or all of the fullest release with it that is not deleted */
-    bool deployed;     /* one of them was deployed: what devices were told of stays as it is */
+    bool settled;      /* one of them was deployed or signed: it stays as it is */
 };
 int store_module_use(struct db *db, int64_t module, struct module_use *out, struct err *e) MUST_CHECK;
 

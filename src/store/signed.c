@@ -58,19 +58,22 @@ int store_signed_entry(struct db *db, struct arena *a, int64_t release, const ch
     return 0;
 }
 
-int store_release_type(struct db *db, struct arena *a, int64_t release, const char **out, struct err *e)
+int store_release_type(struct db *db, struct arena *a, int64_t release, const char *filename,
+                       const char **out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "SELECT m.type FROM release_module rm JOIN module m ON m.pk = rm.module"
-                        " WHERE rm.release = ? LIMIT 1",
+                        " JOIN module_artifact f ON f.module = m.pk AND f.filename = ?2"
+                        " WHERE rm.release = ?1 LIMIT 1",
                         e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, release);
+    stmt_text(&s, 2, filename);
     rc = stmt_step(&s, e);
     if (rc == STMT_END)
-        return err_set(e, ERR_NOT_FOUND, "the firmware %lld has no module", (long long)release);
+        return err_set(e, ERR_NOT_FOUND, "the firmware %lld has no file %s", (long long)release, filename);
     bool oom = false;
     const char *type = rc == STMT_ROW ? stmt_get_text(&s, 0, a, &oom) : NULL;
     if (oom)

@@ -26,9 +26,9 @@ int store_signed_terms(struct db *db, struct arena *a, int64_t release, const ch
 /* The vendor's entry for manifests of microcontrollers; p NULL when there is none. */
 int store_signed_entry(struct db *db, struct arena *a, int64_t release, const char *model, struct str *cose,
                        struct err *e) MUST_CHECK;
-/* The type of a release's module, of the one that it has. */
-int store_release_type(struct db *db, struct arena *a, int64_t release, const char **out,
-                       struct err *e) MUST_CHECK;
+/* The type of the module that a release has the file from. */
+int store_release_type(struct db *db, struct arena *a, int64_t release, const char *filename,
+                       const char **out, struct err *e) MUST_CHECK;
 /* Drafts that wait for a signature, newest first: *out has *count <= limit of their pks. */
 int store_release_drafts(struct db *db, struct arena *a, size_t limit, int64_t **out, size_t *count,
                          struct err *e) MUST_CHECK;

@@ -13,6 +13,7 @@
 #define TUF_ROOTS_MAX 1024  /* that one refresh follows */
 #define TUF_VISITS_MAX 1024 /* roles that one search looks at */
 #define TUF_DEPTH_MAX 32    /* roles from the targets role to the last one of a chain */
+#define TUF_DECISION_MAX 16 /* targets that a director's file names */
 
 struct tuf_store {
     void *ctx;

@@ -10,8 +10,9 @@ static int check_decision(const struct tuf_doc *doc, struct str device, struct e
     if (says.p == NULL || !str_eq(says, device))
         return err_set(e, ERR_MISMATCH, "it is for %s, not for %s",
                        says.p != NULL ? trust_show(says).z : "no device", trust_show(device).z);
-    if (tuf_target_count(doc) > 1 || yyjson_obj_get(doc->body, "delegations") != NULL)
-        return err_set(e, ERR_INVALID, "a director's file names one target at most and delegates nothing");
+    if (tuf_target_count(doc) > TUF_DECISION_MAX || yyjson_obj_get(doc->body, "delegations") != NULL)
+        return err_set(e, ERR_INVALID, "a director's file names %d targets at most and delegates nothing",
+                       TUF_DECISION_MAX);
     return 0;
 }
 

@@ -41,10 +41,14 @@ def vendor(make_server):
     return Vendor(make_server(settings, start=False)).start()
 
 
+def trusting(make_agent, server, vendor):
+    roots = {f"trust.{r}_root": vendor.dir / "device" / f"{r}.root.json" for r in ("image", "director")}
+    return make_agent(server, "swu-1", "board", settings=roots)
+
+
 def test_an_update_that_the_vendor_signed(vendor, make_agent, make_swupdate, tmp_path):
     server = vendor.server
-    roots = {f"trust.{r}_root": vendor.dir / "device" / f"{r}.root.json" for r in ("image", "director")}
-    agent = make_agent(server, "swu-1", "board", settings=roots)
+    agent = trusting(make_agent, server, vendor)
     agent.enrol()
     device = make_swupdate(agent)
     device.start()
@@ -117,10 +121,12 @@ def test_a_delta_downloads_only_what_changed(tmp_path, make_agent, make_swupdate
     old, new = tmp_path / "old.img", tmp_path / "new.img"
     write_images(old, new)
     whole, header = make_zck(new)
-    server = hawkbit.start(tmp_path, {"ddi.model": "board", "ddi.poll_seconds": "1"})
-    hawk, meter = server.hawkbit, Meter(server.port)
+    settings = {"trust.insecure_unsigned": "no", "ddi.model": "board", "ddi.poll_seconds": "1"}
+    made = []
+    server = hawkbit.start(tmp_path, settings, lambda server: made.append(Vendor(server).start()))
+    vendor, hawk, meter = made[0], server.hawkbit, Meter(server.port)
     try:
-        agent = make_agent(server, "swu-1", "board")
+        agent = trusting(make_agent, server, vendor)
         agent.enrol()
         device = make_swupdate(agent, meter, {"ranges": "vouched"})
         (device.dir / "here").write_text(device.tunnel.url + device.tunnel.base + "\n")
@@ -134,7 +140,15 @@ def test_a_delta_downloads_only_what_changed(tmp_path, make_agent, make_swupdate
         swu = make_swu(tmp_path / "rootfs.swu", "2.0", {"rootfs.header": header}, text)
         hawk.upload(module, "rootfs.swu", swu.read_bytes())
         before = meter.received
-        action = hawk.assign(hawk.set_of(module, version="2.0"), device)
+        release = hawk.set_of(module, version="2.0", name="rootfs")
+        assert "draft" in hawk.assign(release, device, expect=409)["message"]
+        (tmp_path / "rootfs.zck").write_bytes(whole)
+        what = ("rootfs.swu", "rootfs.zck", "--name", "rootfs", "--version", "2.0", "--model", "board")
+        keys = ("--sign-with", vendor.key("targets"), "--passphrase-file", vendor.passphrase)
+        one = server.pqota("firmware", "sign", what[0], *what[2:], *keys, cwd=tmp_path, check=None)
+        assert one.code == 1 and "rootfs.zck" in one.err, one
+        server.pqota("firmware", "sign", *what, *keys, cwd=tmp_path)
+        action = hawk.assign(release, device)
         device.start()
         device.wait_said("pending testing, ignoring available update action", 60)
         came = meter.received - before
@@ -149,6 +163,7 @@ def test_a_delta_downloads_only_what_changed(tmp_path, make_agent, make_swupdate
             f"{100 * came / new.stat().st_size:.1f} % of the image of {new.stat().st_size >> 20} MiB"
         )
         assert came < 0.2 * len(whole)
+        assert device.tunnel.logs().count("file=rootfs.swu") and "insecure" not in device.tunnel.logs()
         device.reboot()
         wait_for(lambda: hawk.action(device, action)["status"] == "finished", what="the update is over")
     finally:

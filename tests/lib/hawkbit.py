@@ -159,8 +159,9 @@ class Device(Client):
         self.post(f"/{to}/{action}/feedback", body, expect=expect)
 
 
-def start(folder, settings=None):
-    """A server with the plain listener, and hawkBit's interfaces with an account that may do everything."""
+def start(folder, settings=None, start=harness.Server.start):
+    """A server with the plain listener, and hawkBit's interfaces with an account that may do everything.
+    start: what starts it, when something is done to it before."""
     port = harness.free_port()
     server = harness.Server(
         folder,
@@ -171,7 +172,7 @@ def start(folder, settings=None):
             **(settings or {}),
         },
     )
-    server.start()
+    start(server)
     password = server.pqota("account", "create", "hawk", "--role", "admin").out.strip()
     server.hawkbit = Hawkbit(server, port, "hawk", password)
     return server

@@ -13,18 +13,22 @@ static struct pqota_target said; /* by the metadata */
 static enum pqota_vouch answer;
 static struct pqota_standing asked_with;
 static int asked;
+static const char *beside; /* another file of the release */
 
 static enum pqota_vouch vouch(void *ctx, const struct pqota_target *hint,
                               const struct pqota_standing *standing, struct pqota_target *out,
                               char why[PQOTA_TEXT_SIZE])
 {
-    (void)ctx, (void)hint;
+    (void)ctx;
     asked++;
     asked_with = *standing;
-    if (answer == PQOTA_VOUCHED)
+    if (answer == PQOTA_VOUCHED) {
         *out = said;
-    else
+        if (beside[0] != '\0' && strcmp(hint->filename, beside) == 0)
+            snprintf(out->filename, sizeof out->filename, "%s", beside);
+    } else {
         snprintf(why, PQOTA_TEXT_SIZE, "because");
+    }
     return answer;
 }
 
@@ -60,6 +64,7 @@ static int begin(void **s)
                                  .sequence = 5,
                                  .counter = 3};
     asked = 0;
+    beside = "";
     return 0;
 }
 
@@ -109,6 +114,18 @@ static void the_file_must_be_the_vouched_one(void **s)
     assert_int_equal(ask_for("f.swu"), 0);
 }
 
+static void several_files_of_a_release(void **s)
+{
+    (void)s;
+    beside = "f.zck";
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask_for("f.swu"), 0);
+        assert_int_equal(ask_for("f.zck"), 0);
+    }
+    assert_int_equal(asked, 2); /* what was said of one does not drive out the other */
+    assert_int_equal(ask_for("g.zck"), 403);
+}
+
 static void each_answer_has_its_status(void **s)
 {
     (void)s;
@@ -125,7 +142,7 @@ static void each_answer_has_its_status(void **s)
     answer = PQOTA_VOUCH_REFUSED; /* within the minute it holds */
     assert_int_equal(ask_for("f.swu"), 0);
     assert_int_equal(asked, 4);
-    t.vouched_until_ms = 0;
+    memset(t.vouched, 0, sizeof t.vouched);
     assert_int_equal(ask_for("f.swu"), 403);
 }
 
@@ -142,7 +159,7 @@ static void reopen(void)
 {
     tunnel_trust_close(&t);
     open_it();
-    t.vouched_until_ms = 0;
+    memset(t.vouched, 0, sizeof t.vouched);
 }
 
 static void what_succeeded_is_not_forgotten(void **s)
@@ -164,7 +181,7 @@ static void what_succeeded_is_not_forgotten(void **s)
     said.counter = 1;
     said.sequence = 6;
     offer(6, "f.swu", HASH);
-    t.vouched_until_ms = 0;
+    memset(t.vouched, 0, sizeof t.vouched);
     assert_int_equal(ask_for("f.swu"), 0);
     tunnel_trust_succeeded(&t, 6);
     reopen();
@@ -197,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_file_must_be_the_vouched_one, begin, end),
+        cmocka_unit_test_setup_teardown(several_files_of_a_release, begin, end),
         cmocka_unit_test_setup_teardown(each_answer_has_its_status, begin, end),
         cmocka_unit_test_setup_teardown(an_action_is_told_of_once, begin, end),
         cmocka_unit_test_setup_teardown(what_succeeded_is_not_forgotten, begin, end),

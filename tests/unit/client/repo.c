@@ -124,6 +124,8 @@ static void add_target(struct repo *r, yyjson_mut_doc *doc)
     struct err e = {0};
     if (make_target(doc, r->path, r->length, r->sha256, r->plain ? NULL : &r->custom, &e) != 0)
         fail_msg("%s", e.text);
+    if (r->beside != NULL && make_target(doc, r->beside, 7, r->sha256, &r->custom, &e) != 0)
+        fail_msg("%s", e.text);
     for (size_t i = 0; i < r->others; i++) {
         char path[100], version[20];
         snprintf(version, sizeof version, "0.%zu", i);
@@ -196,6 +198,8 @@ static void sign_director(struct repo *r)
     if (!r->says_nothing && make_target(doc, r->says_path != NULL ? r->says_path : r->path,
                                         r->says_length != 0 ? r->says_length : r->length,
                                         r->says_sha256 != NULL ? r->says_sha256 : r->sha256, NULL, &e) != 0)
+        fail_msg("%s", e.text);
+    if (r->beside != NULL && make_target(doc, r->beside, 7, r->sha256, NULL, &e) != 0)
         fail_msg("%s", e.text);
     serve(r, doc, &r->director, "director/gw-1/targets.json");
 }
@@ -335,7 +339,8 @@ struct pqota_trust_settings repo_settings(struct repo *r)
         .image_root = r->image_root.p,
         .image_root_size = r->image_root.n,
         .director_root = r->director_root.p,
-        .director_root_size = r->director_root.n};
+        .director_root_size = r->director_root.n,
+        .several_files = r->several_files};
 }
 
 void repo_start(struct repo *r)
@@ -350,14 +355,15 @@ void repo_start(struct repo *r)
 
 enum pqota_vouch repo_vouch(struct repo *r, struct pqota_target *out)
 {
-    struct pqota_target hint = {.name = "os", .version = "2.0", .filename = "hint.img", .size = 1},
-                        got = hint;
+    struct pqota_target hint = {.name = "os", .version = "2.0", .size = 1}, got;
+    snprintf(hint.filename, sizeof hint.filename, "%s", r->hint != NULL ? r->hint : "hint.img");
+    got = hint;
     memset(hint.sha256, '0', sizeof hint.sha256 - 1);
     r->why[0] = '\0';
     enum pqota_vouch answer = r->trust.vouch(r->trust.ctx, &hint, &r->standing, &got, r->why);
     if (answer != PQOTA_VOUCHED) {
         assert_true(r->why[0] != '\0');
-        assert_string_equal(got.filename, "hint.img"); /* untouched */
+        assert_string_equal(got.filename, hint.filename); /* untouched */
     }
     if (out != NULL)
         *out = got;

@@ -45,8 +45,9 @@ struct repo {
     const char *says_device, *says_path, *says_sha256; /* the director's file */
     int64_t says_length;
     bool says_nothing;
-    size_t others; /* more targets in the image's file */
-    size_t models; /* more delegations, each with a key pair of its own */
+    const char *beside; /* path of another file of the release, as both have it; NULL: none */
+    size_t others;      /* more targets in the image's file */
+    size_t models;      /* more delegations, each with a key pair of its own */
     /* --- the server --- */
     struct repo_files served;
     const char *refused; /* this file is answered with `status` */
@@ -60,6 +61,8 @@ struct repo {
     struct repo_files stored;
     int saves, fail_save; /* the n-th save fails, 0: none */
     struct str image_root, director_root;
+    bool several_files;
+    const char *hint; /* the file that is offered; NULL: "hint.img" */
     void *memory;
     size_t memory_size;
     struct pqota_trust trust;

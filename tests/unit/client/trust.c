@@ -118,6 +118,30 @@ static void director_and_vendor_must_agree(void **s)
     repo_fini(&r);
 }
 
+/* A release of two files: for a device that installs one it is none, for others each is asked about. */
+static void two_files(void **s)
+{
+    (void)s;
+    struct pqota_target t;
+    repo_init(&r);
+    r.beside = "gw/os/2.0/os.zck";
+    resign();
+    check(PQOTA_VOUCH_REFUSED, "names 2 targets; this device runs one");
+    r.several_files = true;
+    repo_start(&r);
+    check(PQOTA_VOUCH_REFUSED, "names 2 files for this device to run, and none is hint.img");
+    r.hint = "os.zck";
+    assert_int_equal(repo_vouch(&r, &t), PQOTA_VOUCHED);
+    assert_string_equal(t.filename, "os.zck");
+    assert_int_equal(t.size, 7);
+    r.hint = "os.img";
+    assert_int_equal(repo_vouch(&r, &t), PQOTA_VOUCHED);
+    assert_string_equal(t.filename, "os.img");
+    assert_int_equal(t.size, 20000);
+    assert_int_equal(t.sequence, 5);
+    repo_fini(&r);
+}
+
 static void another_model(void **s)
 {
     (void)s;
@@ -428,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_large_repository_in_the_usual_memory),
         cmocka_unit_test(with_too_little_memory_it_says_so),
         cmocka_unit_test(director_and_vendor_must_agree),
+        cmocka_unit_test(two_files),
         cmocka_unit_test(another_model),
         cmocka_unit_test(the_counter_never_goes_down),
         cmocka_unit_test(steps_are_kept),

@@ -35,7 +35,7 @@ int director_try_fetch(struct fixture *f, enum director_kind kind, const char *i
 
 struct director_named {
     int64_t version, expires_s, length;
-    const char *path; /* what it names, "" for nothing */
+    const char *path; /* what it names, "" for nothing, with a blank between several */
     struct str text;
     bool signed_now;
 };

@@ -38,7 +38,6 @@ static void what_a_device_would_refuse(void **state)
         {.pk = 1, .vouched = true, .files = 1, .deleted = true},
         {.pk = 1, .vouched = false, .files = 1},
         {.pk = 1, .vouched = true, .files = 0},
-        {.pk = 1, .vouched = true, .files = 2},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const struct director_facts open = {.open = &bad[i], .succeeded = &other};
@@ -50,11 +49,24 @@ static void what_a_device_would_refuse(void **state)
     }
 }
 
+/* A manifest has room for one file. */
+static void several_files(void **state)
+{
+    (void)state;
+    const struct director_release two = {.pk = 1, .vouched = true, .files = 2};
+    struct director_facts f = {.open = &two};
+    assert_ptr_equal(ota_director_select(&f).release, &two);
+    f.one_file = true;
+    assert_null(ota_director_select(&f).release);
+    assert_true(ota_director_select(&f).hindered);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_before_succeeded),
         cmocka_unit_test(what_a_device_would_refuse),
+        cmocka_unit_test(several_files),
     };
     return cmocka_run_group_tests_name("ota/director_select", tests, NULL, NULL);
 }

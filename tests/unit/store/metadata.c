@@ -267,7 +267,7 @@ static void by_index(void **state)
     assert_ok(store_signed_entry(db, &a, 1, "m", &cose, &f->e), f->e);
     assert_ok(store_sequence_last(db, "m", &n, &f->e), f->e);
     assert_ok(store_release_drafts(db, &a, 5, &pks, &count, &f->e), f->e);
-    assert_int_equal(store_release_type(db, &a, 1, &type, &f->e), ERR_NOT_FOUND);
+    assert_int_equal(store_release_type(db, &a, 1, "f", &type, &f->e), ERR_NOT_FOUND);
     assert_no_scan(db);
     store_reader_free(db);
     struct pruning p = {.before_ms = 1, .now_ms = 1, .most = 1};

@@ -5,6 +5,10 @@
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 #define TARGET(name) "\"" name "\": {\"length\": 3, \"hashes\": {\"sha256\": \"" ZEROS "\"}}"
 
+#define FOUR(n)                                                                                              \
+    TARGET("a/b/c/" n "1") "," TARGET("a/b/c/" n "2") "," TARGET("a/b/c/" n "3") "," TARGET("a/b/c/" n "4")
+#define SIXTEEN FOUR("d") "," FOUR("e") "," FOUR("f") "," FOUR("g")
+
 /* Serves the targets as they are as the device's file. */
 static void decide(struct world *w, const char *target)
 {
@@ -92,6 +96,13 @@ static void test_rollback(void **state)
     expect(w, 0, "", NULL);
 }
 
+static void test_names_the_files_of_a_release(void **state)
+{
+    struct world *w = *state;
+    decide(w, SIXTEEN);
+    expect(w, 0, "", NULL);
+}
+
 static void test_refuses(void **state)
 {
     struct world *w = *state;
@@ -102,8 +113,8 @@ static void test_refuses(void **state)
     decide(w, TARGET("a"));
     expect(w, ERR_MISMATCH, "it is for no device, not for gw-1", NULL);
     w->repo.device = "gw-1";
-    decide(w, TARGET("a") ", " TARGET("b"));
-    expect(w, ERR_INVALID, "names one target at most", NULL);
+    decide(w, SIXTEEN ", " TARGET("one more"));
+    expect(w, ERR_INVALID, "names 16 targets at most", NULL);
     repo_delegate(&w->repo, "targets", "A", "[\"*\"]");
     decide(w, NULL);
     expect(w, ERR_INVALID, "delegates nothing", NULL);
@@ -212,8 +223,9 @@ static void test_both_families(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_decision), T(test_rollback), T(test_refuses),       T(test_stored_of_another),
-        T(test_recovery), T(test_fails),    T(test_both_families),
+        T(test_decision), T(test_rollback),          T(test_names_the_files_of_a_release),
+        T(test_refuses),  T(test_stored_of_another), T(test_recovery),
+        T(test_fails),    T(test_both_families),
     };
     return cmocka_run_group_tests(tests, repo_group_up, repo_group_down);
 }
