@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ota/announce.h"
+#include "ota/gather.h"
 #include "ota/ota.h"
 #include "store/actions.h"
 #include "store/consents.h"
@@ -21,15 +22,19 @@ static int confirm(struct ota *ota, struct db *db, struct arena *a, struct actio
                    struct err *e)
 {
     struct deployment d;
+    struct device device;
     int64_t now = clock_unix_ms(ota->clock);
     int rc = store_deployment_by_pk(db, a, act->deployment, &d, e);
+    if (rc == 0)
+        rc = store_device_by_pk(db, a, act->device, &device, e);
+    if (rc == 0)
+        rc = ota_deadline(a, &d.policy, &device, now, &act->deadline_at, e);
     if (rc != 0)
         return rc;
     act->state = ACTION_OFFERED;
     act->message = "";
     act->said = said;
     act->updated_at = now;
-    act->deadline_at = d.policy.deadline_seconds != 0 ? now + 1000 * d.policy.deadline_seconds : 0;
     rc = store_action_update(db, act, e);
     return rc != 0 ? rc : store_action_status_add(db, act, e);
 }

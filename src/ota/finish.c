@@ -263,6 +263,19 @@ int ota_action_ask_cancel(struct ota *ota, struct db *db, struct action *act, co
     return rc != 0 ? rc : store_action_status_add(db, act, e);
 }
 
+/* What is not begun while its deployment is paused may not be begun: its time does not run. */
+static int wait_for_resume(struct ota *ota, struct db *db, struct arena *a, struct action *act, bool *waits,
+                           struct err *e)
+{
+    struct deployment d;
+    int rc = store_deployment_by_pk(db, a, act->deployment, &d, e);
+    *waits = rc == 0 && d.state == DEPLOYMENT_PAUSED && act->state == ACTION_OFFERED;
+    if (!*waits)
+        return rc;
+    act->deadline_at = clock_unix_ms(ota->clock) + 1000 * d.policy.deadline_seconds;
+    return store_action_update(db, act, e);
+}
+
 static int close_overdue(struct ota *ota, struct db *db, struct arena *a, bool *more, struct err *e)
 {
     struct action act;
@@ -270,8 +283,11 @@ static int close_overdue(struct ota *ota, struct db *db, struct arena *a, bool *
     if (rc != 0)
         return rc;
     *more = act.pk != 0;
-    if (act.pk == 0)
-        return 0;
+    bool waits = false;
+    if (act.pk != 0)
+        rc = wait_for_resume(ota, db, a, &act, &waits, e);
+    if (rc != 0 || waits || act.pk == 0)
+        return rc;
     bool asked = act.state == ACTION_CANCELLING;
     act.message = asked ? "cancelled; the device did not say so in time"
                         : arena_printf(a, "nothing was heard of its end in time; it was %s last",

@@ -54,6 +54,20 @@ int ota_window(struct arena *a, const struct deployment_policy *p, const struct 
     return 0;
 }
 
+int ota_deadline(struct arena *a, const struct deployment_policy *p, const struct device *d, int64_t now_ms,
+                 int64_t *out, struct err *e)
+{
+    enum select_window window;
+    int64_t when;
+    *out = 0;
+    if (p->deadline_seconds == 0)
+        return 0;
+    int rc = ota_window(a, p, d, now_ms, &window, &when, e);
+    if (rc == 0)
+        *out = (window == SELECT_WINDOW_CLOSED ? when : now_ms) + 1000 * p->deadline_seconds;
+    return rc;
+}
+
 /* --- deployments that the device may join -------------------------------------------------------------- */
 
 static struct str text_or_empty(const char *z)

@@ -27,4 +27,8 @@ int ota_match(struct db *db, struct arena *a, const struct device *d, const char
 int ota_window(struct arena *a, const struct deployment_policy *p, const struct device *d, int64_t now_ms,
                enum select_window *out, int64_t *when_ms, struct err *e) MUST_CHECK;
 
+/* When an attempt that the device is given now is overdue, 0: never: counted from when it may begin. */
+int ota_deadline(struct arena *a, const struct deployment_policy *p, const struct device *d, int64_t now_ms,
+                 int64_t *out, struct err *e) MUST_CHECK;
+
 #endif

@@ -174,13 +174,14 @@ static int offer(struct poll *p, const struct candidate *c, struct err *e)
         .progress = ACTION_PROGRESS_NONE,
         .message = "",
         .version_before = p->device.version,
-        .deadline_at =
-            c->policy.deadline_seconds != 0 && !waits ? p->now + 1000 * c->policy.deadline_seconds : 0,
         .created_at = p->now,
         .updated_at = p->now,
     };
     p->changed = true;
-    rc = become_member(p, c, e);
+    if (!waits) /* else it is counted from the consent */
+        rc = ota_deadline(p->arena, &c->policy, &p->device, p->now, &made.deadline_at, e);
+    if (rc == 0)
+        rc = become_member(p, c, e);
     if (rc == 0)
         rc = store_action_add(p->db, &made, e);
     if (rc == 0)

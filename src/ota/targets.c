@@ -9,6 +9,7 @@
 #include "store/candidates.h"
 #include "store/db.h"
 #include "store/events.h"
+#include "store/members.h"
 
 static int no_memory(struct err *e)
 {
@@ -114,6 +115,19 @@ int ota_target_describe(struct ota *ota, struct db *db, struct arena *a, const s
     return rc != 0 ? rc : announce_device(ota, db, t.device.pk, e);
 }
 
+/* It is counted in no phase any more, and what waited for that goes on. */
+static int leave_deployments(struct ota *ota, struct db *db, struct arena *a, int64_t device, struct err *e)
+{
+    int64_t left;
+    int rc;
+    do {
+        rc = store_member_drop(db, device, &left, e);
+        if (rc == 0 && left != 0)
+            rc = ota_advance_deployment(ota, db, a, left, e);
+    } while (rc == 0 && left != 0);
+    return rc;
+}
+
 int ota_target_remove(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,
                       const char *id, struct err *e)
 {
@@ -121,6 +135,8 @@ int ota_target_remove(struct ota *ota, struct db *db, struct arena *a, const str
     int rc = store_target(db, a, id, &t, e);
     if (rc == 0)
         rc = ota_device_ends(ota, db, t.device.pk, "the device was deleted", e);
+    if (rc == 0)
+        rc = leave_deployments(ota, db, a, t.device.pk, e);
     if (rc == 0)
         rc = store_target_remove(db, t.device.pk, e);
     return rc != 0 ? rc

@@ -14,8 +14,7 @@ struct ota;
  * Writer only; version is one that str_is_name. Written down when it is new, and then:
  *  - a device that claimed success and runs what it ran before has fallen back: its action has failed (over
  *    hawkBit's protocol also when the version is not new, since success names none there);
- *  - one whose action was given up, or failed for want of a word, and that runs the release after all, has
- *    succeeded;
+ *  - one whose action failed, for want of a word perhaps, and that runs the release after all, has succeeded;
  *  - where it counted as done already because of what it ran, it counts as waiting again.
  * d->version is changed. *changed: it was new.
  */

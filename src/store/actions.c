@@ -167,12 +167,13 @@ int store_action_overdue(struct db *db, struct arena *a, int64_t now_ms, struct 
 int store_action_past(struct db *db, int64_t device, struct action_past *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s,
-                        "SELECT max(x.deployment), max(CASE WHEN d.allow_downgrade AND x.state = 'succeeded'"
-                        " THEN x.deployment END)"
-                        " FROM (SELECT deployment, state FROM action WHERE device = ?1"
-                        "  ORDER BY deployment DESC LIMIT ?2) x JOIN deployment d ON d.pk = x.deployment",
-                        e);
+    int rc = db_prepare(
+        db, &s,
+        "SELECT max(x.deployment), max(CASE WHEN d.allow_downgrade AND x.good THEN x.deployment END)"
+        " FROM (SELECT deployment, max(state = 'succeeded') AS good FROM action"
+        "  WHERE device = ?1 GROUP BY deployment ORDER BY deployment DESC LIMIT ?2) x"
+        " JOIN deployment d ON d.pk = x.deployment",
+        e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, device);

@@ -28,7 +28,8 @@ int store_action_last_of(struct db *db, struct arena *a, int64_t device, int64_t
 /* One whose deadline is over; out->pk is 0 when there is none. */
 int store_action_overdue(struct db *db, struct arena *a, int64_t now_ms, struct action *out,
                          struct err *e) MUST_CHECK;
-/* What a poll must know of the device's newest ACTION_PAST_MAX actions: 0 for none. */
+/* What a poll must know of the newest ACTION_PAST_MAX deployments that the device had actions of: 0 for
+   none. */
 #define ACTION_PAST_MAX 16
 struct action_past {
     int64_t newest;     /* deployment that it had a part in */

@@ -134,11 +134,7 @@ void db_close(struct db *db)
     for (size_t i = 0; i < CACHE_SLOTS; i++)
         sqlite3_finalize(db->kept[i].raw);
     sqlite3_close_v2(db->raw);
-    for (size_t i = 0; i < DB_PIECES; i++) {
-        if (db->attached[i].memory != NULL)
-            db->attached[i].fini(db->attached[i].memory);
-        free(db->attached[i].memory);
-    }
+    db_forget(db);
     free(db);
 }
 
@@ -421,6 +417,16 @@ void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(
         db->attached[which].fini = fini;
     }
     return db->attached[which].memory;
+}
+
+void db_forget(struct db *db)
+{
+    for (size_t i = 0; i < DB_PIECES; i++) {
+        if (db->attached[i].memory != NULL)
+            db->attached[i].fini(db->attached[i].memory);
+        free(db->attached[i].memory);
+        db->attached[i].memory = NULL;
+    }
 }
 
 bool db_in_transaction(struct db *db)

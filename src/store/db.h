@@ -84,6 +84,8 @@ bool db_view(struct db *db, uint32_t *number);
    no memory. */
 enum db_piece { DB_RELEASE_MEMO, DB_RUNNING, DB_PIECES }; /* store/release_memo.c, store/running.c */
 void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(void *piece));
+/* Drops all of it: what it was read from was rolled back, numbers that tell of changes too. */
+void db_forget(struct db *db);
 /* No statement is half-way and no transaction open: what a lane asserts when a handler has come back,
    since a read transaction that is left open keeps the log from being written back. */
 bool db_idle(struct db *db);

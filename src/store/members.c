@@ -261,7 +261,7 @@ static int bind_search(const struct member_search *q, const struct search_sql *s
     stmt_i64(s, 1, after);
     stmt_i64(s, 2, until);
     stmt_i64(s, 3, d->release);
-    stmt_i64(s, 4, d->policy.dynamic);
+    stmt_i64(s, 4, d->policy.dynamic || d->kind == TARGET_DEPLOYMENT); /* its members were named */
     stmt_i64(s, 5, d->created_at);
     stmt_some(s, 6, d->kind == TARGET_DEPLOYMENT ? d->origin : 0);
     stmt_i64(s, 7, until - after);
@@ -393,6 +393,20 @@ int store_member_update(struct db *db, const struct member *m, struct err *e)
     stmt_i64(&s, 5, m->deployment);
     stmt_i64(&s, 6, m->device);
     return stmt_run(&s, e);
+}
+
+int store_member_drop(struct db *db, int64_t device, int64_t *deployment, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "DELETE FROM member WHERE device = ?1 AND deployment = (SELECT m.deployment"
+                        " FROM deployment d CROSS JOIN member m ON m.deployment = d.pk AND m.device = ?1"
+                        " WHERE d.state = 'running' LIMIT 1) RETURNING deployment",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, device);
+    return count_one(&s, deployment, e);
 }
 
 int store_member_cancel_some(struct db *db, int64_t deployment, const char *why, int64_t look, int64_t *at,

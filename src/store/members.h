@@ -73,6 +73,8 @@ int store_device_last_pk(struct db *db, int64_t *out, struct err *e) MUST_CHECK;
 int store_member_add(struct db *db, const struct member *m, bool *added, struct err *e) MUST_CHECK;
 /* Writes state, attempts, retry_at and why. */
 int store_member_update(struct db *db, const struct member *m, struct err *e) MUST_CHECK;
+/* The device's row in one of the running deployments goes; *deployment: in that one, 0: it is in none. */
+int store_member_drop(struct db *db, int64_t device, int64_t *deployment, struct err *e) MUST_CHECK;
 /* Cancels those that wait among the next `look` after *at, and sets *at to the last that was looked at;
    *more: there are others. */
 int store_member_cancel_some(struct db *db, int64_t deployment, const char *why, int64_t look, int64_t *at,

@@ -68,6 +68,8 @@ static void run_job(struct writer *w, struct batch *b, struct store_job *job)
         return;
     }
     rc = db_exec(w->db, job->rc == 0 ? "RELEASE job" : "ROLLBACK TO job; RELEASE job", &e);
+    if (job->rc != 0)
+        db_forget(w->db);
     if (rc != 0)
         lose(b, rc, &e);
 }
@@ -102,6 +104,8 @@ static void end_transaction(struct writer *w, struct batch *b)
         if (rc != 0)
             lose(b, rc, &e);
     }
+    if (b->lost != 0)
+        db_forget(w->db);
     if (db_in_transaction(w->db) && db_exec(w->db, "ROLLBACK", &e) != 0)
         log_error("store", "a lost transaction could not be rolled back", LOG_ERR(&e));
 }

@@ -1,0 +1,174 @@
+/* Rollouts: time that does not run, devices that are deleted, long pasts, and what was rolled back. */
+#include "rollout_fixture.h"
+
+#include "ota/finish.h"
+#include "ota/targets.h"
+#include "store/actions.h"
+
+/* --- deadlines ----------------------------------------------------------------------------------------- */
+
+static int run_overdue(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    bool *more = arg;
+    int rc = 0;
+    for (*more = true; rc == 0 && *more;)
+        rc = ota_overdue_slice(&f->ota, db, more, e);
+    return rc;
+}
+
+static int64_t failed(struct fixture *f)
+{
+    bool more;
+    assert_ok(fixture_write(f, run_overdue, &more), f->e);
+    return ask(f, "SELECT count(*) FROM action WHERE state = 'failed'");
+}
+
+static int run_poll_ddi(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    struct poll_answer a;
+    const struct poll_question q = {.device = arg, .ddi = true};
+    return ota_poll(&f->ota, db, true, &f->arena, &q, &a, e);
+}
+
+/* Over hawkBit's protocol an update is given before its window opens. */
+static void it_runs_from_the_window(void **state)
+{
+    struct fixture *f = *state;
+    char id[] = "d1";
+    add_fleet(f, 1);
+    struct release r = publish(f, "gw", "1", "m");
+    struct deploy d = to_all(r.pk);
+    d.policy.deadline_seconds = 3600;
+    d.policy.window_schedule = "0 0 3 * * ?";
+    d.policy.window_zone = "Z";
+    d.policy.window_seconds = 7200;
+    made(f, &d);
+    f->now_ms += DAY_MS - f->now_ms % DAY_MS + 6 * 3600000; /* six in the morning */
+    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    assert_int_equal(ask(f, "SELECT count(*) FROM action WHERE state = 'offered'"), 1);
+    f->now_ms += 22 * 3600000 - 1; /* four, next morning */
+    assert_int_equal(failed(f), 0);
+    f->now_ms += 1;
+    assert_int_equal(failed(f), 1);
+}
+
+static void it_does_not_run_in_a_pause(void **state)
+{
+    struct fixture *f = *state;
+    add_fleet(f, 2);
+    struct release r = publish(f, "gw", "1", "m");
+    struct deploy d = to_all(r.pk);
+    d.policy.deadline_seconds = 3600;
+    int64_t pk = made(f, &d);
+    assert_offered(f, "d1", "0", r.pk);
+    int64_t begun = assert_offered(f, "d2", "0", r.pk);
+    assert_ok(try_report(f, "d2", begun, ACTION_INSTALLING, NULL), f->e);
+    assert_ok(steer(f, ota_deploy_pause, "anna", pk), f->e);
+    f->now_ms += DAY_MS;
+    assert_int_equal(failed(f), 1); /* who has begun may go on */
+    assert_ok(steer(f, ota_deploy_resume, "anna", pk), f->e);
+    f->now_ms += 3599999;
+    assert_int_equal(failed(f), 1);
+    f->now_ms += 1;
+    assert_int_equal(failed(f), 2);
+}
+
+/* --- devices that are deleted -------------------------------------------------------------------------- */
+
+static int run_remove(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    return ota_target_remove(&f->ota, db, &f->arena, &f->admin, arg, e);
+}
+
+static void a_deleted_failure_holds_nothing_up(void **state)
+{
+    struct fixture *f = *state;
+    char id[] = "d1";
+    add_fleet(f, 3);
+    struct release r = publish(f, "gw", "1", "m");
+    struct phase phases[] = {{.name = "", .filter = "", .devices = 2, .success_percent = 100},
+                             {.name = "", .filter = "", .success_percent = 100}};
+    struct deploy d = to_all(r.pk);
+    d.phases = phases;
+    d.phase_count = 2;
+    made(f, &d);
+    ends(f, 1, r.pk, ACTION_FAILED);
+    ends(f, 2, r.pk, ACTION_SUCCEEDED);
+    assert_nothing(f, "d3", "0");
+    assert_ok(fixture_write(f, run_remove, id), f->e);
+    assert_offered(f, "d3", "0", r.pk);
+}
+
+/* --- the past ------------------------------------------------------------------------------------------ */
+
+/* That a device was taken back is not forgotten, however often it tries something else. */
+static void tries_do_not_hide_it(void **state)
+{
+    struct fixture *f = *state;
+    struct deployment d;
+    add_fleet(f, 1);
+    struct release one = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m"),
+                   three = publish(f, "gw", "3", "m");
+    deploy(f, two.pk, TARGET_TAG, "lab");
+    assert_nothing(f, "d1", "2");
+    int64_t action;
+    assert_ok(try_deploy(f, one.pk, TARGET_ALL, "", true, &d), f->e);
+    action = assert_offered(f, "d1", "2", one.pk);
+    assert_ok(try_report(f, "d1", action, ACTION_SUCCEEDED, "1"), f->e);
+    struct deploy up = to_all(three.pk);
+    up.policy.retries = 20;
+    up.policy.retry_seconds = 1;
+    int64_t pk = made(f, &up);
+    for (int i = 0; i < ACTION_PAST_MAX + 2; i++) {
+        action = assert_offered(f, "d1", "1", three.pk);
+        assert_ok(try_report(f, "d1", action, ACTION_FAILED, "1"), f->e);
+        f->now_ms += DAY_MS;
+    }
+    cancel(f, pk);
+    add_tag(f, "d1", "lab");
+    assert_nothing(f, "d1", "1"); /* not 2: that order is older than the one that took it back */
+}
+
+/* --- what was rolled back ------------------------------------------------------------------------------ */
+
+/* A deployment is made, its device asks, and then all of it is undone. */
+static int run_undone(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    struct deployment d;
+    struct poll_answer a;
+    const struct poll_question q = {.device = "d1"};
+    const struct deploy all = {.release = *(int64_t *)arg,
+                               .kind = TARGET_ALL,
+                               .target = STR(""),
+                               .policy = ota_default_policy(TARGET_ALL)};
+    int rc = ota_deploy(&f->ota, db, &f->arena, "anna", &all, &d, e);
+    if (rc == 0)
+        rc = ota_poll(&f->ota, db, true, &f->arena, &q, &a, e);
+    return rc != 0 ? rc : err_set(e, ERR_CONFLICT, "undone");
+}
+
+static void it_is_not_remembered(void **state)
+{
+    struct fixture *f = *state;
+    struct release r = publish(f, "gw", "1", "m"), k = publish(f, "kw", "1", "k");
+    add_fleet(f, 1);
+    deploy(f, r.pk, TARGET_TAG, "none");
+    assert_int_equal(fixture_write(f, run_undone, &r.pk), ERR_CONFLICT);
+    deploy(f, k.pk, TARGET_ALL, "");
+    add_device(f, "k1", "k"); /* comes later, so that it joins by what the writer knows of what runs */
+    assert_offered(f, "k1", "0", k.pk);
+}
+
+#define ROW(test) cmocka_unit_test_setup_teardown(test, release_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(it_runs_from_the_window),
+        ROW(it_does_not_run_in_a_pause),
+        ROW(a_deleted_failure_holds_nothing_up),
+        ROW(tries_do_not_hide_it),
+        ROW(it_is_not_remembered),
+    };
+    return cmocka_run_group_tests_name("ota/rollout_edges", tests, NULL, NULL);
+}
