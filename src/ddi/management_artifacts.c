@@ -28,11 +28,12 @@ static int check_room(struct call *c, int64_t module)
     bool locked, full;
     int rc = ota_module_room(c->db, c->arena, module, &locked, &full, &c->err);
     if (rc == 0 && locked)
-        rc = management_refuse(c, 423,
-                               err_set(&c->err, ERR_CONFLICT,
-                                       "the software module %lld is locked: it was assigned to devices, or "
-                                       "came with a firmware; make another one, or another version",
-                                       (long long)module));
+        rc =
+            management_refuse(c, 423,
+                              err_set(&c->err, ERR_CONFLICT,
+                                      "the software module %lld is locked: it was assigned to devices or "
+                                      "signed, or came with a firmware; make another one, or another version",
+                                      (long long)module));
     else if (rc == 0 && full)
         rc = management_refuse(c, 429,
                                err_set(&c->err, ERR_CONFLICT,

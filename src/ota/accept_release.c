@@ -66,14 +66,23 @@ static bool is_beside(const struct accept_target *a, const struct accept_target 
            strcmp(a->part.version, b->part.version) == 0;
 }
 
-static bool same_terms(const struct signed_terms *a, const struct signed_terms *b)
+static bool same_terms(const struct trust_custom *a, const struct signed_terms *b)
 {
     return a->sequence == b->sequence && a->unpacked_size == b->unpacked_size &&
            a->upgrade_from == b->upgrade_from && a->counter == b->counter && a->security == b->security &&
-           strcmp(a->advisory, b->advisory) == 0;
+           str_is(a->advisory, b->advisory);
 }
 
-/* Nobody could run one half of a release. */
+static int check_terms(const struct tuf_target *other, const char *path, const struct accept_target *f,
+                       struct err *e)
+{
+    struct trust_custom c = {0};
+    if (other->custom != NULL && trust_custom_read(other->custom, &c, NULL) == 0 && same_terms(&c, &f->terms))
+        return 0;
+    return err_set(e, ERR_MISMATCH, "what is signed of it differs from what is signed of %s", path);
+}
+
+/* Nobody could run one half of a release, and a device judges each file by what is signed of that file. */
 static int check_others(const struct trust_accept *t, const struct release *r, const struct accept_target *f,
                         struct err *e)
 {
@@ -91,19 +100,19 @@ static int check_others(const struct trust_accept *t, const struct release *r, c
                            "%s %s has the file %s too, and no target of it is signed: prepare and sign them "
                            "together",
                            r->name, r->version, filename);
+        int rc = check_terms(&target, path, f, e);
+        if (rc != 0)
+            return rc;
     }
     return 0;
 }
 
-/* before: applied just before it; NULL: none. */
+/* before: applied just before it, and with it the terms that they share; NULL: none. */
 static int apply_terms(struct db *db, struct arena *a, const struct accept_target *f,
                        const struct accept_target *before, const struct release *r, struct err *e)
 {
     if (before != NULL && is_beside(f, before))
-        return same_terms(&f->terms, &before->terms)
-                   ? 0
-                   : err_set(e, ERR_MISMATCH, "what is signed of it differs from what is signed of %s",
-                             before->path);
+        return 0;
     int rc = r->state == RELEASE_PUBLISHED ? check_published(db, a, r, f, e)
                                            : store_sequence_raise(db, f->part.model, f->terms.sequence, e);
     return rc != 0 ? rc : store_signed_set(db, r->pk, f->part.model, &f->terms, e);

@@ -77,6 +77,18 @@ def test_all_files_are_signed_together(server):
         assert server.curl(where.replace(digest, "0" * 64)).status == 404
 
 
+def test_files_with_different_sequences(server):
+    """Also with another release between them, in the order in which they are taken."""
+    first, between = Release(server, ["os.swu", "os.zck"]), Release(server, ["os.swu"])
+    targets = [first.target("os.swu")]
+    between.sequence = first.sequence + 1
+    targets.append(between.target("os.swu"))
+    first.sequence += 2
+    targets.append(first.target("os.zck"))
+    said = first.upload(*targets, expect=422)["detail"]
+    assert "differs from what is signed of" in said and first.state() == "draft"
+
+
 def test_names_that_stand_twice_cannot_be_signed(server):
     release = Release(server, ["os.swu"], ["os.swu"])
     assert "two files called os.swu" in release.upload(release.target("os.swu"), expect=409)["detail"]
