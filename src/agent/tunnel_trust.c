@@ -183,6 +183,7 @@ void tunnel_trust_succeeded(struct tunnel_trust *t, uint32_t action)
         if (t->pending.counter > t->standing.counter)
             t->standing.counter = t->pending.counter;
         t->pending = (struct tunnel_pending){0};
+        memset(t->vouched, 0, sizeof t->vouched); /* that was asked with what the device ran before */
         tunnel_standing_save(t);
     }
     pthread_mutex_unlock(&t->lock);
@@ -206,10 +207,9 @@ int tunnel_trust_vouch(struct tunnel_trust *t, unsigned generation, struct str m
     const struct tunnel_offer *offer = look_up(t, module, filename, &found) ? &found : NULL;
     *action = offer != NULL ? offer->action : 0;
     snprintf(out->filename, sizeof out->filename, "%.*s", (int)filename.n, filename.p);
-    if (still_holds(t, filename, offer, out))
-        return 0;
-    int rc = hint_of(t, filename, offer, &hint, status, e);
-    if (rc == 0) {
+    bool holds = still_holds(t, filename, offer, &target);
+    int rc = holds ? 0 : hint_of(t, filename, offer, &hint, status, e);
+    if (rc == 0 && !holds) {
         pthread_mutex_lock(&t->asking);
         bool meanwhile = still_holds(t, filename, offer, &target);
         rc = meanwhile ? 0 : ask(t, generation, &hint, &target, status, e);

@@ -189,6 +189,36 @@ static void what_succeeded_is_not_forgotten(void **s)
     assert_int_equal(t.standing.counter, 3);
 }
 
+/* What was vouched for before an update succeeded is asked again: it may be too old by now. */
+static void success_ends_what_was_vouched_for(void **s)
+{
+    (void)s;
+    offer(4, "f.swu", HASH);
+    assert_int_equal(ask_for("f.swu"), 0);
+    snprintf(said.filename, sizeof said.filename, "g.swu");
+    said.counter = 4;
+    offer(5, "g.swu", HASH);
+    assert_int_equal(ask_for("g.swu"), 0);
+    tunnel_trust_succeeded(&t, 5);
+    assert_int_equal(t.standing.counter, 4);
+    answer = PQOTA_VOUCH_REFUSED;
+    assert_int_equal(ask_for("f.swu"), 403);
+}
+
+/* The same file offered anew within the minute: it is that update which then succeeds. */
+static void what_still_holds_counts_for_its_action(void **s)
+{
+    (void)s;
+    offer(4, "f.swu", HASH);
+    assert_int_equal(ask_for("f.swu"), 0);
+    offer(5, "f.swu", HASH);
+    assert_int_equal(ask_for("f.swu"), 0);
+    assert_int_equal(asked, 1);
+    tunnel_trust_succeeded(&t, 5);
+    assert_true(t.standing.confirmed);
+    assert_int_equal(t.standing.counter, 3);
+}
+
 static void damage_is_seen(void **s)
 {
     static const char *const texts[] = {"",
@@ -218,6 +248,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_answer_has_its_status, begin, end),
         cmocka_unit_test_setup_teardown(an_action_is_told_of_once, begin, end),
         cmocka_unit_test_setup_teardown(what_succeeded_is_not_forgotten, begin, end),
+        cmocka_unit_test_setup_teardown(success_ends_what_was_vouched_for, begin, end),
+        cmocka_unit_test_setup_teardown(what_still_holds_counts_for_its_action, begin, end),
         cmocka_unit_test_setup_teardown(damage_is_seen, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
