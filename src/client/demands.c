@@ -15,7 +15,13 @@ static struct str filename_of(struct str path)
     return (struct str){.p = path.p + at, .n = path.n - at};
 }
 
-/* Of several files of a release the one of that name. */
+static bool beside(struct str path, struct str other)
+{
+    return str_eq((struct str){.p = path.p, .n = path.n - filename_of(path).n},
+                  (struct str){.p = other.p, .n = other.n - filename_of(other).n});
+}
+
+/* Of several files of a release the one of that name: a mix of releases is what nobody built. */
 static int find_file(const struct tuf_doc *director, const char *filename, struct tuf_target *out,
                      struct err *e)
 {
@@ -27,13 +33,25 @@ static int find_file(const struct tuf_doc *director, const char *filename, struc
     if (filename == NULL)
         return err_set(e, ERR_INVALID, "the director names %s targets; this device runs one",
                        client_number(count).text);
+    bool found = false;
+    struct tuf_target t, first = {0};
     for (size_t i = 0; i < count; i++) {
-        int rc = tuf_target_iter_next(&it, out, e);
-        if (rc != 0 || str_is(filename_of(out->name), filename))
+        int rc = tuf_target_iter_next(&it, &t, e);
+        if (rc != 0)
             return rc;
+        if (i == 0)
+            first = t;
+        if (!beside(first.name, t.name))
+            return err_set(e, ERR_DENIED, "the director names files of several releases for this device");
+        if (!found && str_is(filename_of(t.name), filename)) {
+            found = true;
+            *out = t;
+        }
     }
-    return err_set(e, ERR_DENIED, "the director names %s files for this device to run, and none is %s",
-                   client_number(count).text, filename);
+    return found
+               ? 0
+               : err_set(e, ERR_DENIED, "the director names %s files for this device to run, and none is %s",
+                         client_number(count).text, filename);
 }
 
 int wanted_read(const struct tuf_doc *director, const char *filename, struct wanted *out, struct err *e)

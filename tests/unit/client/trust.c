@@ -139,6 +139,9 @@ static void two_files(void **s)
     assert_string_equal(t.filename, "os.img");
     assert_int_equal(t.size, 20000);
     assert_int_equal(t.sequence, 5);
+    r.beside = "gw/os/1.9/os.zck"; /* signed too, and of another release: nobody built these two together */
+    resign();
+    check(PQOTA_VOUCH_REFUSED, "names files of several releases");
     repo_fini(&r);
 }
 
