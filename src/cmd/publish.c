@@ -127,9 +127,8 @@ static void say_published(const struct line_args *args, long long id, int64_t si
         fprintf(stderr, "%s %s was there already with the same bytes, as release %lld.\n", name, version, id);
 }
 
-/* What is published without a signature wants one where the server demands them, or keys were given. What is
-   signed wants none: saying the same again is no error. */
-static int look_unsigned(struct operate *op, const struct line_args *args, yyjson_val *release, bool *wants)
+/* all: for each model of the release. demanded: by the server, of what devices are to be given. */
+static int look_signed(struct operate *op, yyjson_val *release, bool *all, bool *demanded)
 {
     auto_json yyjson_doc *standing = NULL;
     char id[24];
@@ -139,23 +138,25 @@ static int look_unsigned(struct operate *op, const struct line_args *args, yyjso
         rc = operate_call(op, "GET", NULL, &standing);
     if (rc != 0)
         return rc;
-    yyjson_val *top = yyjson_doc_get_root(standing), *row;
-    bool all = true;
+    yyjson_val *models = yyjson_obj_get(yyjson_doc_get_root(standing), "models"), *row;
     size_t i, max;
-    yyjson_arr_foreach(yyjson_obj_get(top, "models"), i, max, row)
+    *all = yyjson_arr_size(models) > 0;
+    yyjson_arr_foreach(models, i, max, row)
     {
-        all = all && yyjson_is_true(yyjson_obj_get(row, "signed"));
+        *all = *all && yyjson_is_true(yyjson_obj_get(row, "signed"));
     }
-    bool demanded = yyjson_is_false(yyjson_obj_get(top, "unsigned_allowed"));
-    *wants = !all && (demanded || line_has(args, "sign-with"));
+    *demanded = yyjson_is_false(yyjson_obj_get(yyjson_doc_get_root(standing), "unsigned_allowed"));
     return 0;
 }
 
-/* A draft wants signatures in any case. */
+/* A draft wants signatures in any case. What is published without one wants it where the server demands them,
+   or keys were given. What is signed wants none: saying the same again is no error. */
 static int wants_signing(struct operate *op, const struct line_args *args, yyjson_val *release, bool *wants)
 {
-    *wants = str_is(operate_str(release, "state"), "draft");
-    return *wants ? 0 : look_unsigned(op, args, release, wants);
+    bool all = false, demanded = true;
+    int rc = str_is(operate_str(release, "state"), "draft") ? 0 : look_signed(op, release, &all, &demanded);
+    *wants = !all && (demanded || line_has(args, "sign-with"));
+    return rc;
 }
 
 static int64_t size_of(const struct publish_files *files)
@@ -167,12 +168,9 @@ static int64_t size_of(const struct publish_files *files)
 }
 
 static int finish(struct operate *op, struct line_args *args, const struct publish_files *files,
-                  yyjson_val *release, bool fresh)
+                  yyjson_val *release, bool fresh, bool wants)
 {
     auto_json yyjson_doc *signed_doc = NULL;
-    bool wants;
-    if (wants_signing(op, args, release, &wants) != 0)
-        return operate_fail(op);
     if (wants) {
         int code = publish_signed(args, release, files, &signed_doc);
         if (code != CMD_OK || signed_doc == NULL)
@@ -214,9 +212,11 @@ int firmware_publish(struct line_args *args)
     struct rest_file sent = {.fd = fd, .name = path, .size = file.size, .progress = &bar};
     int rc = rest_upload(op.rest, op.path.p, &sent, &doc, &op.err);
     progress_end(&bar);
-    if (rc != 0)
+    yyjson_val *release = yyjson_doc_get_root(doc);
+    bool fresh = rc == 0 && rest_status(op.rest) == HTTP_CREATED, wants;
+    if (rc != 0 || wants_signing(&op, args, release, &wants) != 0)
         return operate_fail(&op);
-    return finish(&op, args, &what, yyjson_doc_get_root(doc), rest_status(op.rest) == HTTP_CREATED);
+    return finish(&op, args, &what, release, fresh, wants);
 }
 
 /* --- sign ----------------------------------------------------------------------------------------------- */
@@ -234,6 +234,52 @@ static int read_files(struct operate *op, struct publish_file *list)
     return rc;
 }
 
+static const struct publish_file *find_file(const struct publish_file *list, size_t count, struct str name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_is(name, list[i].filename))
+            return &list[i];
+    return NULL;
+}
+
+/* All of the release's files, and as they are on the server, which would refuse else what holders signed. */
+static int check_files(struct operate *op, const struct publish_files *files, yyjson_val *release)
+{
+    size_t found = 0, i, max;
+    yyjson_val *there;
+    for (size_t k = 0; k < files->count; k++)
+        if (find_file(files->list, k, str_of(files->list[k].filename)) != NULL)
+            return err_set(&op->err, ERR_INVALID, "two files are called %s: they cannot both be signed",
+                           files->list[k].filename);
+    yyjson_arr_foreach(yyjson_obj_get(release, "artifacts"), i, max, there)
+    {
+        struct str name = operate_str(there, "filename");
+        const struct publish_file *f = find_file(files->list, files->count, name);
+        if (f == NULL)
+            return err_set(&op->err, ERR_CONFLICT,
+                           "the release has the file " STR_FMT " too: name all its files, they are signed "
+                           "together",
+                           (int)(name.n < 128 ? name.n : 128), name.p != NULL ? name.p : "");
+        if (!str_is(operate_str(there, "sha256"), f->sha256))
+            return err_set(&op->err, ERR_CONFLICT, "the server has %s with other bytes than it has here",
+                           f->filename);
+        found++;
+    }
+    return found == files->count ? 0
+                                 : err_set(&op->err, ERR_CONFLICT,
+                                           "the release has %zu files, and %zu were named: `pqota firmware "
+                                           "show` tells which it has",
+                                           found, files->count);
+}
+
+static int say_signed(struct operate *op, yyjson_val *release)
+{
+    if (!op->json)
+        fprintf(stderr, "%s %s is signed already, as release %lld.\n", line_get(op->args, "name"),
+                line_get(op->args, "version"), (long long)operate_int(release, "id"));
+    return firmware_show(op, release);
+}
+
 int firmware_sign(struct line_args *args)
 {
     struct publish_file list[RELEASE_ARTIFACTS_MAX];
@@ -248,11 +294,13 @@ int firmware_sign(struct line_args *args)
     auto_operate struct operate op;
     auto_json yyjson_doc *doc = NULL;
     yyjson_val *release;
+    bool all, demanded;
     const struct firmware_name name = {.name = line_get(args, "name"), .version = line_get(args, "version")};
     if (operate_init(&op, args) != 0 || read_files(&op, list) != 0 ||
-        firmware_find_named(&op, &name, &doc, &release) != 0)
+        firmware_find_named(&op, &name, &doc, &release) != 0 || check_files(&op, &what, release) != 0 ||
+        look_signed(&op, release, &all, &demanded) != 0)
         return operate_fail(&op);
-    return finish(&op, args, &what, release, false);
+    return all ? say_signed(&op, release) : finish(&op, args, &what, release, false, true);
 }
 
 /* --- download ------------------------------------------------------------------------------------------- */

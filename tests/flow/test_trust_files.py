@@ -106,3 +106,25 @@ def test_a_device_that_installs_one_file_refuses_two(server, make_agent):
     assert agent.once().code == 3
     said = server.api("GET", "/api/devices/one-1", expect=200).json()["action"]
     assert said["state"] == "failed"
+
+
+def test_the_command_line_wants_the_files_that_the_server_has(server, tmp_path):
+    release = Release(server, ["os.swu", "os.zck"])
+    for name, data in DATA.items():
+        (tmp_path / name).write_bytes(data)
+    what = ("--name", release.name, "--version", "1.0", "--model", "board")
+    keys = ("--sign-with", server.vendor.key("targets"), "--passphrase-file", server.vendor.passphrase)
+
+    def sign(*args, check=0):
+        return server.pqota("firmware", "sign", *args, *what, cwd=tmp_path, check=check).err
+
+    # Nothing is made that holders would sign and the server then refuse.
+    assert "os.zck" in sign("os.swu", check=1) and not list(tmp_path.glob("*.json"))
+    assert "os.swu" in sign("os.swu", "os.swu", "os.zck", check=1) and not list(tmp_path.glob("*.json"))
+    sign("os.swu", "os.zck")
+    assert list(tmp_path.glob("*.json"))
+    sign("os.swu", "os.zck", *keys)
+    assert release.state() == "published"
+    assert "signed already" in sign("os.swu", "os.zck", *keys)
+    (tmp_path / "os.zck").write_bytes(b"another")
+    assert "os.zck" in sign("os.swu", "os.zck", *keys, check=1)
