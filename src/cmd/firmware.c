@@ -227,8 +227,7 @@ static int delete(struct line_args *args)
          .help = "which devices it fits (those called as the firmware)"}
 /* What is signed of a release, and by whom. */
 #define SIGNING_OPTIONS                                                                                      \
-    {.name = "type", .value = "TYPE", .help = "kind of module (os)"},                                        \
-        {.name = "security", .help = "signed with it: it mends a weakness"},                                 \
+    {.name = "security", .help = "signed with it: it mends a weakness"},                                     \
         {.name = "advisory", .value = "TEXT", .help = "signed with it: what a person should know"},          \
         {.name = "counter",                                                                                  \
          .value = "NUMBER",                                                                                  \
@@ -254,10 +253,19 @@ static const struct line_option publish_options[] = {
     {.name = "filename", .value = "NAME", .help = "what devices see the file called (as it is called here)"},
     {.name = "notes", .value = "TEXT", .help = "what is new"},
     {.name = "notes-file", .value = "FILE", .help = "what is new, from a file"},
+    {.name = "type", .value = "TYPE", .help = "kind of module (os)"},
     SIGNING_OPTIONS,
     {.name = NULL},
 };
-static const struct line_option sign_options[] = {RELEASE_OPTIONS, SIGNING_OPTIONS, {.name = NULL}};
+static const struct line_option sign_options[] = {
+    RELEASE_OPTIONS,
+    {.name = "type",
+     .repeats = true,
+     .value = "TYPE",
+     .help = "kind of module (os): once for all files, or once for each in their order"},
+    SIGNING_OPTIONS,
+    {.name = NULL},
+};
 static const struct line_option list_options[] = {
     {.name = "model", .letter = 'm', .value = "MODEL", .help = "what fits that model"},
     {.name = "name", .letter = 'n', .value = "NAME", .help = "what is called so"},

@@ -100,6 +100,8 @@ static int publish_path(struct operate *op, const char *filename, const char *sh
     return rc;
 }
 
+#define TYPE_USUAL "os"
+
 static int check_publish_line(const struct line_args *args, const char *filename)
 {
     if (line_has(args, "signed") && line_has(args, "sign-with"))
@@ -111,7 +113,9 @@ static int check_publish_line(const struct line_args *args, const char *filename
     if (!str_is_name(str_of(line_get(args, "version"))))
         return line_wrong(args, "--version must be letters, digits and . _ + ~ - (at most 128)");
     if (!str_is_name(str_of(filename)))
-        return line_wrong(args, "\"%s\" cannot be a file's name for devices; give another by --filename",
+        return line_wrong(args,
+                          "\"%s\" cannot be a file's name for devices: give it one that begins with a letter "
+                          "or digit and has letters, digits and . _ + ~ -",
                           filename);
     return 0;
 }
@@ -193,7 +197,9 @@ static const char *called(const char *path)
 int firmware_publish(struct line_args *args)
 {
     const char *path = args->operands[0], *filename = line_get(args, "filename");
-    struct publish_file file = {.filename = filename != NULL ? filename : called(path)};
+    const char *type = line_get(args, "type");
+    struct publish_file file = {.filename = filename != NULL ? filename : called(path),
+                                .type = str_of(type != NULL ? type : TYPE_USUAL)};
     struct publish_files what = {.list = &file, .count = 1};
     int code = check_publish_line(args, file.filename);
     if (code == 0)
@@ -280,6 +286,21 @@ static int say_signed(struct operate *op, yyjson_val *release)
     return firmware_show(op, release);
 }
 
+/* One type for all, or one for each in their order. */
+static int read_types(const struct line_args *args, struct publish_file *list, size_t count)
+{
+    const char *type;
+    size_t at = 0, n = 0;
+    for (size_t i = 0; i < count; i++)
+        list[i].type = STR(TYPE_USUAL);
+    while ((type = line_each(args, "type", &at)) != NULL) {
+        for (size_t i = n; i < (n == 0 ? count : n + 1) && i < count; i++)
+            list[i].type = str_of(type);
+        n++;
+    }
+    return n <= 1 || n == count ? 0 : line_wrong(args, "--type: once, or once for each file");
+}
+
 int firmware_sign(struct line_args *args)
 {
     struct publish_file list[RELEASE_ARTIFACTS_MAX];
@@ -289,6 +310,8 @@ int firmware_sign(struct line_args *args)
         list[i] = (struct publish_file){.filename = called(args->operands[i])};
         code = check_publish_line(args, list[i].filename);
     }
+    if (code == 0)
+        code = read_types(args, list, what.count);
     if (code != 0)
         return code;
     auto_operate struct operate op;

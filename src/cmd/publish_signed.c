@@ -32,10 +32,7 @@ int publish_signed_line(const struct line_args *args, struct trust_custom *out)
 {
     struct trust_custom c = {.name = str_of(line_get(args, "name")),
                              .version = str_of(line_get(args, "version")),
-                             .type = STR("os"),
                              .security = line_has(args, "security")};
-    if (line_has(args, "type"))
-        c.type = str_of(line_get(args, "type"));
     if (line_has(args, "advisory"))
         c.advisory = str_of(line_get(args, "advisory"));
     if (c.advisory.n > TRUST_ADVISORY_MAX || !str_is_text(c.advisory))
@@ -152,6 +149,7 @@ static int add_targets(struct work *w, struct str model, int64_t sequence, const
     int rc = check_sequence(w, now, sequence);
     for (size_t i = 0; rc == 0 && i < w->files->count; i++) {
         const struct publish_file *f = &w->files->list[i];
+        c.type = f->type;
         rc = path_of(w, model, f, path);
         if (rc == 0)
             rc = make_target(body, path, f->size, f->sha256, &c, &op->err);
@@ -186,11 +184,12 @@ static int look_signed_file(struct work *w, const struct tuf_doc *now, const str
         memcmp(t.sha256, sha, sizeof sha) != 0)
         return err_set(e, ERR_CONFLICT, "%s is signed already, with other bytes: publish a new version",
                        path);
-    struct trust_custom terms;
+    struct trust_custom terms, ours = w->files->terms;
+    ours.type = f->type;
     rc = trust_custom_read(t.custom, &terms, e);
     if (rc != 0)
         return err_context(e, "%s is signed already", path);
-    const char *what = difference(&terms, &w->files->terms);
+    const char *what = difference(&terms, &ours);
     if (what != NULL)
         return err_set(e, ERR_CONFLICT,
                        "%s is signed already, with another %s: say what was said then, or publish a new "

@@ -11,12 +11,13 @@
 struct publish_file { /* what was uploaded */
     const char *filename;
     char sha256[SHA256_HEX_SIZE];
-    int64_t size; /* bytes */
+    int64_t size;    /* bytes */
+    struct str type; /* of its module */
 };
 struct publish_files { /* all of a release */
     const struct publish_file *list;
     size_t count;
-    struct trust_custom terms; /* what is signed beside each; but model and sequence */
+    struct trust_custom terms; /* what is signed beside each; but model, sequence and type */
 };
 
 /* Those terms, as the line says them. CMD_USAGE, or 0. */

@@ -11,6 +11,9 @@
 #include "store/devices.h"
 #include "store/releases.h"
 #include "store/signed.h"
+#include "trust/client.h"
+
+_Static_assert(TUF_DECISION_MAX >= RELEASE_ARTIFACTS_MAX, "all files of a release");
 
 #define CLOCK_SLACK_MS 3600000 /* a file may be this much younger than the clock says: that went back */
 

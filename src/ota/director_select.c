@@ -3,8 +3,6 @@
 /* NULL when a device may be told to run it, else why not. */
 static const char *objection(const struct director_release *r, bool one_file)
 {
-    if (r->deleted)
-        return "it was deleted";
     if (!r->vouched)
         return "the vendor did not sign it for the device's model";
     if (r->files == 0)
@@ -20,6 +18,8 @@ struct director_decision ota_director_select(const struct director_facts *f)
     if (r == NULL)
         return (struct director_decision){.reason = "nothing was ever offered to it, or nothing succeeded"};
     const char *why_not = objection(r, f->one_file);
+    if (r->deleted && f->open == NULL) /* what is under way goes on */
+        why_not = "it was deleted";
     if (why_not != NULL)
         return (struct director_decision){.reason = why_not, .hindered = true};
     return (struct director_decision){

@@ -128,3 +128,34 @@ def test_the_command_line_wants_the_files_that_the_server_has(server, tmp_path):
     assert "signed already" in sign("os.swu", "os.zck", *keys)
     (tmp_path / "os.zck").write_bytes(b"another")
     assert "os.zck" in sign("os.swu", "os.zck", *keys, check=1)
+
+
+def test_modules_of_two_types(server, tmp_path):
+    release = Release(server, ["os.swu"], ["os.zck"])
+    for name, data in DATA.items():
+        (tmp_path / name).write_bytes(data)
+    vendor = server.vendor
+    how = ("--name", release.name, "--version", "1.0", "--model", "board")
+    keys = ("--sign-with", vendor.key("targets"), "--passphrase-file", vendor.passphrase)
+    sign = ("firmware", "sign", "os.swu", "os.zck", *how, *keys)
+    bad = server.pqota(*sign, *("--type", "os") * 3, cwd=tmp_path, check=2)
+    assert "once for each file" in bad.err
+    bad = server.pqota(*sign, cwd=tmp_path, check=1)
+    assert "type application" in bad.err, bad
+    server.pqota(*sign, "--type", "os", "--type", "application", cwd=tmp_path)
+    assert release.state() == "published"
+
+
+def test_a_set_that_is_deleted_goes_on(server):
+    """Where it is under way, the director still says so: what was begun is vouched for to its end."""
+    release, hawk = Release(server, ["os.swu", "os.zck"]), server.hawkbit
+    release.upload(release.target("os.swu"), release.target("os.zck"), expect=200)
+    device = hawk.target()
+    hawk.assign(release.id, device)
+    device.deployment()
+    hawk.delete(f"distributionsets/{release.id}")
+    named = server.api("GET", f"/tuf/director/{device.id}/targets.json", expect=200).json()["signed"][
+        "targets"
+    ]
+    assert sorted(named) == [f"board/{release.name}/1.0/{name}" for name in DATA]
+    assert len(device.deployment()["deployment"]["chunks"][0]["artifacts"]) == 2

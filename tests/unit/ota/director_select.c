@@ -35,7 +35,6 @@ static void what_a_device_would_refuse(void **state)
 {
     (void)state;
     const struct director_release bad[] = {
-        {.pk = 1, .vouched = true, .files = 1, .deleted = true},
         {.pk = 1, .vouched = false, .files = 1},
         {.pk = 1, .vouched = true, .files = 0},
     };
@@ -47,6 +46,17 @@ static void what_a_device_would_refuse(void **state)
         assert_null(ota_director_select(&succeeded).release);
         assert_true(ota_director_select(&succeeded).hindered);
     }
+}
+
+/* What is under way goes on; it is not taken up again. */
+static void deleted_meanwhile(void **state)
+{
+    (void)state;
+    const struct director_release gone = {.pk = 1, .vouched = true, .files = 1, .deleted = true};
+    const struct director_facts open = {.open = &gone}, succeeded = {.succeeded = &gone};
+    assert_ptr_equal(ota_director_select(&open).release, &gone);
+    assert_null(ota_director_select(&succeeded).release);
+    assert_true(ota_director_select(&succeeded).hindered);
 }
 
 /* A manifest has room for one file. */
@@ -66,6 +76,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_before_succeeded),
         cmocka_unit_test(what_a_device_would_refuse),
+        cmocka_unit_test(deleted_meanwhile),
         cmocka_unit_test(several_files),
     };
     return cmocka_run_group_tests_name("ota/director_select", tests, NULL, NULL);
