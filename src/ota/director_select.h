@@ -1,9 +1,10 @@
 /*
  * What one device should run now, as the director says it: a pure function of what is known.
  *
- * The release of its open action, even one that was deleted meanwhile; without one, that of the last action that succeeded, so that what runs is
- * still vouched for; without either, nothing. Only what the vendor signed for the device's model, and in a
- * manifest only what is one file: a director that named anything else would be refused by the device.
+ * The release of its open action, even one that was deleted meanwhile; without one, that of the last action
+ * that succeeded, so that what runs is still vouched for; without either, nothing. Only what the vendor
+ * signed for the device's model, and in a manifest only what is one file: a director that named anything
+ * else would be refused by the device.
  */
 #ifndef PQOTA_OTA_DIRECTOR_SELECT_H
 #define PQOTA_OTA_DIRECTOR_SELECT_H
