@@ -166,9 +166,12 @@ static int join(struct looking *l, const struct running *r, struct err *e)
     int rc = store_candidate_of(l->db, l->arena, r->deployment, l->device.model, &c, &fits, e);
     if (rc == 0 && fits)
         rc = store_member_get(l->db, l->arena, r->deployment, l->device.pk, &m, &member, e);
-    if (rc != 0 || !fits || member || g->facts.count == CANDIDATES_MAX)
+    bool left = member && m.state == MEMBER_CANCELLED && m.attempts == 0; /* before anything was tried */
+    if (rc != 0 || !fits || (member && !left) || g->facts.count == CANDIDATES_MAX)
         return rc;
-    if (r->in_phases)
+    if (left)
+        c.phase = m.phase;
+    else if (r->in_phases)
         rc = phase_of(l, r->deployment, &c.phase, e);
     if (rc == 0)
         g->candidates[g->facts.count++] = c;

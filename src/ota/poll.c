@@ -105,7 +105,8 @@ static int find_open(struct poll *p, struct err *e)
 /* --- what has settled itself --------------------------------------------------------------------------- */
 
 /* A waiting device that runs the release, or something newer, has nothing to wait for, unless an update that
-   is under way is about to change that. */
+   is under way is about to change that. One that does not match any more is not waited for; it may come
+   back. */
 static enum member_state settles(const struct poll *p, size_t i)
 {
     const struct candidate *c = &p->g.candidates[i];
@@ -114,8 +115,8 @@ static enum member_state settles(const struct poll *p, size_t i)
     enum reason r = ota_select_one(&p->g.facts, i);
     return r == REASON_RUNS        ? (c->attempts > 0 ? MEMBER_SUCCEEDED : MEMBER_ALREADY)
            : r == REASON_NOT_NEWER ? MEMBER_ALREADY
-           : r == REASON_OLDER_ORDER || r == REASON_OLDER_THAN_BACK ? MEMBER_CANCELLED
-                                                                    : MEMBER_WAITING;
+           : r == REASON_OLDER_ORDER || r == REASON_OLDER_THAN_BACK || r == REASON_LEFT ? MEMBER_CANCELLED
+                                                                                        : MEMBER_WAITING;
 }
 
 static int settle(struct poll *p, struct err *e)
