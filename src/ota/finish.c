@@ -2,10 +2,12 @@
 
 #include "ota/announce.h"
 #include "ota/deploy.h"
+#include "ota/gather.h"
 #include "ota/ota.h"
 #include "store/actions.h"
 #include "store/db.h"
 #include "store/deployments.h"
+#include "store/devices.h"
 #include "store/events.h"
 #include "store/members.h"
 #include "store/phases.h"
@@ -263,17 +265,20 @@ int ota_action_ask_cancel(struct ota *ota, struct db *db, struct action *act, co
     return rc != 0 ? rc : store_action_status_add(db, act, e);
 }
 
-/* What is not begun while its deployment is paused may not be begun: its time does not run. */
+/* What is not begun while its deployment is paused may not be begun: it does not fail for that. */
 static int wait_for_resume(struct ota *ota, struct db *db, struct arena *a, struct action *act, bool *waits,
                            struct err *e)
 {
     struct deployment d;
+    struct device device;
     int rc = store_deployment_by_pk(db, a, act->deployment, &d, e);
-    *waits = rc == 0 && d.state == DEPLOYMENT_PAUSED && act->state == ACTION_OFFERED;
+    *waits = rc == 0 && d.state == DEPLOYMENT_PAUSED && act->state == ACTION_OFFERED && !act->retrieved;
     if (!*waits)
         return rc;
-    act->deadline_at = clock_unix_ms(ota->clock) + 1000 * d.policy.deadline_seconds;
-    return store_action_update(db, act, e);
+    rc = store_device_by_pk(db, a, act->device, &device, e);
+    if (rc == 0)
+        rc = ota_deadline(a, &d.policy, &device, clock_unix_ms(ota->clock), &act->deadline_at, e);
+    return rc != 0 ? rc : store_action_update(db, act, e);
 }
 
 static int close_overdue(struct ota *ota, struct db *db, struct arena *a, bool *more, struct err *e)

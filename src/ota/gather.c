@@ -64,7 +64,7 @@ int ota_deadline(struct arena *a, const struct deployment_policy *p, const struc
         return 0;
     int rc = ota_window(a, p, d, now_ms, &window, &when, e);
     if (rc == 0)
-        *out = (window == SELECT_WINDOW_CLOSED ? when : now_ms) + 1000 * p->deadline_seconds;
+        *out = (window == SELECT_WINDOW_CLOSED && when > now_ms ? when : now_ms) + 1000 * p->deadline_seconds;
     return rc;
 }
 
@@ -166,12 +166,9 @@ static int join(struct looking *l, const struct running *r, struct err *e)
     int rc = store_candidate_of(l->db, l->arena, r->deployment, l->device.model, &c, &fits, e);
     if (rc == 0 && fits)
         rc = store_member_get(l->db, l->arena, r->deployment, l->device.pk, &m, &member, e);
-    bool left = member && m.state == MEMBER_CANCELLED && m.attempts == 0; /* before anything was tried */
-    if (rc != 0 || !fits || (member && !left) || g->facts.count == CANDIDATES_MAX)
+    if (rc != 0 || !fits || member || g->facts.count == CANDIDATES_MAX)
         return rc;
-    if (left)
-        c.phase = m.phase;
-    else if (r->in_phases)
+    if (r->in_phases)
         rc = phase_of(l, r->deployment, &c.phase, e);
     if (rc == 0)
         g->candidates[g->facts.count++] = c;

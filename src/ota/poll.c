@@ -105,8 +105,7 @@ static int find_open(struct poll *p, struct err *e)
 /* --- what has settled itself --------------------------------------------------------------------------- */
 
 /* A waiting device that runs the release, or something newer, has nothing to wait for, unless an update that
-   is under way is about to change that. One that does not match any more is not waited for; it may come
-   back. */
+   is under way is about to change that. */
 static enum member_state settles(const struct poll *p, size_t i)
 {
     const struct candidate *c = &p->g.candidates[i];
@@ -115,8 +114,8 @@ static enum member_state settles(const struct poll *p, size_t i)
     enum reason r = ota_select_one(&p->g.facts, i);
     return r == REASON_RUNS        ? (c->attempts > 0 ? MEMBER_SUCCEEDED : MEMBER_ALREADY)
            : r == REASON_NOT_NEWER ? MEMBER_ALREADY
-           : r == REASON_OLDER_ORDER || r == REASON_OLDER_THAN_BACK || r == REASON_LEFT ? MEMBER_CANCELLED
-                                                                                        : MEMBER_WAITING;
+           : r == REASON_OLDER_ORDER || r == REASON_OLDER_THAN_BACK ? MEMBER_CANCELLED
+                                                                    : MEMBER_WAITING;
 }
 
 static int settle(struct poll *p, struct err *e)
@@ -216,18 +215,19 @@ static int fill(struct poll *p, struct poll_answer *out, struct err *e)
     return rc;
 }
 
-/* Told to the memory only when it is news: what is stored came with the device's row. */
+/* What is stored came with the device's row. */
 static void note_reason(struct poll *p, const struct select_decision *d)
 {
-    if (p->device.reason != (int)d->reason || p->device.reason_deployment != d->deployment)
-        seen_reason(p->ota->seen, p->device.id, (int)d->reason, d->deployment);
+    bool news = p->device.reason != (int)d->reason || p->device.reason_deployment != d->deployment;
+    seen_reason(p->ota->seen, p->device.id, (int)d->reason, d->deployment, news);
 }
 
 static void note_transport(struct poll *p)
 {
     const char *now = p->q->transport;
-    if (now != NULL && !p->writing && (p->device.transport == NULL || strcmp(p->device.transport, now) != 0))
-        seen_transport(p->ota->seen, p->device.id, now);
+    if (now != NULL && !p->writing)
+        seen_transport(p->ota->seen, p->device.id, now,
+                       p->device.transport == NULL || strcmp(p->device.transport, now) != 0);
 }
 
 static int decide(struct poll *p, struct poll_answer *out, struct err *e)

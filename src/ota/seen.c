@@ -53,16 +53,21 @@ void seen_free(struct seen *s)
     free(s);
 }
 
+/* What note is told. */
+enum { FRESH, STORED, AGAIN }; /* not what is stored; what is stored; put back after a flush that failed */
+
 /* Under the lock. The last word counts, but of times the latest. */
-static void note(struct seen *s, int kind, const char *device_id, int64_t value, bool again)
+static void note(struct seen *s, int kind, const char *device_id, int64_t value, int how)
 {
     struct table *t = &s->notes[kind].table;
     struct table_entry *it = table_get(t, device_id);
     if (it != NULL) {
-        if (kind == TIMES ? value > it->value : !again)
+        if (kind == TIMES ? value > it->value : how != AGAIN)
             it->value = value;
         return;
     }
+    if (how == STORED)
+        return;
     struct err e = {0};
     int rc = t->count < SEEN_MAX ? table_put(t, device_id, value, NULL, &e)
                                  : err_set(&e, ERR_BUSY, "%d devices wait to be noted already", SEEN_MAX);
@@ -71,16 +76,16 @@ static void note(struct seen *s, int kind, const char *device_id, int64_t value,
     s->full = rc != 0;
 }
 
-static void note_locked(struct seen *s, int kind, const char *device_id, int64_t value)
+static void note_locked(struct seen *s, int kind, const char *device_id, int64_t value, int how)
 {
     pthread_mutex_lock(&s->lock);
-    note(s, kind, device_id, value, false);
+    note(s, kind, device_id, value, how);
     pthread_mutex_unlock(&s->lock);
 }
 
 void seen_touch(struct seen *s, const char *device_id, int64_t now_ms)
 {
-    note_locked(s, TIMES, device_id, now_ms);
+    note_locked(s, TIMES, device_id, now_ms, FRESH);
 }
 
 /* A reason and a deployment in one number. */
@@ -94,16 +99,16 @@ static int64_t deployment_of(int64_t value)
     return value >> 8;
 }
 
-void seen_reason(struct seen *s, const char *device_id, int reason, int64_t deployment)
+void seen_reason(struct seen *s, const char *device_id, int reason, int64_t deployment, bool news)
 {
-    note_locked(s, REASONS_NOTED, device_id, deployment << 8 | reason);
+    note_locked(s, REASONS_NOTED, device_id, deployment << 8 | reason, news ? FRESH : STORED);
 }
 
-void seen_transport(struct seen *s, const char *device_id, const char *transport)
+void seen_transport(struct seen *s, const char *device_id, const char *transport, bool news)
 {
     for (size_t i = 0; i < TRANSPORT_COUNT; i++)
         if (strcmp(transport, transports[i]) == 0)
-            note_locked(s, TRANSPORTS, device_id, (int64_t)i);
+            note_locked(s, TRANSPORTS, device_id, (int64_t)i, news ? FRESH : STORED);
 }
 
 static const int64_t *noted(const struct seen *s, int kind, const char *device_id)
@@ -167,7 +172,7 @@ static int flush(struct seen *s, int kind, struct db *db, int64_t now_ms, bool *
     if (rc != 0) {
         pthread_mutex_lock(&s->lock);
         for (struct table_entry *it = slice; it != NULL; it = it->next)
-            note(s, kind, it->key, it->value, true);
+            note(s, kind, it->key, it->value, AGAIN);
         pthread_mutex_unlock(&s->lock);
     }
     for (struct table_entry *it = slice, *next; it != NULL; it = next) {

@@ -24,10 +24,10 @@ void seen_free(struct seen *s);
 
 /* Thread-safe. */
 void seen_touch(struct seen *s, const char *device_id, int64_t now_ms);
-/* What of these is stored already need not be told. reason: enum reason; transport: "pq", "classical",
-   "plain" or "proxy". */
-void seen_reason(struct seen *s, const char *device_id, int reason, int64_t deployment);
-void seen_transport(struct seen *s, const char *device_id, const char *transport);
+/* news: it is not what is stored; if it is, it still takes the place of what was noted since. reason: enum
+   reason; transport: "pq", "classical", "plain" or "proxy". */
+void seen_reason(struct seen *s, const char *device_id, int reason, int64_t deployment, bool news);
+void seen_transport(struct seen *s, const char *device_id, const char *transport, bool news);
 /* Puts what was noted since the last flush over what is stored. */
 void seen_show(struct seen *s, struct device *d, int64_t now_ms);
 /* Writes up to SEEN_SLICE of each: 1 when more are left, 0 when not, or an error (then they are kept). A

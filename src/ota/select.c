@@ -58,9 +58,11 @@ enum reason ota_select_one(const struct select_facts *f, size_t i)
         return REASON_BUSY; /* an attempt of it is queued behind another */
     if (c->member != MEMBER_WAITING)
         return c->member == MEMBER_ACTIVE ? REASON_UNDER_WAY : REASON_DONE;
+    enum reason fit = fits(f, c);
+    if (fit == REASON_RUNS)
+        return fit; /* also when that is why it matches no more */
     if (c->left)
         return REASON_LEFT;
-    enum reason fit = fits(f, c);
     if (fit != REASON_NEWER && fit != REASON_BACK)
         return fit;
     enum reason r = turn(c);

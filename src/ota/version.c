@@ -7,6 +7,8 @@
 #include "store/members.h"
 #include "store/releases.h"
 
+#define DOUBT_MS (86400 * INT64_C(1000)) /* so long a device may take to restart */
+
 /* The action that ended one way did in truth end the other; it is not tried again. */
 static int correct(struct ota *ota, struct db *db, struct arena *a, struct action *act,
                    enum action_state state, const char *message, struct err *e)
@@ -19,7 +21,7 @@ static int correct(struct ota *ota, struct db *db, struct arena *a, struct actio
 }
 
 /* moved: it said something else before. If not, it may only have to restart yet: it is asked until it says
-   something else. */
+   something else, for a day at most. */
 static int fell_back(struct ota *ota, struct db *db, struct arena *a, const struct device *d,
                      struct action *last, const char *installed, const char *version, bool moved,
                      struct err *e)
@@ -50,6 +52,9 @@ static int look_back(struct ota *ota, struct db *db, struct arena *a, const stru
     bool ran_before = last.version_before != NULL && strcmp(version, last.version_before) == 0;
     if (last.state == ACTION_SUCCEEDED && ran_before && !runs_it)
         return fell_back(ota, db, a, d, &last, r.version, version, moved, e);
+    bool doubted = !moved && ran_before && d->attributes_wanted == ATTRIBUTES_DOUBTED;
+    if (last.state == ACTION_FAILED && doubted && clock_unix_ms(ota->clock) - last.closed_at > DOUBT_MS)
+        return store_device_set_attributes_wanted(db, d->pk, ATTRIBUTES_TOLD, e);
     if (last.state == ACTION_FAILED && runs_it)
         return correct(ota, db, a, &last, ACTION_SUCCEEDED, arena_printf(a, "it runs %s after all", version),
                        e);

@@ -142,8 +142,9 @@ static bool headers_name(const struct run *run, const struct ddi_settings *s, co
 static void note_transport(struct run *run, const struct device_standing *d, const char *id)
 {
     const char *now = run->who.transport;
-    if (now != NULL && (d->transport == NULL || strcmp(d->transport, now) != 0))
-        seen_transport(run->server->ota.seen, id, now);
+    if (now != NULL)
+        seen_transport(run->server->ota.seen, id, now,
+                       d->transport == NULL || strcmp(d->transport, now) != 0);
 }
 
 static void become(struct run *run, const struct ddi_claim *claim)
@@ -319,7 +320,7 @@ static void entered(struct exchange *x)
         return;
     }
     if (run->who.transport != NULL)
-        seen_transport(run->server->ota.seen, id, run->who.transport);
+        seen_transport(run->server->ota.seen, id, run->who.transport, true);
     then(run);
 }
 

@@ -1,6 +1,8 @@
 /* Rollouts: time that does not run, devices that are deleted, long pasts, and what was rolled back. */
 #include "rollout_fixture.h"
 
+#include "ota/attributes.h"
+#include "ota/feedback.h"
 #include "ota/finish.h"
 #include "ota/targets.h"
 #include "store/actions.h"
@@ -71,6 +73,75 @@ static void it_does_not_run_in_a_pause(void **state)
     assert_int_equal(failed(f), 1);
     f->now_ms += 1;
     assert_int_equal(failed(f), 2);
+}
+
+/* Paused and resumed, it is still not before the window that it may begin. */
+static void it_waits_for_the_window_after_a_pause(void **state)
+{
+    struct fixture *f = *state;
+    char id[] = "d1";
+    add_fleet(f, 1);
+    struct release r = publish(f, "gw", "1", "m");
+    struct deploy d = to_all(r.pk);
+    d.policy.deadline_seconds = 3600;
+    d.policy.window_schedule = "0 0 3 * * ?";
+    d.policy.window_zone = "Z";
+    d.policy.window_seconds = 7200;
+    int64_t pk = made(f, &d);
+    f->now_ms += DAY_MS - f->now_ms % DAY_MS;
+    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    assert_ok(steer(f, ota_deploy_pause, "anna", pk), f->e);
+    f->now_ms += DAY_MS / 2;
+    assert_int_equal(failed(f), 0);
+    assert_ok(steer(f, ota_deploy_resume, "anna", pk), f->e);
+    f->now_ms += DAY_MS / 2 + 4 * 3600000 - 1; /* four, next morning */
+    assert_int_equal(failed(f), 0);
+    f->now_ms += 1;
+    assert_int_equal(failed(f), 1);
+}
+
+/* --- doubt --------------------------------------------------------------------------------------------- */
+
+struct feedback_call {
+    int64_t action;
+    struct feedback said;
+};
+
+static int run_feedback(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    const struct feedback_call *c = arg;
+    return ota_feedback(&f->ota, db, &f->arena, "d1", c->action, &c->said, e);
+}
+
+static int run_tell(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    const struct attribute version = {.key = STR("version"), .value = str_of(arg)};
+    return ota_attributes_told(&f->ota, db, &f->arena, "d1", ATTRIBUTES_MERGE, &version, 1, e);
+}
+
+/* Who still runs the old version is asked for another for a day. */
+static void doubt_ends(void **state)
+{
+    struct fixture *f = *state;
+    char id[] = "d1", old[] = "0";
+    add_fleet(f, 1);
+    struct release r = publish(f, "gw", "1", "m");
+    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    assert_ok(fixture_write(f, run_tell, old), f->e);
+    deploy(f, r.pk, TARGET_ALL, "");
+    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    const struct feedback closed = {.execution = FEEDBACK_CLOSED, .message = "", .said = ""};
+    struct feedback_call c = {.action = ask(f, "SELECT pk FROM action"), .said = closed};
+    assert_ok(fixture_write(f, run_feedback, &c), f->e);
+    assert_ok(fixture_write(f, run_tell, old), f->e);
+    assert_string_equal(ask_text(f, "SELECT state FROM action"), "failed");
+    assert_int_equal(ask(f, "SELECT attributes_wanted FROM device"), ATTRIBUTES_DOUBTED);
+    f->now_ms += DAY_MS;
+    assert_ok(fixture_write(f, run_tell, old), f->e);
+    assert_int_equal(ask(f, "SELECT attributes_wanted FROM device"), ATTRIBUTES_DOUBTED);
+    f->now_ms += 1;
+    assert_ok(fixture_write(f, run_tell, old), f->e);
+    assert_int_equal(ask(f, "SELECT attributes_wanted FROM device"), ATTRIBUTES_TOLD);
 }
 
 /* --- devices that are deleted -------------------------------------------------------------------------- */
@@ -166,6 +237,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(it_runs_from_the_window),
         ROW(it_does_not_run_in_a_pause),
+        ROW(it_waits_for_the_window_after_a_pause),
+        ROW(doubt_ends),
         ROW(a_deleted_failure_holds_nothing_up),
         ROW(tries_do_not_hide_it),
         ROW(it_is_not_remembered),

@@ -89,14 +89,20 @@ static void is_shown_over_what_is_stored(void **state)
     assert_int_equal(d.reason_at, 8);
     assert_string_equal(d.transport, "plain");
     seen_touch(f->ota.seen, "d-1", 15);
-    seen_reason(f->ota.seen, "d-1", 3, 1LL << 40);
-    seen_transport(f->ota.seen, "d-1", "pq");
+    seen_reason(f->ota.seen, "d-1", 3, 1LL << 40, true);
+    seen_transport(f->ota.seen, "d-1", "classical", false); /* as is stored, and nothing was noted */
+    seen_show(f->ota.seen, &d, 20);
+    assert_string_equal(d.transport, "plain");
+    seen_transport(f->ota.seen, "d-1", "pq", true);
     seen_show(f->ota.seen, &d, 20);
     assert_int_equal(d.last_seen_at, 15);
     assert_int_equal(d.reason, 3);
     assert_int_equal(d.reason_deployment, 1LL << 40);
     assert_int_equal(d.reason_at, 20);
     assert_string_equal(d.transport, "pq");
+    seen_transport(f->ota.seen, "d-1", "plain", false); /* the last word counts, stored or not */
+    seen_show(f->ota.seen, &d, 20);
+    assert_string_equal(d.transport, "plain");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
