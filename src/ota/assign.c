@@ -167,15 +167,6 @@ static int find_set(struct assigning *s, int64_t release, struct err *e)
 
 /* --- what a device is at ----------------------------------------------------------------------------- */
 
-static int close_now(struct ota *ota, struct db *db, struct arena *a, struct action *act, const char *why,
-                     struct err *e)
-{
-    act->state = ACTION_CANCELLED;
-    act->progress = ACTION_PROGRESS_NONE;
-    act->message = why;
-    return ota_action_close(ota, db, a, act, false, e);
-}
-
 static int give_up(struct assigning *s, const struct device *d, const char *why, struct err *e)
 {
     struct action *open = arena_array(s->arena, struct action, OPEN_MAX);
@@ -191,7 +182,7 @@ static int give_up(struct assigning *s, const struct device *d, const char *why,
         if (d->ddi && act->state != ACTION_WAITING)
             rc = ota_action_ask_cancel(s->ota, s->db, act, why, e);
         else if (action_may_cancel(act->state))
-            rc = close_now(s->ota, s->db, s->arena, act, why, e);
+            rc = ota_action_drop(s->ota, s->db, s->arena, act, why, e);
     }
     return rc;
 }
@@ -312,7 +303,7 @@ static int cancel(struct ota *ota, struct db *db, struct arena *a, const char *w
                        "its answer",
                        (long long)act->pk);
     if (force || (act->state == ACTION_WAITING || (!d->ddi && action_may_cancel(act->state))))
-        return close_now(ota, db, a, act, why, e);
+        return ota_action_drop(ota, db, a, act, why, e);
     if (!d->ddi)
         return err_set(e, ERR_GONE, "action %lld is being installed: it may finish", (long long)act->pk);
     return ota_action_ask_cancel(ota, db, act, why, e);

@@ -17,10 +17,7 @@ static int call_off(struct ota *ota, struct db *db, struct arena *a, struct acti
         return act->state == ACTION_CANCELLING ? 0 : ota_action_ask_cancel(ota, db, act, DEPLOY_CANCELLED, e);
     if (!action_may_cancel(act->state))
         return 0; /* it is being installed: it may finish */
-    act->state = ACTION_CANCELLED;
-    act->progress = ACTION_PROGRESS_NONE;
-    act->message = DEPLOY_CANCELLED;
-    return ota_action_close(ota, db, a, act, false, e);
+    return ota_action_drop(ota, db, a, act, DEPLOY_CANCELLED, e);
 }
 
 /* Closes some of a cancelled deployment's actions and cancels some of its waiting devices; d->looked is the

@@ -188,11 +188,9 @@ int ota_feedback(struct ota *ota, struct db *db, struct arena *a, const char *de
 static int give_up(struct ota *ota, struct db *db, struct arena *a, struct action *act,
                    const struct feedback *f, struct err *e)
 {
-    act->state = ACTION_CANCELLED;
-    act->progress = ACTION_PROGRESS_NONE;
     if (f->said[0] != '\0')
         act->said = f->said; /* why it was cancelled stays its message */
-    int rc = ota_action_close(ota, db, a, act, false, e);
+    int rc = ota_action_drop(ota, db, a, act, act->message, e);
     return rc != 0 ? rc : announce_device(ota, db, act->device, e);
 }
 

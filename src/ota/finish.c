@@ -214,6 +214,15 @@ int ota_action_close(struct ota *ota, struct db *db, struct arena *a, struct act
     return rc != 0 ? rc : ota_advance(ota, db, a, &m, m.state == MEMBER_FAILED, e);
 }
 
+int ota_action_drop(struct ota *ota, struct db *db, struct arena *a, struct action *act, const char *why,
+                    struct err *e)
+{
+    act->state = ACTION_CANCELLED;
+    act->progress = ACTION_PROGRESS_NONE;
+    act->message = why;
+    return ota_action_close(ota, db, a, act, false, e);
+}
+
 static int end_action(struct ota *ota, struct db *db, struct arena *a, int64_t device, const char *why,
                       bool *more, struct err *e)
 {
@@ -222,10 +231,7 @@ static int end_action(struct ota *ota, struct db *db, struct arena *a, int64_t d
     *more = rc == 0 && act.pk != 0;
     if (!*more)
         return rc;
-    act.state = ACTION_CANCELLED;
-    act.progress = ACTION_PROGRESS_NONE;
-    act.message = why;
-    return ota_action_close(ota, db, a, &act, false, e);
+    return ota_action_drop(ota, db, a, &act, why, e);
 }
 
 static int end_member(struct ota *ota, struct db *db, struct arena *a, int64_t device, const char *why,

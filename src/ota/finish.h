@@ -41,6 +41,10 @@ int ota_deployment_note(struct db *db, struct arena *a, const char *who, const s
 int ota_deploy_end(struct ota *ota, struct db *db, struct arena *a, const char *who, struct deployment *d,
                    enum deployment_state to, const char *what, const char *why, struct err *e) MUST_CHECK;
 
+/* The same, called off for that reason. */
+int ota_action_drop(struct ota *ota, struct db *db, struct arena *a, struct action *act, const char *why,
+                    struct err *e) MUST_CHECK;
+
 /* All that the device was to do is over, however far it came, in every deployment; these go on without it. */
 int ota_device_ends(struct ota *ota, struct db *db, int64_t device, const char *why,
                     struct err *e) MUST_CHECK;

@@ -65,11 +65,8 @@ static int close_open(struct poll *p, const char *message, struct err *e)
     struct action *open = &p->g.open;
     if (message == NULL)
         return no_memory(e);
-    open->state = ACTION_CANCELLED;
-    open->progress = ACTION_PROGRESS_NONE;
-    open->message = message;
     p->changed = true;
-    int rc = ota_action_close(p->ota, p->db, p->arena, open, false, e);
+    int rc = ota_action_drop(p->ota, p->db, p->arena, open, message, e);
     *open = (struct action){0};
     return rc;
 }

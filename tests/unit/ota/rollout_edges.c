@@ -25,28 +25,27 @@ static int64_t failed(struct fixture *f)
     return ask(f, "SELECT count(*) FROM action WHERE state = 'failed'");
 }
 
-static int run_poll_ddi(struct fixture *f, struct db *db, void *arg, struct err *e)
+/* From three to five, and an hour for each device. */
+static struct deploy nightly(int64_t release)
 {
-    struct poll_answer a;
-    const struct poll_question q = {.device = arg, .ddi = true};
-    return ota_poll(&f->ota, db, true, &f->arena, &q, &a, e);
+    struct deploy d = to_all(release);
+    d.policy.deadline_seconds = 3600;
+    d.policy.window_schedule = "0 0 3 * * ?";
+    d.policy.window_zone = "Z";
+    d.policy.window_seconds = 7200;
+    return d;
 }
 
 /* Over hawkBit's protocol an update is given before its window opens. */
 static void it_runs_from_the_window(void **state)
 {
     struct fixture *f = *state;
-    char id[] = "d1";
     add_fleet(f, 1);
     struct release r = publish(f, "gw", "1", "m");
-    struct deploy d = to_all(r.pk);
-    d.policy.deadline_seconds = 3600;
-    d.policy.window_schedule = "0 0 3 * * ?";
-    d.policy.window_zone = "Z";
-    d.policy.window_seconds = 7200;
+    struct deploy d = nightly(r.pk);
     made(f, &d);
     f->now_ms += DAY_MS - f->now_ms % DAY_MS + 6 * 3600000; /* six in the morning */
-    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    poll_ddi(f, "d1");
     assert_int_equal(ask(f, "SELECT count(*) FROM action WHERE state = 'offered'"), 1);
     f->now_ms += 22 * 3600000 - 1; /* four, next morning */
     assert_int_equal(failed(f), 0);
@@ -79,17 +78,12 @@ static void it_does_not_run_in_a_pause(void **state)
 static void it_waits_for_the_window_after_a_pause(void **state)
 {
     struct fixture *f = *state;
-    char id[] = "d1";
     add_fleet(f, 1);
     struct release r = publish(f, "gw", "1", "m");
-    struct deploy d = to_all(r.pk);
-    d.policy.deadline_seconds = 3600;
-    d.policy.window_schedule = "0 0 3 * * ?";
-    d.policy.window_zone = "Z";
-    d.policy.window_seconds = 7200;
+    struct deploy d = nightly(r.pk);
     int64_t pk = made(f, &d);
     f->now_ms += DAY_MS - f->now_ms % DAY_MS;
-    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    poll_ddi(f, "d1");
     assert_ok(steer(f, ota_deploy_pause, "anna", pk), f->e);
     f->now_ms += DAY_MS / 2;
     assert_int_equal(failed(f), 0);
@@ -123,13 +117,13 @@ static int run_tell(struct fixture *f, struct db *db, void *arg, struct err *e)
 static void doubt_ends(void **state)
 {
     struct fixture *f = *state;
-    char id[] = "d1", old[] = "0";
+    char old[] = "0";
     add_fleet(f, 1);
     struct release r = publish(f, "gw", "1", "m");
-    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    poll_ddi(f, "d1");
     assert_ok(fixture_write(f, run_tell, old), f->e);
     deploy(f, r.pk, TARGET_ALL, "");
-    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    poll_ddi(f, "d1");
     const struct feedback closed = {.execution = FEEDBACK_CLOSED, .message = "", .said = ""};
     struct feedback_call c = {.action = ask(f, "SELECT pk FROM action"), .said = closed};
     assert_ok(fixture_write(f, run_feedback, &c), f->e);

@@ -86,3 +86,15 @@ enum reason why(struct fixture *f, const char *id)
     bool wrote;
     return poll_device(f, id, NULL, &wrote).decision.reason;
 }
+
+static int run_poll_ddi(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    struct poll_answer a;
+    const struct poll_question q = {.device = *(const char **)arg, .ddi = true};
+    return ota_poll(&f->ota, db, true, &f->arena, &q, &a, e);
+}
+
+void poll_ddi(struct fixture *f, const char *id)
+{
+    assert_ok(fixture_write(f, run_poll_ddi, &id), f->e);
+}

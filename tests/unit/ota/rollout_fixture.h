@@ -20,6 +20,8 @@ int64_t in_phase(struct fixture *f, int64_t d, int phase);
 void add_fleet(struct fixture *f, int n);
 /* The device runs 0, is offered the release, and ends it so. */
 void ends(struct fixture *f, int device, int64_t release, enum action_state how);
+/* The device asks by hawkBit's protocol. */
+void poll_ddi(struct fixture *f, const char *id);
 /* Why it gets what it gets. */
 enum reason why(struct fixture *f, const char *id);
 

@@ -199,26 +199,18 @@ static void priority_goes_first(void **state)
     assert_offered(f, "d1", "0", two.pk);
 }
 
-static int run_poll_ddi(struct fixture *f, struct db *db, void *arg, struct err *e)
-{
-    struct poll_answer a;
-    const struct poll_question q = {.device = arg, .ddi = true};
-    return ota_poll(&f->ota, db, true, &f->arena, &q, &a, e);
-}
-
 /* By hawkBit's protocol a device is asked to give one up before it gets the next. Coming by our own it has
    given it up, and the next is the one that waited behind it. */
 static void another_protocol_in_between(void **state)
 {
     struct fixture *f = *state;
-    char id[] = "d1";
     add_fleet(f, 1);
     struct release one = publish(f, "gw", "1", "m"), two = publish(f, "gw", "2", "m"),
                    three = publish(f, "gw", "3", "m");
     deploy(f, one.pk, TARGET_ALL, "");
-    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    poll_ddi(f, "d1");
     deploy(f, two.pk, TARGET_DEVICE, "d1");
-    assert_ok(fixture_write(f, run_poll_ddi, id), f->e);
+    poll_ddi(f, "d1");
     assert_string_equal(ask_text(f, "SELECT group_concat(state) FROM (SELECT state FROM action ORDER BY pk)"),
                         "cancelling,offered");
     struct deploy low = to_all(three.pk);
