@@ -3,9 +3,8 @@
 import os
 
 import pytest
+from certificates import issue
 from test_openapi import Caller
-
-from harness import Credential, run
 
 
 @pytest.fixture
@@ -14,32 +13,9 @@ def call(server):
 
 
 def second_operator(call, server, folder):
-    key, csr, cert, extensions = (folder / name for name in ("key.pem", "csr.pem", "cert.pem", "ext"))
-    extensions.write_text(
-        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
-        "extendedKeyUsage=clientAuth\n"
-    )
-    run(["openssl", "genpkey", "-algorithm", "ML-DSA-65", "-out", key], check=0)
-    run(["openssl", "req", "-new", "-key", key, "-subj", "/CN=ben", "-out", csr], check=0)
-    pki = server.dir / "pki"
-    run(
-        [
-            "openssl",
-            "x509",
-            "-req",
-            "-in",
-            csr,
-            "-CA",
-            pki / "operator-ca.pem",
-            "-CAkey",
-            pki / "operator-ca.key",
-        ]
-        + ["-days", "30", "-extfile", extensions, "-out", cert],
-        check=0,
-    )
-    body = {"name": "ben", "role": "operator", "certificate": cert.read_text()}
-    call("addOperator", 201, body=body)
-    return Credential(cert, key)
+    who = issue(server, folder, "ben", "-days", "30", ca="operator-ca")
+    call("addOperator", 201, body={"name": "ben", "role": "operator", "certificate": who.cert.read_text()})
+    return who
 
 
 def test_a_policy_from_approval_to_the_end(call, server, tmp_path):
