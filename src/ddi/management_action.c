@@ -1,7 +1,5 @@
 #include "ddi/management_action.h"
 
-#include "model/deployment.h"
-
 static const char *const words[ACTION_STATES] = {
     [ACTION_WAITING] = "wait_for_confirmation",
     [ACTION_OFFERED] = "running",
@@ -21,6 +19,16 @@ static const char *const modes[] = {
     [MODE_DOWNLOAD_ONLY] = "downloadonly",
     [MODE_TIME_FORCED] = "timeforced",
 };
+
+bool management_mode_parse(struct str word, enum deployment_mode *out)
+{
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+        if (str_is(word, modes[i])) {
+            *out = (enum deployment_mode)i;
+            return true;
+        }
+    return false;
+}
 
 const char *management_entry_type(const char *kind)
 {

@@ -1,30 +1,21 @@
 /* POST /rest/v1/distributionsets/{}/assignedTargets, and targets/{}/assignedDS: from either side. */
 #include "ddi/ddi.h"
-#include "ddi/management.h"
+#include "ddi/management_action.h"
 #include "model/window.h"
 #include "ota/assign.h"
 
 static int read_mode(struct call *c, yyjson_val *item, struct deployment_policy *p)
 {
-    static const struct {
-        const char *word;
-        enum deployment_mode mode;
-    } words[] = {{"forced", MODE_FORCED},
-                 {"soft", MODE_SOFT},
-                 {"timeforced", MODE_TIME_FORCED},
-                 {"downloadonly", MODE_DOWNLOAD_ONLY}};
     struct str word;
     int rc = management_text(c, item, "type", 32, &word);
     if (rc != 0 || word.p == NULL)
         return rc;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (str_is(word, words[i].word)) {
-            p->mode = words[i].mode;
-            return p->mode == MODE_TIME_FORCED
-                       ? management_number(c, item, "forcetime", 1, INT64_MAX / 2, 0, &p->force_at)
-                       : 0;
-        }
-    return err_set(&c->err, ERR_INVALID, "type: forced, soft, timeforced (with forcetime) or downloadonly");
+    if (!management_mode_parse(word, &p->mode))
+        return err_set(&c->err, ERR_INVALID,
+                       "type: forced, soft, timeforced (with forcetime) or downloadonly");
+    return p->mode == MODE_TIME_FORCED
+               ? management_number(c, item, "forcetime", 1, INT64_MAX / 2, 0, &p->force_at)
+               : 0;
 }
 
 static int keep(struct call *c, struct str s, const char **out)
