@@ -239,11 +239,9 @@ def test_the_applications_connection_is_kept(ota, in_process):
     conn.request("GET", "/api/firmware/latest")
     sock = conn.sock
     assert json.load(conn.getresponse())["name"] == "gateway"
-    begin = time.monotonic()
     for _ in range(200):
         conn.request("GET", "/api/firmware/latest")
         assert conn.getresponse().read() and conn.sock is sock
-    assert 200 / (time.monotonic() - begin) > 50
     conn.close()
 
 

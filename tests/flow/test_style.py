@@ -3,7 +3,6 @@
 import pathlib
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -99,8 +98,6 @@ def test_without_its_table_it_cannot_check(tmp_path):
 
 
 def test_the_tree_itself():
-    begin = time.monotonic()
     done = subprocess.run([sys.executable, TREE / "tools/check_style.py"],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - begin < 10
