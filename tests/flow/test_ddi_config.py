@@ -113,12 +113,17 @@ def test_the_attribute_version_is_what_it_runs(server):
     assert device.shown()["version"] == "0.9" and "blanks" in told(device)["version"]
 
 
-def test_a_device_that_fell_back_has_failed(server):
+def offered_on_old(server):
+    """A device that says that it runs old-1, and what it is offered."""
     release = ddi.publish(server)
     device = Device(server)
     device.put("/configData", {"data": {"version": "old-1"}})
     deployment = ddi.deploy(server, device, release)
-    action = device.action()
+    return release, device, deployment, device.action()
+
+
+def test_a_device_that_fell_back_has_failed(server):
+    release, device, deployment, action = offered_on_old(server)
     device.say(action, "closed", "success")
     device.put("/configData", {"data": {"version": release["version"]}})
     assert device.state(action) == "succeeded" and device.member(deployment) == "succeeded"
@@ -129,11 +134,7 @@ def test_a_device_that_fell_back_has_failed(server):
 
 def test_a_device_that_still_runs_the_old_version_has_failed(server):
     """Success names no version here: what the device says next does. It is asked until it says another."""
-    release = ddi.publish(server)
-    device = Device(server)
-    device.put("/configData", {"data": {"version": "old-1"}})
-    deployment = ddi.deploy(server, device, release)
-    action = device.action()
+    release, device, deployment, action = offered_on_old(server)
     device.put("/configData", {"data": {"version": "old-1"}})  # before the end that is no news
     device.say(action, "closed", "success")
     assert device.state(action) == "succeeded" and "configData" in device.links()

@@ -37,11 +37,8 @@ static void a_canary_of_few(void **state)
     struct fixture *f = *state;
     add_fleet(f, 3);
     struct release r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {{.name = "", .filter = "", .percent = 1, .success_percent = 100},
-                             {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
-    d.phases = phases;
-    d.phase_count = 2;
+    struct phase phases[2];
+    struct deploy d = in_two(r.pk, (struct phase){.percent = 1, .success_percent = 100}, phases);
     int64_t pk = made(f, &d);
     assert_int_equal(in_phase(f, pk, 0), 1);
     assert_int_equal(in_phase(f, pk, 1), 2);
@@ -109,11 +106,8 @@ static void a_large_fleet_in_slices(void **state)
     struct fixture *f = *state;
     assert_ok(fixture_write(f, add_many, NULL), f->e);
     struct release r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {{.name = "", .filter = "", .percent = 10, .success_percent = 100},
-                             {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
-    d.phases = phases;
-    d.phase_count = 2;
+    struct phase phases[2];
+    struct deploy d = in_two(r.pk, (struct phase){.percent = 10, .success_percent = 100}, phases);
     int64_t pk = made(f, &d);
     int64_t at_once = ask(f, "SELECT count(*) FROM member");
     assert_true(at_once > 0);
@@ -136,11 +130,9 @@ static void a_phase_opens_the_next(void **state)
     struct fixture *f = *state;
     add_fleet(f, 10);
     struct release r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {{.name = "canary", .filter = "", .devices = 4, .success_percent = 50},
-                             {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
-    d.phases = phases;
-    d.phase_count = 2;
+    struct phase phases[2];
+    struct deploy d =
+        in_two(r.pk, (struct phase){.name = "canary", .devices = 4, .success_percent = 50}, phases);
     int64_t pk = made(f, &d);
     assert_nothing(f, "d5", "0");
     assert_int_equal(why(f, "d5"), REASON_PHASE);
@@ -164,11 +156,9 @@ static void a_phase_of_nobody_passes(void **state)
     struct fixture *f = *state;
     add_fleet(f, 2);
     struct release r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {{.name = "lab", .filter = "tag==lab", .success_percent = 100},
-                             {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
-    d.phases = phases;
-    d.phase_count = 2;
+    struct phase phases[2];
+    struct deploy d =
+        in_two(r.pk, (struct phase){.name = "lab", .filter = "tag==lab", .success_percent = 100}, phases);
     int64_t pk = made(f, &d);
     assert_int_equal(ask(f, "SELECT phase FROM deployment"), 1);
     ends(f, 1, r.pk, ACTION_SUCCEEDED);
@@ -183,11 +173,8 @@ static void a_revoked_device_is_not_waited_for(void **state)
     struct fixture *f = *state;
     add_fleet(f, 3);
     struct release r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {{.name = "", .filter = "", .devices = 1, .success_percent = 100},
-                             {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
-    d.phases = phases;
-    d.phase_count = 2;
+    struct phase phases[2];
+    struct deploy d = in_two(r.pk, (struct phase){.devices = 1, .success_percent = 100}, phases);
     int64_t pk = made(f, &d), second = made(f, &d);
     assert_ok(fixture_revoke(f, "d1"), f->e);
     assert_int_equal(ask(f, "SELECT sum(phase) FROM deployment"), 2); /* each stands in its last one */
@@ -208,11 +195,8 @@ static void a_person_opens_the_next(void **state)
     struct fixture *f = *state;
     add_fleet(f, 4);
     struct release r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {{.name = "", .filter = "", .devices = 2, .success_percent = 100},
-                             {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
-    d.phases = phases;
-    d.phase_count = 2;
+    struct phase phases[2];
+    struct deploy d = in_two(r.pk, (struct phase){.devices = 2, .success_percent = 100}, phases);
     int64_t pk = made(f, &d);
     ends(f, 1, r.pk, ACTION_SUCCEEDED);
     ends(f, 2, r.pk, ACTION_FAILED);
@@ -277,12 +261,9 @@ static void errors_take_it_back(void **state)
     struct fixture *f = *state;
     add_fleet(f, 6);
     struct release old = publish(f, "gw", "0", "m"), r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {
-        {.name = "", .filter = "", .devices = 4, .success_percent = 100, .error_count = 2},
-        {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
-    d.phases = phases;
-    d.phase_count = 2;
+    struct phase phases[2];
+    struct deploy d =
+        in_two(r.pk, (struct phase){.devices = 4, .success_percent = 100, .error_count = 2}, phases);
     d.policy.rollback = old.pk;
     int64_t pk = made(f, &d);
     assert_int_equal(try_unpublish(f, old.pk), ERR_CONFLICT); /* it may be needed */

@@ -3,25 +3,15 @@
 
 #include "ota/attributes.h"
 #include "ota/feedback.h"
-#include "ota/finish.h"
 #include "ota/targets.h"
 #include "store/actions.h"
 
 /* --- deadlines ----------------------------------------------------------------------------------------- */
 
-static int run_overdue(struct fixture *f, struct db *db, void *arg, struct err *e)
-{
-    bool *more = arg;
-    int rc = 0;
-    for (*more = true; rc == 0 && *more;)
-        rc = ota_overdue_slice(&f->ota, db, more, e);
-    return rc;
-}
-
 static int64_t failed(struct fixture *f)
 {
-    bool more;
-    assert_ok(fixture_write(f, run_overdue, &more), f->e);
+    while (overdue_slice(f)) {
+    }
     return ask(f, "SELECT count(*) FROM action WHERE state = 'failed'");
 }
 
@@ -151,11 +141,8 @@ static void a_deleted_failure_holds_nothing_up(void **state)
     char id[] = "d1";
     add_fleet(f, 3);
     struct release r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {{.name = "", .filter = "", .devices = 2, .success_percent = 100},
-                             {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
-    d.phases = phases;
-    d.phase_count = 2;
+    struct phase phases[2];
+    struct deploy d = in_two(r.pk, (struct phase){.devices = 2, .success_percent = 100}, phases);
     made(f, &d);
     ends(f, 1, r.pk, ACTION_FAILED);
     ends(f, 2, r.pk, ACTION_SUCCEEDED);

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "ota/finish.h"
+
 struct call {
     struct deploy d;
     const char *who;
@@ -19,6 +21,20 @@ struct deploy to_all(int64_t release)
     struct deploy d = {
         .release = release, .kind = TARGET_ALL, .target = STR(""), .policy = ota_default_policy(TARGET_ALL)};
     d.policy.dynamic = false;
+    return d;
+}
+
+struct deploy in_two(int64_t release, struct phase canary, struct phase phases[2])
+{
+    struct deploy d = to_all(release);
+    phases[0] = canary;
+    phases[1] = (struct phase){.success_percent = 100};
+    for (int i = 0; i < 2; i++) {
+        phases[i].name = phases[i].name != NULL ? phases[i].name : "";
+        phases[i].filter = phases[i].filter != NULL ? phases[i].filter : "";
+    }
+    d.phases = phases;
+    d.phase_count = 2;
     return d;
 }
 
@@ -97,4 +113,16 @@ static int run_poll_ddi(struct fixture *f, struct db *db, void *arg, struct err 
 void poll_ddi(struct fixture *f, const char *id)
 {
     assert_ok(fixture_write(f, run_poll_ddi, &id), f->e);
+}
+
+static int run_overdue(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    return ota_overdue_slice(&f->ota, db, arg, e);
+}
+
+bool overdue_slice(struct fixture *f)
+{
+    bool more;
+    assert_ok(fixture_write(f, run_overdue, &more), f->e);
+    return more;
 }

@@ -6,6 +6,9 @@
 
 /* To all devices that there are now. */
 struct deploy to_all(int64_t release);
+/* The same in two phases: those that `canary` takes, and when enough of them have succeeded the rest. The
+   answer points to `phases`. */
+struct deploy in_two(int64_t release, struct phase canary, struct phase phases[2]);
 /* By anna; must work. */
 int64_t made(struct fixture *f, const struct deploy *d);
 int refused(struct fixture *f, const struct deploy *d);
@@ -22,6 +25,8 @@ void add_fleet(struct fixture *f, int n);
 void ends(struct fixture *f, int device, int64_t release, enum action_state how);
 /* The device asks by hawkBit's protocol. */
 void poll_ddi(struct fixture *f, const char *id);
+/* Fails some of what did not end by its deadline; whether there may be more. */
+bool overdue_slice(struct fixture *f);
 /* Why it gets what it gets. */
 enum reason why(struct fixture *f, const char *id);
 

@@ -3,18 +3,11 @@
 
 #include <stdio.h>
 
-#include "ota/finish.h"
-
 /* --- the clock ----------------------------------------------------------------------------------------- */
 
 static int run_start(struct fixture *f, struct db *db, void *arg, struct err *e)
 {
     return ota_start_slice(&f->ota, db, arg, e);
-}
-
-static int run_overdue(struct fixture *f, struct db *db, void *arg, struct err *e)
-{
-    return ota_overdue_slice(&f->ota, db, arg, e);
 }
 
 static void it_starts_when_it_is_time(void **state)
@@ -105,7 +98,6 @@ static void what_is_over_is_not_tried_again(void **state)
 static void what_hangs_fails(void **state)
 {
     struct fixture *f = *state;
-    bool more;
     add_fleet(f, 2);
     struct release r = publish(f, "gw", "1", "m");
     struct deploy d = to_all(r.pk);
@@ -114,11 +106,10 @@ static void what_hangs_fails(void **state)
     int64_t hangs = assert_offered(f, "d1", "0", r.pk), late = assert_offered(f, "d2", "0", r.pk);
     assert_ok(try_report(f, "d1", hangs, ACTION_INSTALLING, NULL), f->e);
     f->now_ms += 3599999;
-    assert_ok(fixture_write(f, run_overdue, &more), f->e);
-    assert_false(more);
+    assert_false(overdue_slice(f));
     f->now_ms += 1;
-    for (more = true; more;)
-        assert_ok(fixture_write(f, run_overdue, &more), f->e);
+    while (overdue_slice(f)) {
+    }
     assert_int_equal(ask(f, "SELECT count(*) FROM action WHERE state = 'failed'"), 2);
     assert_non_null(strstr(ask_text(f, "SELECT message FROM action WHERE pk = %lld", (long long)hangs),
                            "installing last"));
@@ -139,12 +130,9 @@ static void falling_back_is_failing(void **state)
     struct fixture *f = *state;
     add_fleet(f, 3);
     struct release r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {
-        {.name = "", .filter = "", .devices = 2, .success_percent = 100, .error_count = 1},
-        {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
-    d.phases = phases;
-    d.phase_count = 2;
+    struct phase phases[2];
+    struct deploy d =
+        in_two(r.pk, (struct phase){.devices = 2, .success_percent = 100, .error_count = 1}, phases);
     int64_t pk = made(f, &d);
     ends(f, 1, r.pk, ACTION_SUCCEEDED);
     assert_nothing(f, "d1", "0"); /* it runs the old one again */
@@ -226,12 +214,9 @@ static void later_devices_join(void **state)
     struct fixture *f = *state;
     add_fleet(f, 2);
     struct release r = publish(f, "gw", "1", "m");
-    struct phase phases[] = {{.name = "", .filter = "", .devices = 1, .success_percent = 100},
-                             {.name = "", .filter = "", .success_percent = 100}};
-    struct deploy d = to_all(r.pk);
+    struct phase phases[2];
+    struct deploy d = in_two(r.pk, (struct phase){.devices = 1, .success_percent = 100}, phases);
     d.policy.dynamic = true;
-    d.phases = phases;
-    d.phase_count = 2;
     int64_t pk = made(f, &d);
     add_device(f, "new", "m");
     assert_nothing(f, "new", "0");
