@@ -15,6 +15,9 @@ struct ota;
    on, and so does the deployment. again: a failure is tried again as the deployment's policy says. */
 int ota_action_close(struct ota *ota, struct db *db, struct arena *a, struct action *act, bool again,
                      struct err *e) MUST_CHECK;
+/* The same, called off for that reason. */
+int ota_action_drop(struct ota *ota, struct db *db, struct arena *a, struct action *act, const char *why,
+                    struct err *e) MUST_CHECK;
 
 /* The member has changed: opens the next phase, pauses, rolls back or finishes the deployment if it is time.
    failed: the change was a failure, so that the phase's limit of errors counts. */
@@ -40,10 +43,6 @@ int ota_deployment_note(struct db *db, struct arena *a, const char *who, const s
    the rest by ota_deploy_slice. why NULL: no memory. */
 int ota_deploy_end(struct ota *ota, struct db *db, struct arena *a, const char *who, struct deployment *d,
                    enum deployment_state to, const char *what, const char *why, struct err *e) MUST_CHECK;
-
-/* The same, called off for that reason. */
-int ota_action_drop(struct ota *ota, struct db *db, struct arena *a, struct action *act, const char *why,
-                    struct err *e) MUST_CHECK;
 
 /* All that the device was to do is over, however far it came, in every deployment; these go on without it. */
 int ota_device_ends(struct ota *ota, struct db *db, int64_t device, const char *why,
