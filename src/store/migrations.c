@@ -404,5 +404,6 @@ const struct migration migrations[] = {
     {4, "signed update metadata", signed_metadata},
     {5, "what the director signed for each device", directed},
     {6, "deployments that protect themselves, hawkBit's devices", migration_fleets},
+    {7, "what the console in a browser needs", migration_console},
 };
 const size_t migration_count = sizeof migrations / sizeof migrations[0];

@@ -11,6 +11,7 @@ struct migration {
 };
 
 extern const char migration_fleets[];
+extern const char migration_console[];
 
 extern const struct migration migrations[];
 extern const size_t migration_count;
