@@ -99,9 +99,9 @@ static int write_head(const struct http_request *req, const struct http_response
         if (may_be_sent(&r->headers[i]))
             rc = add_header(out, r->headers[i].name, r->headers[i].value);
     /* RFC 9110 section 8.6: no length with 1xx and 204; with 304 it would have to be that of a 200. */
-    if (rc == 0 && !interim && r->status != 204 && r->status != 304)
+    if (rc == 0 && !interim && !r->stream && r->status != 204 && r->status != 304)
         rc = buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)http_body_length(r));
-    bool keep = req != NULL && req->keep_alive && !r->close;
+    bool keep = req != NULL && req->keep_alive && !r->close && !r->stream;
     if (rc == 0 && !interim && !keep)
         rc = add_header(out, STR("Connection"), STR("close"));
     else if (rc == 0 && !interim && req->minor == 0)

@@ -60,8 +60,9 @@ struct http_response {
     size_t header_count;
     struct http_part parts[HTTP_PARTS_MAX];
     size_t part_count;
-    int file;   /* descriptor the response owns, or -1 */
-    bool close; /* the connection ends after it */
+    int file;    /* descriptor the response owns, or -1 */
+    bool close;  /* the connection ends after it */
+    bool stream; /* its length is not known: it ends with the connection */
 };
 
 /* Empties it; its rows of headers are left as they are, past header_count. */
@@ -116,7 +117,7 @@ void http_reply_file(const struct http_request *req, struct http_response *r, st
 
 const char *http_status_text(int status);
 /* Appends the response's head to out: status line, Date, the headers set, Content-Length of the parts (none
-   for 1xx, 204 and 304), Connection. The parts are then to be sent, but not for HEAD (its head tells what
+   for 1xx, 204, 304 and a stream), Connection. The parts are then to be sent, but not for HEAD (its head tells what
    GET would get) nor for 204 and 304. req may be NULL when there was none to understand: then it is close.
    Date, Connection, Content-Length, Transfer-Encoding that were set by hand, and values with control
    characters, are left out. On failure (ERR_TOO_LARGE, ERR_NOMEM) out is as before. */

@@ -28,7 +28,8 @@ static const struct {
     [CONN_BODY] = {"body", TO(CONN_CHUNK) | TO(CONN_APP) | TO(CONN_REPLY) | TO_END, PHASE_BODY},
     [CONN_CHUNK] = {"chunk", TO(CONN_BODY) | TO(CONN_APP) | TO(CONN_REPLY) | TO_END, PHASE_NONE},
     [CONN_APP] = {"app", TO(CONN_REPLY) | TO_END, PHASE_NONE},
-    [CONN_REPLY] = {"reply", TO(CONN_IDLE) | TO(CONN_BODY) | TO(CONN_FILE) | TO_END, PHASE_WRITE},
+    [CONN_REPLY] = {"reply", TO(CONN_IDLE) | TO(CONN_BODY) | TO(CONN_FILE) | TO(CONN_APP) | TO_END,
+                    PHASE_WRITE},
     [CONN_FILE] = {"file", TO(CONN_REPLY) | TO_END, PHASE_NONE},
     [CONN_CLOSING] = {"closing", TO(CONN_LINGER) | TO(CONN_DEAD), PHASE_LINGER},
     [CONN_LINGER] = {"linger", TO(CONN_DEAD), PHASE_LINGER},
@@ -212,6 +213,8 @@ void conn_close(struct conn *c, enum close_reason reason)
     log_close(c);
     conn_poll(c, 0);
     conn_set_state(c, CONN_DEAD);
+    if (c->x != NULL)
+        conn_sent(c);
     bury(c);
 }
 

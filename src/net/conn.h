@@ -85,6 +85,10 @@ void conn_refuse(struct conn *c, int status, const char *detail);
 void conn_begin_reply(struct conn *c);
 bool conn_write(struct conn *c);
 void conn_end_reply(struct conn *c);
+/* The next part of a stream. */
+void conn_send(struct conn *c);
+/* What it was is out, or never will be. */
+void conn_sent(struct conn *c);
 void conn_file_arrived(struct conn *c, long n);
 
 /* Waits for the socket; 0 waits for nothing. */

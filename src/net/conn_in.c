@@ -231,10 +231,19 @@ static void take_back(struct exchange *x)
         x->call(x);
         return;
     }
+    if (x->news == EXCHANGE_SEND) {
+        conn_send(c);
+        conn_drive(c);
+        return;
+    }
     c->app_has_it = false;
     if (c->state != CONN_DEAD) {
         switch (x->news) {
         case EXCHANGE_REPLY:
+            if (x->streaming) {
+                conn_end_reply(c);
+                break;
+            }
             /* A refusal in the middle of a body: what is left of it is not read. */
             if (!x->complete) {
                 x->res.close = true;
@@ -254,6 +263,7 @@ static void take_back(struct exchange *x)
         case EXCHANGE_FILE:
             conn_file_arrived(c, x->file_result);
             break;
+        case EXCHANGE_SEND:
         case EXCHANGE_CALL:
         case EXCHANGE_NOTHING:
             break;
@@ -282,6 +292,11 @@ static void hand_back(struct exchange *x, enum exchange_news news)
 void exchange_reply(struct exchange *x)
 {
     hand_back(x, EXCHANGE_REPLY);
+}
+
+void exchange_send(struct exchange *x)
+{
+    hand_back(x, EXCHANGE_SEND);
 }
 
 void exchange_chunk_done(struct exchange *x)

@@ -52,6 +52,8 @@ static void count_request(struct conn *c)
     struct net_stats *stats = &c->loop->stats;
     struct exchange *x = c->x;
     stat_add(&stats->requests[x->res.status / 100 % 6], 1);
+    if (x->streaming)
+        return; /* how long it lasted was the client's choice */
     int64_t us = (int64_t)(uv_hrtime() / 1000 - x->began_us);
     size_t bucket = 0;
     while (bucket < NET_LATENCY_BUCKETS - 1 && us > net_latency_bounds[bucket])
@@ -62,7 +64,7 @@ static void count_request(struct conn *c)
 
 void conn_end_reply(struct conn *c)
 {
-    bool close = c->x->res.close || !c->x->req.keep_alive;
+    bool close = c->x->res.close || c->x->streaming || !c->x->req.keep_alive;
     count_request(c);
     conn_end_exchange(c);
     buf_release(&c->head);
@@ -78,8 +80,42 @@ void conn_end_reply(struct conn *c)
     conn_set_state(c, CONN_CLOSING);
 }
 
+void conn_sent(struct conn *c)
+{
+    struct exchange *x = c->x;
+    if (!x->sending)
+        return;
+    x->sending = false;
+    c->loop->app->sent(c->loop->app->ctx, x);
+}
+
+void conn_send(struct conn *c)
+{
+    struct exchange *x = c->x;
+    x->sending = true;
+    if (c->state == CONN_DEAD) {
+        conn_sent(c);
+        return;
+    }
+    if (!x->streaming) {
+        x->streaming = x->res.stream = true;
+        conn_begin_reply(c);
+        return;
+    }
+    buf_clear(&c->head);
+    c->head_sent = 0;
+    c->next_part = 0;
+    c->part_sent = 0;
+    conn_set_state(c, CONN_REPLY);
+}
+
 static void end_output(struct conn *c)
 {
+    if (!c->continuing && c->x->streaming) {
+        conn_set_state(c, CONN_APP);
+        conn_sent(c);
+        return;
+    }
     if (!c->continuing) {
         conn_end_reply(c);
         return;

@@ -50,7 +50,7 @@ struct exchange *exchange_begin(struct conn *c)
     x->news = EXCHANGE_NOTHING;
     x->call = NULL;
     x->file_result = 0;
-    x->spooling = x->complete = x->refused = false;
+    x->spooling = x->complete = x->refused = x->streaming = x->sending = false;
     http_response_init(&x->res);
     const struct http_limits limits = limits_of(l); /* SIGHUP may have changed them */
     http_parser_set_limits(x->parser, &limits);

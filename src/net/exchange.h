@@ -59,6 +59,7 @@ struct exchange {
     enum exchange_news {
         EXCHANGE_NOTHING,
         EXCHANGE_REPLY,
+        EXCHANGE_SEND,
         EXCHANGE_CHUNK,
         EXCHANGE_FILE,
         EXCHANGE_CALL
@@ -68,6 +69,8 @@ struct exchange {
     bool spooling;    /* its body goes to net_app.chunk */
     bool complete;    /* all of the request has come */
     bool refused;     /* net_app.head has answered already */
+    bool streaming;   /* exchange_send was called: the head is out or on its way */
+    bool sending;     /* what it was called with last is not out yet */
 };
 
 /* A request's first byte has come; NULL: no memory. Ends by exchange_end, after net_app.end. */
@@ -87,6 +90,8 @@ struct net_app {
     void (*request)(void *ctx, struct exchange *x);
     /* Reads from x->res.file where the page cache has it not; ends by exchange_file_done. */
     void (*file_read)(void *ctx, struct exchange *x, void *buf, size_t size, uint64_t offset);
+    /* What exchange_send was called with is out, or never will be (x->gone). Once for each call. */
+    void (*sent)(void *ctx, struct exchange *x);
     /* The last of an exchange: its reply is out, or its connection is gone and nobody works on it. */
     void (*end)(void *ctx, struct exchange *x);
     /* Called once on each loop's thread as it starts and ends; *loop_ctx is the loop's own. */
@@ -96,6 +101,10 @@ struct net_app {
 
 /* From any thread: res is filled. */
 void exchange_reply(struct exchange *x);
+/* From any thread: a part of a reply of no known length goes out, the first time with its head; the exchange
+   stays the application's. res holds it and is left alone until net_app.sent. Ends by exchange_reply, whose
+   res is not looked at any more, and which closes the connection. */
+void exchange_send(struct exchange *x);
 /* From any thread: the chunk is taken, more may come. */
 void exchange_chunk_done(struct exchange *x);
 /* From any thread: n bytes are in the buffer, or a negative enum err_code. */

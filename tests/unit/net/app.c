@@ -59,6 +59,8 @@ struct task {
     size_t size;
     uint64_t offset;
     uint64_t bytes, sum; /* of a spooled body */
+    char *part;          /* of a stream */
+    int parts;
 };
 
 static void *work(void *arg)
@@ -170,6 +172,28 @@ static void reply_file(struct app *a, struct exchange *x)
     exchange_reply(x);
 }
 
+/* --- a stream: the worker sends a part, and the next one when that is out -------------------------------- */
+
+#define PART_BYTES 100000
+#define PARTS 10
+
+static void send_part(struct task *t)
+{
+    if (atomic_load(&t->x->gone) || t->parts == PARTS) {
+        exchange_reply(t->x);
+        return;
+    }
+    memset(t->part, 'a' + t->parts++, PART_BYTES);
+    http_reply(&t->x->res, 200, "text/plain", (struct str){.p = t->part, .n = PART_BYTES});
+    exchange_send(t->x);
+}
+
+static void on_sent(void *ctx, struct exchange *x)
+{
+    (void)ctx;
+    submit(x->app, send_part);
+}
+
 /* --- net_app ------------------------------------------------------------------------------------------- */
 
 static enum net_verdict on_head(void *ctx, struct exchange *x)
@@ -211,7 +235,11 @@ static void on_request(void *ctx, struct exchange *x)
         submit(t, answer_by_call);
     else if (is(x, "/spool"))
         submit(t, answer_sum);
-    else if (is(x, "/inline"))
+    else if (is(x, "/stream")) {
+        t->part = arena_alloc(&x->arena, PART_BYTES);
+        assert_non_null(t->part);
+        submit(t, send_part);
+    } else if (is(x, "/inline"))
         answer_sum(t);
     else if (is(x, "/file") || is(x, "/torn"))
         reply_file(ctx, x);
@@ -291,6 +319,7 @@ struct fixture *app_start(const struct net_limits *limits, size_t loops)
         .chunk = on_chunk,
         .request = on_request,
         .file_read = on_file_read,
+        .sent = on_sent,
         .end = on_end,
         .loop_start = on_loop_start,
         .loop_stop = on_loop_stop,

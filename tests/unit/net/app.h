@@ -26,6 +26,7 @@
  *   /refuse      403 at the head
  *   /204 /304    that status, with a body that must not be sent
  *   /file        bytes, a range of the file, bytes, another range
+ *   /stream      pieces of 100 000 bytes in a stream, ten of them or as many as the client reads
  *   /torn        a file that is shorter than the reply says
  */
 struct app {

@@ -252,6 +252,51 @@ static void a_file_that_is_too_short_cuts_the_connection(void **state)
     close(fd);
 }
 
+/* --- streams ------------------------------------------------------------------------------------------ */
+
+/* Head and parts, up to the end of the connection. */
+static size_t read_all(int fd, char **out)
+{
+    size_t n = 0, size = 2u << 20;
+    char *p = malloc(size);
+    for (ssize_t got; (got = receive(fd, p + n, size - n - 1, 0)) > 0;)
+        n += (size_t)got;
+    p[n] = '\0';
+    *out = p;
+    return n;
+}
+
+static void a_stream_goes_out_part_by_part(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client(f);
+    send_text(fd, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    char *all = NULL;
+    size_t n = read_all(fd, &all);
+    char *body = strstr(all, "\r\n\r\n") + 4;
+    assert_null(strcasestr(all, "content-length"));
+    assert_non_null(strcasestr(all, "\r\nconnection: close\r\n"));
+    assert_int_equal(n - (size_t)(body - all), 10 * 100000);
+    for (size_t i = 0; i < 10 * 100000; i++)
+        assert_int_equal(body[i], 'a' + (int)(i / 100000));
+    free(all);
+    close(fd);
+    app_wait_quiet(f);
+}
+
+static void who_leaves_a_stream_ends_it(void **state)
+{
+    struct fixture *f = *state;
+    for (int reset = 0; reset < 2; reset++) {
+        int fd = client(f);
+        char some[3000];
+        send_text(fd, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_true(receive(fd, some, sizeof some, 0) > 0);
+        leave(fd, reset == 1);
+        app_wait_quiet(f);
+    }
+}
+
 /* --- who leaves ---------------------------------------------------------------------------------------- */
 
 static void everybody_leaves(struct fixture *f, const char *sent, size_t body, bool reset)
@@ -428,6 +473,8 @@ int main(void)
         TEST(files_from_the_disk),
         TEST(files_partly_cold),
         TEST(a_file_that_is_too_short_cuts_the_connection),
+        TEST(a_stream_goes_out_part_by_part),
+        TEST(who_leaves_a_stream_ends_it),
         TEST(peers_vanish_at_every_stage),
         TEST(the_worker_hears_that_nobody_waits),
         TEST(half_closed_plain_connections_get_their_answer),
