@@ -300,3 +300,20 @@ int net_address(struct net *net, const char *name, char *out, size_t size)
             return net_socket_address(l->listeners[i].fd, out, size);
     return ERR_NOT_FOUND;
 }
+
+size_t net_bound(const struct net *net, struct net_bound *out, size_t max)
+{
+    const struct loop *l = &net->loops[0];
+    size_t n = 0, paths = 0;
+    for (size_t i = 0; i < l->listener_count && n < max; i++) {
+        const struct listener *ln = &l->listeners[i];
+        struct net_bound *b = &out[n++];
+        b->name = ln->name;
+        b->address[0] = '\0';
+        if (ln->kind == NET_UNIX && paths < net->unix_count)
+            snprintf(b->address, sizeof b->address, "%s", net->unix_paths[paths++].path);
+        else if (ln->kind == NET_UNIX || net_socket_address(ln->fd, b->address, sizeof b->address) != 0)
+            b->address[0] = '\0';
+    }
+    return n;
+}

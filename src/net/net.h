@@ -58,4 +58,11 @@ void net_stats(struct net *net, struct net_stats *out);
 /* The address that a listener got (port 0 gives a free one): "127.0.0.1:40123". */
 int net_address(struct net *net, const char *name, char *out, size_t size) MUST_CHECK;
 
+struct net_bound {
+    const char *name;  /* as in net_listen */
+    char address[128]; /* as bound: "127.0.0.1:40123", "[::]:8443", or a path */
+};
+/* Every listener, in the order given to net_new; how many were written, at most `max`. Any thread. */
+size_t net_bound(const struct net *net, struct net_bound *out, size_t max);
+
 #endif

@@ -116,6 +116,15 @@ int pki_bundle_key_ids(const char *file, struct arena *a, const char ***ids, siz
 int pki_bundle_roots(const char *file, struct arena *a, const char ***subjects, const char ***ids,
                      size_t *count, struct err *e) MUST_CHECK;
 
+struct pki_shown {         /* of a certificate, for people; texts in the arena */
+    const char *subject;   /* RFC 2253, ASCII alone */
+    const char *algorithm; /* of its key: as pki_key_algorithm, or OpenSSL's name of any other */
+    int64_t not_after;     /* Unix seconds */
+};
+/* All certificates of a PEM file, in its order. */
+int pki_bundle_show(const char *file, struct arena *a, struct pki_shown **out, size_t *count,
+                    struct err *e) MUST_CHECK;
+
 /* What a listener or client needs of its files: readable, the key is the certificate's, the certificate is
    for that purpose and valid at now_s (Unix seconds). The error says which of these is not so. *cert is
    filled. */

@@ -153,6 +153,45 @@ int pki_bundle_roots(const char *file, struct arena *a, const char ***subjects, 
     return read_bundle(file, a, subjects, ids, count, e);
 }
 
+static int show(const X509 *cert, struct arena *a, struct pki_shown *out, struct err *e)
+{
+    EVP_PKEY *key = X509_get0_pubkey(cert);
+    const char *name = key != NULL ? pki_key_algorithm(key) : "unknown";
+    if (name[0] == '\0')
+        name = EVP_PKEY_get0_type_name(key);
+    name = arena_dup_str(a, str_of(name != NULL ? name : "unknown"));
+    if (name == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a certificate");
+    struct pki_shown shown = {.algorithm = name};
+    int rc = subject_of(cert, a, &shown.subject, e);
+    if (rc == 0)
+        rc = pki_time_read(X509_get0_notAfter(cert), &shown.not_after, e);
+    if (rc == 0)
+        *out = shown;
+    return rc;
+}
+
+int pki_bundle_show(const char *file, struct arena *a, struct pki_shown **out, size_t *count, struct err *e)
+{
+    X509 *certs[PKI_BUNDLE_MAX];
+    size_t n = 0;
+    int rc = pki_certs_load(file, certs, &n, e);
+    if (rc != 0)
+        return rc;
+    struct pki_shown *list = arena_array(a, struct pki_shown, n);
+    if (list == NULL)
+        rc = err_set(e, ERR_NOMEM, "no memory for the certificates in %s", file);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if ((rc = show(certs[i], a, &list[i], e)) != 0)
+            rc = err_context(e, "%s", file);
+    pki_certs_free(certs, n);
+    if (rc != 0)
+        return rc;
+    *out = list;
+    *count = n;
+    return 0;
+}
+
 static int check_purpose(X509 *cert, const char *file, enum pki_purpose purpose, struct err *e)
 {
     bool server = purpose == PKI_SERVER;

@@ -394,6 +394,25 @@ int store_certificate_revoked(struct db *db, struct arena *a, const char *issuer
     return rc;
 }
 
+int store_certificate_ending(struct db *db, int64_t from_ms, int64_t until_ms, int64_t *count, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT count(*) FROM (SELECT 1 FROM certificate WHERE device IS NOT NULL"
+                        " AND revoked_at IS NULL AND not_after >= ? AND not_after < ? LIMIT ?)",
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, from_ms);
+    stmt_i64(&s, 2, until_ms);
+    stmt_i64(&s, 3, CERTIFICATE_COUNT_MAX);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    *count = stmt_get_i64(&s, 0);
+    return 0;
+}
+
 int store_crl_number(struct db *db, int64_t *number, struct err *e)
 {
     auto_stmt struct stmt s = {0};

@@ -71,6 +71,10 @@ int store_certificate_each(struct db *db, enum certificate_state state,
    serial and revoked_at alone. ERR_TOO_LARGE when they are more than `most`. */
 int store_certificate_revoked(struct db *db, struct arena *a, const char *issuer, int64_t not_after_min,
                               size_t most, struct certificate **out, size_t *count, struct err *e) MUST_CHECK;
+#define CERTIFICATE_COUNT_MAX 10000 /* counting stops there */
+/* How many device certificates that are not revoked end in that time: from_ms <= not_after < until_ms. */
+int store_certificate_ending(struct db *db, int64_t from_ms, int64_t until_ms, int64_t *count,
+                             struct err *e) MUST_CHECK;
 /* Counts one up and gives the number of the next revocation list. */
 int store_crl_number(struct db *db, int64_t *number, struct err *e) MUST_CHECK;
 

@@ -76,4 +76,8 @@ const char migration_console[] =
 
     /* --- what failed lately, and what a deployment would leave out --- */
     "CREATE INDEX action_failed ON action (closed_at) WHERE state = 'failed';"
-    "CREATE INDEX device_revoked_by_model ON device (model) WHERE revoked_at IS NOT NULL;";
+    "CREATE INDEX device_revoked_by_model ON device (model) WHERE revoked_at IS NOT NULL;"
+
+    /* --- which devices' certificates end soon --- */
+    "CREATE INDEX certificate_ending ON certificate (not_after)"
+    "  WHERE device IS NOT NULL AND revoked_at IS NULL;";
