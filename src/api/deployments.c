@@ -200,11 +200,11 @@ static const struct route rows[] = {
     {HTTP_GET, "/api/deployments/{}", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, show}}},
     {HTTP_GET, "/api/deployments/{}/actions", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list_actions}}},
     {HTTP_GET, "/api/deployments/{}/devices", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list_members}}},
-    {HTTP_POST, "/api/deployments/{}/pause", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, pause_it}}},
+    {HTTP_POST, "/api/deployments/{}/pause", WHO_APPROVERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, pause_it}}},
     {HTTP_POST, "/api/deployments/{}/resume", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, resume}}},
     {HTTP_POST, "/api/deployments/{}/next", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, next}}},
-    {HTTP_POST, "/api/deployments/{}/approve", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, approve}}},
-    {HTTP_POST, "/api/deployments/{}/deny", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, deny}}},
+    {HTTP_POST, "/api/deployments/{}/approve", WHO_APPROVERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, approve}}},
+    {HTTP_POST, "/api/deployments/{}/deny", WHO_APPROVERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, deny}}},
     {HTTP_POST, "/api/deployments/{}/cancel", WHO_WRITERS, BODY_BYTES, STEER_MAX, {{LANE_WRITE, cancel}}},
 };
 

@@ -16,8 +16,10 @@ enum who {
     WHO_ADMIN = 1 << 4,    /* operator: also revokes and deletes */
     WHO_EXPIRED = 1 << 5,  /* a device whose certificate expired less than 90 days ago: renewal alone */
     WHO_LOCAL = 1 << 6,    /* came over the Unix socket without a proxy's header */
+    WHO_APPROVER = 1 << 7, /* operator: reads, and approves, denies and pauses deployments */
 };
-#define WHO_READERS (WHO_VIEWER | WHO_OPERATOR | WHO_ADMIN)
+#define WHO_READERS (WHO_VIEWER | WHO_APPROVER | WHO_OPERATOR | WHO_ADMIN)
+#define WHO_APPROVERS (WHO_APPROVER | WHO_OPERATOR | WHO_ADMIN)
 #define WHO_WRITERS (WHO_OPERATOR | WHO_ADMIN)
 
 #define IDENTITY_ID_MAX 129
@@ -53,6 +55,8 @@ static inline const char *identity_role(const struct identity *id)
         return "device";
     case WHO_VIEWER:
         return "viewer";
+    case WHO_APPROVER:
+        return "approver";
     case WHO_OPERATOR:
         return "operator";
     case WHO_ADMIN:

@@ -107,7 +107,7 @@ static const struct line_option add_options[] = {
      .letter = 'r',
      .needed = true,
      .value = "ROLE",
-     .choices = "viewer operator admin",
+     .choices = "viewer approver operator admin",
      .help = "what the operator may do"},
     {.name = "ca-dir",
      .value = "FOLDER",
@@ -133,7 +133,7 @@ static const struct line_sub subs[] = {
 };
 
 const struct line_verb line_operator = {
-    "operator", "Who may do what: viewers look, operators act, admins also revoke.", subs};
+    "operator", "Who may do what: viewers look, approvers approve, operators act, admins also revoke.", subs};
 
 int cmd_operator(int argc, char **argv)
 {

@@ -13,7 +13,7 @@
 struct account {
     int64_t pk;
     const char *name;
-    const char *role;     /* "viewer", "operator", "admin"; see role_parse */
+    const char *role;     /* "viewer", "approver", "operator", "admin"; see role_parse */
     const char *password; /* argon2id, PHC string; NULL where lists leave it out */
     const char *created_by;
     int64_t created_at, disabled_at;

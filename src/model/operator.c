@@ -5,6 +5,7 @@ static const struct {
     enum who who;
 } roles[] = {
     {"viewer", WHO_VIEWER},
+    {"approver", WHO_APPROVER},
     {"operator", WHO_OPERATOR},
     {"admin", WHO_ADMIN},
 };
@@ -16,7 +17,7 @@ int role_parse(struct str name, enum who *out, struct err *e)
             *out = roles[i].who;
             return 0;
         }
-    return err_set(e, ERR_INVALID, "an operator's role is viewer, operator or admin, not \"%.*s\"",
+    return err_set(e, ERR_INVALID, "an operator's role is viewer, approver, operator or admin, not \"%.*s\"",
                    (int)(name.n < 32 ? name.n : 32), name.p != NULL ? name.p : "");
 }
 

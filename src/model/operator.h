@@ -13,7 +13,7 @@
 struct operator_account {
     int64_t pk;
     const char *name;
-    const char *role; /* "viewer", "operator", "admin" */
+    const char *role; /* "viewer", "approver", "operator", "admin" */
     int64_t created_at, revoked_at;
     /* Filled by what lists them; else empty. */
     struct certificate *certificates;

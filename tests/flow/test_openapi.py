@@ -126,10 +126,15 @@ def test_it_names_every_route_and_no_other():
 
 def test_it_says_which_operators_may():
     """At the end of the summary; of other callers the security requirement tells."""
-    roles = {"WHO_READERS": "viewer, operator, admin", "WHO_WRITERS": "operator, admin", "WHO_ADMIN": "admin"}
+    roles = {
+        "WHO_READERS": "viewer, approver, operator, admin",
+        "WHO_APPROVERS": "approver, operator, admin",
+        "WHO_WRITERS": "operator, admin",
+        "WHO_ADMIN": "admin",
+    }
     rows = routes()
     for path, method, _, operation in operations():
-        said = re.search(r"\(((?:viewer|operator|admin)[^(;]*)[^(]*\)$", operation["summary"])
+        said = re.search(r"\(((?:viewer|approver|operator|admin)[^(;]*)[^(]*\)$", operation["summary"])
         who = rows[(method, re.sub(r"\{\w+\}", "{}", path))]
         assert roles.get(who) == (said and said[1].rstrip(")")), f"{method} {path}: {who}"
 
