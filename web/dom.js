@@ -1,0 +1,71 @@
+// Makes elements. All text that is shown goes through here as text, never as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function append(node, child) {
+    if (Array.isArray(child)) {
+        child.forEach((each) => append(node, each));
+    } else if (child !== null && child !== undefined && child !== false) {
+        node.append(child instanceof Node ? child : String(child));
+    }
+}
+
+function setAttribute(node, name, value) {
+    if (value === null || value === undefined || value === false) {
+        return;
+    }
+    if (name === "on") {
+        for (const [event, fn] of Object.entries(value)) {
+            node.addEventListener(event, fn);
+        }
+    } else if (name === "data") {
+        Object.assign(node.dataset, value);
+    } else if (/^(on|style$|innerhtml$|src|formaction$)/i.test(name)) {
+        throw new Error(`dom: the attribute ${name} is not set this way`);
+    } else if (/href$/i.test(name) && !/^(#|\/(?!\/))/.test(value)) {
+        throw new Error("dom: a link leads to a place of this page");
+    } else {
+        node.setAttribute(name, value === true ? "" : value);
+    }
+}
+
+function make(node, attributes, children) {
+    for (const [name, value] of Object.entries(attributes || {})) {
+        setAttribute(node, name, value);
+    }
+    append(node, children);
+    return node;
+}
+
+/**
+ * An element. Children are nodes, texts, numbers, arrays of these; null and false are left out.
+ * Attributes: class, on: {click: fn}, data: {key: value}; any other is set as it is, true as the empty text, null and
+ * false not at all.
+ * @returns {HTMLElement}
+ */
+export function el(tag, attributes, ...children) {
+    return make(document.createElement(tag), attributes, children);
+}
+
+/** The same for SVG. @returns {SVGElement} */
+export function svg(tag, attributes, ...children) {
+    return make(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** Takes all children away. */
+export function clear(node) {
+    node.replaceChildren();
+    return node;
+}
+
+/** Puts children in place of those that are there. */
+export function replace(node, ...children) {
+    node.replaceChildren();
+    append(node, children);
+    return node;
+}
+
+/** Has a screen reader say it. */
+export function announce(text) {
+    document.getElementById("announce").textContent = text;
+}

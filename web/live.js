@@ -1,0 +1,153 @@
+// What changes on the server, as it changes: one event stream for all that the current view shows.
+
+import { api, endSession } from "./api.js";
+
+const HIDDEN_MS = 60_000;
+const RETRY_MS = [1000, 2000, 5000, 10_000];
+
+const subscribers = new Map();  // topic -> Set of functions
+let source = null;
+let open = "";  // the topics that the stream is for
+let tries = 0;
+let timer = 0;
+let hiddenTimer = 0;
+let planned = false;
+let state = "off";
+let onState = () => {};
+
+/** Told "off", "connecting", "live", "lost" or "paused" as that changes. */
+export function onLiveState(fn) {
+    onState = fn;
+    fn(state);
+}
+
+function setState(next) {
+    if (next !== state) {
+        state = next;
+        onState(state);
+    }
+}
+
+function close() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+    open = "";
+}
+
+function update(event) {
+    const { topic, status, body } = JSON.parse(event.data);
+    for (const fn of [...(subscribers.get(topic) || [])]) {
+        fn(body, status);
+    }
+}
+
+/** The stream ended for good (its own retries are over): asks first whether there still is a session. */
+async function retry() {
+    close();
+    setState("lost");
+    const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
+    tries += 1;
+    timer = setTimeout(async () => {
+        try {
+            const session = await api.get("/console/session");
+            if (!session.name) {
+                endSession();
+                return;
+            }
+        } catch {
+            // Still away: connect() finds out, and this comes again.
+        }
+        connect();
+    }, wait * (0.75 + Math.random() / 2));
+}
+
+function connect() {
+    const topics = [...subscribers.keys()].sort();
+    const wanted = topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join("&");
+    if (wanted === open && source) {
+        return;
+    }
+    close();
+    if (!wanted) {
+        setState("off");
+        return;
+    }
+    if (document.hidden && state === "paused") {
+        return;
+    }
+    open = wanted;
+    if (state !== "lost") {
+        setState("connecting");
+    }
+    source = new EventSource(`/console/live?${wanted}`);
+    source.addEventListener("open", () => {
+        tries = 0;
+        setState("live");
+    });
+    source.addEventListener("update", update);
+    source.addEventListener("end", (event) => {
+        if (JSON.parse(event.data).reason === "signed-out") {
+            close();
+            endSession();
+        } else {
+            retry();
+        }
+    });
+    source.addEventListener("error", retry);
+}
+
+/** Once for all that one turn of the event loop changes. */
+function plan() {
+    if (!planned) {
+        planned = true;
+        queueMicrotask(() => {
+            planned = false;
+            connect();
+        });
+    }
+}
+
+/**
+ * Follows topics: paths of GET requests with their queries. Each function is called with what such a GET answers
+ * (body, status), at the begin and whenever that changes.
+ * @param {Object<string, (body: any, status: number) => void>} topics
+ * @returns {() => void} ends it
+ */
+export function live(topics) {
+    const mine = Object.entries(topics);
+    for (const [topic, fn] of mine) {
+        if (!subscribers.has(topic)) {
+            subscribers.set(topic, new Set());
+        } else {
+            open = "";  // so that the new one hears the present state too
+        }
+        subscribers.get(topic).add(fn);
+    }
+    plan();
+    return () => {
+        for (const [topic, fn] of mine) {
+            const rest = subscribers.get(topic);
+            rest?.delete(fn);
+            if (rest && !rest.size) {
+                subscribers.delete(topic);
+            }
+        }
+        plan();
+    };
+}
+
+document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiddenTimer);
+    if (document.hidden) {
+        hiddenTimer = setTimeout(() => {
+            if (subscribers.size) {
+                close();
+                setState("paused");
+            }
+        }, HIDDEN_MS);
+    } else if (state === "paused") {
+        setState("connecting");
+        connect();
+    }
+});

@@ -1,0 +1,86 @@
+// What a deployment would change, before there is one.
+
+import { api } from "../api.js";
+import { el, replace } from "../dom.js";
+import { number, plural, t } from "../i18n.js";
+import { link, problem, stat, stats, table } from "../ui.js";
+
+const WAIT_MS = 400;
+const NOT_THERE = 405;  // a server that has no previews
+
+function section(title, ...children) {
+    return el("section", null, el("h3", null, title), ...children);
+}
+
+function list(items) {
+    return el("ul", null, items.map((item) => el("li", null, item)));
+}
+
+function changes(preview, version) {
+    return table({
+        caption: t("deploy.changes"),
+        columns: [
+            { key: "model", label: t("deploy.model"), cell: (row) => row.model },
+            { key: "from", label: t("deploy.from"), cell: (row) => row.version ?? t("deploy.unknown") },
+            { key: "to", label: t("deploy.to"), cell: () => version },
+            { key: "devices", label: t("deploy.devices"), align: "right", cell: (row) => number(row.devices) },
+        ],
+        rows: preview.changes,
+    });
+}
+
+function drawn(preview, version) {
+    const { devices, complete, already, excluded, phases, sample, warnings } = preview;
+    const counted = (n) => (complete ? number(n) : t("deploy.at_least", { n: number(n) }));
+    return [
+        warnings.length > 0 && el("div", { class: "warnings", role: "status" }, list(warnings)),
+        stats(stat(t("deploy.gets"), counted(devices)), stat(t("deploy.already"), counted(already))),
+        preview.changes.length > 0 && section(t("deploy.changes"), changes(preview, version)),
+        phases.length > 1 && section(t("deploy.phases"), list(phases.map((phase, i) => t("deploy.phase_takes", {
+            name: phase.name || t("deployment.phase", { n: i + 1 }), devices: plural("deploy.count", phase.devices),
+        })))),
+        excluded.length > 0 && section(t("deploy.excluded"), list(excluded.map((each) => t("deploy.because", {
+            devices: plural("deploy.count", each.devices), reason: each.reason,
+        })))),
+        sample.length > 0 && section(t("deploy.sample"), el("p", { class: "sample" }, sample.map((device) =>
+            [link(device.id, "device", device.id), " "]))),
+    ];
+}
+
+/**
+ * A place for a preview. Its show(body, version) asks for one when nothing has changed for a moment; body null: what
+ * is still missing is said. hidden previews are not asked for.
+ * @returns {HTMLElement & {show: (body: Object|null, version: string) => void}}
+ */
+export function preview() {
+    const node = el("div", { class: "preview", "aria-live": "polite" });
+    let timer = 0;
+    let asked = 0;
+    const ask = async (body, version) => {
+        asked += 1;
+        const mine = asked;
+        let result;
+        node.setAttribute("aria-busy", "true");
+        try {
+            result = drawn(await api.post("/api/deployments/preview", body), version);
+        } catch (error) {
+            result = error.status === NOT_THERE ? el("p", { class: "muted" }, t("deploy.no_preview")) : problem(error);
+        }
+        if (mine === asked) {
+            node.removeAttribute("aria-busy");
+            replace(node, result);
+        }
+    };
+    node.show = (body, version) => {
+        clearTimeout(timer);
+        if (body) {
+            timer = setTimeout(() => ask(body, version), WAIT_MS);
+        } else {
+            asked += 1;
+            node.removeAttribute("aria-busy");
+            replace(node, el("p", { class: "muted" }, t("deploy.incomplete")));
+        }
+    };
+    node.show(null);
+    return node;
+}
