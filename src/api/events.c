@@ -18,6 +18,7 @@ static void put_event(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct eve
     api_put_text(doc, obj, "who", v->who);
     api_put_text(doc, obj, "subject", v->subject);
     api_put_text(doc, obj, "detail", v->detail);
+    api_put_text(doc, obj, "address", v->address);
 }
 
 static int list(struct call *c)

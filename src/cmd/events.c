@@ -14,8 +14,8 @@
 static const char *const filters[] = {"subject", "kind", NULL};
 
 static const struct grid_column columns[] = {
-    {"WHEN", GRID_LEFT},    {"KIND", GRID_LEFT},   {"WHO", GRID_LEFT},
-    {"SUBJECT", GRID_LEFT}, {"DETAIL", GRID_LEFT},
+    {"WHEN", GRID_LEFT}, {"KIND", GRID_LEFT},    {"WHO", GRID_LEFT},
+    {"FROM", GRID_LEFT}, {"SUBJECT", GRID_LEFT}, {"DETAIL", GRID_LEFT},
 };
 
 /* The detail is text, or an object that is shown as its JSON. */
@@ -35,6 +35,7 @@ static void list_row(struct operate *op, struct grid *t, yyjson_val *v)
     grid_cell_z(t, operate_ago(op, v, "at"));
     grid_cell(t, operate_str(v, "kind"));
     grid_cell(t, operate_str(v, "who"));
+    grid_cell(t, operate_str(v, "address"));
     grid_cell(t, operate_str(v, "subject"));
     grid_cell(t, detail_of(op, v));
 }
@@ -51,7 +52,7 @@ static int print_line(struct operate *op, yyjson_val *v)
         free(text);
         return 0;
     }
-    const char *members[] = {"at", "kind", "who", "subject"};
+    const char *members[] = {"at", "kind", "who", "address", "subject"};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         struct str s = operate_str(v, members[i]);
         const char *shown = text_escape(s.n > 0 ? s : STR("-"), &op->arena);
@@ -146,7 +147,7 @@ static int events(struct line_args *args)
         return operate_fail(&op);
     return operate_show_list(
         &op, &(struct operate_listing){
-                 .columns = columns, .count = 5, .row = list_row, .none = "Nothing happened yet."});
+                 .columns = columns, .count = 6, .row = list_row, .none = "Nothing happened yet."});
 }
 
 static const struct line_option options[] = {

@@ -11,6 +11,7 @@ struct event {
     const char *who;     /* operator, device id, or 'server' */
     const char *subject; /* what it happened to */
     const char *detail;  /* a sentence, or "" */
+    const char *address; /* from where: the peer's, without a port, or "unix"; "" for the server itself */
 };
 
 #endif

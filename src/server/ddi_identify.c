@@ -8,6 +8,7 @@
 #include "ota/settings.h"
 #include "server/run.h"
 #include "server/server.h"
+#include "store/db.h"
 
 #define MINUTE_MS 60000
 
@@ -303,7 +304,9 @@ static int enter(struct db *db, void *arg, struct err *e)
     int rc = ota_ddi_admit(ota, db, &run->x->arena, claim, &d, e);
     if (rc != ERR_NOT_FOUND)
         return rc;
+    db_set_origin(db, run_address(run));
     rc = ota_ddi_register(ota, db, &run->x->arena, claim, e);
+    db_set_origin(db, STR(""));
     if (rc == 0)
         atomic_fetch_add(&run->server->ddi_door.registered, 1);
     return rc;

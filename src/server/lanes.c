@@ -65,14 +65,27 @@ static void go_on(struct run *run)
     run_steps(run);
 }
 
+struct str run_address(const struct run *run)
+{
+    struct str a = str_of(run->who.address);
+    const char *colon = memchr(a.p, ':', a.n), *end = memchr(a.p, ']', a.n);
+    if (a.n > 0 && a.p[0] == '[' && end != NULL)
+        return (struct str){a.p + 1, (size_t)(end - a.p) - 1};
+    if (colon != NULL && memchr(colon + 1, ':', a.n - (size_t)(colon - a.p) - 1) == NULL)
+        a.n = (size_t)(colon - a.p);
+    return a;
+}
+
 /* --- WRITE ------------------------------------------------------------------------------------------- */
 
 static int write_run(struct db *db, void *arg, struct err *e)
 {
     struct run *run = arg;
+    db_set_origin(db, run_address(run));
     run->result = identify_again(run->server, db, &run->who, run->route->who, &run->call.err);
     if (run->result != 0 || !handle(run, db, true))
         *e = run->call.err;
+    db_set_origin(db, STR(""));
     return run->result < 0 ? run->result : 0;
 }
 

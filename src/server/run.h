@@ -47,6 +47,8 @@ struct run {
 void run_steps(struct run *run);
 /* Answers with the problem in call.err and ends the run. */
 void run_fail(struct run *run);
+/* The address of who asks, without its port; "unix" on the Unix socket. */
+struct str run_address(const struct run *run);
 /* Fill the response, in the form of the route's table. */
 void run_refuse(struct run *run, int status, const char *detail);
 void run_refuse_err(struct run *run); /* with the problem in call.err */

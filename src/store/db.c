@@ -29,6 +29,7 @@ struct db {
     int64_t data_version;
     bool reading; /* db_read_begin made a transaction */
     bool news;    /* something to announce was written */
+    char origin[DB_ORIGIN_MAX];
     struct {
         void *memory;
         void (*fini)(void *piece);
@@ -451,6 +452,19 @@ int db_reset_all(struct db *db)
             sqlite3_reset(it);
         }
     return busy;
+}
+
+void db_set_origin(struct db *db, struct str address)
+{
+    size_t n = address.n < DB_ORIGIN_MAX ? address.n : DB_ORIGIN_MAX - 1;
+    if (n > 0)
+        memcpy(db->origin, address.p, n);
+    db->origin[n] = '\0';
+}
+
+const char *db_origin(const struct db *db)
+{
+    return db->origin;
 }
 
 void db_note_news(struct db *db)

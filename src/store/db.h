@@ -64,6 +64,11 @@ struct str stmt_get_blob(struct stmt *s, int column, struct arena *a, bool *oom)
 
 int64_t db_changes(struct db *db); /* rows the last statement changed */
 int64_t db_last_rowid(struct db *db);
+/* From where what is written comes, which events keep (store/events.h): an address without a port, copied and
+   cut at DB_ORIGIN_MAX - 1 bytes; "" is the server itself. */
+#define DB_ORIGIN_MAX 64
+void db_set_origin(struct db *db, struct str address);
+const char *db_origin(const struct db *db);
 /* Something was written that is to be announced: the writer tells so after the commit (store_on_news). */
 void db_note_news(struct db *db);
 bool db_take_news(struct db *db); /* whether there was; not any more */

@@ -7,8 +7,8 @@ int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char 
                     const char *detail, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc =
-        db_prepare(db, &s, "INSERT INTO event (at, kind, who, subject, detail) VALUES (?, ?, ?, ?, ?)", e);
+    int rc = db_prepare(
+        db, &s, "INSERT INTO event (at, kind, who, subject, detail, address) VALUES (?, ?, ?, ?, ?, ?)", e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, now_ms);
@@ -16,6 +16,7 @@ int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char 
     stmt_text(&s, 3, who);
     stmt_text(&s, 4, subject);
     stmt_text(&s, 5, detail != NULL ? detail : "");
+    stmt_text(&s, 6, db_origin(db));
     rc = stmt_run(&s, e);
     if (rc == 0)
         db_note_news(db);
@@ -23,7 +24,7 @@ int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char 
 }
 
 /* One statement for each set of filters, so that each uses its index. */
-#define EVENT_COLUMNS "SELECT pk, at, kind, who, subject, detail FROM event WHERE pk < ?1 "
+#define EVENT_COLUMNS "SELECT pk, at, kind, who, subject, detail, address FROM event WHERE pk < ?1 "
 #define EVENT_ORDER "ORDER BY pk DESC LIMIT ?2"
 
 static int prepare_list(struct db *db, struct stmt *s, bool subject, bool kind, struct err *e)
@@ -54,6 +55,7 @@ static int read_rows(struct stmt *s, struct arena *a, size_t limit, struct event
             .who = stmt_get_text(s, 3, a, &oom),
             .subject = stmt_get_text(s, 4, a, &oom),
             .detail = stmt_get_text(s, 5, a, &oom),
+            .address = stmt_get_text(s, 6, a, &oom),
         };
     if (rc < 0)
         return rc;
@@ -90,8 +92,10 @@ int store_event_after(struct db *db, struct arena *a, int64_t after, size_t limi
                       size_t *count, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(
-        db, &s, "SELECT pk, at, kind, who, subject, detail FROM event WHERE pk > ?1 ORDER BY pk LIMIT ?2", e);
+    int rc = db_prepare(db, &s,
+                        "SELECT pk, at, kind, who, subject, detail, address FROM event WHERE pk > ?1"
+                        " ORDER BY pk LIMIT ?2",
+                        e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, after);

@@ -12,7 +12,7 @@
 struct db;
 
 /* kind: 'device.enrolled', ...; who: operator, device id or 'server'; detail: a sentence, NULL is "".
-   Called in the transaction that made it happen. */
+   Called in the transaction that made it happen; from where is the connection's (db_set_origin). */
 int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char *who, const char *subject,
                     const char *detail, struct err *e) MUST_CHECK;
 
