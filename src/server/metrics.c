@@ -167,7 +167,7 @@ static int add_trust(struct buf *b, struct server *s)
     return rc;
 }
 
-static uint64_t resident_bytes(void)
+uint64_t server_resident_bytes(void)
 {
     auto_fclose FILE *f = fopen("/proc/self/statm", "re");
     unsigned long long total = 0, resident = 0;
@@ -191,7 +191,9 @@ static int metrics(struct call *c)
     rc = rc ? rc
             : sample(&b, "pqota_start_time_seconds", "gauge", "When the server started, Unix seconds",
                      (uint64_t)s->started_ms / 1000);
-    rc = rc ? rc : sample(&b, "process_resident_memory_bytes", "gauge", "Resident memory", resident_bytes());
+    rc =
+        rc ? rc
+           : sample(&b, "process_resident_memory_bytes", "gauge", "Resident memory", server_resident_bytes());
     rc = rc ? rc
             : sample(&b, "pqota_sessions", "gauge", "TLS sessions that may be resumed",
                      tls_sessions_count(s->sessions));

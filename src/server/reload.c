@@ -5,6 +5,7 @@
 #include "ota/issuers.h"
 #include "ota/principal.h"
 #include "ota/trust_accept.h"
+#include "server/about.h"
 #include "server/broker.h"
 #include "server/server.h"
 
@@ -166,6 +167,7 @@ static int apply(struct server *s, const struct server_config *c, struct err *e)
         tls_ctx_free(classical);
     const struct net_limits limits = server_net_limits(c);
     net_set_limits(s->net, &limits);
+    about_set(s->about, c, &limits);
     s->config.drain_seconds = c->drain_seconds;
     server_set_trust(s, c, keys);
     server_set_ddi(s, c);

@@ -14,7 +14,8 @@ void server_add_routes(struct server *s)
         &api_director_routes, &api_accounts_routes,  &api_device_tokens_routes, &api_settings_routes,
         &ddi_device_routes,   &ddi_userinfo_routes,  &ddi_types_routes,         &ddi_configs_routes,
         &ddi_modules_routes,  &ddi_artifacts_routes, &ddi_sets_routes,          &ddi_targets_routes,
-        &ddi_actions_routes,  &ddi_assign_routes,    &api_why_routes,
+        &ddi_actions_routes,  &ddi_assign_routes,    &api_why_routes,       &server_about_routes,
+        &server_history_routes,
     };
     static_assert(sizeof all / sizeof all[0] <= SERVER_TABLES_MAX, "make SERVER_TABLES_MAX larger");
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)

@@ -14,8 +14,10 @@
 #include "ota/seen.h"
 #include "ota/settings.h"
 #include "pki/pki.h"
+#include "server/about.h"
 #include "server/broker.h"
 #include "server/dispatch.h"
+#include "server/history.h"
 #include "server/jobs.h"
 #include "server/login_table.h"
 #include "store/accounts.h"
@@ -225,6 +227,7 @@ static int open_network(struct server *s, struct err *e)
         .app = &app,
         .clock = s->clock,
     };
+    about_set(s->about, c, &config.limits);
     rc = net_new(&config, &s->net, e);
     if (rc == 0)
         rc = net_start(s->net, e);
@@ -335,6 +338,8 @@ static void stop(struct server *s)
     uv_run(&s->uv, UV_RUN_DEFAULT);
     uv_loop_close(&s->uv);
     jobs_free(s->jobs);
+    history_free(s->history);
+    about_free(s->about);
     principals_free(s->ota.principals);
     settings_free(s->ota.settings);
     seen_free(s->ota.seen);
@@ -355,6 +360,10 @@ static int start(struct server *s, struct err *e)
         rc = broker_start(s, &s->broker, e);
     if (rc == 0)
         rc = jobs_start(s, &s->jobs, e);
+    if (rc == 0)
+        rc = history_start(s, &s->history, e);
+    if (rc == 0)
+        rc = about_new(&s->about, e);
     if (rc == 0)
         rc = open_network(s, e);
     return rc;

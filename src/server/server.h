@@ -20,6 +20,8 @@
 #define SERVER_LISTENS_MAX 32
 #define SERVER_TABLES_MAX 48
 
+struct about; /* what it runs with; see server/about.h */
+struct history; /* see server/history.h */
 struct issuers;
 struct broker; /* the MQTT client; see server/broker.h */
 struct jobs;   /* background work; see server/jobs.h */
@@ -47,6 +49,8 @@ struct server {
     size_t route_count;
     struct net *net;
     struct jobs *jobs;
+    struct about *about;
+    struct history *history;
     struct broker *broker; /* NULL: [mqtt] is off */
 
     uv_loop_t uv; /* the main thread's: signals and timers */
@@ -86,7 +90,12 @@ size_t server_connections_max(size_t wanted);
 /* server/notify.c: tells systemd (sd_notify protocol), if it asked to be told. */
 void server_notify(const char *state);
 
+/* server/metrics.c: memory that the process has, in bytes; 0: not known. */
+uint64_t server_resident_bytes(void);
+
+extern const struct route_table server_about_routes;   /* server/about.c */
 extern const struct route_table server_health_routes;  /* server/health.c */
+extern const struct route_table server_history_routes; /* server/history.c */
 extern const struct route_table server_metrics_routes; /* server/metrics.c */
 
 #endif

@@ -465,6 +465,10 @@ def test_server(call):
     assert status["devices"]["total"] >= 3 and status["started"] <= status["now"]
     assert status["actions"]["last_day"]["succeeded"] >= 1
     call("status", 401, who=ANYONE)
+    call("aboutServer", 200)
+    call("aboutServer", 401, who=ANYONE)
+    call("serverHistory", 200)
+    call("serverHistory", 401, who=ANYONE)
     for name in ("serverRoots", "deviceRoots", "openapi", "healthz", "readyz", "root"):
         call(name, 200, who=ANYONE)
     call("metrics", 200)
