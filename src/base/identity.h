@@ -43,7 +43,7 @@ struct identity {
     char address[64];  /* peer, for logs and events */
     bool account;      /* by name and password: id is an account's name */
     enum identity_by by;
-    char token[SHA256_HEX_SIZE]; /* SHA-256 of the token it came with, else "" */
+    char token[SHA256_HEX_SIZE]; /* SHA-256 of the token or cookie it came with, else "" */
     const char *transport;       /* how it came: "pq", "classical", "plain" or "proxy" */
 };
 

@@ -28,10 +28,11 @@
 const char usage_init[] =
     "pqota init [DIR] [--host NAME]... [--policy POLICY] [--operator NAME] [--port PORT]\n"
     "\n"
-    "Makes everything that a first run needs in DIR (./pqota): three certificate authorities, the server's\n"
-    "certificate, the first operator's credential, a key for secrets, the database, and a settings file "
-    "that\n"
-    "explains itself. What exists is kept, what is missing is made: running it again destroys nothing.\n"
+    "Makes everything that a first run needs in DIR (./pqota): certificate authorities for the server, "
+    "devices,\n"
+    "operators and browsers, the server's certificates, the first operator's credential, a key for secrets,\n"
+    "the database, and a settings file that explains itself. What exists is kept, what is missing is made: "
+    "running it again destroys nothing.\n"
     "\n"
     "  --host NAME        a DNS name or IP address by which the server is reached; may be repeated. The "
     "first\n"
@@ -39,7 +40,7 @@ const char usage_init[] =
     "                     machine's name\n"
     "  --policy POLICY    balanced (default), cnsa2 or constrained: see pqota.conf(5)\n"
     "  --operator NAME    the first operator, an administrator (default: admin)\n"
-    "  --port PORT        where to listen (default: 8443)\n"
+    "  --port PORT        where to listen (default: 8443); the console has the port after it\n"
     "  -h, --help         this text\n";
 
 static const char *const policies[] = {"balanced", "cnsa2", "constrained"}; /* the first is the default */
@@ -174,12 +175,19 @@ static int make_config(struct init *in, const struct asked *asked, struct server
     if (!in->config_kept) {
         in->port = asked->port != 0 ? (uint16_t)asked->port : DEFAULT_PORT;
         const char *listen = arena_printf(in->arena, "[::]:%u, 0.0.0.0:%u", in->port, in->port);
-        const char *values[] = {"tls.policy", asked->policy != NULL ? asked->policy : policies[0],
-                                "tls.listen", listen, NULL};
+        unsigned beside = in->port < UINT16_MAX ? in->port + 1U : in->port - 1U;
+        const char *console = arena_printf(in->arena, "[::]:%u, 0.0.0.0:%u", beside, beside);
+        const char *values[] = {"tls.policy",
+                                asked->policy != NULL ? asked->policy : policies[0],
+                                "tls.listen",
+                                listen,
+                                "console.listen",
+                                console,
+                                NULL};
         auto_buf struct buf text;
         buf_init(&text, CONFIG_MAX);
-        int rc = listen != NULL ? config_write(values, &text, e)
-                                : err_set(e, ERR_NOMEM, "no memory for the settings");
+        int rc = listen != NULL && console != NULL ? config_write(values, &text, e)
+                                                   : err_set(e, ERR_NOMEM, "no memory for the settings");
         if (rc == 0)
             rc = file_create_atomic(in->config, text.p, text.n, 0644, e);
         if (rc != 0)
@@ -261,6 +269,21 @@ static int make_mqtt_leaf(struct init *in, struct err *e)
                              .not_after = in->now_s + (int64_t)CONFIG_MQTT_DAYS * SECONDS_PER_DAY};
     return init_leaf(in, "device", "pki/mqtt", &mqtt, "the server's certificate for an MQTT broker, and key",
                      e);
+}
+
+/* How browsers know the console: an authority to import there. Where the settings name a certificate that is
+   there already, nobody needs one. */
+static int make_console(struct init *in, const struct server_config *config, struct err *e)
+{
+    if (!config->console || file_exists(config->console_certificate))
+        return 0;
+    const struct pki_issue leaf = {.purpose = PKI_SERVER,
+                                   .common_name = "pqota console",
+                                   .names = in->hosts,
+                                   .not_after = in->now_s + (int64_t)LEAF_DAYS * SECONDS_PER_DAY};
+    int rc = init_root(in, "console", "authority by which browsers know the console (ECDSA)", e);
+    return rc == 0 ? init_leaf(in, "console", "pki/console", &leaf, "the console's certificate and key", e)
+                   : rc;
 }
 
 static int make_leaves(struct init *in, struct err *e)
@@ -347,6 +370,8 @@ static int make_all(struct init *in, const struct asked *asked, struct err *e)
     if (rc == 0)
         rc = make_leaves(in, e);
     if (rc == 0)
+        rc = make_console(in, &config, e);
+    if (rc == 0)
         rc = make_profile(in, e);
     if (rc == 0)
         rc = make_secret(in, &config, e);
@@ -374,6 +399,7 @@ static void print_next(const struct init *in)
     bool first = true;
     print_offline(in, "server", "renew the server's certificate, every year", &first);
     print_offline(in, "operator", "make and renew operators' certificates", &first);
+    print_offline(in, "console", "renew the console's certificate, every year", &first);
     printf("The server itself needs %s/pki/device-ca.key: it issues certificates to devices.\n", in->dir);
     const char *trust = init_path(in, "trust");
     bool signing = trust != NULL && file_exists(trust);
@@ -381,7 +407,9 @@ static void print_next(const struct init *in)
         printf("\nNext, the keys by whose signatures devices know firmware:\n  pqota trust init %s\n",
                in->dir);
     printf("\n%s:\n  pqota serve -c %s\n", signing ? "Next" : "then", in->config);
-    printf("and then, in another terminal:\n  pqota status --profile %s/operator/profile\n", in->dir);
+    printf("and then, in another terminal:\n  pqota status --profile %s/operator/profile\n"
+           "  pqota console --profile %s/operator/profile    (a link for a browser)\n",
+           in->dir, in->dir);
 }
 
 int cmd_init(int argc, char **argv)

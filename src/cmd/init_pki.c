@@ -24,14 +24,14 @@ static int no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory for a path or a certificate");
 }
 
-/* The key of that file; made when there is none. */
-static int have_key(const struct init *in, const char *path, EVP_PKEY **out, struct err *e)
+/* The key of that file; made when there is none. Browsers take no ML-DSA yet. */
+static int have_key(const struct init *in, const char *role, const char *path, EVP_PKEY **out, struct err *e)
 {
     if (file_exists(path))
         return pki_key_load(path, out, e);
     auto_key EVP_PKEY *key = NULL;
-    char algorithm[TLS_KEY_NAME_MAX];
-    int rc = tls_policy_key(in->policy, NULL, algorithm, e);
+    char algorithm[TLS_KEY_NAME_MAX] = "p256";
+    int rc = strcmp(role, "console") != 0 ? tls_policy_key(in->policy, NULL, algorithm, e) : 0;
     if (rc == 0)
         rc = pki_key_generate(algorithm, &key, e);
     if (rc == 0)
@@ -60,7 +60,7 @@ static int make_root(struct init *in, const char *role, const char *what, struct
     snprintf(name, sizeof name, "pqota %s CA %s", role, mark);
     auto_key EVP_PKEY *key = NULL;
     struct str pem;
-    rc = have_key(in, key_file, &key, e);
+    rc = have_key(in, role, key_file, &key, e);
     if (rc == 0)
         rc = pki_root_make(key, name, ROOT_DAYS, in->now_s - CLOCK_SLACK_S, in->arena, &pem, e);
     if (rc == 0)
@@ -137,7 +137,7 @@ int init_leaf(struct init *in, const char *role, const char *name, const struct 
     struct str pem;
     int rc = load_issuer(in, role, cert_file, &ca, e);
     if (rc == 0)
-        rc = have_key(in, key_file, &key, e);
+        rc = have_key(in, role, key_file, &key, e);
     if (rc == 0)
         rc = pki_issue_cert(ca, NULL, key, &issue, in->arena, &pem, &cert, e);
     if (rc == 0)

@@ -29,6 +29,7 @@ enum face {
     FACE_NATIVE = 0, /* certificates; problem+json */
     FACE_DDI,        /* hawkBit's device protocol: tokens, certificates, a proxy's header fields */
     FACE_MANAGEMENT, /* hawkBit's management interface: accounts by HTTP Basic, operators' certificates */
+    FACE_CONSOLE,    /* the console's pages and what they alone need: accounts by a cookie; problem+json */
 };
 
 enum body_kind {
@@ -65,6 +66,7 @@ struct call {
 #define CALL_NEXT 0    /* this step is done; after the last one res must be filled */
 #define CALL_UPGRADE 1 /* READ only: run this step again in WRITE */
 #define CALL_REPLY 2   /* res is filled: skip the steps that are left */
+#define CALL_KEEP 3    /* the server's own handlers: somebody else has the request now, and will answer it */
 /* or a negative enum err_code with c->err filled: a problem is answered (and a WRITE step is undone) */
 typedef int call_handler(struct call *c);
 

@@ -20,6 +20,14 @@ struct account {
     int64_t changed_at; /* grows with every change */
 };
 
+/* Somebody signed in at the console. */
+struct session {
+    struct account account;  /* without its password */
+    int64_t account_changed; /* the account's changed_at when it began: any change to it ends the session */
+    bool by_link;            /* began by a one-time link: the password may be set without the old one */
+    int64_t created_at, expires_at;
+};
+
 /* [A-Za-z0-9][A-Za-z0-9._@+-]{0,63} */
 bool account_is_name(struct str s);
 

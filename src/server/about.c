@@ -79,6 +79,8 @@ void about_set(struct about *a, const struct server_config *c, const struct net_
                                         str_or_null(c->tls_sig), &a->algs, &e) == 0;
     if (c->tls)
         add_file(a, "tls", c->tls_certificate, 1);
+    if (c->console)
+        add_file(a, "console", c->console_certificate, 1);
     if (c->classical)
         add_file(a, "classical", c->classical_certificate, 1);
     add_file(a, "device-ca", c->device_ca, 1);

@@ -40,6 +40,12 @@ struct server_config {
     int64_t tls_sessions; /* resumable sessions kept at most */
     int64_t tls_session_seconds;
 
+    /* [console] browsers */
+    bool console;
+    const char *console_listen, *console_certificate, *console_key;
+    int64_t console_session_hours;
+    int64_t console_streams; /* pages kept up to date at once */
+
     /* [unix] */
     bool unix_socket;
     const char *unix_path;

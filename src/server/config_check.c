@@ -169,8 +169,15 @@ static int check_contexts(const struct server_config *c, struct err *e)
                                          .key_file = c->classical_key,
                                          .ca_file = c->device_roots,
                                          .verify = TLS_VERIFY_OPTIONAL};
+    const struct tls_config console = {.role = TLS_SERVER,
+                                       .policy = "browser",
+                                       .cert_file = c->console_certificate,
+                                       .key_file = c->console_key,
+                                       .verify = TLS_INSECURE_NO_VERIFY};
     if (c->tls && try_context(&tls, e) != 0)
         return err_context(e, "[tls]");
+    if (c->console && try_context(&console, e) != 0)
+        return err_context(e, "[console]");
     if (c->classical && try_context(&classical, e) != 0)
         return err_context(e, "[classical]");
     return 0;
@@ -185,6 +192,14 @@ static int check_tls(const struct server_config *c, struct err *e)
     /* Handed to devices as what to know this server by: a certificate outside it would lock them out. */
     if (c->tls && pki_issued_by(c->tls_certificate, c->server_roots, PKI_SERVER, now, e) != 0)
         return err_context(e, "[tls] certificate");
+    if (c->console && !file_exists(c->console_certificate))
+        return err_set(
+            e, ERR_NOT_FOUND,
+            "[console] certificate: %s is missing: run pqota init once more to have it made, or set "
+            "enabled = no",
+            c->console_certificate);
+    if (c->console && pki_files_check(c->console_certificate, c->console_key, PKI_SERVER, now, &cert, e) != 0)
+        return err_context(e, "[console] certificate and key");
     if (c->classical &&
         pki_files_check(c->classical_certificate, c->classical_key, PKI_SERVER, now, &cert, e) != 0)
         return err_context(e, "[classical] certificate and key");

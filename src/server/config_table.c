@@ -14,6 +14,9 @@ static const char *const policies[] = {"balanced", "cnsa2", "constrained", NULL}
 const struct config_section config_sections[] = {
     {"server", "The process: its data, its log, its threads."},
     {"tls", "Devices and operators: TLS 1.3 with post-quantum key exchange and certificates."},
+    {"console", "The console, for people with a browser: TLS 1.3 with post-quantum key exchange alone. Who "
+                "signs in there "
+                "has an account (pqota console prints a link for the first one)."},
     {"unix", "A Unix socket for the local command line, metrics, and a proxy in front."},
     {"plain", "HTTP without TLS, for a proxy on the same machine."},
     {"classical",
@@ -77,6 +80,20 @@ const struct config_row config_rows[] = {
      "Sessions kept so that a device may resume one instead of a full handshake; the oldest goes first."},
     {"tls", "session_seconds", CONFIG_INT, AT(tls_session_seconds), "86400", 1, 604800, NULL,
      "How long a session may be resumed, in seconds (RFC 8446 allows seven days)."},
+
+    {"console", "enabled", CONFIG_BOOL, AT(console), "yes", 0, 0, NULL, "Whether to listen here."},
+    {"console", "listen", CONFIG_LISTEN, AT(console_listen), "[::]:8444, 0.0.0.0:8444", 0, 0, NULL,
+     "Addresses and ports."},
+    {"console", "certificate", CONFIG_PATH, AT(console_certificate), "pki/console.pem", 1, 0, NULL,
+     "A certificate that browsers believe, PEM, then any intermediate ones; its key is ECDSA, since they "
+     "take "
+     "no ML-DSA authority yet. A client that takes ML-DSA alone is shown that of [tls]."},
+    {"console", "key", CONFIG_KEY, AT(console_key), "pki/console.key", 1, 0, NULL,
+     "Its private key: a file, or a URI such as pkcs11:object=console."},
+    {"console", "session_hours", CONFIG_INT, AT(console_session_hours), "12", 1, 720, NULL,
+     "How long somebody stays signed in, in hours."},
+    {"console", "streams", CONFIG_INT, AT(console_streams), "200", 1, 10000, NULL,
+     "Pages that are kept up to date at once; one more is told to come back later."},
 
     {"unix", "enabled", CONFIG_BOOL, AT(unix_socket), "yes", 0, 0, NULL, "Whether to listen here."},
     {"unix", "path", CONFIG_PATH, AT(unix_path), "pqota.sock", 1, 0, NULL, "The socket's file."},

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "server/console.h"
 #include "server/ddi_identify.h"
 #include "server/identify.h"
 #include "server/links.h"
+#include "server/live.h"
 #include "server/login.h"
 #include "server/run.h"
 #include "server/server.h"
@@ -44,6 +46,8 @@ static bool may_call(const struct run *run)
 static enum net_verdict refuse_who(struct run *run)
 {
     bool nobody = run->who.who == WHO_ANYONE || run->who.who == WHO_LOCAL;
+    if (nobody && console_is(run->x->peer))
+        return refuse(run, 401, "sign in first: the session is over, or there was none");
     if (nobody && run->table->face == FACE_MANAGEMENT)
         return refuse(run, 401, "this needs an account's name and password, or an operator's certificate");
     if (nobody)
@@ -118,6 +122,12 @@ static int who_asks(struct run *run)
     struct exchange *x = run->x;
     struct err *e = &run->call.err; /* the log says why, and to which certificate */
     snprintf(run->who.address, sizeof run->who.address, "%s", x->peer->address);
+    if (console_is(x->peer)) {
+        int rc = console_identify(run, e);
+        if (rc != 0)
+            run_refuse_err(run);
+        return rc;
+    }
     bool devices = run->table != NULL && run->table->face == FACE_DDI;
     int rc = proxy_read(&run->server->config, x->peer, &x->req, !devices, &run->proxy, e);
     if (rc == 0)
@@ -135,6 +145,7 @@ static enum login_begun log_in(struct run *run)
     case FACE_DDI:
         return ddi_begin(run);
     case FACE_NATIVE:
+    case FACE_CONSOLE:
         break;
     }
     return LOGIN_NOT_ASKED;
@@ -156,10 +167,13 @@ static void release(struct run *run, void (*then)(struct run *run))
 
 /* A browser sends its certificate, or a password that it was told once, for whatever page asks: a form on
    another site must not act with it (Fetch Metadata; programs send no such field). */
-static bool from_another_site(const struct http_request *req)
+static bool from_another_site(const struct exchange *x)
 {
+    const struct http_request *req = &x->req;
     struct str site = http_header_get(req, "sec-fetch-site");
     bool reads = req->method == HTTP_GET || req->method == HTTP_HEAD;
+    if (!reads && console_is(x->peer) && !console_is_own_page(req))
+        return true;
     return !reads && site.p != NULL && !str_is(site, "same-origin") && !str_is(site, "none");
 }
 
@@ -168,7 +182,7 @@ static bool from_another_site(const struct http_request *req)
 static enum net_verdict admit(struct run *run)
 {
     struct exchange *x = run->x;
-    if (from_another_site(&x->req))
+    if (from_another_site(x))
         return refuse(run, 403, "a page of another site asked for this; only pages of this one may");
     enum login_begun login = log_in(run);
     if (login == LOGIN_REFUSED)
@@ -206,6 +220,10 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
     struct route_found found = {0};
     int rc = route_find(s->routes, s->route_count, &x->req, &x->arena, &found, &e);
     run->table = found.table; /* says what a refusal looks like */
+    if (console_is(x->peer))
+        console_set_headers(&x->res);
+    if (found.table != NULL && !console_reaches(x->peer, found.table, found.row))
+        rc = err_set(&e, ERR_NOT_FOUND, "there is nothing at this path, for whoever comes this way");
     if (who_asks(run) != 0) {
         x->res.close = true;
         return NET_REFUSE;
@@ -300,6 +318,12 @@ static void log_request(const struct run *run)
            LOG_STR(why ? "error" : NULL, run->call.err.text));
 }
 
+static void on_sent(void *ctx, struct exchange *x)
+{
+    struct server *s = ctx;
+    live_sent(s->live, x);
+}
+
 static void on_end(void *ctx, struct exchange *x)
 {
     (void)ctx;
@@ -338,6 +362,7 @@ struct net_app dispatch_app(struct server *s)
         .chunk = on_chunk,
         .request = on_request,
         .file_read = on_file_read,
+        .sent = on_sent,
         .end = on_end,
         .loop_start = on_loop_start,
         .loop_stop = on_loop_stop,

@@ -10,6 +10,7 @@
 #include "ota/issuers.h"
 #include "ota/principal.h"
 #include "ota/renew.h"
+#include "ota/sessions.h"
 #include "server/proxy.h"
 #include "server/server.h"
 #include "store/certificates.h"
@@ -199,11 +200,15 @@ int identify(struct server *s, struct exchange *x, const struct proxy_says *prox
     return 0;
 }
 
-static int account_again(struct db *db, const struct identity *who, enum who *now, struct err *e)
+/* By its session at the console, or else by name and password. */
+static int account_again(struct server *s, struct db *db, const struct identity *who, enum who *now,
+                         struct err *e)
 {
     auto_arena struct arena a;
     arena_init(&a, ACCOUNT_ARENA_MAX);
-    return ota_account_role(db, &a, who->id, now, e);
+    struct session session;
+    return who->token[0] != '\0' ? ota_session_find(&s->ota, db, &a, who->token, &session, now, e)
+                                 : ota_account_role(db, &a, who->id, now, e);
 }
 
 static int device_again(struct server *s, struct db *db, const struct identity *who, unsigned allowed,
@@ -227,7 +232,7 @@ int identify_again(struct server *s, struct db *db, const struct identity *who, 
     struct identity now = {0};
     int rc = 0;
     if (who->account) {
-        rc = account_again(db, who, &now.who, e);
+        rc = account_again(s, db, who, &now.who, e);
         if (rc == 0 && (allowed & (now.who | WHO_ANYONE)) == 0)
             rc = err_set(e, ERR_DENIED, "this account may not do this any more");
         return rc;

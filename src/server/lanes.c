@@ -5,6 +5,7 @@
 #include "http/basic.h"
 #include "ota/principal.h"
 #include "ota/settings.h"
+#include "server/console.h"
 #include "server/identify.h"
 #include "server/run.h"
 #include "server/server.h"
@@ -55,6 +56,8 @@ static void go_on(struct run *run)
         run_fail(run);
         return;
     }
+    if (run->result == CALL_KEEP)
+        return;
     run->upgraded = false;
     run->step++;
     if (run->result == CALL_REPLY || run->step >= ROUTE_STEPS_MAX ||
@@ -98,6 +101,8 @@ static void write_done(void *arg, int rc, const struct err *e)
         settings_mark_stale(run->server->ota.settings);
         http_response_fini(&run->x->res);
         http_response_init(&run->x->res);
+        if (console_is(run->x->peer))
+            console_set_headers(&run->x->res);
     }
     if (rc != 0) {
         run->result = rc;

@@ -188,43 +188,83 @@ static struct source *place(struct logins *l, const unsigned char address[SOURCE
     return at;
 }
 
-static bool is_at(const struct source *s, const unsigned char address[SOURCE_SIZE], int64_t now)
+/* How many failures within what time. */
+struct bound {
+    int failures;
+    int64_t window_ms;
+};
+static const struct bound by_address = {LOGIN_FAILURES_MAX, LOGIN_WINDOW_MS};
+static const struct bound by_name = {LOGIN_NAME_FAILURES_MAX, LOGIN_NAME_WINDOW_MS};
+
+static bool is_at(const struct source *s, const unsigned char key[SOURCE_SIZE], const struct bound *b,
+                  int64_t now)
 {
-    return s->failures > 0 && memcmp(s->address, address, SOURCE_SIZE) == 0 &&
-           now < s->began_ms + LOGIN_WINDOW_MS;
+    return s->failures > 0 && memcmp(s->address, key, SOURCE_SIZE) == 0 && now < s->began_ms + b->window_ms;
+}
+
+static int64_t wait_of(struct logins *l, const unsigned char key[SOURCE_SIZE], const struct bound *b)
+{
+    int64_t now = clock_mono_ms(l->clock), left = 0;
+    pthread_mutex_lock(&l->lock);
+    const struct source *s = place(l, key);
+    if (s != NULL && is_at(s, key, b, now) && s->failures >= b->failures)
+        left = s->began_ms + b->window_ms - now;
+    pthread_mutex_unlock(&l->lock);
+    return (left + 999) / 1000;
+}
+
+static bool count_failure(struct logins *l, const unsigned char key[SOURCE_SIZE], const struct bound *b)
+{
+    int64_t now = clock_mono_ms(l->clock);
+    bool reached = false;
+    pthread_mutex_lock(&l->lock);
+    struct source *s = place(l, key);
+    if (s != NULL) {
+        if (!is_at(s, key, b, now)) {
+            *s = (struct source){.began_ms = now};
+            memcpy(s->address, key, SOURCE_SIZE);
+        }
+        if (s->failures < b->failures)
+            reached = ++s->failures == b->failures;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return reached;
 }
 
 int64_t logins_wait(struct logins *l, const char *address)
 {
     unsigned char key[SOURCE_SIZE];
     source_of(address, key);
-    int64_t now = clock_mono_ms(l->clock), left = 0;
-    pthread_mutex_lock(&l->lock);
-    const struct source *s = place(l, key);
-    if (s != NULL && is_at(s, key, now) && s->failures >= LOGIN_FAILURES_MAX)
-        left = s->began_ms + LOGIN_WINDOW_MS - now;
-    pthread_mutex_unlock(&l->lock);
-    return (left + 999) / 1000;
+    return wait_of(l, key, &by_address);
 }
 
 bool logins_failed(struct logins *l, const char *address)
 {
     unsigned char key[SOURCE_SIZE];
     source_of(address, key);
-    int64_t now = clock_mono_ms(l->clock);
-    bool reached = false;
-    pthread_mutex_lock(&l->lock);
-    struct source *s = place(l, key);
-    if (s != NULL) {
-        if (!is_at(s, key, now)) {
-            *s = (struct source){.began_ms = now};
-            memcpy(s->address, key, SOURCE_SIZE);
-        }
-        if (s->failures < LOGIN_FAILURES_MAX)
-            reached = ++s->failures == LOGIN_FAILURES_MAX;
-    }
-    pthread_mutex_unlock(&l->lock);
-    return reached;
+    return count_failure(l, key, &by_address);
+}
+
+/* A name's place is keyed, so that no address is taken for one. False: the hash did not work. */
+static bool name_of(const struct logins *l, struct str name, unsigned char key[SOURCE_SIZE])
+{
+    unsigned char mac[32];
+    if (keyed(l, name.p, name.n, mac, NULL) != 0)
+        return false;
+    memcpy(key, mac, SOURCE_SIZE);
+    return true;
+}
+
+int64_t logins_name_wait(struct logins *l, struct str name)
+{
+    unsigned char key[SOURCE_SIZE];
+    return name_of(l, name, key) ? wait_of(l, key, &by_name) : 0;
+}
+
+bool logins_name_failed(struct logins *l, struct str name)
+{
+    unsigned char key[SOURCE_SIZE];
+    return name_of(l, name, key) && count_failure(l, key, &by_name);
 }
 
 /* --- counters ------------------------------------------------------------------------------------------- */

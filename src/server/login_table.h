@@ -19,6 +19,11 @@
 #define LOGIN_FAILURES_MAX 10  /* from one address within LOGIN_WINDOW_MS; then it waits for the rest of it */
 #define LOGIN_WINDOW_MS 60000
 
+/* To one account's sign-in at the console, from wherever. Scripts that are busy under its name are not kept
+   out by it: it is not asked for HTTP Basic. */
+#define LOGIN_NAME_FAILURES_MAX 20
+#define LOGIN_NAME_WINDOW_MS 900000
+
 struct logins;
 
 int logins_new(const struct clock *clock, struct logins **out, struct err *e) MUST_CHECK;
@@ -40,6 +45,10 @@ void logins_add_good(struct logins *l, const struct login_mark *mark);
 int64_t logins_wait(struct logins *l, const char *address);
 /* One more failure from there; true: from now on it has to wait. */
 bool logins_failed(struct logins *l, const char *address);
+
+/* The same for a name, whether or not anybody has it. */
+int64_t logins_name_wait(struct logins *l, struct str name);
+bool logins_name_failed(struct logins *l, struct str name);
 
 enum login_result { LOGIN_CACHED, LOGIN_RIGHT, LOGIN_WRONG, LOGIN_LIMITED, LOGIN_RESULTS };
 void logins_count(struct logins *l, enum login_result result);

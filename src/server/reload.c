@@ -106,23 +106,25 @@ static bool needs_restart(const struct server_config *old, const struct server_c
     return old->tls != new->tls || old->plain != new->plain || old->unix_socket != new->unix_socket ||
            old->classical != new->classical || !same(old->data_dir, new->data_dir) ||
            !same(old->tls_listen, new->tls_listen) || !same(old->plain_listen, new->plain_listen) ||
-           !same(old->classical_listen, new->classical_listen) || !same(old->unix_path, new->unix_path) ||
-           !same(old->public_url, new->public_url) || !same(old->device_roots, new->device_roots) ||
-           !same(old->operator_roots, new->operator_roots) || !same(old->server_roots, new->server_roots) ||
-           old->loops != new->loops || old->unix_mode != new->unix_mode ||
-           old->unix_proxy != new->unix_proxy || !same(old->insecure_proxies, new->insecure_proxies) ||
-           old->device_days != new->device_days || old->poll_seconds != new->poll_seconds ||
-           old->status_max != new->status_max || old->approval != new->approval ||
-           old->event_days != new->event_days || old->action_days != new->action_days ||
-           old->blob_hours != new->blob_hours || old->crl_hours != new->crl_hours ||
-           old->upload_bytes != new->upload_bytes || old->write_queue != new->write_queue ||
-           old->query_queue != new->query_queue || old->sign_queue != new->sign_queue ||
-           old->file_queue != new->file_queue || old->query_threads != new->query_threads ||
-           old->sign_threads != new->sign_threads || old->file_threads != new->file_threads ||
-           old->password_queue != new->password_queue || old->password_threads != new->password_threads ||
-           old->accounts != new->accounts || !same(old->secret_key, new->secret_key) ||
-           old->query_seconds != new->query_seconds || old->backups != new->backups ||
-           old->renew_grace_days != new->renew_grace_days ||
+           !same(old->classical_listen, new->classical_listen) || old->console != new->console ||
+           !same(old->console_listen, new->console_listen) || old->console_streams != new->console_streams ||
+           old->console_session_hours != new->console_session_hours ||
+           !same(old->unix_path, new->unix_path) || !same(old->public_url, new->public_url) ||
+           !same(old->device_roots, new->device_roots) || !same(old->operator_roots, new->operator_roots) ||
+           !same(old->server_roots, new->server_roots) || old->loops != new->loops ||
+           old->unix_mode != new->unix_mode || old->unix_proxy != new->unix_proxy ||
+           !same(old->insecure_proxies, new->insecure_proxies) || old->device_days != new->device_days ||
+           old->poll_seconds != new->poll_seconds || old->status_max != new->status_max ||
+           old->approval != new->approval || old->event_days != new->event_days ||
+           old->action_days != new->action_days || old->blob_hours != new->blob_hours ||
+           old->crl_hours != new->crl_hours || old->upload_bytes != new->upload_bytes ||
+           old->write_queue != new->write_queue || old->query_queue != new->query_queue ||
+           old->sign_queue != new->sign_queue || old->file_queue != new->file_queue ||
+           old->query_threads != new->query_threads || old->sign_threads != new->sign_threads ||
+           old->file_threads != new->file_threads || old->password_queue != new->password_queue ||
+           old->password_threads != new->password_threads || old->accounts != new->accounts ||
+           !same(old->secret_key, new->secret_key) || old->query_seconds != new->query_seconds ||
+           old->backups != new->backups || old->renew_grace_days != new->renew_grace_days ||
            !same(old->insecure_header_addresses, new->insecure_header_addresses) || old->mqtt != new->mqtt ||
            !same(old->mqtt_broker, new->mqtt_broker) || !same(old->mqtt_ca, new->mqtt_ca) ||
            !same(old->mqtt_certificate, new->mqtt_certificate) || !same(old->mqtt_key, new->mqtt_key) ||
@@ -138,33 +140,48 @@ static void replace_context(struct server *s, const char *name, struct tls_ctx *
     *now = next;
 }
 
+/* Those of listeners that are open. */
+struct contexts {
+    struct tls_ctx *tls, *console, *classical;
+};
+
+static void free_contexts(struct contexts *n)
+{
+    tls_ctx_free(n->tls);
+    tls_ctx_free(n->console);
+    tls_ctx_free(n->classical);
+}
+
+static int make_contexts(const struct server *s, const struct server_config *c, struct contexts *n,
+                         struct err *e)
+{
+    int rc = s->config.tls ? server_tls_context(c, s->sessions, &n->tls, e) : 0;
+    if (rc == 0 && s->config.console)
+        rc = server_console_context(c, s->sessions, &n->console, e);
+    if (rc == 0 && s->config.classical)
+        rc = server_classical_context(c, s->sessions, &n->classical, e);
+    return rc;
+}
+
 static int apply(struct server *s, const struct server_config *c, struct err *e)
 {
-    struct tls_ctx *tls = NULL, *classical = NULL;
+    struct contexts next = {0};
     struct trust_keys *keys = NULL;
     int rc = config_check(c, e);
     if (rc == 0)
-        rc = server_tls_context(c, s->sessions, &tls, e);
-    if (rc == 0)
-        rc = server_classical_context(c, s->sessions, &classical, e);
+        rc = make_contexts(s, c, &next, e);
     if (rc == 0)
         rc = server_read_trust_keys(c, true, &keys, e);
     if (rc == 0)
         rc = server_load_trust(s, c, e);
     if (rc != 0) {
         trust_keys_unref(keys);
-        tls_ctx_free(tls);
-        tls_ctx_free(classical);
+        free_contexts(&next);
         return rc;
     }
-    if (s->config.tls)
-        replace_context(s, "tls", &s->tls, tls);
-    else
-        tls_ctx_free(tls);
-    if (s->config.classical)
-        replace_context(s, "classical", &s->classical, classical);
-    else
-        tls_ctx_free(classical);
+    replace_context(s, "tls", &s->tls, next.tls);
+    replace_context(s, CONSOLE_LISTENER, &s->console, next.console);
+    replace_context(s, "classical", &s->classical, next.classical);
     const struct net_limits limits = server_net_limits(c);
     net_set_limits(s->net, &limits);
     about_set(s->about, c, &limits);

@@ -15,6 +15,7 @@ struct ddi_newcomer;
 struct login;
 struct server;
 struct spool;
+struct viewer;
 
 struct run {
     struct server *server;
@@ -26,6 +27,7 @@ struct run {
     struct identity who;           /* its address is there from the beginning */
     struct login *login;           /* a name and password whose check waits or is under way; else NULL */
     struct ddi_newcomer *newcomer; /* a device that is registered before anything runs; else NULL */
+    struct viewer *viewer;         /* of a stream, see server/live.h; else NULL */
     size_t step;
     bool upgraded; /* the READ step at hand runs in the WRITE lane */
     int result;    /* of the last handler: CALL_NEXT, CALL_REPLY */

@@ -19,6 +19,7 @@
 #include "server/dispatch.h"
 #include "server/history.h"
 #include "server/jobs.h"
+#include "server/live.h"
 #include "server/login_table.h"
 #include "store/accounts.h"
 
@@ -179,11 +180,14 @@ static int collect_listens(struct server *s, struct listens *l, struct err *e)
 {
     const struct server_config *c = &s->config;
     const struct net_listen tls = {.kind = NET_TLS, .name = "tls", .tls = s->tls};
+    const struct net_listen console = {.kind = NET_TLS, .name = CONSOLE_LISTENER, .tls = s->console};
     const struct net_listen classical = {.kind = NET_TLS, .name = "classical", .tls = s->classical};
     const struct net_listen plain = {.kind = NET_PLAIN, .name = "plain"};
     int rc = 0;
     if (c->tls)
         rc = add_listens(l, &s->config_arena, &tls, c->tls_listen, e);
+    if (rc == 0 && c->console)
+        rc = add_listens(l, &s->config_arena, &console, c->console_listen, e);
     if (rc == 0 && c->classical)
         rc = add_listens(l, &s->config_arena, &classical, c->classical_listen, e);
     if (rc == 0 && c->plain)
@@ -209,6 +213,8 @@ static int open_network(struct server *s, struct err *e)
     int rc = tls_sessions_new((size_t)c->tls_sessions, (int)c->tls_session_seconds, &s->sessions, e);
     if (rc == 0)
         rc = server_tls_context(c, s->sessions, &s->tls, e);
+    if (rc == 0)
+        rc = server_console_context(c, s->sessions, &s->console, e);
     if (rc == 0)
         rc = server_classical_context(c, s->sessions, &s->classical, e);
     if (rc != 0)
@@ -276,6 +282,7 @@ static void on_term(uv_signal_t *handle, int signum)
     log_info("server", "stopping: requests under way are finished", LOG_I64("signal", signum),
              LOG_I64("connections", (int64_t)net_connections(s->net)));
     server_notify("STOPPING=1");
+    live_end(s->live);
     s->drain_until_ms = clock_mono_ms(s->clock) + s->config.drain_seconds * 1000;
     net_drain(s->net);
     uv_timer_start(&s->drain_timer, on_drain_tick, 0, 50);
@@ -318,8 +325,10 @@ static void close_walk(uv_handle_t *handle, void *arg)
 static void stop(struct server *s)
 {
     struct err e = {0};
+    live_end(s->live);
     if (s->net != NULL)
         net_stop(s->net);
+    live_free(s->live);
     jobs_stop(s->jobs);
     if (s->ota.seen != NULL && store_write_now(s->store, flush_all_seen, s->ota.seen, &e) != 0)
         log_warn("server", "when devices were last seen could not be noted", LOG_ERR(&e));
@@ -330,6 +339,7 @@ static void stop(struct server *s)
     broker_stop(s->broker);
     net_free(s->net);
     tls_ctx_free(s->tls);
+    tls_ctx_free(s->console);
     tls_ctx_free(s->classical);
     tls_sessions_free(s->sessions);
     if (s->store != NULL)
@@ -364,6 +374,8 @@ static int start(struct server *s, struct err *e)
         rc = history_start(s, &s->history, e);
     if (rc == 0)
         rc = about_new(&s->about, e);
+    if (rc == 0 && s->config.console)
+        rc = live_start(s, &s->live, e);
     if (rc == 0)
         rc = open_network(s, e);
     return rc;

@@ -18,6 +18,8 @@
 #include "store/store.h"
 
 #define SERVER_LISTENS_MAX 32
+/* Its name; the console's resources exist there and nowhere else. */
+#define CONSOLE_LISTENER "console"
 #define SERVER_TABLES_MAX 48
 
 struct about; /* what it runs with; see server/about.h */
@@ -42,9 +44,11 @@ struct server {
     struct ddi_door ddi_door; /* see server/ddi_identify.h */
     struct issuers *issuers;  /* names of the roots, for what a proxy says */
 
+    struct live *live;        /* see server/live.h; NULL: the console is off */
+
     struct pool *query, *sign, *file, *password;
     struct tls_sessions *sessions;
-    struct tls_ctx *tls, *classical; /* what new connections get */
+    struct tls_ctx *tls, *console, *classical; /* what new connections get */
     struct route_table routes[SERVER_TABLES_MAX];
     size_t route_count;
     struct net *net;
@@ -80,6 +84,8 @@ void server_add_routes(struct server *s);
 /* server/tlsconf.c: contexts for the listeners; *out NULL when that listener is off. */
 int server_tls_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
                        struct err *e) MUST_CHECK;
+int server_console_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
+                           struct err *e) MUST_CHECK;
 int server_classical_context(const struct server_config *c, struct tls_sessions *sessions,
                              struct tls_ctx **out, struct err *e) MUST_CHECK;
 

@@ -56,6 +56,27 @@ int server_tls_context(const struct server_config *c, struct tls_sessions *sessi
     return tls_ctx_new(&config, out, e);
 }
 
+int server_console_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
+                           struct err *e)
+{
+    *out = NULL;
+    if (!c->console)
+        return 0;
+    const struct tls_config config = {
+        .role = TLS_SERVER,
+        .policy = "browser",
+        .cert_file = c->console_certificate,
+        .key_file = c->console_key,
+        .second_cert_file = c->tls ? c->tls_certificate : NULL,
+        .second_key_file = c->tls ? c->tls_key : NULL,
+        .verify = TLS_INSECURE_NO_VERIFY,
+        .sessions = sessions,
+        .alpn = "http/1.1",
+        .read_ahead = true,
+    };
+    return tls_ctx_new(&config, out, e);
+}
+
 int server_classical_context(const struct server_config *c, struct tls_sessions *sessions,
                              struct tls_ctx **out, struct err *e)
 {

@@ -104,7 +104,9 @@ static void fill_info(struct tls_conn *conn)
     snprintf(info->group, sizeof info->group, "%s", group != NULL ? group : "");
     snprintf(info->cipher, sizeof info->cipher, "%s", cipher != NULL ? cipher : "");
     snprintf(info->peer_signature, sizeof info->peer_signature, "%s", peer_sig != NULL ? peer_sig : "");
-    const char *server_sig = client ? info->peer_signature : conn->ctx->signature;
+    const char *server_sig = client ? info->peer_signature : conn->ctx->signature, *used = NULL;
+    if (!client && !info->resumed && SSL_get0_signature_name(conn->ssl, &used) == 1 && used != NULL)
+        server_sig = used; /* a context may have two certificates */
     if (client && server_sig[0] == '\0' && peer != NULL)
         server_sig = tls_key_signature_name(X509_get0_pubkey(peer));
     snprintf(info->signature, sizeof info->signature, "%s", server_sig);

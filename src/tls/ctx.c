@@ -96,8 +96,11 @@ static int check_config(const struct tls_config *c, struct err *e)
                        c->role == TLS_CLIENT ? "server" : "client");
     if (c->role == TLS_SERVER && (c->cert_file == NULL || c->key_file == NULL))
         return err_set(e, ERR_INVALID, "a server needs a certificate file and a key file");
-    if ((c->cert_file == NULL) != (c->key_file == NULL))
+    if ((c->cert_file == NULL) != (c->key_file == NULL) ||
+        (c->second_cert_file == NULL) != (c->second_key_file == NULL))
         return err_set(e, ERR_INVALID, "a certificate file and a key file are given together or not at all");
+    if (c->role == TLS_CLIENT && c->second_cert_file != NULL)
+        return err_set(e, ERR_INVALID, "a second certificate is for servers");
     if (c->role == TLS_CLIENT && c->sessions != NULL)
         return err_set(e, ERR_INVALID, "the session store is for servers");
     return 0;
@@ -247,6 +250,28 @@ static int make_rules(SSL_CTX *ssl, const struct tls_config *c, struct tls_rules
     return 0;
 }
 
+/* The second first: the last one loaded is the one that SSL_CTX_get0_certificate answers. OpenSSL keeps one of
+   each kind of key. */
+static int use_own_certs(SSL_CTX *ssl, const struct tls_config *c, const struct tls_rules *rules,
+                         struct err *e)
+{
+    if (c->second_cert_file == NULL)
+        return tls_use_own_cert(ssl, c, rules, e);
+    struct tls_config second = *c;
+    second.cert_file = c->second_cert_file;
+    second.key_file = c->second_key_file;
+    int rc = tls_use_own_cert(ssl, &second, rules, e);
+    const char *kind =
+        rc == 0 ? tls_key_signature_name(X509_get0_pubkey(SSL_CTX_get0_certificate(ssl))) : NULL;
+    if (rc == 0)
+        rc = tls_use_own_cert(ssl, c, rules, e);
+    if (rc == 0 && strcmp(kind, tls_key_signature_name(X509_get0_pubkey(SSL_CTX_get0_certificate(ssl)))) == 0)
+        rc = err_set(e, ERR_INVALID,
+                     "the certificates %s and %s are of one kind, %s: the second serves nobody", c->cert_file,
+                     c->second_cert_file, kind);
+    return rc;
+}
+
 /* Everything that is the same for our own contexts and those another library made. */
 static int apply(SSL_CTX *ssl, const struct tls_config *c, struct tls_rules **out, struct err *e)
 {
@@ -267,7 +292,7 @@ static int apply(SSL_CTX *ssl, const struct tls_config *c, struct tls_rules **ou
     if (rc == 0)
         rc = set_alpn(ssl, c->alpn, rules, e);
     if (rc == 0 && c->cert_file != NULL)
-        rc = tls_use_own_cert(ssl, c, rules, e);
+        rc = use_own_certs(ssl, c, rules, e);
     if (rc == 0)
         *out = rules;
     return rc;

@@ -27,10 +27,18 @@ static const struct tls_policy policies[] = {
      .kem = "mlkem512,mlkem768",
      .sig = "mldsa44",
      .ciphersuites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"},
+    /* What browsers can: ML-KEM in the key exchange, and certificates of the Web's authorities, which none
+       issues with ML-DSA yet. ECDSA stands first; a client that takes ML-DSA alone gets that. */
+    {.name = "browser",
+     .kem = PQ_GROUPS,
+     .sig = "ecdsa_secp256r1_sha256,ecdsa_secp384r1_sha384,mldsa65,mldsa87,mldsa44",
+     .ciphersuites = "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256",
+     .classical_sigs = true},
     {.name = "insecure_classical",
      .kem = "x25519mlkem768,x25519,secp256r1,secp384r1",
      .sig = "ecdsa_secp256r1_sha256,ecdsa_secp384r1_sha384",
      .ciphersuites = "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256",
+     .classical_sigs = true,
      .tls12_ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
                       "ECDHE-ECDSA-CHACHA20-POLY1305"},
 };
@@ -106,7 +114,7 @@ int tls_policy_key(const char *policy, const char *sig, char out[TLS_KEY_NAME_MA
 bool tls_policy_is_post_quantum(const char *name)
 {
     const struct tls_policy *p = name != NULL ? find_policy(name) : NULL;
-    return p != NULL && p->tls12_ciphers == NULL;
+    return p != NULL && !p->classical_sigs;
 }
 
 static int find_kem(struct str s, bool classical)
@@ -191,10 +199,10 @@ int tls_algs_resolve(const char *policy, const char *kem, const char *sig, struc
     struct tls_algs algs = {.policy = policy != NULL ? find_policy(policy) : &policies[0]};
     if (algs.policy == NULL)
         return unknown(str_of(policy), "policy", "balanced, cnsa2, constrained, insecure_classical", e);
-    bool classical = algs.policy->tls12_ciphers != NULL;
-    int rc = resolve_kems(kem != NULL ? kem : algs.policy->kem, classical, &algs, e);
+    bool classical_kems = algs.policy->tls12_ciphers != NULL;
+    int rc = resolve_kems(kem != NULL ? kem : algs.policy->kem, classical_kems, &algs, e);
     if (rc == 0)
-        rc = resolve_sigs(sig != NULL ? sig : algs.policy->sig, classical, &algs, e);
+        rc = resolve_sigs(sig != NULL ? sig : algs.policy->sig, algs.policy->classical_sigs, &algs, e);
     if (rc == 0)
         *out = algs;
     return rc;

@@ -14,7 +14,8 @@ struct tls_policy {
     const char *kem;           /* comma list of our key exchange names, most wanted first */
     const char *sig;           /* comma list of our signature names */
     const char *ciphersuites;  /* TLS 1.3 */
-    const char *tls12_ciphers; /* NULL: TLS 1.3 only */
+    bool classical_sigs;       /* signatures without post-quantum strength are known to it */
+    const char *tls12_ciphers; /* NULL: TLS 1.3 only, and no key exchange without ML-KEM */
 };
 
 /* A configuration's algorithms, resolved to the names OpenSSL takes. */
@@ -32,7 +33,7 @@ int tls_algs_resolve(const char *policy, const char *kem, const char *sig, struc
 #define TLS_KEY_NAME_MAX 32
 /* What a key made to be shown under these rules is to sign with ("mldsa65"): the first that they take. */
 int tls_policy_key(const char *policy, const char *sig, char out[TLS_KEY_NAME_MAX], struct err *e) MUST_CHECK;
-/* Whether name (may be NULL) is a policy, and none of the insecure ones. */
+/* Whether name (may be NULL) is a policy with post-quantum key exchange and signatures alone. */
 bool tls_policy_is_post_quantum(const char *name);
 
 /* Whether the certificate holding this key may be shown under these algorithms. */

@@ -32,8 +32,9 @@ struct tls_sessions; /* bounded store of resumable sessions, shared by all conte
 
 struct tls_config {
     enum tls_role role;
-    /* A row of the policy table ("balanced", "cnsa2", "constrained", and "insecure_classical": TLS 1.2 and
-       1.3 with ECDSA for the listener that old devices need); NULL is balanced. */
+    /* A row of the policy table ("balanced", "cnsa2", "constrained"; "browser": the same key exchanges with
+       ECDSA certificates; "insecure_classical": TLS 1.2 and 1.3 with ECDSA for the listener that old devices
+       need); NULL is balanced. */
     const char *policy;
     /* NULL, or instead of the policy's: comma lists, any case ("mlkem768,x25519mlkem768"; "mldsa65",
        "dilithium3"). */
@@ -41,7 +42,9 @@ struct tls_config {
     const char *sig;
     const char *cert_file; /* leaf first, then intermediates, PEM; a client may have none (NULL) */
     const char *key_file;  /* a path or any URI OSSL_STORE opens (pkcs11:...) */
-    const char *ca_file;   /* roots that the peer's chain must end in, PEM bundle; NULL: only for a server
+    /* Server, policy browser: another, of another kind of key, for clients that do not take the first's. */
+    const char *second_cert_file, *second_key_file;
+    const char *ca_file; /* roots that the peer's chain must end in, PEM bundle; NULL: only for a server
                               with TLS_INSECURE_NO_VERIFY */
     enum tls_verify verify;
     /* An expired client certificate still completes the handshake (the application decides what it is good

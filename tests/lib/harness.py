@@ -175,6 +175,10 @@ class Server:
         self.conf = self.dir / "pqota.conf"
         self.unix = self.dir / "pqota.sock"
         self.set("tls.listen", f"127.0.0.1:{self.direct_port}")
+        self.console_port = free_port()
+        self.console_url = f"https://localhost:{self.console_port}"
+        if "[console]\n" in self.conf.read_text():
+            self.set("console.listen", f"127.0.0.1:{self.console_port}")
         if self.via:
             self.set("unix.proxy", "yes")
         settings = dict(settings or {})
