@@ -1,10 +1,211 @@
-import { heading } from "../ui.js";
-import { t } from "../i18n.js";
+// One deployment: how it stands, why, and what may be done about it.
 
-export default {
-    route: "deployment",
-    title: "nav.deployment",
-    render({ main }) {
-        main.append(heading(t("nav.deployment")));
-    },
-};
+import { api, ApiError, may, query } from "../api.js";
+import { el, replace } from "../dom.js";
+import { duration, number, plural, t, time } from "../i18n.js";
+import { live } from "../live.js";
+import {
+    button, card, confirmed, details, field, heading, link, pager, problem, share, stat, stateBadge, stats, table, when,
+} from "../ui.js";
+import { bar, flow, note, pace } from "./phases.js";
+
+const PAGE = 50;
+const TICK_MS = 5000;
+const USUAL_PRIORITY = 500;
+const OVER = ["finished", "cancelled", "denied"];
+const MEMBER_STATES = ["failed", "active", "waiting", "succeeded", "already", "cancelled"];
+
+/** Whom a deployment is for, in words. */
+export function targetWords({ kind, value }) {
+    return t(`deployment.target.${kind}`, { value });
+}
+
+/** A part of the page that is drawn anew only when its key changes, so that nobody loses what is focused there. */
+function slot(node) {
+    let shown;
+    return {
+        node,
+        draw(key, make) {
+            if (key !== shown) {
+                shown = key;
+                replace(node, make());
+            }
+        },
+    };
+}
+
+/** What the state and the role allow: [name, right, question that is asked before, kind]. */
+function actionsOf(d, session) {
+    const own = d.created_by === session.name;
+    const next = d.phases[d.phase];
+    return [
+        d.state === "approval" && !own && ["approve", "approve", t("deployment.ask.approve"), "primary"],
+        d.state === "approval" && ["deny", "approve", t("deployment.ask.deny"), "danger"],
+        d.state === "paused" && ["resume", "change", null, "primary"],
+        ["running", "scheduled"].includes(d.state) && ["pause", "approve", null, ""],
+        d.state === "running" && d.prepared && next && ["next", "change", t("deployment.ask.next", {
+            name: next.name || t("deployment.phase", { n: d.phase + 1 }), devices: plural("deploy.count", next.devices.waiting),
+        }), ""],
+        !OVER.includes(d.state) && ["cancel", "change", t("deployment.ask.cancel"), "danger"],
+    ].filter((action) => action && may(session, action[1]));
+}
+
+function actionButtons(d, session, done) {
+    return actionsOf(d, session).map(([name, , question, kind]) => {
+        const label = t(`deployment.do.${name}`);
+        return button(label, { kind, on: async () => {
+            if (question === null || await confirmed(question, label, kind || "primary")) {
+                done(await api.post(`/api/deployments/${d.id}/${name}`));
+            }
+        } });
+    });
+}
+
+function notice(d, session) {
+    const through = d.state === "running" && d.prepared && d.dynamic && d.phase === d.phases.length
+        && d.devices.waiting + d.devices.active === 0;
+    const words = d.why
+        || (d.state === "approval" && t(d.created_by === session.name ? "deployment.own" : "deployment.needs_approval", { who: d.created_by }))
+        || (d.state === "scheduled" && t("deployment.begins", { at: time(d.start_at) }))
+        || (!d.prepared && t("deployment.preparing", { percent: number(d.prepared_percent) }))
+        || (through && t("deployment.all_through"));
+    return words && el("p", { class: `notice ${d.state}` }, words);
+}
+
+function summary(d, samples, now) {
+    const { perMinute, seconds } = pace(samples, d, now);
+    const { succeeded, failed } = d.devices;
+    const all = Object.values(d.devices).reduce((sum, n) => sum + n, 0) - d.devices.already;
+    return stats(
+        stat(t("common.state.succeeded"), number(succeeded), share(succeeded, all)),
+        stat(t("common.state.failed"), number(failed), null, failed ? "bad" : ""),
+        stat(t("deployment.rate"), perMinute === null ? "–" : number(perMinute, perMinute < 10 ? 1 : 0), t("deployment.per_minute")),
+        OVER.includes(d.state)
+            ? stat(t("deployment.closed"), when(d.closed), time(d.closed))
+            : stat(t("deployment.left"), seconds === null ? "–" : t("deployment.about", { time: duration(seconds) }),
+                seconds === null ? t("deployment.cannot_tell")
+                    : t("deployment.ends_about", { at: time(new Date(now + 1000 * seconds).toISOString(), { dateStyle: "short", timeStyle: "short" }) })),
+    );
+}
+
+function windowWords({ schedule, seconds, zone }) {
+    return t("deployment.window_words", {
+        schedule, duration: duration(seconds), zone: zone === "device" ? t("deployment.zone_device") : `UTC${zone}`,
+    });
+}
+
+function policy(d) {
+    const row = (key, value) => value && [t(`deployment.${key}`), value];
+    const by = (at, who) => at && [who, " · ", when(at)];
+    return details([
+        row("devices", targetWords(d.target)),
+        row("joining", t(d.dynamic ? "deployment.dynamic" : "deployment.static")),
+        row("downgrade", d.allow_downgrade && t("deployment.allowed")),
+        row("mode", d.mode !== "forced" && t(`deploy.mode.${d.mode}`)),
+        row("force_at", d.force_at && time(d.force_at)),
+        row("consent", d.consent && t("deployment.consent_words")),
+        row("start_at", d.start_at && time(d.start_at)),
+        row("speed", d.per_minute && t("deployment.speed_words", { n: number(d.per_minute) })),
+        row("window", d.window && windowWords(d.window)),
+        row("deadline", d.deadline_seconds && duration(d.deadline_seconds)),
+        row("retries", d.retries > 0 && t("deployment.retries_words", { n: number(d.retries), time: duration(d.retry_seconds) })),
+        row("on_errors", d.rollback ? link(t("deployment.rollback_words", { id: d.rollback }), "firmware", d.rollback)
+            : t("deployment.pauses")),
+        row("priority", d.priority !== USUAL_PRIORITY && number(d.priority)),
+        row("rolls_back", d.rolls_back && link(t("common.deployment_n", { n: d.rolls_back }), "deployment", d.rolls_back)),
+        row("made_by", by(d.created, d.created_by)),
+        row("approved_by", by(d.approved, d.approved_by)),
+    ].map((each) => each && [each[0], Array.isArray(each[1]) ? el("span", null, each[1]) : each[1]]));
+}
+
+/** What the device said, else what the server knows. */
+function words(member) {
+    const said = member.action?.message || member.why;
+    return said ? el("span", { class: "said" }, said) : el("span", { class: "muted" }, "–");
+}
+
+/** The devices of one state, a page at a time, as they change. */
+function members(id) {
+    const path = `/api/deployments/${id}/devices`;
+    const rows = table({
+        caption: t("deployment.devices"),
+        columns: [
+            { key: "device", label: t("common.device"), cell: (m) => link(m.device, "device", m.device) },
+            { key: "state", label: t("common.state"), cell: (m) => stateBadge(m.action && m.state === "active" ? m.action.state : m.state) },
+            { key: "said", label: t("deployment.said"), cell: words },
+            { key: "phase", label: t("deployment.phase_column"), align: "right", cell: (m) => number(m.phase) },
+            { key: "version", label: t("deployment.runs"), cell: (m) => m.version ?? "–" },
+            { key: "attempts", label: t("deployment.attempts"), align: "right", cell: (m) => number(m.attempts) },
+            { key: "retry", label: t("deployment.retry"), cell: (m) => (m.retry ? when(m.retry) : "–") },
+            { key: "updated", label: t("deployment.updated"), cell: (m) => when(m.action?.updated ?? null) },
+        ],
+        rows: [],
+    });
+    const pages = el("div");
+    const choice = field({ label: t("deployment.show"), name: "state", type: "select", value: "failed",
+        options: MEMBER_STATES.map((state) => [state, t(`common.state.${state}`)]) });
+    let stop = () => {};
+    const follow = (after) => {
+        stop();
+        stop = live({ [query(path, { state: choice.input.value, limit: PAGE, after })]: (page, status) => {
+            if (status !== 200) {
+                replace(pages, problem(new ApiError(status, page.detail)));
+                return;
+            }
+            rows.update(page.items);
+            replace(pages, pager({ next: page.next, has: Boolean(after), onNext: follow, onFirst: () => follow() }));
+        } });
+    };
+    choice.input.addEventListener("change", () => follow());
+    follow();
+    return { node: card(t("deployment.devices"), choice, rows, pages), stop: () => stop() };
+}
+
+function render({ main, params, session }) {
+    const id = Number(params[0]);
+    const samples = [];
+    let now = null;
+    const name = t("common.deployment_n", { n: id });
+    const state = slot(el("span"));
+    const actions = slot(el("div", { class: "actions" }));
+    const detail = slot(el("span"));
+    const why = slot(el("div", { "aria-live": "polite" }));
+    const figures = el("div");
+    const phases = el("div");
+    const terms = slot(el("div"));
+    const devices = members(id);
+    const page = [
+        heading(name, { actions: actions.node, detail: el("span", { class: "deployment-line" }, state.node, detail.node) }),
+        why.node, figures, card(t("deployment.phases"), phases), devices.node, card(t("deployment.policy"), terms.node),
+    ];
+    const pulse = () => now && replace(figures, summary(now, samples, Date.now()), bar(now.devices));
+    const draw = (d) => {
+        now = d;
+        note(samples, d, Date.now());
+        state.draw(d.state, () => stateBadge(d.state));
+        actions.draw(`${d.state} ${d.phase} ${Boolean(d.prepared)}`, () => actionButtons(d, session, draw));
+        detail.draw("", () => [link(`${d.release.name} ${d.release.version}`, "firmware", d.release.id), " → ", targetWords(d.target)]);
+        why.draw(`${d.state} ${d.why} ${d.prepared_percent} ${d.devices.waiting + d.devices.active}`, () => notice(d, session));
+        terms.draw(`${d.approved} ${d.closed}`, () => policy(d));
+        pulse();
+        replace(phases, flow(d));
+    };
+    const stop = live({ [`/api/deployments/${id}`]: (d, status) => {
+        if (status === 200) {
+            draw(d);
+        } else if (!now) {
+            replace(main, heading(name), problem(new ApiError(status, d.detail)));
+        } else {
+            replace(figures, problem(new ApiError(status, d.detail)));
+        }
+    } });
+    const timer = setInterval(pulse, TICK_MS);
+    replace(main, page);
+    return () => {
+        clearInterval(timer);
+        stop();
+        devices.stop();
+    };
+}
+
+export default { route: "deployment", title: "nav.deployments", render };

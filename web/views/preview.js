@@ -20,8 +20,8 @@ function changes(preview, version) {
     return table({
         caption: t("deploy.changes"),
         columns: [
-            { key: "model", label: t("deploy.model"), cell: (row) => row.model },
-            { key: "from", label: t("deploy.from"), cell: (row) => row.version ?? t("deploy.unknown") },
+            { key: "model", label: t("common.model"), cell: (row) => row.model },
+            { key: "from", label: t("deploy.from"), cell: (row) => row.version ?? t("common.unknown") },
             { key: "to", label: t("deploy.to"), cell: () => version },
             { key: "devices", label: t("deploy.devices"), align: "right", cell: (row) => number(row.devices) },
         ],

@@ -1,0 +1,140 @@
+// A deployment's phases as a flow, and how fast it goes.
+
+import { el } from "../dom.js";
+import { number, percent, plural, t } from "../i18n.js";
+import { badge, when } from "../ui.js";
+
+const LIVE_MS = 600_000;  // how far back samples tell the present pace
+const STALLED_MS = 60_000;  // no device in so long: it stands still
+const SETTLED_MS = 15_000;
+const COUNTS = ["waiting", "active", "succeeded", "already", "failed", "cancelled"];
+
+/** Devices that thresholds are shares of: who had the version, or was let go, is none. */
+function counted(c) {
+    return c.waiting + c.active + c.succeeded + c.failed;
+}
+
+function errorShare(phase, all) {
+    const shares = [phase.error_percent / 100, all ? phase.error_count / all : 0].filter((x) => x > 0);
+    return shares.length ? Math.min(...shares, 1) : null;
+}
+
+function takes({ filter, percent: part, count }) {
+    if (part) {
+        return percent(part / 100);
+    }
+    if (count) {
+        const devices = plural("deploy.count", count);
+        return filter ? t("deployment.takes_of", { devices, filter }) : devices;
+    }
+    return filter || t("deployment.rest");
+}
+
+function stopsAt(phase) {
+    const words = [phase.error_percent && percent(phase.error_percent / 100),
+        phase.error_count && plural("deploy.count", phase.error_count)].filter(Boolean);
+    return words.length ? t("deployment.stops_at", { what: words.join(t("deployment.or")) }) : null;
+}
+
+function standing(d, phase) {
+    const c = phase.devices;
+    const all = counted(c);
+    const errors = errorShare(phase, all);
+    if (!phase.opened || ["approval", "scheduled", "denied"].includes(d.state)) {
+        return ["closed", "quiet"];
+    }
+    if (c.failed > 0 && errors !== null && c.failed >= errors * all) {
+        return ["broken", "bad"];
+    }
+    if (d.state === "cancelled") {
+        return ["ended", "quiet"];
+    }
+    const passed = c.succeeded * 100 >= phase.success_percent * all;
+    if (c.waiting + c.active === 0) {
+        return all === 0 ? ["empty", "quiet"] : passed || phase === d.phases.at(-1) ? ["done", "ok"] : ["short", "warn"];
+    }
+    return d.state === "paused" ? ["paused", "warn"] : ["open", "info"];
+}
+
+function sized(node, name, share) {
+    node.style.setProperty(name, `${100 * share}%`);
+    return node;
+}
+
+/**
+ * Devices as a bar: those that succeeded from the left, those that failed from the right, with thresholds as marks.
+ * @param {Object} c the counts
+ * @param {{success?: number|null, errors?: number|null}} marks shares
+ */
+export function bar(c, { success = null, errors = null } = {}) {
+    const all = counted(c) || 1;
+    const label = t("deployment.bar", { good: number(c.succeeded), bad: number(c.failed), all: number(counted(c)) });
+    return el("div", { class: "flow-bar", role: "img", "aria-label": label },
+        ["succeeded", "active", "failed"].map((state) =>
+            sized(el("span", { class: state }), "--share", c[state] / all)),
+        success !== null && sized(el("i", { class: "goes-on" }), "--at", success),
+        errors !== null && sized(el("i", { class: "stops" }), "--at", 1 - errors));
+}
+
+function card(d, phase, i) {
+    const c = phase.devices;
+    const last = i === d.phases.length - 1;
+    const [word, tone] = standing(d, phase);
+    return el("li", { class: `phase ${tone}`, "aria-current": i + 1 === d.phase ? "step" : null },
+        el("header", null, el("h3", null, phase.name || t("deployment.phase", { n: i + 1 })),
+            badge(t(`deployment.phase.${word}`), tone)),
+        el("p", { class: "muted" }, t("deployment.takes", { what: takes(phase) }),
+            word !== "closed" && [" · ", t("deployment.opened"), " ", when(phase.opened)]),
+        bar(c, { success: last ? null : phase.success_percent / 100, errors: errorShare(phase, counted(c)) }),
+        el("p", { class: "marks" },
+            el("span", { class: "goes-on" }, !last && t("deployment.goes_on_at", { share: percent(phase.success_percent / 100) })),
+            el("span", { class: "stops" }, stopsAt(phase))),
+        el("dl", { class: "counts" }, COUNTS.map((state) => el("div", { class: c[state] ? state : "none" },
+            el("dt", null, t(`common.state.${state}`)), el("dd", null, number(c[state]))))));
+}
+
+/** All phases, one after the other. */
+export function flow(d) {
+    return el("ol", { class: "flow" }, d.phases.map((phase, i) => card(d, phase, i)));
+}
+
+function done(d) {
+    return d.devices.succeeded + d.devices.failed;
+}
+
+function began(d) {
+    return Math.max(...[d.phases[0]?.opened, d.start_at, d.approved].filter(Boolean).map((at) => Date.parse(at)));
+}
+
+/** Whether what is left depends on more than devices' pace. */
+function cannotTell(d) {
+    return d.state !== "running" || !d.prepared || d.why || d.window || d.consent || ["soft", "time_forced"].includes(d.mode);
+}
+
+/**
+ * @param {{at: number, done: number}[]} samples from note(), oldest first
+ * @returns {{perMinute: number|null, seconds: number|null}} devices a minute, and about how long it still takes;
+ *     null: cannot be told
+ */
+export function pace(samples, d, now) {
+    const first = samples.find((sample) => now - sample.at <= LIVE_MS);
+    const moved = first ? done(d) - first.done : 0;
+    const span = first ? now - first.at : 0;
+    let perMinute = null;
+    if (d.state === "running" && ((moved > 1 && span >= SETTLED_MS) || span >= STALLED_MS)) {
+        perMinute = moved * 60_000 / span;
+    } else if (done(d) > 1) {
+        const until = d.closed ? Date.parse(d.closed) : now;
+        perMinute = done(d) * 60_000 / Math.max(until - began(d), 1000);
+    }
+    const left = d.devices.waiting + d.devices.active;
+    return { perMinute, seconds: perMinute && left && !cannotTell(d) ? left * 60 / perMinute : null };
+}
+
+/** Keeps a sample for pace(), for as long as that looks back. */
+export function note(samples, d, now) {
+    samples.push({ at: now, done: done(d) });
+    while (now - samples[0].at > LIVE_MS) {
+        samples.shift();
+    }
+}
