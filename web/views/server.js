@@ -1,10 +1,313 @@
-import { heading } from "../ui.js";
-import { t } from "../i18n.js";
+// What firmware's trust and this server stand on: metadata, certificates, crypto, load, disks.
 
-export default {
-    route: "server",
-    title: "nav.server",
-    render({ main }) {
-        main.append(heading(t("nav.server")));
-    },
-};
+import { ApiError } from "../api.js";
+import { lineChart } from "../charts.js";
+import { el, replace } from "../dom.js";
+import { bytes, duration, number, percent, plural, t, time } from "../i18n.js";
+import { live } from "../live.js";
+import {
+    badge, button, card, details, empty, heading, link, loading, problem, progress, stat, stats, table, when,
+} from "../ui.js";
+
+const DAY = 86_400_000;
+const GIB = 2 ** 30;
+const ROLES_SHOWN = 12;
+const COUNTED = 10_000;  // the server counts certificates no further
+const TOPICS = { about: "/api/server", status: "/api/status", trust: "/api/trust", history: "/api/server/history" };
+
+/** Part of the page that is drawn anew only when what it shows has changed, so that nobody loses the focus there. */
+function part(make) {
+    const node = el("div", { class: "stack" }, loading());
+    let shown = "";
+    return {
+        node,
+        draw(...given) {
+            const next = JSON.stringify(given);
+            if (next !== shown) {
+                shown = next;
+                replace(node, make(...given));
+            }
+        },
+    };
+}
+
+/** "ok", "warn" or "bad" for an end: bad once less than `bad` milliseconds are left, warn below `warn`. */
+function endTone(expires, now, warn, bad = 0) {
+    const left = new Date(expires) - now;
+    return left <= bad ? "bad" : left < warn ? "warn" : "ok";
+}
+
+function endCell(expires, tone, now) {
+    const left = (new Date(expires) - now) / 1000;
+    const words = left <= 0 ? t("server.ended") : tone === "ok" ? t("server.left", { time: duration(left) })
+        : t("server.soon", { time: duration(left) });
+    return el("span", { class: "row", title: time(expires) }, badge(words, tone),
+        el("span", { class: "muted" }, time(expires, { dateStyle: "medium" })));
+}
+
+/* --- update metadata --- */
+
+/** When the server itself begins to warn: those that it signs by itself it renews before. */
+function roleTone(role, now) {
+    const life = new Date(role.expires) - new Date(role.since);
+    return endTone(role.expires, now, life / (["snapshot", "timestamp"].includes(role.role) ? 4 : 3));
+}
+
+function signers(role) {
+    return role.signed_by === null ? "–" : el("span", { class: "row" }, role.signed_by.map(({ keyid, scheme }) =>
+        el("span", { class: "tag", title: keyid }, `${scheme || t("common.unknown")} ${keyid.slice(0, 8)}`)));
+}
+
+function roleTable(name, roles, now) {
+    const sorted = [...roles].sort((a, b) => Number(a.role.startsWith("model-")) - Number(b.role.startsWith("model-"))
+        || a.expires.localeCompare(b.expires));
+    const shown = table({
+        caption: t(`server.repository.${name}`),
+        empty: t("server.no_metadata"),
+        columns: [
+            { key: "role", label: t("common.role"), cell: (r) => el("span", { class: "mono" }, r.role) },
+            { key: "version", label: t("common.version"), cell: (r) => number(r.version), align: "right" },
+            { key: "expires", label: t("server.valid"), cell: (r) => endCell(r.expires, roleTone(r, now), now) },
+            { key: "wanted", label: t("server.wanted"), cell: (r) => t("server.families", r) },
+            { key: "signed", label: t("server.signed_by"), cell: signers },
+        ],
+        rows: sorted.slice(0, ROLES_SHOWN),
+    });
+    const more = sorted.length > ROLES_SHOWN && button(t("server.all_roles", { n: number(sorted.length) }), { on: () => {
+        shown.update(sorted);
+        more.remove();
+    } });
+    return [el("h3", null, t(`server.repository.${name}`)), shown, more];
+}
+
+function drafts(list) {
+    return list.length > 0 && el("div", { class: "note" }, el("p", null, plural("server.drafts", list.length)),
+        el("p", { class: "row" }, list.slice(0, ROLES_SHOWN).map((d) => link(`${d.name} ${d.version}`, "firmware", d.id))));
+}
+
+function trustPart(trust, minute) {
+    const now = minute * 60_000;
+    return [drafts(trust.drafts), ["image", "director"].map((name) => roleTable(name, trust[name].roles, now))];
+}
+
+/* --- certificates and crypto --- */
+
+function certificateTone({ what, expires }, now) {
+    const leaf = ["tls", "console", "classical"].includes(what);
+    return expires ? endTone(expires, now, (leaf ? 30 : 180) * DAY, 7 * DAY) : "bad";
+}
+
+function counted(n) {
+    return n >= COUNTED ? t("server.at_least", { n: number(n) }) : number(n);
+}
+
+function certificatePart(certificates, renewals, minute) {
+    const now = minute * 60_000;
+    return [table({
+        caption: t("server.certificates"),
+        columns: [
+            { key: "what", label: t("server.use"),
+                cell: (c) => el("span", { title: c.file }, t(`server.certificate.${c.what}`)) },
+            { key: "subject", label: t("server.subject"), cell: (c) => c.subject || t("server.unreadable") },
+            { key: "algorithm", label: t("server.algorithm"), cell: (c) => c.algorithm || "–" },
+            { key: "expires", label: t("server.valid"),
+                cell: (c) => (c.expires ? endCell(c.expires, certificateTone(c, now), now) : "–") },
+        ],
+        rows: certificates,
+    }), el("h3", null, t("server.device_certificates")), details([
+        [t("server.due"), counted(renewals.due_30_days)],
+        [t("server.expired"), renewals.expired ? badge(counted(renewals.expired), "warn") : number(0)],
+    ])];
+}
+
+function cryptoPart({ crypto, listeners }, connection) {
+    const many = (list) => el("span", { class: "row" }, list.map((name) => el("span", { class: "tag" }, name)));
+    const quantum = connection.post_quantum;
+    return [el("h3", null, t("server.this_connection")), details([
+        [t("server.kex"), el("span", { class: "row" }, connection.group,
+            badge(t(quantum ? "common.post_quantum" : "common.classical"), quantum ? "ok" : "bad"))],
+        [t("server.signature"), connection.signature],
+        [t("server.cipher"), connection.cipher],
+    ]), el("h3", null, t("server.for_devices")), crypto.policy === null ? el("p", null, t("server.tls_off")) : details([
+        [t("server.policy"), crypto.policy],
+        [t("server.kex"), many(crypto.groups)],
+        [t("server.signature"), many(crypto.signatures)],
+        [t("server.cipher"), many(crypto.ciphers)],
+    ]), details([
+        ["OpenSSL", crypto.openssl],
+        [t("server.listeners"), listeners.map(({ name, address }) => el("div", null, `${name} `,
+            el("span", { class: "mono" }, address)))],
+    ])];
+}
+
+/* --- health --- */
+
+function brokerTone({ broker, waiting_since: since }, now) {
+    if (broker !== "up") {
+        return broker === "down" ? "bad" : "quiet";
+    }
+    return since && now - new Date(since) > 60_000 ? "warn" : "ok";
+}
+
+function commitTone({ last_failure: failure }, now) {
+    const age = failure ? now - new Date(failure) : Infinity;
+    return age > DAY ? "ok" : age > 300_000 ? "warn" : "bad";
+}
+
+/** Below the bad bound the server calls itself not ready; backups and migrations want the database's size again. */
+function diskTone({ disk_free_bytes: free, db_bytes: size }) {
+    return free < GIB / 16 ? "bad" : free < Math.max(GIB, 2 * size) ? "warn" : "ok";
+}
+
+const logTone = (store) => (store.wal_bytes > GIB / 4 ? "warn" : "ok");
+const queueTone = ({ waiting, limit }) => (waiting >= 0.9 * limit ? "bad" : waiting >= limit / 2 ? "warn" : "ok");
+
+function healthPart(store, mqtt, queues, minute) {
+    const now = minute * 60_000;
+    const waiting = mqtt.announcements + mqtt.events;
+    const said = (name, tone, ...more) => [t(`server.${name}`),
+        el("span", { class: "row" }, badge(t(`server.${name}.${tone}`), tone), ...more)];
+    return [details([
+        said("commits", commitTone(store, now), store.last_failure && when(store.last_failure)),
+        [t("server.group"), number(store.commits ? store.jobs / store.commits : 0, 1)],
+        [t("server.database"), bytes(store.db_bytes)],
+        said("log", logTone(store), bytes(store.wal_bytes)),
+        said("disk", diskTone(store), bytes(store.disk_free_bytes)),
+        said("broker", brokerTone(mqtt, now), waiting > 0 && plural("server.announcements", waiting)),
+    ]), el("h3", null, t("server.queues")), table({
+        caption: t("server.queues"),
+        columns: [
+            { key: "name", label: t("server.work"), cell: ([name]) => t(`server.queue.${name}`) },
+            { key: "waiting", label: t("server.waiting"), cell: ([, q]) => number(q.waiting), align: "right" },
+            { key: "limit", label: t("server.limit"), cell: ([, q]) => number(q.limit), align: "right" },
+            { key: "full", label: t("server.full"), cell: ([name, q]) =>
+                progress({ value: q.waiting, max: q.limit, label: t(`server.queue.${name}`), tone: queueTone(q) }) },
+        ],
+        rows: Object.entries(queues),
+    })];
+}
+
+/* --- at the top: what needs somebody, and the numbers of now --- */
+
+function* worries({ about, status, trust }, now) {
+    for (const name of ["image", "director"]) {
+        for (const role of trust[name].roles) {
+            const tone = roleTone(role, now);
+            yield [tone, t(`server.worry.role.${tone}`, { role: role.role, repository: t(`server.repository.${name}`) })];
+        }
+    }
+    for (const c of about.certificates) {
+        const what = t(`server.certificate.${c.what}`);
+        yield [certificateTone(c, now), c.expires ? t("server.worry.certificate", { what, at: time(c.expires) })
+            : t("server.worry.file", { what })];
+    }
+    const health = { commits: commitTone(status.store, now), log: logTone(status.store), disk: diskTone(status.store),
+        broker: brokerTone(status.mqtt, now) };
+    for (const [name, tone] of Object.entries(health)) {
+        yield [tone, `${t(`server.${name}`)}: ${t(`server.${name}.${tone}`)}`];
+    }
+    for (const [name, q] of Object.entries(about.queues)) {
+        yield [queueTone(q), t("server.worry.queue", { name: t(`server.queue.${name}`), share: percent(q.waiting / q.limit) })];
+    }
+    yield [trust.unsigned_allowed ? "warn" : "ok", t("server.unsigned")];
+}
+
+function worryPart(list) {
+    return list.length === 0 ? el("p", { class: "row" }, badge(t("server.fine"), "ok"))
+        : list.slice(0, ROLES_SHOWN).map(([tone, text]) => el("p", { class: tone === "bad" ? "problem" : "note warn" }, text));
+}
+
+function numbersPart({ version, started, now, connections, sessions, limits, memory_bytes: memory }, last) {
+    const crowded = connections >= 0.8 * limits.connections;
+    const ms = (n) => (n === null ? "–" : t("server.ms", { n: number(n, 1) }));
+    return stats(
+        stat(t("server.uptime"), duration((new Date(now) - new Date(started)) / 1000), `pqota ${version}`),
+        stat(t("server.requests"), number(last.requests_per_second, 1), t("server.a_second")),
+        stat(t("server.errors"), number(last.errors_per_second, 2), t("server.a_second"), last.errors_per_second > 0 ? "bad" : ""),
+        stat(t("server.p99"), ms(last.p99_ms), `${t("server.p50")} ${ms(last.p50_ms)}`),
+        stat(t("server.connections"), number(connections), t("server.of_limit", { n: number(limits.connections) }), crowded ? "warn" : ""),
+        stat(t("server.memory"), bytes(memory), t("server.sessions", { n: number(sessions) })),
+    );
+}
+
+/* --- charts --- */
+
+const CHARTS = () => [
+    ["throughput", [["requests_per_second", t("server.requests")], ["errors_per_second", t("server.errors"), "bad"]],
+        (n) => number(n, 2)],
+    ["latency", [["p50_ms", t("server.p50")], ["p99_ms", t("server.p99")]], (n) => t("server.ms", { n: number(n, 1) })],
+    ["traffic", [["bytes_out_per_second", t("server.sent")]], (n) => t("server.per_second", { n: bytes(Math.round(n)) })],
+    ["visitors", [["connections", t("server.connections")], ["handshakes_per_second", t("server.handshakes")]],
+        (n) => number(n, 1)],
+];
+
+function charts() {
+    const kept = CHARTS().map(([name, series, format]) => ({ name, series, format, holder: el("div", null, empty(t("server.not_yet"))) }));
+    return {
+        nodes: kept.map(({ name, holder }) => card(t(`server.chart.${name}`), holder)),
+        draw(history) {
+            for (const each of history.times.length ? kept : []) {
+                const options = { label: t(`server.chart.${each.name}`), times: history.times, format: each.format,
+                    series: each.series.map(([key, label, tone]) => ({ label, tone, values: history[key] })) };
+                if (each.chart) {
+                    each.chart.update(options);
+                } else {
+                    each.chart = lineChart(each.holder, options);
+                }
+            }
+        },
+        destroy: () => kept.forEach(({ chart }) => chart?.destroy()),
+    };
+}
+
+const lastOf = (history) => Object.fromEntries(Object.entries(history)
+    .map(([key, list]) => [key, Array.isArray(list) ? list.at(-1) ?? null : list]));
+
+function render({ main, session }) {
+    const drawn = charts();
+    const problems = el("div");
+    const parts = { worries: part(worryPart), numbers: part(numbersPart), trust: part(trustPart),
+        health: part(healthPart), certificates: part(certificatePart), crypto: part(cryptoPart) };
+    replace(main,
+        heading(t("server.heading")), problems, parts.worries.node, parts.numbers.node,
+        card(t("server.metadata"), parts.trust.node),
+        el("div", { class: "columns" }, drawn.nodes),
+        card(t("server.certificates"), parts.certificates.node),
+        el("div", { class: "columns" }, card(t("server.health"), parts.health.node),
+            card(t("server.crypto"), parts.crypto.node)),
+        el("p", { class: "row muted" }, t("server.machines"), el("a", { href: "/metrics" }, t("server.metrics")),
+            el("a", { href: "/openapi.json" }, t("server.openapi"))));
+    const had = {};
+    const draw = () => {
+        const { about, status, trust, history } = had;
+        if (!about || !status || !trust || !history) {
+            return;
+        }
+        const now = Date.parse(about.now);  // the server's clock decides what is near its end
+        const minute = Math.floor(now / 60_000);
+        parts.worries.draw([...worries(had, minute * 60_000)].filter(([tone]) => ["warn", "bad"].includes(tone)));
+        parts.numbers.draw(about, lastOf(history));
+        parts.trust.draw(trust, minute);
+        parts.certificates.draw(about.certificates, about.renewals, minute);
+        parts.health.draw(status.store, status.mqtt, about.queues, minute);
+        parts.crypto.draw({ crypto: about.crypto, listeners: about.listeners }, session.connection);
+    };
+    const stop = live(Object.fromEntries(Object.entries(TOPICS).map(([name, topic]) => [topic, (body, status) => {
+        if (status !== 200) {
+            replace(problems, problem(new ApiError(status, body.detail)));
+            return;
+        }
+        replace(problems);
+        had[name] = body;
+        if (name === "history") {
+            drawn.draw(body);
+        }
+        draw();
+    }])));
+    return () => {
+        stop();
+        drawn.destroy();
+    };
+}
+
+export default { route: "server", title: "nav.server", render };
