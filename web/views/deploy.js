@@ -42,7 +42,7 @@ function phaseEditor(phase, remove) {
         required: true });
     const errors = field({ label: t("deploy.errors"), name: "phase_errors", value: phase.errors, pattern: "[1-9][0-9]{0,8}|[1-9][0-9]?%|100%",
         placeholder: t("deploy.never"), title: t("deploy.errors_hint") });
-    takes.input.addEventListener("input", () => {
+    takes.input.addEventListener("change", () => {
         amount.input.type = takes.input.value === "filter" ? "text" : "number";
         amount.input.value = "";
     });
@@ -52,7 +52,7 @@ function phaseEditor(phase, remove) {
     const legend = el("legend");
     const node = el("fieldset", { class: "phase-edit" }, legend,
         fields(name, takes, amount, success, errors,
-            !last && el("div", { class: "actions" }, button(t("deploy.remove"), { kind: "plain", icon: "close", on: remove }))));
+            !last && button(t("deploy.remove"), { kind: "plain", icon: "close", on: remove })));
     node.legend = (n) => replace(legend, t("deployment.phase", { n }), last && [" · ", t("deployment.rest")]);
     node.read = () => ({ name: name.input.value, takes: takes.input.value, amount: amount.input.value,
         success: success.input.value, errors: errors.input.value });
@@ -114,7 +114,7 @@ function advanced(releases) {
     const mode = select(t("deployment.mode"), "mode", "forced", ["forced", "soft", "download_only", "time_forced"], "deploy.mode");
     const force = field({ label: t("deployment.force_at"), name: "force_at", type: "datetime-local", required: true });
     const rollback = field({ label: t("deploy.rollback"), name: "rollback", type: "select",
-        options: [["", t("deployment.pauses")], ...releases.map((r) => [r.id, `${r.name}@${r.version}`])] });
+        options: [["", t("deployment.pauses")], ...releases.map((r) => [r.id, t("deploy.back_to", { release: `${r.name} ${r.version}` })])] });
     const node = folded(t("deploy.advanced"), fields(mode, force, rollback),
         fields(field({ label: t("deployment.retries"), name: "retries", type: "number", min: 0, max: 100 }),
             field({ label: t("deploy.retry_after"), name: "retry_after", pattern: SPAN, placeholder: "1h" }),
@@ -151,7 +151,7 @@ function targeting(releases, first) {
             target.input.value = found.models[0];
         }
     };
-    kind.input.addEventListener("input", () => {
+    kind.input.addEventListener("change", () => {
         target.input.value = "";
         suggest();
     });
@@ -231,6 +231,10 @@ async function render({ main, query, session, go }) {
         },
     });
     node.addEventListener("input", changed);
+    node.addEventListener("change", changed);
+    node.addEventListener("invalid", (event) => {
+        event.target.closest("details")?.setAttribute("open", "");
+    }, true);
     replace(main, heading(t("nav.deploy")), el("div", { class: "columns wide-first order" }, node,
         el("div", { class: "stack beside" }, card(t("deploy.preview"), shown), card(t("deploy.command"), command))));
     changed();

@@ -11,6 +11,7 @@ import { bar, flow, note, pace } from "./phases.js";
 
 const PAGE = 50;
 const TICK_MS = 5000;
+const DAY_S = 86_400;
 const USUAL_PRIORITY = 500;
 const OVER = ["finished", "cancelled", "denied"];
 const MEMBER_STATES = ["failed", "active", "waiting", "succeeded", "already", "cancelled"];
@@ -69,7 +70,18 @@ function notice(d, session) {
         || (d.state === "scheduled" && t("deployment.begins", { at: time(d.start_at) }))
         || (!d.prepared && t("deployment.preparing", { percent: number(d.prepared_percent) }))
         || (through && t("deployment.all_through"));
-    return words && el("p", { class: `notice ${d.state}` }, words);
+    return words && el("p", { class: `note ${["paused", "approval"].includes(d.state) ? "warn" : ""}` }, words);
+}
+
+/** About how long, and when that is, no more exact than it is. */
+function left(seconds, now) {
+    if (seconds === null) {
+        return ["–", t("deployment.cannot_tell")];
+    }
+    const step = [60, 3600, 86_400].findLast((each) => seconds > 2 * each) || 10;
+    const at = new Date(now + 1000 * seconds).toISOString();
+    const style = seconds < DAY_S / 2 ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+    return [t("deployment.about", { time: duration(Math.ceil(seconds / step) * step) }), t("deployment.ends_about", { at: time(at, style) })];
 }
 
 function summary(d, samples, now) {
@@ -82,9 +94,7 @@ function summary(d, samples, now) {
         stat(t("deployment.rate"), perMinute === null ? "–" : number(perMinute, perMinute < 10 ? 1 : 0), t("deployment.per_minute")),
         OVER.includes(d.state)
             ? stat(t("deployment.closed"), when(d.closed), time(d.closed))
-            : stat(t("deployment.left"), seconds === null ? "–" : t("deployment.about", { time: duration(seconds) }),
-                seconds === null ? t("deployment.cannot_tell")
-                    : t("deployment.ends_about", { at: time(new Date(now + 1000 * seconds).toISOString(), { dateStyle: "short", timeStyle: "short" }) })),
+            : stat(t("deployment.left"), ...left(seconds, now)),
     );
 }
 

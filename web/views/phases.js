@@ -19,7 +19,7 @@ function errorShare(phase, all) {
     return shares.length ? Math.min(...shares, 1) : null;
 }
 
-function takes({ filter, percent: part, count }) {
+function takes({ filter, percent: part, count }, alone) {
     if (part) {
         return percent(part / 100);
     }
@@ -27,7 +27,7 @@ function takes({ filter, percent: part, count }) {
         const devices = plural("deploy.count", count);
         return filter ? t("deployment.takes_of", { devices, filter }) : devices;
     }
-    return filter || t("deployment.rest");
+    return filter || t(alone ? "deployment.everyone" : "deployment.rest");
 }
 
 function stopsAt(phase) {
@@ -83,7 +83,7 @@ function card(d, phase, i) {
     return el("li", { class: `phase ${tone}`, "aria-current": i + 1 === d.phase ? "step" : null },
         el("header", null, el("h3", null, phase.name || t("deployment.phase", { n: i + 1 })),
             badge(t(`deployment.phase.${word}`), tone)),
-        el("p", { class: "muted" }, t("deployment.takes", { what: takes(phase) }),
+        el("p", { class: "muted" }, t("deployment.takes", { what: takes(phase, d.phases.length === 1) }),
             word !== "closed" && [" · ", t("deployment.opened"), " ", when(phase.opened)]),
         bar(c, { success: last ? null : phase.success_percent / 100, errors: errorShare(phase, counted(c)) }),
         el("p", { class: "marks" },
@@ -123,7 +123,7 @@ export function pace(samples, d, now) {
     let perMinute = null;
     if (d.state === "running" && ((moved > 1 && span >= SETTLED_MS) || span >= STALLED_MS)) {
         perMinute = moved * 60_000 / span;
-    } else if (done(d) > 1) {
+    } else if (done(d) > 1 && (d.closed || d.state === "running")) {
         const until = d.closed ? Date.parse(d.closed) : now;
         perMinute = done(d) * 60_000 / Math.max(until - began(d), 1000);
     }

@@ -33,7 +33,7 @@ function drawn(preview, version) {
     const { devices, complete, already, excluded, phases, sample, warnings } = preview;
     const counted = (n) => (complete ? number(n) : t("deploy.at_least", { n: number(n) }));
     return [
-        warnings.length > 0 && el("div", { class: "warnings", role: "status" }, list(warnings)),
+        warnings.length > 0 && el("div", { class: "note warn" }, list(warnings)),
         stats(stat(t("deploy.gets"), counted(devices)), stat(t("deploy.already"), counted(already))),
         preview.changes.length > 0 && section(t("deploy.changes"), changes(preview, version)),
         phases.length > 1 && section(t("deploy.phases"), list(phases.map((phase, i) => t("deploy.phase_takes", {

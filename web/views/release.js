@@ -84,7 +84,7 @@ function terms(release) {
 /** What would change, were it deployed to those that match. */
 function dryRun(id, version) {
     const shown = preview();
-    const filter = field({ label: t("deploy.kind.filter"), name: "filter", placeholder: "model==gw;tag==beta", hint: t("firmware.dry_run_hint") });
+    const filter = field({ label: t("deploy.value.filter"), name: "filter", placeholder: "model==gw;tag==beta", hint: t("firmware.dry_run_hint") });
     const deploy = el("a", { href: "#/deploy" }, t("nav.deploy"));
     const ask = () => {
         const value = filter.input.value.trim();
