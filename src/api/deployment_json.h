@@ -9,6 +9,9 @@
    change what is deployed where. Texts are the document's or in the call's arena. */
 int deployment_read(struct call *c, yyjson_val *body, struct deploy *out) MUST_CHECK;
 
+/* POST /api/deployments/preview */
+int deployment_preview(struct call *c);
+
 void deployment_put(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct deployment_view *v);
 void deployment_put_action(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct action *a);
 void deployment_put_member(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct member_row *r);

@@ -197,6 +197,12 @@ static int list_members(struct call *c)
 static const struct route rows[] = {
     {HTTP_POST, "/api/deployments", WHO_WRITERS, BODY_JSON, DEPLOY_MAX, {{LANE_WRITE, create}}},
     {HTTP_GET, "/api/deployments", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list_deployments}}},
+    {HTTP_POST,
+     "/api/deployments/preview",
+     WHO_READERS,
+     BODY_JSON,
+     DEPLOY_MAX,
+     {{LANE_QUERY, deployment_preview}}},
     {HTTP_GET, "/api/deployments/{}", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, show}}},
     {HTTP_GET, "/api/deployments/{}/actions", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list_actions}}},
     {HTTP_GET, "/api/deployments/{}/devices", WHO_READERS, BODY_NONE, 0, {{LANE_QUERY, list_members}}},

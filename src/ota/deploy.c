@@ -213,50 +213,56 @@ static int make(struct ota *ota, struct db *db, struct arena *a, const char *who
                                   : ota_prepare(ota, db, a, made, e); /* a small fleet is ready at once */
 }
 
+int ota_deploy_check(struct ota *ota, struct db *db, struct arena *a, const struct deploy *asked,
+                     struct deploy_checked *out, struct err *e)
+{
+    struct deploy *d = &out->d;
+    struct release *r = &out->release;
+    *d = *asked;
+    int rc = d->kind == TARGET_LIST ? 0 : deployment_check_target(d->kind, d->target, e);
+    if (rc == 0)
+        rc = find_release(db, a, d, r, e);
+    if (rc == 0)
+        rc = check_signed(ota, db, a, r, e);
+    if (rc != 0)
+        return rc;
+    out->target = d->target.n > 0 ? arena_dup_str(a, d->target) : "";
+    if (out->target == NULL)
+        return err_set(e, ERR_NOMEM, "no memory for a deployment");
+    rc = check_terms(a, d, out->target, e);
+    if (rc == 0 && d->kind == TARGET_DEVICE) {
+        rc = check_device(db, a, out->target, r, &out->device, e);
+        d->devices = &out->device.pk;
+        d->device_count = 1;
+    } else if (rc == 0 && d->kind == TARGET_MODEL) {
+        rc = check_model(db, out->target, r, e);
+    }
+    if (rc == 0)
+        rc = check_room(db, &d->policy, e);
+    return rc != 0 ? rc : check_rollback(ota, db, a, d->policy.rollback, e);
+}
+
 int ota_deploy(struct ota *ota, struct db *db, struct arena *a, const char *who, const struct deploy *asked,
                struct deployment *out, struct err *e)
 {
-    struct deploy d = *asked;
-    struct release r;
-    struct device device;
-    int rc = d.kind == TARGET_LIST ? 0 : deployment_check_target(d.kind, d.target, e);
-    if (rc == 0)
-        rc = find_release(db, a, &d, &r, e);
-    if (rc == 0)
-        rc = check_signed(ota, db, a, &r, e);
-    if (rc != 0)
-        return rc;
-    const char *target = d.target.n > 0 ? arena_dup_str(a, d.target) : "";
-    if (target == NULL)
-        return err_set(e, ERR_NOMEM, "no memory for a deployment");
-    rc = check_terms(a, &d, target, e);
-    if (rc == 0 && d.kind == TARGET_DEVICE) {
-        rc = check_device(db, a, target, &r, &device, e);
-        d.devices = &device.pk;
-        d.device_count = 1;
-    } else if (rc == 0 && d.kind == TARGET_MODEL) {
-        rc = check_model(db, target, &r, e);
-    }
-    if (rc == 0)
-        rc = check_room(db, &d.policy, e);
-    if (rc == 0)
-        rc = check_rollback(ota, db, a, d.policy.rollback, e);
+    struct deploy_checked c;
+    int rc = ota_deploy_check(ota, db, a, asked, &c, e);
     if (rc != 0)
         return rc;
     int64_t now = clock_unix_ms(ota->clock);
     struct deployment made = {
-        .release = r.pk,
-        .release_name = r.name,
-        .release_version = r.version,
-        .kind = d.kind,
-        .target = target,
-        .state = first_state(ota, &d, now),
+        .release = c.release.pk,
+        .release_name = c.release.name,
+        .release_version = c.release.version,
+        .kind = c.d.kind,
+        .target = c.target,
+        .state = first_state(ota, &c.d, now),
         .why = "",
-        .policy = d.policy,
+        .policy = c.d.policy,
         .created_at = now,
         .created_by = who,
     };
-    rc = make(ota, db, a, who, d.policy.allow_downgrade ? "also downwards" : "", &d, &made, e);
+    rc = make(ota, db, a, who, c.d.policy.allow_downgrade ? "also downwards" : "", &c.d, &made, e);
     if (rc == 0)
         *out = made;
     return rc;

@@ -5,6 +5,8 @@
 #include "base/arena.h"
 #include "model/action.h"
 #include "model/deployment.h"
+#include "model/device.h"
+#include "model/release.h"
 #include "store/members.h"
 
 struct ota;
@@ -26,6 +28,17 @@ struct deploy {
 
 /* What a deployment is made with unless something else is said. */
 struct deployment_policy ota_default_policy(enum target_kind kind);
+
+/* What was found of it; refers to itself and must not be copied. */
+struct deploy_checked {
+    struct deploy d;
+    struct release release; /* with details */
+    const char *target;     /* "" for all */
+    struct device device;   /* TARGET_DEVICE */
+};
+/* Whether it could be made now; refuses as ota_deploy does. Writes nothing. */
+int ota_deploy_check(struct ota *ota, struct db *db, struct arena *a, const struct deploy *d,
+                     struct deploy_checked *out, struct err *e) MUST_CHECK;
 
 /* Writer only. ERR_NOT_FOUND: the release, device or model is not there. ERR_CONFLICT: it cannot be deployed
    there. */

@@ -2,11 +2,14 @@
  * A deployment's devices are looked for in slices, in the order in which they were registered, and each is
  * put into a phase as it is found, so that at any time each phase has its share of those found so far.
  */
+#include <string.h>
+
 #include "model/filter.h"
 #include "ota/announce.h"
 #include "ota/deploy.h"
 #include "ota/finish.h"
 #include "ota/ota.h"
+#include "ota/shares.h"
 #include "store/db.h"
 #include "store/deployments.h"
 #include "store/phases.h"
@@ -18,76 +21,34 @@ struct preparing {
     struct arena *arena;
     struct deployment *d;
     struct member_search search;
-    struct phase *phases;
-    size_t phase_count;
-    int64_t shared; /* devices that no phase with a filter or a count took */
-    int64_t taken[DEPLOYMENT_PHASES_MAX];
+    struct shares shares;
     struct member_found found[LOOK];
 };
-
-static int parse(struct preparing *p, const char *text, const struct filter **out, struct err *e)
-{
-    return filter_parse(str_of(text), p->arena, out, e);
-}
-
-static bool is_shared(const struct preparing *p, size_t i)
-{
-    return p->search.phases[i] == NULL && p->phases[i].devices == 0;
-}
 
 static int begin(struct preparing *p, struct err *e)
 {
     const struct deployment *d = p->d;
     const char *text = deployment_filter(d->kind, d->target, p->arena);
+    struct phase *phases;
+    size_t count;
     if (text == NULL)
         return err_set(e, ERR_NOMEM, "no memory to look for a deployment's devices");
-    int rc = parse(p, text, &p->search.filter, e);
+    int rc = filter_parse(str_of(text), p->arena, &p->search.filter, e);
     if (rc == 0)
-        rc = store_phases(p->db, p->arena, d->pk, &p->phases, &p->phase_count, e);
+        rc = store_phases(p->db, p->arena, d->pk, &phases, &count, e);
+    if (rc == 0)
+        rc = shares_init(&p->shares, p->arena, phases, count, e);
+    if (rc != 0)
+        return rc;
     p->search.deployment = d;
-    p->search.phase_count = p->phase_count;
-    for (size_t i = 0; i < p->phase_count && rc == 0; i++) {
-        if (p->phases[i].filter[0] != '\0')
-            rc = parse(p, p->phases[i].filter, &p->search.phases[i], e);
-        for (int s = 0; s < MEMBER_STATES; s++)
-            p->taken[i] += p->phases[i].members[s];
-        if (is_shared(p, i))
-            p->shared += p->taken[i];
-    }
-    return rc;
-}
-
-/* Room for one more of n devices, of which the phases up to this one are to have `percent`: rounded up, so
-   that the first device of all goes to the first phase. */
-static bool has_share(int64_t taken, int64_t percent, int64_t n)
-{
-    return taken < (percent * n + 99) / 100;
-}
-
-/* The phase of a device: the first that wants it. */
-static size_t phase_of(const struct preparing *p, const struct member_found *f)
-{
-    int64_t percent = 0, taken = 0;
-    for (size_t i = 0; i + 1 < p->phase_count; i++) {
-        const struct phase *ph = &p->phases[i];
-        bool filtered = p->search.phases[i] != NULL;
-        if (filtered && (f->matches & (1u << i)) == 0)
-            continue;
-        if (ph->devices != 0 ? p->taken[i] < ph->devices : filtered)
-            return i;
-        if (ph->devices != 0)
-            continue;
-        percent += ph->percent;
-        taken += p->taken[i];
-        if (has_share(taken, percent, p->shared + 1))
-            return i;
-    }
-    return p->phase_count - 1;
+    p->search.phase_count = count;
+    memcpy(p->search.phases, p->shares.filters, count * sizeof p->search.phases[0]);
+    return 0;
 }
 
 static int take(struct preparing *p, const struct member_found *f, struct err *e)
 {
-    size_t i = p->phase_count > 1 ? phase_of(p, f) : 0;
+    size_t i = shares_phase_of(&p->shares, f->matches);
     const struct member m = {
         .deployment = p->d->pk,
         .device = f->device,
@@ -97,10 +58,8 @@ static int take(struct preparing *p, const struct member_found *f, struct err *e
     };
     bool added = false;
     int rc = store_member_add(p->db, &m, &added, e);
-    if (rc == 0 && added) {
-        p->taken[i]++;
-        p->shared += is_shared(p, i);
-    }
+    if (rc == 0 && added)
+        shares_take(&p->shares, i);
     return rc;
 }
 

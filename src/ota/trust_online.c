@@ -119,7 +119,7 @@ static void warn(const struct trust_row *r, int64_t now_ms)
 }
 
 /* The keys of snapshot and timestamp renew them by themselves: they are told of when that did not happen. */
-static bool is_late(const struct trust_row *r, int64_t now_ms)
+bool online_is_late(const struct trust_row *r, int64_t now_ms)
 {
     if (!is_online(r->role))
         return trust_row_ends(r, now_ms);
@@ -176,16 +176,16 @@ static int note(struct ota *ota, struct db *db, struct online_work *w, int64_t n
     }
     bool late = false, delegated = false;
     for (size_t i = 0; i < n; i++)
-        delegated = delegated || (is_delegated(&rows[i]) && is_late(&rows[i], now_ms));
+        delegated = delegated || (is_delegated(&rows[i]) && online_is_late(&rows[i], now_ms));
     int rc = delegated ? drop_undelegated(db, rows, &n, e) : 0;
     if (rc != 0)
         return rc;
     trust_view_set(v, rows, n);
     for (size_t i = 0; i < n; i++)
-        late = late || is_late(&rows[i], now_ms);
+        late = late || online_is_late(&rows[i], now_ms);
     if (late && trust_view_may_warn(v, now_ms))
         for (size_t i = 0; i < n; i++)
-            if (is_late(&rows[i], now_ms))
+            if (online_is_late(&rows[i], now_ms))
                 warn(&rows[i], now_ms);
     return 0;
 }

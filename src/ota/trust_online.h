@@ -12,6 +12,7 @@
 
 #include "ota/ota.h"
 #include "ota/trust.h"
+#include "ota/trust_view.h"
 #include "store/metadata.h"
 
 #define TRUST_SPACE_BYTES ((size_t)1 << 26) /* that one reading of files may take; touched as it is used */
@@ -49,6 +50,9 @@ static inline bool online_idle(const struct online_work *w)
 {
     return !w->sign_timestamp;
 }
+
+/* People should look: what they sign ends soon; what the server signs itself was not renewed. */
+bool online_is_late(const struct trust_row *r, int64_t now_ms);
 
 /* Also notes how long each role is good, and says in the log what ends soon, once a day. */
 int ota_online_look(struct ota *ota, struct db *db, struct online_work *w, struct err *e) MUST_CHECK;

@@ -365,6 +365,11 @@ static int past_deadline(void *arg)
     return clock_mono_ms(db->clock) >= db->deadline;
 }
 
+int64_t db_deadline(const struct db *db)
+{
+    return db->deadline;
+}
+
 void db_set_deadline(struct db *db, int64_t mono_ms)
 {
     db->deadline = mono_ms;

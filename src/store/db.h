@@ -76,6 +76,7 @@ bool db_take_news(struct db *db); /* whether there was; not any more */
 int db_exec(struct db *db, const char *sql, struct err *e) MUST_CHECK;
 /* Deadline for what runs on this connection (progress handler); 0 is none. Monotonic milliseconds. */
 void db_set_deadline(struct db *db, int64_t mono_ms);
+int64_t db_deadline(const struct db *db);
 
 /* Several questions that must see one and the same state of the database stand between these two. Inside a
    writer's transaction they do nothing, since it sees one state anyway. db_read_end is safe after a
