@@ -39,6 +39,7 @@ int cmd_operator(int argc, char **argv);
 int cmd_account(int argc, char **argv);
 int cmd_setting(int argc, char **argv);
 int cmd_trust(int argc, char **argv);
+int cmd_console(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 int cmd_events(int argc, char **argv);

@@ -29,6 +29,7 @@ const struct cmd_verb cmd_verbs[] = {
     {"setting", cmd_setting, "what is set while the server runs", NULL},
     {"trust", cmd_trust, "who vouches for what devices run: keys and signatures", NULL},
     {"status", cmd_status, "show the server and its fleet at a glance", NULL},
+    {"console", cmd_console, "print a link by which somebody signs in at the console once", NULL},
     {"why", cmd_why, "tell why a device gets, or does not get, an update", NULL},
     {"events", cmd_events, "list what happened, newest first", NULL},
     {"backup", cmd_backup, "copy a server's data, while it runs", usage_backup},

@@ -5,7 +5,7 @@
 #include "cmd/line.h"
 
 extern const struct line_verb line_firmware, line_deploy, line_deployment, line_device, line_token,
-    line_operator, line_account, line_setting, line_trust, line_status, line_why, line_events,
+    line_operator, line_account, line_console, line_setting, line_trust, line_status, line_why, line_events,
     line_completion;
 
 #endif

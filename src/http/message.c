@@ -34,7 +34,7 @@ void http_response_init(struct http_response *r)
     r->status = 500;
     r->header_count = r->part_count = 0;
     r->file = -1;
-    r->close = false;
+    r->close = r->stream = false;
 }
 
 static void drop_body(struct http_response *r)

@@ -19,13 +19,12 @@ bool console_is(const struct net_peer *peer)
     return strcmp(peer->listener, CONSOLE_LISTENER) == 0;
 }
 
-bool console_reaches(const struct net_peer *peer, const struct route_table *table, const struct route *row)
+/* What is changed without saying who one is, is a device's: enrolment. */
+bool console_has(const struct route_table *table, const struct route *row)
 {
-    if (!console_is(peer))
-        return table->face != FACE_CONSOLE;
     if (table->face == FACE_CONSOLE)
         return true;
-    return table->face == FACE_NATIVE && (row == NULL || (row->who & WHO_READERS) != 0);
+    return (row->who & WHO_READERS) != 0 && (row->method == HTTP_GET || (row->who & WHO_ANYONE) == 0);
 }
 
 /* RFC 6265 section 4.2: "a=b; c=d". */

@@ -18,8 +18,8 @@ struct run;
 #define CONSOLE_COOKIE_SIZE (SESSION_TOKEN_SIZE + 128)
 
 bool console_is(const struct net_peer *peer);
-/* Whether the resource exists at the listener that was asked. */
-bool console_reaches(const struct net_peer *peer, const struct route_table *table, const struct route *row);
+/* Whether the resource exists there: what devices alone use does not. */
+bool console_has(const struct route_table *table, const struct route *row);
 /* Who has the cookie; nobody when there is none or when it counts no longer. For a loop thread. */
 int console_identify(struct run *run, struct err *e) MUST_CHECK;
 /* Whether a page of the console itself asks, for what changes something. */

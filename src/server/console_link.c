@@ -26,7 +26,9 @@ static int hash_new(struct call *c)
     int rc = api_body(c, &body);
     yyjson_val *root = rc == 0 ? yyjson_doc_get_root(body) : NULL;
     if (rc == 0)
-        rc = api_need_text(c, root, "account", ACCOUNT_NAME_MAX, &q->name);
+        rc = api_get_text(c, root, "account", ACCOUNT_NAME_MAX, &q->name);
+    if (rc == 0 && q->name == NULL)
+        q->name = c->who->id;
     if (rc == 0)
         rc = api_get_text(c, root, "role", 32, &q->role);
     if (rc == 0)

@@ -218,12 +218,13 @@ static enum net_verdict on_head(void *ctx, struct exchange *x)
     run->x = x;
     struct err e = {0};
     struct route_found found = {0};
-    int rc = route_find(s->routes, s->route_count, &x->req, &x->arena, &found, &e);
+    const struct server_routes *routes = console_is(x->peer) ? &s->console_routes : &s->routes;
+    int rc = route_find(routes->tables, routes->count, &x->req, &x->arena, &found, &e);
     run->table = found.table; /* says what a refusal looks like */
     if (console_is(x->peer))
         console_set_headers(&x->res);
-    if (found.table != NULL && !console_reaches(x->peer, found.table, found.row))
-        rc = err_set(&e, ERR_NOT_FOUND, "there is nothing at this path, for whoever comes this way");
+    if (rc == 0 && console_is(x->peer) && !console_has(found.table, found.row))
+        rc = err_set(&e, ERR_NOT_FOUND, "this is for devices, which do not come to the console");
     if (who_asks(run) != 0) {
         x->res.close = true;
         return NET_REFUSE;

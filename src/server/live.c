@@ -12,6 +12,8 @@
 #include "server/live_topic.h"
 #include "server/run.h"
 #include "server/server.h"
+#include "store/db.h"
+#include "store/db_open.h"
 
 #define TOPICS_MAX 16 /* of one stream */
 #define TICK_MS 1000
@@ -242,9 +244,11 @@ static bool serve(struct viewer *v, int64_t now_ms)
 
 static void tick(struct live *l, bool ending)
 {
-    struct store_health health;
-    store_health(l->server->store, &health);
-    int64_t now = clock_mono_ms(l->server->clock);
+    int64_t now = clock_mono_ms(l->server->clock), data = 0;
+    struct err e = {0};
+    /* SQLite's own: another number after each commit of another connection that changed something. */
+    if (db_get_i64(l->db, "PRAGMA data_version", &data, &e) != 0)
+        log_error("server", "the database does not say whether it was changed", LOG_ERR(&e));
     list_for_each(it, &l->viewers)
     {
         struct viewer *v = container_of(it, struct viewer, link);
@@ -256,7 +260,7 @@ static void tick(struct live *l, bool ending)
     list_for_each(it, &l->topics)
     {
         if (!ending)
-            topic_refresh(container_of(it, struct topic, link), l->server, l->db, health.commits,
+            topic_refresh(container_of(it, struct topic, link), l->server, l->db, data,
                           clock_mono_ms(l->server->clock));
     }
     list_for_each_safe(it, next, &l->viewers)

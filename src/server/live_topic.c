@@ -10,7 +10,7 @@
 #define ARENA_MAX (8u << 20) /* one answer, with what it takes to make it */
 #define EVENT_MAX (2u << 20) /* bytes of one event */
 #define LOOK_MS 1000         /* between two looks, at least */
-#define LOOK_AGAIN_MS 10000  /* also when nothing was committed: some of it is counted in memory */
+#define LOOK_AGAIN_MS 10000  /* also when the data are the same: some of it is counted in memory */
 #define COST_FACTOR 20       /* a topic takes a twentieth of the thread's time at most */
 #define DEADLINE_MS 2000     /* of one look */
 
@@ -59,7 +59,8 @@ static int find(struct server *s, const char *name, struct arena *a, struct http
                        LIVE_TOPIC_MAX);
     fill_request(req, name);
     struct err why = {0};
-    if (route_find(s->routes, s->route_count, req, a, found, &why) != 0 || !is_readable(found))
+    if (route_find(s->console_routes.tables, s->console_routes.count, req, a, found, &why) != 0 ||
+        !is_readable(found))
         return err_set(e, ERR_NOT_FOUND, "the topic \"%s\" is nothing that can be looked at", name);
     return 0;
 }
@@ -149,16 +150,16 @@ static int ask(const struct topic *t, struct server *s, struct db *db, struct bu
     return rc;
 }
 
-static bool is_due(const struct topic *t, uint64_t commits, int64_t now_ms)
+static bool is_due(const struct topic *t, int64_t data, int64_t now_ms)
 {
     if (t->edition == 0)
         return true;
-    return now_ms >= t->rest_until_ms && (commits != t->commits || now_ms - t->asked_ms >= LOOK_AGAIN_MS);
+    return now_ms >= t->rest_until_ms && (data != t->data || now_ms - t->asked_ms >= LOOK_AGAIN_MS);
 }
 
-void topic_refresh(struct topic *t, struct server *s, struct db *db, uint64_t commits, int64_t now_ms)
+void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms)
 {
-    if (!is_due(t, commits, now_ms))
+    if (!is_due(t, data, now_ms))
         return;
     struct buf event;
     buf_init(&event, EVENT_MAX);
@@ -166,7 +167,7 @@ void topic_refresh(struct topic *t, struct server *s, struct db *db, uint64_t co
     int rc = ask(t, s, db, &event);
     db_set_deadline(db, 0);
     int64_t cost = clock_mono_ms(s->clock) - now_ms;
-    t->commits = commits;
+    t->data = data;
     t->asked_ms = now_ms;
     t->rest_until_ms = now_ms + (cost * COST_FACTOR > LOOK_MS ? cost * COST_FACTOR : LOOK_MS);
     if (rc != 0) {

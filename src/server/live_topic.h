@@ -23,7 +23,7 @@ struct topic {
     size_t viewers;
     struct buf event;      /* ready to be sent; empty until it was asked once */
     uint64_t edition;      /* of the event: 0 is none yet */
-    uint64_t commits;      /* of the store when it was asked last */
+    int64_t data;          /* which data the database had when it was asked last */
     int64_t asked_ms;      /* monotonic */
     int64_t rest_until_ms; /* what takes long is asked less often */
 };
@@ -34,7 +34,8 @@ int topic_check(struct server *s, const char *name, enum who role, struct arena 
 int topic_new(struct server *s, const char *name, enum who role, struct topic **out,
               struct err *e) MUST_CHECK;
 void topic_free(struct topic *t);
-/* Asks again if it is time to. Another answer is another edition. */
-void topic_refresh(struct topic *t, struct server *s, struct db *db, uint64_t commits, int64_t now_ms);
+/* Asks again if it is time to. data: a number that another change to the database makes another. Another
+   answer is another edition. */
+void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms);
 
 #endif

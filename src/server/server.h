@@ -22,11 +22,16 @@
 #define CONSOLE_LISTENER "console"
 #define SERVER_TABLES_MAX 48
 
-struct about; /* what it runs with; see server/about.h */
+struct about;   /* what it runs with; see server/about.h */
 struct history; /* see server/history.h */
 struct issuers;
 struct broker; /* the MQTT client; see server/broker.h */
 struct jobs;   /* background work; see server/jobs.h */
+
+struct server_routes {
+    struct route_table tables[SERVER_TABLES_MAX];
+    size_t count;
+};
 
 struct server {
     const char *config_file;
@@ -44,13 +49,13 @@ struct server {
     struct ddi_door ddi_door; /* see server/ddi_identify.h */
     struct issuers *issuers;  /* names of the roots, for what a proxy says */
 
-    struct live *live;        /* see server/live.h; NULL: the console is off */
+    struct live *live; /* see server/live.h; NULL: the console is off */
 
     struct pool *query, *sign, *file, *password;
     struct tls_sessions *sessions;
     struct tls_ctx *tls, *console, *classical; /* what new connections get */
-    struct route_table routes[SERVER_TABLES_MAX];
-    size_t route_count;
+    struct server_routes routes,
+        console_routes; /* the latter at the console's listener, the former at others */
     struct net *net;
     struct jobs *jobs;
     struct about *about;
