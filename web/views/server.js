@@ -39,9 +39,9 @@ function endTone(expires, now, warn, bad = 0) {
 
 function endCell(expires, tone, now) {
     const left = (new Date(expires) - now) / 1000;
-    const words = left <= 0 ? t("server.ended") : tone === "ok" ? t("server.left", { time: duration(left) })
-        : t("server.soon", { time: duration(left) });
-    return el("span", { class: "row", title: time(expires) }, badge(words, tone),
+    const rough = left - left % (left > 172_800 ? 86_400 : 60);
+    const words = left <= 0 ? t("server.ended") : t(tone === "ok" ? "server.left" : "server.soon", { time: duration(rough) });
+    return el("span", { class: "ends", title: time(expires) }, badge(words, tone), " ",
         el("span", { class: "muted" }, time(expires, { dateStyle: "medium" })));
 }
 
@@ -54,7 +54,7 @@ function roleTone(role, now) {
 }
 
 function signers(role) {
-    return role.signed_by === null ? "–" : el("span", { class: "row" }, role.signed_by.map(({ keyid, scheme }) =>
+    return role.signed_by === null ? "–" : el("span", { class: "row keys" }, role.signed_by.map(({ keyid, scheme }) =>
         el("span", { class: "tag", title: keyid }, `${scheme || t("common.unknown")} ${keyid.slice(0, 8)}`)));
 }
 
@@ -66,7 +66,7 @@ function roleTable(name, roles, now) {
         empty: t("server.no_metadata"),
         columns: [
             { key: "role", label: t("common.role"), cell: (r) => el("span", { class: "mono" }, r.role) },
-            { key: "version", label: t("common.version"), cell: (r) => number(r.version), align: "right" },
+            { key: "version", label: t("common.version"), cell: (r) => r.version, align: "right" },
             { key: "expires", label: t("server.valid"), cell: (r) => endCell(r.expires, roleTone(r, now), now) },
             { key: "wanted", label: t("server.wanted"), cell: (r) => t("server.families", r) },
             { key: "signed", label: t("server.signed_by"), cell: signers },
@@ -223,9 +223,11 @@ function numbersPart({ version, started, now, connections, sessions, limits, mem
     return stats(
         stat(t("server.uptime"), duration((new Date(now) - new Date(started)) / 1000), `pqota ${version}`),
         stat(t("server.requests"), number(last.requests_per_second, 1), t("server.a_second")),
-        stat(t("server.errors"), number(last.errors_per_second, 2), t("server.a_second"), last.errors_per_second > 0 ? "bad" : ""),
+        stat(t("server.errors"), number(last.errors_per_second, 2), t("server.a_second"),
+            last.errors_per_second > 0 ? "bad" : ""),
         stat(t("server.p99"), ms(last.p99_ms), `${t("server.p50")} ${ms(last.p50_ms)}`),
-        stat(t("server.connections"), number(connections), t("server.of_limit", { n: number(limits.connections) }), crowded ? "warn" : ""),
+        stat(t("server.connections"), number(connections), t("server.of_limit", { n: number(limits.connections) }),
+            crowded ? "warn" : ""),
         stat(t("server.memory"), bytes(memory), t("server.sessions", { n: number(sessions) })),
     );
 }
@@ -242,7 +244,8 @@ const CHARTS = () => [
 ];
 
 function charts() {
-    const kept = CHARTS().map(([name, series, format]) => ({ name, series, format, holder: el("div", null, empty(t("server.not_yet"))) }));
+    const kept = CHARTS().map(([name, series, format]) =>
+        ({ name, series, format, holder: el("div", null, empty(t("server.not_yet"))) }));
     return {
         nodes: kept.map(({ name, holder }) => card(t(`server.chart.${name}`), holder)),
         draw(history) {
@@ -265,7 +268,7 @@ const lastOf = (history) => Object.fromEntries(Object.entries(history)
 
 function render({ main, session }) {
     const drawn = charts();
-    const problems = el("div");
+    const problems = el("div", { hidden: true });
     const parts = { worries: part(worryPart), numbers: part(numbersPart), trust: part(trustPart),
         health: part(healthPart), certificates: part(certificatePart), crypto: part(cryptoPart) };
     replace(main,
@@ -293,11 +296,11 @@ function render({ main, session }) {
         parts.crypto.draw({ crypto: about.crypto, listeners: about.listeners }, session.connection);
     };
     const stop = live(Object.fromEntries(Object.entries(TOPICS).map(([name, topic]) => [topic, (body, status) => {
+        problems.hidden = status === 200;
         if (status !== 200) {
             replace(problems, problem(new ApiError(status, body.detail)));
             return;
         }
-        replace(problems);
         had[name] = body;
         if (name === "history") {
             drawn.draw(body);
