@@ -131,7 +131,7 @@ function policy(d) {
 /** What the device said, else what the server knows. */
 function words(member) {
     const said = member.action?.message || member.why;
-    return said ? el("span", { class: "said" }, said) : el("span", { class: "muted" }, "–");
+    return said ? el("span", { class: "said", title: said }, said) : el("span", { class: "muted" }, "–");
 }
 
 /** The devices of one state, a page at a time, as they change. */

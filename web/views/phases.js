@@ -5,7 +5,8 @@ import { number, percent, plural, t } from "../i18n.js";
 import { badge, when } from "../ui.js";
 
 const LIVE_MS = 600_000;  // how far back samples tell the present pace
-const STALLED_MS = 60_000;  // no device in so long: it stands still
+const STALLED_MS = 30_000;  // it stands still when nothing came for so long, and for as long as
+const MISSED = 3;  // so many devices took on average
 const SETTLED_MS = 15_000;
 const COUNTS = ["waiting", "active", "succeeded", "already", "failed", "cancelled"];
 
@@ -117,15 +118,17 @@ function cannotTell(d) {
  *     null: cannot be told
  */
 export function pace(samples, d, now) {
-    const first = samples.find((sample) => now - sample.at <= LIVE_MS);
-    const moved = first ? done(d) - first.done : 0;
-    const span = first ? now - first.at : 0;
-    let perMinute = null;
-    if (d.state === "running" && ((moved > 1 && span >= SETTLED_MS) || span >= STALLED_MS)) {
-        perMinute = moved * 60_000 / span;
-    } else if (done(d) > 1 && (d.closed || d.state === "running")) {
-        const until = d.closed ? Date.parse(d.closed) : now;
-        perMinute = done(d) * 60_000 / Math.max(until - began(d), 1000);
+    const first = samples.find((sample) => now - sample.at <= LIVE_MS) || samples.at(-1);
+    const moved = done(d) - first.done;
+    const span = now - first.at;
+    const spent = (d.closed ? Date.parse(d.closed) : now) - began(d);
+    const whole = done(d) > 1 ? done(d) * 60_000 / Math.max(spent, 1000) : 0;
+    const stalled = span > Math.min(Math.max(STALLED_MS, MISSED * 60_000 / whole), LIVE_MS);
+    let perMinute = whole || null;
+    if (d.state === "running") {
+        perMinute = (moved > 1 && span >= SETTLED_MS) || stalled ? moved * 60_000 / span : perMinute;
+    } else if (!d.closed) {
+        perMinute = null;
     }
     const left = d.devices.waiting + d.devices.active;
     return { perMinute, seconds: perMinute && left && !cannotTell(d) ? left * 60 / perMinute : null };
@@ -134,7 +137,7 @@ export function pace(samples, d, now) {
 /** Keeps a sample for pace(), for as long as that looks back. */
 export function note(samples, d, now) {
     samples.push({ at: now, done: done(d) });
-    while (now - samples[0].at > LIVE_MS) {
+    while (samples.length > 1 && now - samples[0].at > LIVE_MS) {
         samples.shift();
     }
 }

@@ -1,6 +1,6 @@
 // A file on its way to the server. It goes on while other views are looked at.
 
-import { api, ApiError, upload } from "../api.js";
+import { api, upload } from "../api.js";
 import { el, replace } from "../dom.js";
 import { bytes, duration, percent, t, time } from "../i18n.js";
 import { button, confirmed, copyable, dialog, field, form, link, problem, progress, toast } from "../ui.js";
@@ -99,7 +99,7 @@ function about(file, back) {
             el("p", null, el("strong", null, filename), ` · ${bytes(file.size)}`),
             el("div", { class: "fields" }, input("name", { value: name, ...named }), input("version", { value: version, ...named }),
                 input("models", { hint: t("firmware.models_hint"), pattern: `\\s*${NAME}(\\s*,\\s*${NAME}){0,15}\\s*` })),
-            input("notes", { type: "textarea", maxlength: 4096 }),
+            input("notes", { maxlength: 4096 }),
             el("details", { class: "folded" }, el("summary", null, t("firmware.more")), el("div", { class: "fields" },
                 input("type", { placeholder: "os", pattern: NAME }),
                 input("expected", { pattern: "\\s*[0-9A-Fa-f]{64}\\s*", hint: t("firmware.expected_hint") }))),
@@ -177,7 +177,7 @@ export function dropPlace() {
     const start = () => {
         const bar = job && !job.made && !job.error ? underWay() : null;
         bar?.step();
-        show(bar || zone(), job?.error && problem(job.error instanceof ApiError || job.error), job?.made && arrived(job));
+        show(bar || zone(), job?.error && problem(job.error), job?.made && arrived(job));
         return bar;
     };
     let bar = null;
