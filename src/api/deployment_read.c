@@ -56,7 +56,8 @@ static int read_target(struct call *c, yyjson_val *body, struct deploy *d)
         rc = json_get_str(target, "kind", 16, &kind, &c->err);
     if (rc == 0)
         rc = json_get_str(target, "value", FILTER_TEXT_MAX, &d->target, &c->err);
-    if (rc == 0 && target_kind_parse(kind, &d->kind) != 0)
+    bool known = rc == 0 && target_kind_parse(kind, &d->kind) == 0;
+    if (rc == 0 && (!known || d->kind == TARGET_LIST || d->kind == TARGET_DEPLOYMENT)) /* made here alone */
         rc = err_set(&c->err, ERR_INVALID, "the target's \"kind\" is device, tag, model, filter or all");
     return rc;
 }

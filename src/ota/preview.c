@@ -238,23 +238,26 @@ static int look_at(struct looking *l, const struct preview_row *r, struct err *e
     return 0;
 }
 
-/* From a place to the end, or until it takes too long: then what was found counts. */
-static int look_from(struct looking *l, const struct preview_search *q, const char *id, struct err *e)
+/* False: what was found so far counts. */
+static bool in_time(struct looking *l)
+{
+    if (clock_mono_ms(l->ota->clock) >= l->until)
+        l->out->complete = false;
+    return l->out->complete;
+}
+
+static int look_from(struct looking *l, const struct preview_search *q, struct err *e)
 {
     auto_arena struct arena a;
     arena_init(&a, SLICE_BYTES);
-    struct preview_place at = {.id = id};
+    struct preview_place at = {.id = ""};
     char last[DEVICE_ID_MAX] = "";
     bool end = false;
-    while (!end) {
+    while (!end && in_time(l)) {
         size_t n = 0;
         struct preview_row *rows = arena_array(&a, struct preview_row, PREVIEW_SLICE);
         if (rows == NULL)
             return no_memory(e);
-        if (clock_mono_ms(l->ota->clock) >= l->until) {
-            l->out->complete = false;
-            return 0;
-        }
         int rc = store_preview_slice(l->db, &a, q, &at, rows, &n, &end, e);
         for (size_t i = 0; i < n && rc == 0; i++)
             rc = look_at(l, &rows[i], e);
@@ -269,11 +272,42 @@ static int look_from(struct looking *l, const struct preview_search *q, const ch
     return 0;
 }
 
-static int look_at_devices(struct looking *l, const struct filter *filter, struct err *e)
+static int by_pk(const void *a, const void *b)
 {
-    const struct deploy *d = &l->c->d;
+    const struct preview_row *x = a, *y = b;
+    return (x->pk > y->pk) - (x->pk < y->pk);
+}
+
+/* Those with these ids, in the order in which they will fall to phases. */
+static int look_at_named(struct looking *l, const struct preview_search *q, const struct str *ids, size_t n,
+                         struct err *e)
+{
+    auto_arena struct arena a;
+    arena_init(&a, WORK_BYTES);
+    struct preview_row *rows = arena_array(&a, struct preview_row, n + PREVIEW_SLICE);
+    size_t have = 0;
+    int rc = 0;
+    if (rows == NULL)
+        return no_memory(e);
+    for (size_t i = 0; i < n && rc == 0 && in_time(l); i++) {
+        struct preview_place at = {.id = arena_dup_str(&a, ids[i])};
+        size_t found = 0;
+        bool end;
+        rc = at.id != NULL ? store_preview_slice(l->db, &a, q, &at, &rows[have], &found, &end, e)
+                           : no_memory(e);
+        have += found;
+    }
+    qsort(rows, have, sizeof rows[0], by_pk);
+    for (size_t i = 0; i < have && rc == 0; i++)
+        rc = look_at(l, &rows[i], e);
+    return rc;
+}
+
+/* filtered: a phase has a filter, so that it matters in which order devices are looked at. */
+static int look_at_devices(struct looking *l, const struct filter *filter, bool filtered, struct err *e)
+{
     struct preview_search q = {
-        .by = d->kind == TARGET_TAG ? PREVIEW_BY_TAG : PREVIEW_BY_PK,
+        .by = l->c->d.kind == TARGET_TAG && !filtered ? PREVIEW_BY_TAG : PREVIEW_BY_PK,
         .tag = l->c->target,
         .filter = filter,
         .phase_count = l->shares.count,
@@ -282,15 +316,10 @@ static int look_at_devices(struct looking *l, const struct filter *filter, struc
     const struct str *ids;
     size_t n;
     memcpy(q.phases, l->shares.filters, sizeof q.phases);
-    if (q.by == PREVIEW_BY_TAG || !filter_ids(filter, &ids, &n))
-        return look_from(l, &q, "", e);
-    int rc = 0;
+    if (!filter_ids(filter, &ids, &n))
+        return look_from(l, &q, e);
     q.by = PREVIEW_BY_ID;
-    for (size_t i = 0; i < n && rc == 0 && l->out->complete; i++) {
-        const char *id = arena_dup_str(l->arena, ids[i]);
-        rc = id != NULL ? look_from(l, &q, id, e) : no_memory(e);
-    }
-    return rc;
+    return look_at_named(l, &q, ids, n, e);
 }
 
 /* --- all of it ----------------------------------------------------------------------------------------- */
@@ -316,7 +345,7 @@ static int look(struct looking *l, struct err *e)
         filtered = filtered || l->shares.filters[i] != NULL;
     if (!filtered && (d->kind == TARGET_MODEL || filter_is_all(filter)))
         return look_at_numbers(l, d->kind == TARGET_MODEL ? l->c->target : NULL, e);
-    return look_at_devices(l, filter, e);
+    return look_at_devices(l, filter, filtered, e);
 }
 
 static int most_first(const void *a, const void *b)

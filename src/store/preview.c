@@ -89,6 +89,7 @@ static int bind_slice(const struct preview_search *q, const struct slice_sql *sq
 static struct preview_row read_row(const struct preview_search *q, struct stmt *s, struct arena *a, bool *oom)
 {
     struct preview_row r = {
+        .pk = stmt_get_i64(s, 0),
         .id = stmt_get_text(s, 1, a, oom),
         .model = stmt_get_text(s, 2, a, oom),
         .version = stmt_get_text(s, 3, a, oom),

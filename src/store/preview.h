@@ -12,6 +12,7 @@ struct db;
 struct filter;
 
 struct preview_row {
+    int64_t pk;
     const char *id, *model, *version; /* version NULL: not reported yet */
     bool revoked;
     unsigned matches; /* bit i: phase i has a filter and it matches */
