@@ -187,7 +187,7 @@ static const struct line_sub subs[] = {
 };
 
 const struct line_verb line_account = {
-    "account", "Names and passwords, for hawkBit's management interface (/rest/v1).", subs};
+    "account", "Names and passwords, for the console and hawkBit's management interface (/rest/v1).", subs};
 
 int cmd_account(int argc, char **argv)
 {

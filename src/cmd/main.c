@@ -25,7 +25,7 @@ const struct cmd_verb cmd_verbs[] = {
     {"device", cmd_device, "list, show, tag and revoke devices", NULL},
     {"token", cmd_token, "make tokens that devices enrol with", NULL},
     {"operator", cmd_operator, "who may do what", NULL},
-    {"account", cmd_account, "names and passwords for hawkBit's management interface", NULL},
+    {"account", cmd_account, "names and passwords for the console and hawkBit's interface", NULL},
     {"setting", cmd_setting, "what is set while the server runs", NULL},
     {"trust", cmd_trust, "who vouches for what devices run: keys and signatures", NULL},
     {"status", cmd_status, "show the server and its fleet at a glance", NULL},

@@ -26,8 +26,9 @@ const struct config_section config_sections[] = {
     {"trust",
      "Signed update metadata (TUF): who vouches for firmware, so that whoever takes this server does not "
      "own the devices. pqota trust init makes the keys."},
-    {"accounts", "People and scripts that log in with name and password, for hawkBit's management interface. "
-                 "pqota account create makes one."},
+    {"accounts",
+     "Scripts that log in with name and password at hawkBit's management interface. pqota account create "
+     "makes one. At the console accounts sign in whatever stands here."},
     {"devices", "What devices are told and what is kept of their reports."},
     {"deployments", "What holds for each deployment."},
     {"ddi",

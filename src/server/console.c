@@ -7,8 +7,8 @@
 
 #define ORIGIN_MAX 512
 
-/* No script and no style but ours, nothing from elsewhere, nobody may frame it; and with Trusted Types no text
-   ever becomes markup. */
+/* No script and no style but ours, nothing from elsewhere, nobody may frame it; and with Trusted Types no
+   text ever becomes markup. */
 #define CONSOLE_POLICY                                                                                       \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "    \
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "      \

@@ -87,7 +87,7 @@ static int show(struct call *c)
     return rc == 0 ? reply(c, &s, role) : rc;
 }
 
-/* --- signing in ------------------------------------------------------------------------------------------ */
+/* --- signing in ----------------------------------------------------------------------------------------- */
 
 static int refuse_wrong(struct call *c)
 {
@@ -220,7 +220,7 @@ static int write_sign_in(struct call *c)
     return reply(c, &s, role);
 }
 
-/* --- signing out ----------------------------------------------------------------------------------------- */
+/* --- signing out ---------------------------------------------------------------------------------------- */
 
 static int sign_out(struct call *c, bool all)
 {
@@ -245,7 +245,7 @@ static int sign_out_everywhere(struct call *c)
     return sign_out(c, true);
 }
 
-/* --- one's own password ---------------------------------------------------------------------------------- */
+/* --- one's own password --------------------------------------------------------------------------------- */
 
 static int read_change(struct call *c)
 {

@@ -135,7 +135,7 @@ static int stream(struct call *c)
     return rc;
 }
 
-/* --- the thread ------------------------------------------------------------------------------------------ */
+/* --- the thread ----------------------------------------------------------------------------------------- */
 
 static struct topic *topic_for(struct live *l, const char *name, enum who role, struct err *e)
 {
@@ -304,7 +304,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------------------------------------- */
 
 int live_start(struct server *s, struct live **out, struct err *e)
 {

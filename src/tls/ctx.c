@@ -250,8 +250,8 @@ static int make_rules(SSL_CTX *ssl, const struct tls_config *c, struct tls_rules
     return 0;
 }
 
-/* The second first: the last one loaded is the one that SSL_CTX_get0_certificate answers. OpenSSL keeps one of
-   each kind of key. */
+/* The second first: the last one loaded is the one that SSL_CTX_get0_certificate answers. OpenSSL keeps one
+   of each kind of key. */
 static int use_own_certs(SSL_CTX *ssl, const struct tls_config *c, const struct tls_rules *rules,
                          struct err *e)
 {

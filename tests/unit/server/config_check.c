@@ -68,6 +68,8 @@ static void make_pki(struct config_fixture *fx)
     leaf(fx, "server-ca", "early", "mldsa65", PKI_SERVER, 1, 30);
     leaf(fx, "other-ca", "foreign", "mldsa65", PKI_SERVER, -1, 30);
     leaf(fx, "ec-ca", "classical", "p256", PKI_SERVER, -1, 30);
+    leaf(fx, "ec-ca", "console", "p256", PKI_SERVER, -1, 30);
+    leaf(fx, "ec-ca", "console-old", "p256", PKI_SERVER, -30, -1);
 }
 
 static void make_mqtt(struct config_fixture *fx)
@@ -106,6 +108,8 @@ static void what_fits_together(void **state)
     check(fx, "[plain]\nenabled = yes\nlisten = 0.0.0.0:1\ninsecure_anywhere = yes\n", NULL);
     /* A listener that is off needs no files. */
     check(fx, "[tls]\nenabled = no\ncertificate = absent.pem\n[classical]\ncertificate = absent.pem\n", NULL);
+    check(fx, "[console]\nenabled = no\ncertificate = absent.pem\n", NULL);
+    check(fx, "[console]\ncertificate = pki/server.pem\nkey = pki/server.key\n", NULL);
 }
 
 static void what_does_not(void **state)
@@ -134,6 +138,10 @@ static void what_does_not(void **state)
                 "pki/absent.pem");
     CHECK_FAILS(fx, "[classical]\nenabled = yes\ncertificate = pki/server.pem\nkey = pki/server.key\n",
                 "[classical]");
+    CHECK_FAILS(fx, "[console]\ncertificate = pki/absent.pem\n", "[console]", "pki/absent.pem", "pqota init");
+    CHECK_FAILS(fx, "[console]\nkey = pki/server.key\n", "[console]", "is not that of");
+    CHECK_FAILS(fx, "[console]\ncertificate = pki/console-old.pem\nkey = pki/console-old.key\n", "[console]",
+                "expired");
     CHECK_FAILS(fx, "[pki]\ndevice_roots = absent.pem\n", "device_roots", "absent.pem");
     CHECK_FAILS(fx, "[pki]\noperator_roots = pki/server.key\n", "operator_roots", "holds no certificate");
     CHECK_FAILS(fx, "[pki]\ndevice_ca = pki/other-ca.pem\ndevice_ca_key = pki/other-ca.key\n",

@@ -127,9 +127,9 @@ static int setup_with(void **state, struct str settings)
     s.query = pool("query", 10);
     s.file = pool("file", 10);
     s.password = pool("password", 2);
-    s.routes[0] = (struct route_table){.rows = rows, .count = 3, .face = FACE_MANAGEMENT};
-    s.routes[1] = (struct route_table){.rows = native_rows, .count = 1};
-    s.route_count = 2;
+    s.routes.tables[0] = (struct route_table){.rows = rows, .count = 3, .face = FACE_MANAGEMENT};
+    s.routes.tables[1] = (struct route_table){.rows = native_rows, .count = 1};
+    s.routes.count = 2;
     const struct net_app app = dispatch_app(&s);
     const struct net_listen listen = {.kind = NET_PLAIN, .name = "plain", .address = "127.0.0.1:0"};
     const struct net_config config = {.loops = 1,

@@ -112,6 +112,7 @@ static void only_the_insecure_policy_is_classical(void **state)
     assert_true(tls_policy_is_post_quantum("balanced"));
     assert_true(tls_policy_is_post_quantum("CNSA2"));
     assert_false(tls_policy_is_post_quantum("insecure_classical"));
+    assert_false(tls_policy_is_post_quantum("browser"));
     assert_false(tls_policy_is_post_quantum("mlkem768"));
     assert_false(tls_policy_is_post_quantum(NULL));
 }
