@@ -73,10 +73,11 @@ function roleTable(name, roles, now) {
         ],
         rows: sorted.slice(0, ROLES_SHOWN),
     });
-    const more = sorted.length > ROLES_SHOWN && button(t("server.all_roles", { n: number(sorted.length) }), { on: () => {
-        shown.update(sorted);
-        more.remove();
-    } });
+    const more = sorted.length > ROLES_SHOWN && el("div", { class: "row" },
+        button(t("server.all_roles", { n: number(sorted.length) }), { on: () => {
+            shown.update(sorted);
+            more.remove();
+        } }));
     return [el("h3", null, t(`server.repository.${name}`)), shown, more];
 }
 

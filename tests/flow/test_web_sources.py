@@ -1,0 +1,146 @@
+"""The console's sources: every word in both languages, nothing that the page's policy forbids, small."""
+
+import gzip
+import pathlib
+import re
+
+from harness import TREE
+
+WEB = TREE / "web"
+CHART = pathlib.Path("/usr/share/javascript/chart.js/chart.min.js")
+MOST_BYTES = 300_000
+FORBIDDEN = re.compile(
+    r"\b(innerHTML|outerHTML|insertAdjacentHTML|setHTMLUnsafe|document\.write(ln)?|createContextualFragment"
+    r"|eval|importScripts)\b|\bnew\s+Function\b|cssText|\.style\s*=[^=]|\bstyle=[\"'`]|\bjavascript:|\bset(Timeout|Interval)\(\s*[\"'`]"
+)
+NAMESPACES = {"http://www.w3.org/2000/svg"}
+ENTRY = re.compile(r'^    "([\w.,*-]+)": ("(?:[^"\\]|\\.)*"),$')
+# A literal that is handed to what looks up a text, also behind a condition.
+ASKED = re.compile(
+    r"\b(?:t|has|plural)\(\s*(?:[^()\"'`]*\?\s*)?([\"`])((?:(?!\1).)*)\1(?:\s*:\s*\"([\w.-]+)\")?"
+)
+LITERAL = re.compile(r'"([\w.-]+\.[\w.-]+)"')
+TEMPLATE = re.compile(r"`([\w.-]*)\$\{((?:[^{}]|\{[^{}]*\})*)\}((?:[\w.-]|\$\{(?:[^{}]|\{[^{}]*\})*\})*)`")
+
+
+def sources(*suffixes):
+    found = [f for f in sorted(WEB.rglob("*")) if f.suffix in suffixes]
+    assert found
+    return found
+
+
+def table(language):
+    """Key and text of each line; what is no such line is the frame or empty."""
+    entries = {}
+    for line in (WEB / "strings" / f"{language}.js").read_text(encoding="utf-8").splitlines():
+        entry = ENTRY.match(line)
+        if entry is None:
+            assert line in ("", "export default {", "};") or line.startswith(
+                "    //"
+            ), f"{language}: {line}"
+            continue
+        assert entry[1] not in entries, f"{language}: {entry[1]} stands there twice"
+        entries[entry[1]] = entry[2]
+    assert len(entries) > 50
+    return entries
+
+
+def code():
+    """The modules' text without comments, strings' tables left out."""
+    text = {}
+    for file in sources(".js"):
+        if file.parent.name != "strings":
+            whole = re.sub(r"/\*.*?\*/", "", file.read_text(encoding="utf-8"), flags=re.S)
+            text[file.relative_to(WEB)] = re.sub(r"(?m)(^|\s)//.*$", "", whole)
+    return text
+
+
+def pattern(prefix, rest):
+    """A template's keys: what is put in may be anything that a key may be."""
+    rest = re.sub(r"\$\{(?:[^{}]|\{[^{}]*\})*\}", "\0", rest)
+    return re.compile(re.escape(prefix) + r"[\w.,*-]+" + re.escape(rest).replace("\0", r"[\w.,*-]+"))
+
+
+def test_both_languages_say_the_same():
+    english, korean = table("en"), table("ko")
+    assert list(english) == list(korean)
+    for key, text in english.items():
+        holes = [sorted(re.findall(r"\{\w+\}", t)) for t in (text, korean[key])]
+        # A singular need not say its number.
+        assert holes[0] == holes[1] or key.endswith(".one"), f"{key}: {holes}"
+        assert (text == '""') == (korean[key] == '""'), key
+
+
+def test_korean_is_korean():
+    """A few texts are signs and names alone; two plain words after each other are English."""
+    english = [key for key, text in table("ko").items() if re.search("[a-z]{3,} [a-z]{3,}", text)]
+    assert [key for key in english if not re.search("[가-힣]", table("ko")[key])] == []
+
+
+def test_every_text_that_is_asked_for_is_there():
+    english = table("en")
+    missing = []
+    for name, text in code().items():
+        for _, key, other in ASKED.findall(text):
+            for each in filter(None, (key, other)):
+                if "${" in each:
+                    prefix, rest = re.match(r"([\w.-]*)\$\{(?:[^{}]|\{[^{}]*\})*\}(.*)", each).groups()
+                    wanted = pattern(prefix, rest)
+                    there = any(
+                        wanted.fullmatch(k) or wanted.fullmatch(re.sub(r"\.(one|other)$", "", k))
+                        for k in english
+                    )
+                else:
+                    there = each in english or {f"{each}.one", f"{each}.other"} <= set(english)
+                if not there:
+                    missing.append(f"{name}: {each}")
+    assert missing == []
+
+
+def test_every_text_is_asked_for():
+    everything = "\n".join(code().values())
+    literals = set(LITERAL.findall(everything))
+    templates = [pattern(prefix, rest) for prefix, _, rest in TEMPLATE.findall(everything) if prefix]
+    unused = []
+    for key in table("en"):
+        names = {key, re.sub(r"\.(one|other)$", "", key)}
+        if not names & literals and not any(p.fullmatch(n) for p in templates for n in names):
+            unused.append(key)
+    assert unused == []
+
+
+def test_nothing_that_the_policy_forbids():
+    """No markup from texts, no script from texts, no style in attributes, no inline script."""
+    for name, text in code().items():
+        found = FORBIDDEN.search(text)
+        assert found is None, f"{name}: {found[0]}"
+    for file in sources(".html"):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"(?i)\sstyle\s*=|\son\w+\s*=|<style|javascript:", text), file.name
+        for attributes, inside in re.findall(r"(?is)<script([^>]*)>(.*?)</script>", text):
+            assert "src=" in attributes and not inside.strip(), file.name
+
+
+def test_everything_comes_from_the_server_itself():
+    for file in sources(".js", ".css", ".html", ".svg"):
+        text = file.read_text(encoding="utf-8")
+        links = set(re.findall(r"""(?i)(?:https?:)?//[\w.-]+\.\w+[^\s"'`)]*""", text))
+        assert links <= NAMESPACES | {n.removeprefix("http:") for n in NAMESPACES}, f"{file.name}: {links}"
+        assert "@import" not in text, file.name
+
+
+def test_every_module_is_there_and_preloaded():
+    html = (WEB / "index.html").read_text(encoding="utf-8")
+    asked = set(re.findall(r'(?:href|src)="([^"#]+)"', html)) - {"chart.js"}
+    assert all((WEB / path).is_file() for path in asked), asked
+    modules = {str(f.relative_to(WEB)) for f in sources(".js")}
+    assert modules == {path for path in asked if path.endswith(".js")}
+    for name, text in code().items():
+        for target in re.findall(r'(?:from|import)\s+"([^"]+)"', text):
+            assert ((WEB / name).parent / target).is_file(), f"{name}: {target}"
+
+
+def test_it_is_small():
+    """As a browser is sent it, and server/console_pages.c packs it."""
+    sizes = {f.name: len(gzip.compress(f.read_bytes(), 9)) for f in [*WEB.rglob("*"), CHART] if f.is_file()}
+    assert sum(sizes.values()) < MOST_BYTES, sizes
