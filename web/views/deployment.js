@@ -171,11 +171,12 @@ function members(id) {
     return { node: card(t("deployment.devices"), choice, rows, pages), stop: () => stop() };
 }
 
-function render({ main, params, session }) {
+function render({ main, params, session, setTitle }) {
     const id = Number(params[0]);
     const samples = [];
     let now = null;
     const name = t("common.deployment_n", { n: id });
+    setTitle(name);
     const state = slot(el("span"));
     const actions = slot(el("div", { class: "actions" }));
     const detail = slot(el("span"));

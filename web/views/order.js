@@ -20,7 +20,7 @@ export function shell(text) {
 export function commandLine(words) {
     const quoted = words.map(shell);
     const line = quoted.join(" ");
-    return line.length <= 76 ? line
+    return line.length <= 92 ? line
         : quoted.reduce((all, word) => `${all}${/^--[a-z]/.test(word) ? " \\\n    " : " "}${word}`);
 }
 

@@ -133,7 +133,10 @@ export function renderRelease({ main, params, session, go, setTitle }) {
                 detail: [stateBadge(release.state), (release.signed || []).some((each) => each.security) && badge(t("firmware.security"), "warn")] }));
             replace(fileCard, terms(release), files(release));
             replace(next, release.state === "draft" && card(t("firmware.next"), signing(release)));
-            dry.ask();
+            dry.node.hidden = release.state === "draft";
+            if (!dry.node.hidden) {
+                dry.ask();
+            }
         },
         [`/api/trust/releases/${id}`]: (body, status) => {
             standing = status === 200 ? body : null;

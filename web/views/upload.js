@@ -131,15 +131,19 @@ async function acceptSigned(found) {
     const roles = (found.documents || []).map(({ repository, role }) => `${repository}: ${role}`);
     if (!await confirmed([el("p", null, t("firmware.ask_signed")), el("ul", null, roles.map((role) => el("li", null, role)))],
         t("firmware.accept"))) {
-        return;
+        return false;
     }
     const { documents, published } = await api.post("/api/trust", found);
+    if (published.some(({ id }) => id === job?.made?.id)) {
+        job = null;
+    }
     await dialog({
         title: t("firmware.in_force"),
         body: [el("ul", null, documents.map((each) => el("li", null, t("firmware.document", { ...each, until: time(each.expires) })))),
             published.map((each) => el("p", null, t("firmware.now_published", { name: `${each.name} ${each.version}` })))],
         actions: [{ label: t("common.close"), value: true }],
     });
+    return true;
 }
 
 /** Where files are dropped or chosen, and what becomes of them. stop() when it is shown no more. */
@@ -150,7 +154,9 @@ export function dropPlace() {
         try {
             const found = file && await signedFile(file);
             if (found) {
-                await acceptSigned(found);
+                if (await acceptSigned(found)) {
+                    start();
+                }
             } else if (file) {
                 show(about(file, start));
                 place.querySelector("input").focus();
