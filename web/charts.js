@@ -26,6 +26,12 @@ function axisTime(iso, spanHours) {
     return time(iso, options);
 }
 
+/** Over several days the marks stand where days begin. */
+function dayMarks(times) {
+    const day = (iso) => new Date(iso).toDateString();
+    return times.flatMap((iso, i) => (i > 0 && day(iso) !== day(times[i - 1]) ? [{ value: i }] : []));
+}
+
 function datasets(options, stacked) {
     return options.series.map((series, i) => {
         const line = colour(colourClass(series, i));
@@ -61,8 +67,12 @@ function configuration(options, stacked) {
             interaction: { mode: "index", intersect: false },
             scales: {
                 x: {
-                    grid: { display: false },
-                    border: { color: grid },
+                    grid: { display: false, borderColor: grid },
+                    afterBuildTicks: (axis) => {
+                        if (span > 36) {
+                            axis.ticks = dayMarks(times);
+                        }
+                    },
                     ticks: {
                         color: text,
                         maxRotation: 0,

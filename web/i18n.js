@@ -86,7 +86,7 @@ export function ago(iso) {
         return t("common.never");
     }
     const seconds = (new Date(iso) - Date.now()) / 1000;
-    const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) || UNITS[3];
+    const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= Math.max(each, 10)) || ["second", Infinity];
     return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
 }
 

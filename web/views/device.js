@@ -1,10 +1,191 @@
-import { heading } from "../ui.js";
-import { t } from "../i18n.js";
+// One device: what it is, why it gets what it gets, and what it lived through.
+
+import { api, may } from "../api.js";
+import { clear, el, replace } from "../dom.js";
+import { has, t, time } from "../i18n.js";
+import { live } from "../live.js";
+import { badge, button, card, details, dialog, empty, field, form, heading, icon, link, linkButton, loading, pager, stateBadge,
+    toast, when } from "../ui.js";
+import { deviceState, transportBadge } from "./devices.js";
+
+const PAGE = 50;
+const TONES = { succeeded: "ok", failed: "bad", cancelled: "quiet" };
+
+function refused(body) {
+    return el("div", { class: "problem", role: "alert" }, body.detail);
+}
+
+async function revoke(id) {
+    const done = await dialog({
+        title: t("device.revoke_title", { id }),
+        body: [el("p", null, t("device.revoke_what")), field({ label: t("device.reason"), name: "reason", maxlength: 128 })],
+        actions: [{ label: t("common.cancel") }, { label: t("device.revoke"), kind: "danger", run: async (values) => {
+            const reason = values.get("reason").trim();
+            await api.post(`/api/devices/${encodeURIComponent(id)}/revoke`, reason ? { reason } : {});
+            return true;
+        } }],
+    });
+    if (done) {
+        toast(t("device.is_revoked", { id }));
+    }
+}
+
+/** Name, state, and what may be done. */
+function head(device, session) {
+    const actions = [
+        may(session, "change") && !device.revoked && linkButton(t("device.deploy"),
+            `#/deploy?device=${encodeURIComponent(device.id)}`, { icon: "deployments" }),
+        may(session, "admin") && !device.revoked && button(t("device.revoke"), { kind: "danger",
+            on: () => revoke(device.id) }),
+    ];
+    return heading(device.id, { actions, detail: [device.name && el("span", null, device.name),
+        device.revoked ? badge(t("fleet.revoked"), "bad") : transportBadge(device.transport),
+        el("span", null, t("fleet.last_seen"), ": ", when(device.last_seen))] });
+}
+
+function overview(device) {
+    const offset = device.utc_offset_minutes;
+    return details([
+        [t("common.model"), device.model],
+        [t("common.version"), device.version ?? t("common.unknown")],
+        [t("fleet.update"), deviceState(device)],
+        [t("device.interface"), t(`device.interface.${device.interface}`)],
+        [t("device.registered"), when(device.created)],
+        offset !== null && [t("device.clock"), `UTC${offset < 0 ? "−" : "+"}${new Date(Math.abs(offset) * 60000)
+            .toISOString().slice(11, 16)}`],
+        device.revoked && [t("fleet.revoked"), when(device.revoked)],
+    ]);
+}
+
+function attributes(device) {
+    const rows = Object.entries(device.attributes);
+    return rows.length ? details(rows) : empty(t("device.no_attributes"));
+}
+
+function certificate(each) {
+    const days = (new Date(each.not_after) - Date.now()) / 86400000;
+    const state = each.revoked ? badge(t("fleet.revoked"), "bad") : days < 0 ? badge(t("device.expired"), "bad")
+        : days < 30 ? badge(t("device.ends_soon"), "warn") : badge(t("device.valid"), "ok");
+    return el("li", null, el("div", { class: "row between" }, el("span", { class: "row tight" }, state,
+        each.algorithm && el("strong", null, each.algorithm)), el("span", null, t("device.ends"), " ", when(each.not_after))),
+    details([
+        [t("device.valid_from_to"), `${time(each.not_before, { dateStyle: "medium" })} – ${
+            time(each.not_after, { dateStyle: "medium" })}`],
+        each.revoked && [t("fleet.revoked"), [when(each.revoked), each.reason && ` · ${each.reason}`]],
+        [t("device.serial"), el("span", { class: "mono" }, each.serial)],
+    ]));
+}
+
+function why(body) {
+    const { now, last_poll: last, deployments } = body;
+    return [
+        el("p", { class: "why-now" }, now.deployment !== null
+            && [link(t("common.deployment_n", { n: now.deployment }), "deployment", now.deployment), ": "], now.text),
+        last && el("p", { class: "muted" }, t("device.last_answer"), " ", when(last.since), ": ", last.text),
+        deployments.length > 0 && el("ul", { class: "failures" }, deployments.map((each) => el("li", null,
+            el("div", { class: "row between" }, el("span", null,
+                link(t("common.deployment_n", { n: each.deployment }), "deployment", each.deployment),
+                ` · ${each.release.name} ${each.release.version}`), stateBadge(each.device_state || each.state)),
+            el("p", { class: "words" }, each.text)))),
+    ];
+}
+
+function entry(each) {
+    const what = each.state ? stateBadge(each.state)
+        : el("strong", null, has(`device.kind.${each.kind}`) ? t(`device.kind.${each.kind}`) : each.kind);
+    return el("li", { class: TONES[each.state] || null },
+        el("div", { class: "row between" }, el("span", { class: "row tight" }, what,
+            each.progress > 0 && el("span", null, `${each.progress} %`)), el("time", { datetime: each.at }, time(each.at))),
+        each.text && el("p", { class: "words" }, each.text));
+}
+
+/** Tags, each with a button that takes it away; the field for another stays while others change. */
+function tagEditor(id, session) {
+    const list = el("div", { class: "row tight" });
+    const path = (tag) => `/api/devices/${encodeURIComponent(id)}/tags/${encodeURIComponent(tag)}`;
+    const writer = may(session, "change");
+    const show = (tags) => replace(list, tags.length ? tags.map((tag) => el("span", { class: "tag" }, tag,
+        writer && el("button", { type: "button", "aria-label": t("device.untag", { tag }), title: t("device.untag", { tag }),
+            on: { click: () => api.del(path(tag)).then(() => show(tags.filter((each) => each !== tag)),
+                (error) => toast(error.detail, "bad")) } }, icon("close"))))
+        : el("span", { class: "muted" }, t("device.no_tags")));
+    const input = writer && field({ label: t("device.new_tag"), name: "tag", required: true, maxlength: 128,
+        pattern: "[A-Za-z0-9][A-Za-z0-9._+~\\-]*", autocomplete: "off", hint: t("device.tag_hint") });
+    const add = writer && form({ label: t("device.add_tag"), children: [input], action: t("device.add_tag"), kind: "",
+        onSubmit: async (values, node) => {
+            await api.put(path(values.get("tag")));
+            node.reset();
+            input.input.focus();
+        } });
+    return { node: card(t("common.tags"), list, add), show };
+}
+
+class DeviceView {
+    constructor({ main, params, session, go, setTitle }) {
+        [this.id] = params;
+        this.session = session;
+        this.go = go;
+        this.path = `/api/devices/${encodeURIComponent(this.id)}`;
+        this.top = el("div", null, heading(this.id));
+        this.overview = el("div", null, loading());
+        this.why = el("div", { class: "stack", "aria-live": "polite" }, loading());
+        this.attributes = el("div");
+        this.certificates = el("ul", { class: "failures" });
+        this.timeline = el("div", { class: "stack" }, loading());
+        this.tags = tagEditor(this.id, session);
+        this.shown = "";
+        setTitle(this.id);
+        this.body = el("div", { class: "columns wide-first" },
+            el("div", { class: "stack" }, card(t("device.why"), this.why), card(t("device.history"), this.timeline)),
+            el("div", { class: "stack" }, card(t("device.overview"), this.overview), this.tags.node,
+                card(t("device.attributes"), this.attributes), card(t("device.certificates"), this.certificates)));
+        replace(main, this.top, this.body);
+        this.close = live({
+            [this.path]: (body, status) => this.show(body, status),
+            [`${this.path}/why`]: (body, status) => replace(this.why, status === 200 ? why(body) : refused(body)),
+        });
+        this.closeHistory = () => {};
+        this.page("");
+    }
+
+    show(device, status) {
+        if (status !== 200) {
+            replace(this.top, heading(this.id), refused(device));
+            clear(this.body);
+            return;
+        }
+        // The head has buttons: it is made anew only when it says something else.
+        const { created, tags, attributes: told, action, ...rest } = device;
+        const state = JSON.stringify([rest.revoked, rest.name, rest.transport, rest.last_seen]);
+        if (state !== this.shown && !this.top.contains(document.activeElement)) {
+            this.shown = state;
+            replace(this.top, head(device, this.session));
+        }
+        replace(this.overview, overview(device));
+        replace(this.attributes, attributes(device));
+        replace(this.certificates, device.certificates.length ? device.certificates.map(certificate)
+            : el("li", null, empty(t("device.no_certificates"))));
+        this.tags.show(tags);
+    }
+
+    page(after) {
+        this.closeHistory();
+        const path = `${this.path}/history?limit=${PAGE}${after && `&after=${encodeURIComponent(after)}`}`;
+        this.closeHistory = live({ [path]: (body, status) => replace(this.timeline, status !== 200 ? refused(body) : [
+            body.items.length ? el("ol", { class: "timeline" }, body.items.map(entry)) : empty(t("device.no_history")),
+            pager({ next: body.next, has: Boolean(after), onNext: (next) => this.page(next), onFirst: () => this.page("") }),
+        ]) });
+    }
+}
 
 export default {
     route: "device",
     title: "nav.device",
-    render({ main }) {
-        main.append(heading(t("nav.device")));
+    render(context) {
+        const view = new DeviceView(context);
+        return () => {
+            view.close();
+            view.closeHistory();
+        };
     },
 };

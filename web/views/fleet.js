@@ -1,10 +1,168 @@
-import { heading } from "../ui.js";
-import { t } from "../i18n.js";
+// How many devices there are, what they run, what failed, and which they are.
+
+import { api } from "../api.js";
+import { stackedArea } from "../charts.js";
+import { el, replace } from "../dom.js";
+import { number, percent, plural, t } from "../i18n.js";
+import { live } from "../live.js";
+import { card, empty, field, heading, link, loading, problem, progress, stat, stats, when } from "../ui.js";
+import { deviceList } from "./devices.js";
+
+const HISTORY_MS = 60_000;
+const VERSIONS = 10;
+
+function versionName(version) {
+    return version ?? t("common.unknown");
+}
+
+function tiles(status) {
+    const { devices, actions } = status;
+    const { pq, classical, plain, proxy } = devices.transport;
+    const seen = pq + classical + plain + proxy;
+    const ways = Object.entries(devices.transport).filter(([, n]) => n).map(([way, n]) =>
+        `${t(`fleet.transport.${way}`)} ${number(n)}`).join(" · ");
+    const running = status.deployments_running;
+    const { failed, succeeded } = actions.last_day;
+    const open = Object.values(actions.open).reduce((sum, n) => sum + n, 0);
+    const quantum = proxy && proxy === seen ? t("fleet.by_proxy") : percent(seen ? pq / seen : null);
+    return stats(
+        stat(t("fleet.devices"), number(devices.total), devices.revoked ? plural("fleet.revoked_n", devices.revoked) : null),
+        stat(t("fleet.seen"), number(devices.seen_last_day),
+            devices.total ? percent(devices.seen_last_day / devices.total) : null),
+        stat(t("fleet.quantum"), quantum, ways, classical || plain ? "warn" : ""),
+        stat(t("fleet.running"), el("a", { href: "#/deployments" }, number(running)), plural("fleet.open_n", open)),
+        stat(t("fleet.failures"), el("a", { href: "#/changes?kind=action.failed" }, number(failed)),
+            plural("fleet.succeeded_n", succeeded), failed ? "bad" : ""),
+    );
+}
+
+/** What runs now: the most frequent versions as bars, each a link to its devices. */
+function versionBars(status) {
+    const most = Math.max(1, ...status.versions.map((each) => each.devices));
+    const rest = status.versions.slice(VERSIONS).reduce((sum, each) => sum + each.devices, 0);
+    return status.versions.length === 0 ? empty(t("fleet.no_versions"))
+        : el("ul", { class: "bars" }, status.versions.slice(0, VERSIONS).map(({ model, version, devices }) => {
+            const query = version === null ? { q: `model=="${model}" and version==""` } : { model, version };
+            return el("li", null, el("a", { href: `#/fleet?${new URLSearchParams(query)}` },
+                el("span", { class: "muted" }, model), " ", versionName(version)),
+            el("span", { class: "right" }, number(devices)),
+            progress({ value: devices, max: most, label: `${model} ${versionName(version)}` }));
+        }), rest > 0 && el("li", null, el("span", { class: "muted" }, t("fleet.other_versions")),
+            el("span", { class: "right" }, number(rest))));
+}
+
+function failures(body, status) {
+    if (status !== 200) {
+        return empty(status === 404 ? t("fleet.no_failure_list") : body.detail);
+    }
+    return body.items.length === 0 ? empty(t("fleet.no_failures"))
+        : el("ul", { class: "failures" }, body.items.map((each) => el("li", null,
+            el("div", { class: "row between" }, link(each.device, "device", each.device), when(each.at)),
+            el("div", { class: "muted" }, link(t("common.deployment_n", { n: each.deployment }), "deployment",
+                each.deployment), ` · ${each.release.name} ${each.release.version}`),
+            el("p", { class: "words" }, each.message || t("fleet.no_words")))));
+}
+
+/** Versions over time, asked for anew at most once a minute. */
+class History {
+    constructor() {
+        this.hours = field({ label: t("fleet.span"), name: "hours", type: "select", value: "168",
+            options: [["24", t("fleet.span.day")], ["168", t("fleet.span.week")], ["720", t("fleet.span.month")]] });
+        this.model = field({ label: t("common.model"), name: "model", type: "select", options: [["", t("fleet.all_models")]] });
+        this.holder = el("div", { class: "chart-holder" }, loading());
+        this.node = card(t("fleet.over_time"), el("div", { class: "fields narrow" }, this.hours, this.model), this.holder);
+        this.hours.input.addEventListener("change", () => this.load());
+        this.model.input.addEventListener("change", () => this.load());
+        this.asked = 0;
+        this.versions = "";
+    }
+
+    /** The models to choose from, and whether something has changed. */
+    status(status) {
+        const models = [...new Set(status.versions.map((each) => each.model))].sort();
+        const known = [...this.model.input.options].slice(1).map((option) => option.value);
+        if (models.join("\n") !== known.join("\n")) {
+            const chosen = this.model.input.value;
+            replace(this.model.input, el("option", { value: "" }, t("fleet.all_models")),
+                models.map((model) => el("option", { value: model, selected: model === chosen }, model)));
+        }
+        const versions = JSON.stringify(status.versions);
+        if (versions !== this.versions && Date.now() - this.asked > HISTORY_MS) {
+            this.versions = versions;
+            this.load();
+        }
+    }
+
+    async load() {
+        this.asked = Date.now();
+        const model = this.model.input.value;
+        const query = new URLSearchParams({ hours: this.hours.input.value, ...(model && { model }) });
+        try {
+            this.show(await api.get(`/api/fleet/history?${query}`));
+        } catch (error) {
+            this.drop(error.status === 404 ? empty(t("fleet.no_history")) : problem(error));
+        }
+    }
+
+    show({ times, series }) {
+        if (!series.some((each) => each.devices.some((n) => n !== null))) {
+            this.drop(empty(t("fleet.no_history")));
+            return;
+        }
+        const models = new Set(series.map((each) => each.model)).size;
+        const options = {
+            label: t("fleet.over_time"),
+            times,
+            format: (n) => number(n),
+            series: series.map(({ model, version, devices }) => ({
+                label: models > 1 ? `${model} ${versionName(version)}` : versionName(version),
+                values: devices,
+                tone: version === null ? "quiet" : undefined,
+            })),
+        };
+        if (this.chart) {
+            this.chart.update(options);
+        } else {
+            this.chart = stackedArea(replace(this.holder), options);
+        }
+    }
+
+    drop(node = null) {
+        this.chart?.destroy();
+        this.chart = null;
+        replace(this.holder, node);
+    }
+}
 
 export default {
     route: "fleet",
     title: "nav.fleet",
-    render({ main }) {
-        main.append(heading(t("nav.fleet")));
+    render({ main, query, session, remember }) {
+        const numbers = el("div", null, loading());
+        const bars = el("div", null, loading());
+        const failed = el("div", { class: "scrolls" }, loading());
+        const history = new History();
+        const devices = deviceList({ query, session, remember });
+        replace(main, heading(t("nav.fleet")), numbers,
+            el("div", { class: "columns wide-first" }, history.node, card(t("fleet.now"), bars)),
+            el("div", { class: "columns wide-last" }, devices.node, card(t("fleet.failed_lately"), failed)));
+        const close = live({
+            "/api/status": (body, status) => {
+                if (status !== 200) {
+                    replace(numbers, el("div", { class: "problem" }, body.detail));
+                    return;
+                }
+                replace(numbers, tiles(body));
+                replace(bars, versionBars(body));
+                history.status(body);
+                devices.models(body.versions);
+            },
+            "/api/failures?hours=24&limit=8": (body, status) => replace(failed, failures(body, status)),
+        });
+        return () => {
+            close();
+            devices.close();
+            history.drop();
+        };
     },
 };
