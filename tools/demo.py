@@ -19,6 +19,7 @@ TREE = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "tests" / "lib"))
 
 from harness import RELEASE, Agent, Server, environment, program, wait_for  # noqa: E402
+from console import Console, link  # noqa: E402
 from mosquitto import Mosquitto  # noqa: E402
 
 PLACE = TREE / "build" / "demo"
@@ -267,6 +268,18 @@ def table(server):
         say(line)
 
 
+def visit(server):
+    """As a browser does, without one."""
+    title("9. The same in a browser")
+    visitor = Console(server)
+    now = visitor.sign_in(token=link(server)).json()
+    page = visitor.get("/").body
+    assert b"<title>pqota" in page and now["role"] == "admin", now
+    how = now["connection"]
+    say(f"the console is at {server.console_url}; its key exchange is {how['group']}, its certificate")
+    say(f"{how['signature']}, since browsers know no other yet; pqota console prints a link to sign in once")
+
+
 def check(server):
     """The demo is a test too: it fails if the story did not come out."""
     for name, model, healthy in DEVICES:
@@ -280,6 +293,9 @@ def check(server):
 
 def tell_next(server, broker):
     title("Try next (this server and its devices stay up until Ctrl-C)")
+    say("in a browser on this machine, within 15 minutes (it will ask whether to believe the certificate;")
+    say(f"it need not ask once {(server.dir / 'pki' / 'console-ca.pem').relative_to(TREE)} is imported):")
+    say(paint("1", server.pqota("console").out.strip()))
     pqota = os.path.relpath(program("pqota", RELEASE), TREE)
     enter = "" if os.environ.get("PQOTA_IN_ROOT") != "1" else "tools/debian13 "
     profile = server.profile.relative_to(TREE)
@@ -331,6 +347,7 @@ def main():
         )
         tell_pushed(server, deployments)
         table(server)
+        visit(server)
         check(server)
         print(
             f"\n  {at().strip()} in all. gateway-2 failed its self-test and went back by itself, and said so."
