@@ -187,7 +187,7 @@ function render({ main, params, session, setTitle }) {
     const devices = members(id);
     const page = [
         heading(name, { actions: actions.node, detail: el("span", { class: "deployment-line" }, state.node, detail.node) }),
-        why.node, figures, card(t("deployment.phases"), phases), devices.node, card(t("deployment.policy"), terms.node),
+        why.node, figures, card(t("deployment.phases"), phases), card(t("deployment.policy"), terms.node), devices.node,
     ];
     const pulse = () => now && replace(figures, summary(now, samples, Date.now()), bar(now.devices));
     const draw = (d) => {

@@ -49,7 +49,7 @@ function drawn(preview, version) {
 
 /**
  * A place for a preview. Its show(body, version) asks for one when nothing has changed for a moment; body null: what
- * is still missing is said. hidden previews are not asked for.
+ * is still missing is said.
  * @returns {HTMLElement & {show: (body: Object|null, version: string) => void}}
  */
 export function preview() {

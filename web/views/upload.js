@@ -66,8 +66,8 @@ function underWay() {
 }
 
 /** The hash that the server computed, to be compared with the one of the file here. */
-function arrived({ made }) {
-    const { filename, sha256 } = made.artifacts[0];
+function arrived({ made, file }) {
+    const { sha256 } = made.artifacts[0];
     const mine = field({ label: t("firmware.compare"), name: "compare", autocomplete: "off", spellcheck: "false" });
     const verdict = el("p", { "aria-live": "polite" });
     mine.input.addEventListener("input", () => {
@@ -77,7 +77,7 @@ function arrived({ made }) {
     });
     return el("div", { class: "stack" },
         el("p", null, link(`${made.name} ${made.version}`, "firmware", made.id), " · ", t(`common.state.${made.state}`)),
-        el("p", null, t("firmware.hash_here", { command: `sha256sum ${shell(filename)}` })), copyable(sha256), mine, verdict,
+        el("p", null, t("firmware.hash_here", { command: `sha256sum ${shell(file.name)}` })), copyable(sha256), mine, verdict,
         made.state === "draft" ? signing(made) : el("p", null, el("a", { href: `#/deploy?release=${made.id}` }, t("nav.deploy"))));
 }
 
@@ -88,7 +88,7 @@ function guess(filename) {
 }
 
 function about(file, back) {
-    const filename = file.name.replace(/[^\w.+~-]/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 128) || "firmware";
+    const filename = file.name.replace(/[^\w.+~-]+-*/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 128) || "firmware";
     const { name, version } = guess(filename);
     const input = (key, options) => field({ label: t(`firmware.${key}`), name: key, autocomplete: "off", ...options });
     const named = { required: true, pattern: NAME, title: t("firmware.name_hint") };
