@@ -1,7 +1,7 @@
 // One device: what it is, why it gets what it gets, and what it lived through.
 
 import { api, may } from "../api.js";
-import { clear, el, replace } from "../dom.js";
+import { el, replace } from "../dom.js";
 import { has, t, time } from "../i18n.js";
 import { live } from "../live.js";
 import { badge, button, card, details, dialog, empty, field, form, heading, icon, link, linkButton, loading, pager, stateBadge,
@@ -30,17 +30,21 @@ async function revoke(id) {
     }
 }
 
-/** Name, state, and what may be done. */
-function head(device, session) {
-    const actions = [
-        may(session, "change") && !device.revoked && linkButton(t("device.deploy"),
-            `#/deploy?device=${encodeURIComponent(device.id)}`, { icon: "deployments" }),
-        may(session, "admin") && !device.revoked && button(t("device.revoke"), { kind: "danger",
-            on: () => revoke(device.id) }),
+function actions(id, session) {
+    return [
+        may(session, "change") && linkButton(t("device.deploy"), `#/deploy?device=${encodeURIComponent(id)}`,
+            { icon: "deployments" }),
+        may(session, "admin") && button(t("device.revoke"), { kind: "danger", on: () => revoke(id) }),
     ];
-    return heading(device.id, { actions, detail: [device.name && el("span", null, device.name),
+}
+
+/** Its name, how it came, and when. */
+function state(device) {
+    return [
+        device.name && el("span", null, device.name),
         device.revoked ? badge(t("fleet.revoked"), "bad") : transportBadge(device.transport),
-        el("span", null, t("fleet.last_seen"), ": ", when(device.last_seen))] });
+        el("span", null, t("fleet.last_seen"), ": ", when(device.last_seen)),
+    ];
 }
 
 function overview(device) {
@@ -121,25 +125,24 @@ function tagEditor(id, session) {
 }
 
 class DeviceView {
-    constructor({ main, params, session, go, setTitle }) {
+    constructor({ main, params, session, setTitle }) {
         [this.id] = params;
-        this.session = session;
-        this.go = go;
         this.path = `/api/devices/${encodeURIComponent(this.id)}`;
-        this.top = el("div", null, heading(this.id));
+        this.state = el("div", { class: "row" });
+        this.actions = el("div", { class: "actions" }, actions(this.id, session));
+        this.problem = el("div");
         this.overview = el("div", null, loading());
         this.why = el("div", { class: "stack", "aria-live": "polite" }, loading());
         this.attributes = el("div");
         this.certificates = el("ul", { class: "failures" });
         this.timeline = el("div", { class: "stack" }, loading());
         this.tags = tagEditor(this.id, session);
-        this.shown = "";
         setTitle(this.id);
         this.body = el("div", { class: "columns wide-first" },
             el("div", { class: "stack" }, card(t("device.why"), this.why), card(t("device.history"), this.timeline)),
             el("div", { class: "stack" }, card(t("device.overview"), this.overview), this.tags.node,
                 card(t("device.attributes"), this.attributes), card(t("device.certificates"), this.certificates)));
-        replace(main, this.top, this.body);
+        replace(main, heading(this.id, { actions: this.actions, detail: this.state }), this.problem, this.body);
         this.close = live({
             [this.path]: (body, status) => this.show(body, status),
             [`${this.path}/why`]: (body, status) => replace(this.why, status === 200 ? why(body) : refused(body)),
@@ -149,23 +152,19 @@ class DeviceView {
     }
 
     show(device, status) {
-        if (status !== 200) {
-            replace(this.top, heading(this.id), refused(device));
-            clear(this.body);
+        const there = status === 200;
+        this.body.hidden = !there;
+        this.actions.hidden = !there || device.revoked;
+        replace(this.problem, !there && refused(device));
+        if (!there) {
             return;
         }
-        // The head has buttons: it is made anew only when it says something else.
-        const { created, tags, attributes: told, action, ...rest } = device;
-        const state = JSON.stringify([rest.revoked, rest.name, rest.transport, rest.last_seen]);
-        if (state !== this.shown && !this.top.contains(document.activeElement)) {
-            this.shown = state;
-            replace(this.top, head(device, this.session));
-        }
+        replace(this.state, state(device));
         replace(this.overview, overview(device));
         replace(this.attributes, attributes(device));
         replace(this.certificates, device.certificates.length ? device.certificates.map(certificate)
             : el("li", null, empty(t("device.no_certificates"))));
-        this.tags.show(tags);
+        this.tags.show(device.tags);
     }
 
     page(after) {

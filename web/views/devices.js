@@ -25,7 +25,7 @@ export function deviceState(device) {
     if (device.revoked) {
         return badge(t("fleet.revoked"), "bad");
     }
-    return device.action ? el("span", { class: "row tight" }, stateBadge(device.action.state),
+    return device.action ? el("span", { class: "row tight fixed" }, stateBadge(device.action.state),
         el("span", { class: "muted" }, device.action.release.version)) : "–";
 }
 
