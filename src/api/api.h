@@ -16,6 +16,7 @@ extern const struct route_table api_enroll_routes;
 extern const struct route_table api_events_routes;
 extern const struct route_table api_firmware_routes;
 extern const struct route_table api_openapi_routes;
+extern const struct route_table api_fleet_routes;
 extern const struct route_table api_operators_routes;
 extern const struct route_table api_pki_routes;
 extern const struct route_table api_renew_routes;

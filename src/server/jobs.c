@@ -7,6 +7,7 @@
 #include "ota/announce.h"
 #include "ota/deploy.h"
 #include "ota/finish.h"
+#include "ota/fleet.h"
 #include "ota/principal.h"
 #include "ota/retention.h"
 #include "ota/seen.h"
@@ -30,6 +31,7 @@ enum {
     TASK_CRL,
     TASK_TRUST,
     TASK_RETENTION,
+    TASK_FLEET,
     TASK_SWEEP,
     TASKS
 };
@@ -187,6 +189,16 @@ static int retain(struct db *db, void *arg, struct err *e)
     struct server *s = t->jobs->server;
     t->more = false;
     return ota_retention_slice(&s->ota, db, clock_unix_ms(s->clock), &t->more, e);
+}
+
+/* A sample, then what is past its time, a slice after the other. */
+static int note_fleet(struct db *db, void *arg, struct err *e)
+{
+    struct task *t = arg;
+    struct ota *ota = &t->jobs->server->ota;
+    int rc = t->more ? 0 : ota_fleet_sample(ota, db, e);
+    t->more = false;
+    return rc != 0 ? rc : ota_fleet_slice(ota, db, &t->more, e);
 }
 
 /* --- blobs that nothing refers to, on a reader thread -------------------------------------------------- */
@@ -368,6 +380,8 @@ static void on_second(uv_timer_t *timer)
         start_slices(&j->tasks[TASK_SEEN], flush_seen);
     if (n % 60 == 10)
         start_slices(&j->tasks[TASK_RETENTION], retain);
+    if (n % FLEET_SAMPLE_TICKS == 1)
+        start_slices(&j->tasks[TASK_FLEET], note_fleet);
     if (n % 60 == 20)
         start_sweep(&j->tasks[TASK_SWEEP]);
 }

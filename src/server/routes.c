@@ -12,7 +12,8 @@ static const struct route_table *const native[] = {
     &api_devices_routes,       &api_tokens_routes,     &api_operators_routes, &api_pki_routes,
     &api_trust_routes,         &api_events_routes,     &server_health_routes, &server_metrics_routes,
     &server_about_routes,      &server_history_routes, &api_director_routes,  &api_accounts_routes,
-    &api_device_tokens_routes, &api_settings_routes,   &api_why_routes,       &console_link_routes,
+    &api_device_tokens_routes, &api_settings_routes,   &api_why_routes,       &api_fleet_routes,
+    &console_link_routes,
 };
 static const struct route_table *const hawkbit[] = {
     &ddi_device_routes,  &ddi_userinfo_routes,  &ddi_types_routes, &ddi_configs_routes,

@@ -484,5 +484,5 @@ def test_every_operation_was_called(call):
     elsewhere |= {"approveDeployment", "denyDeployment", "pauseDeployment", "resumeDeployment"}
     elsewhere |= {"nextPhase", "listMembers", "consent", "describeDevice", "setAttributes", "why"}
     # those: test_openapi_deployments.py
-    elsewhere |= {"previewDeployment"}  # test_preview.py
+    elsewhere |= {"previewDeployment", "fleetHistory", "failures"}  # test_preview.py, test_fleet_history.py
     assert set(call.by_id) - call.succeeded - elsewhere == {"renew"}

@@ -186,7 +186,7 @@ static void what_cannot_be_made_cannot_be_tried(void **state)
     assert_int_equal(ota_preview(&f->ota, f->reader, &f->arena, &rows[0], &p, &f->e), ERR_INVALID);
 }
 
-/* --- against the real thing ------------------------------------------------------------------------------ */
+/* --- against the real thing ------------------------------------------------------------------------ */
 
 static unsigned long random_state = 4711;
 static unsigned any(unsigned n)
@@ -336,7 +336,7 @@ static void as_it_then_is(void **state)
     }
 }
 
-/* --- when there is no time -------------------------------------------------------------------------------- */
+/* --- when there is no time -------------------------------------------------------------------------- */
 
 static int64_t hurried(void *ctx)
 {
