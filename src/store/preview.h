@@ -1,6 +1,6 @@
 /*
- * What a deployment would be for, looked at before there is one: numbers where they are kept already, else the
- * devices themselves, some at a time.
+ * What a deployment would be for, looked at before there is one: numbers where they are kept already, else
+ * the devices themselves, some at a time.
  */
 #ifndef PQOTA_STORE_PREVIEW_H
 #define PQOTA_STORE_PREVIEW_H
@@ -18,8 +18,8 @@ struct preview_row {
     unsigned matches; /* bit i: phase i has a filter and it matches */
 };
 
-/* The devices are looked for among all in the order they were registered, or, much quicker, among those with a
-   tag, or with ids (one at a time). */
+/* The devices are looked for among all in the order they were registered, or, much quicker, among those with
+   a tag, or with ids (one at a time). */
 enum preview_by { PREVIEW_BY_PK, PREVIEW_BY_TAG, PREVIEW_BY_ID };
 
 struct preview_search {

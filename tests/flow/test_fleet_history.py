@@ -1,4 +1,4 @@
-"""GET /api/fleet/history and GET /api/failures: which versions ran when, and what failed, with the real server."""
+"""GET /api/fleet/history and GET /api/failures: which versions ran when, and what failed."""
 
 import datetime
 import os

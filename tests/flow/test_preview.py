@@ -94,7 +94,8 @@ def test_a_large_fleet_is_counted(make_server):
         db.execute(
             "WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 30000)"
             " INSERT INTO device (id, model, version, created_at)"
-            " SELECT printf('d%05d', i), 'm', CASE i % 3 WHEN 0 THEN '1' WHEN 1 THEN '2' ELSE '3' END, 1 FROM c"
+            " SELECT printf('d%05d', i), 'm', CASE i % 3 WHEN 0 THEN '1' WHEN 1 THEN '2' ELSE '3' END, 1"
+            " FROM c"
         )
         db.execute("INSERT INTO device_tag SELECT 'lab', id, pk FROM device WHERE pk % 10 = 0")
     server.start()
