@@ -6,6 +6,7 @@
 #include "ota/trust_view.h"
 #include "server/broker.h"
 #include "server/live.h"
+#include "server/live.h"
 #include "server/login_table.h"
 #include "server/server.h"
 
@@ -102,6 +103,12 @@ static int add_logins(struct buf *b, struct server *s)
         rc = labelled(b, "pqota_logins_total", "result", login_result_text[i],
                       logins_counted(s->logins, (enum login_result)i));
     return rc;
+}
+
+static int add_console(struct buf *b, struct server *s)
+{
+    return sample(b, "pqota_console_streams", "gauge", "Pages of the console that are kept up to date",
+                  live_streams(s->live));
 }
 
 static int add_ddi(struct buf *b, struct server *s)
@@ -205,6 +212,7 @@ static int metrics(struct call *c)
     rc = rc ? rc : add_store(&b, &h);
     rc = rc ? rc : add_pools(&b, s);
     rc = rc ? rc : add_logins(&b, s);
+    rc = rc ? rc : add_console(&b, s);
     rc = rc ? rc : add_ddi(&b, s);
     rc = rc ? rc : add_broker(&b, s);
     rc = rc ? rc : add_trust(&b, s);
