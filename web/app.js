@@ -2,7 +2,7 @@
 
 import { api, may, onSignedOut } from "./api.js";
 import { redrawCharts } from "./charts.js";
-import { announce, clear, el, replace } from "./dom.js";
+import { clear, el, replace } from "./dom.js";
 import { chooseLanguage, chosenLanguage, t, useLanguage } from "./i18n.js";
 import { onLiveState } from "./live.js";
 import { badge, button, dialog, field, icon, problem, toast } from "./ui.js";
@@ -160,7 +160,6 @@ async function show(view, main, more) {
         ...more,
     };
     context.setTitle(t(view.title));
-    announce(t(view.title));
     try {
         const cleanup = await view.render(context);
         if (mine !== drawn) {
@@ -171,7 +170,7 @@ async function show(view, main, more) {
     } catch (error) {
         replace(main, el("h1", { tabindex: "-1" }, t(view.title)), problem(error));
     }
-    if (mine === drawn && !main.contains(document.activeElement)) {
+    if (mine === drawn && drawn > 1 && !main.contains(document.activeElement)) {
         focusView(main);
     }
 }
