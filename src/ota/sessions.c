@@ -158,6 +158,24 @@ int ota_sign_in_link(struct ota *ota, struct db *db, struct arena *a, const stru
     return rc;
 }
 
+static int no_link(int rc, struct err *e)
+{
+    if (rc == ERR_NOT_FOUND || rc == ERR_INVALID)
+        return err_set(e, ERR_UNAUTHENTICATED,
+                       "the link was used already, or its time is over: ask for another (pqota console)");
+    return rc;
+}
+
+int ota_sign_in_link_check(struct ota *ota, struct db *db, struct arena *a, struct str token, struct err *e)
+{
+    char hash[SHA256_HEX_SIZE];
+    const char *name = NULL;
+    int rc = ota_session_hash(token, hash, e);
+    if (rc == 0)
+        rc = store_link_find(db, a, hash, clock_unix_ms(ota->clock), &name, e);
+    return no_link(rc, e);
+}
+
 int ota_sign_in_link_take(struct ota *ota, struct db *db, struct arena *a, struct str token,
                           const char **name, struct err *e)
 {
@@ -165,8 +183,5 @@ int ota_sign_in_link_take(struct ota *ota, struct db *db, struct arena *a, struc
     int rc = ota_session_hash(token, hash, e);
     if (rc == 0)
         rc = store_link_take(db, a, hash, clock_unix_ms(ota->clock), name, e);
-    if (rc == ERR_NOT_FOUND || rc == ERR_INVALID)
-        return err_set(e, ERR_UNAUTHENTICATED,
-                       "the link was used already, or its time is over: ask for another (pqota console)");
-    return rc;
+    return no_link(rc, e);
 }

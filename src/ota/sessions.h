@@ -25,6 +25,10 @@ int ota_session_hash(struct str token, char hash[SHA256_HEX_SIZE], struct err *e
 int ota_session_find(struct ota *ota, struct db *db, struct arena *a, const char *hash, struct session *out,
                      enum who *role, struct err *e) MUST_CHECK;
 
+/* For any lane with a db. ERR_UNAUTHENTICATED: no link, used already, or its time is over. */
+int ota_sign_in_link_check(struct ota *ota, struct db *db, struct arena *a, struct str token,
+                           struct err *e) MUST_CHECK;
+
 /* All below: the WRITE lane. phc: what the password was checked against; NULL: it came by a link, which is
    done with. ERR_UNAUTHENTICATED: the account was changed or disabled meanwhile. who: for its address. */
 int ota_session_open(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,

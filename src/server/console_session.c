@@ -103,7 +103,7 @@ static int refuse_guessing(struct call *c, int64_t seconds)
     if (text != NULL)
         http_set(c->res, "Retry-After", text);
     c->status = 429;
-    return err_set(&c->err, ERR_BUSY,
+    return err_set(&c->err, ERR_DENIED, /* for ERR_BUSY the answer says when to come back by itself */
                    "there were too many wrong attempts: wait %lld seconds, or ask an administrator for a "
                    "one-time link (pqota console)",
                    (long long)seconds);
@@ -150,6 +150,18 @@ static int look_up(struct call *c, struct attempt *t)
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
+/* Nobody guesses one, so that a good one gets in whoever guesses at passwords beside it. */
+static int check_link(struct call *c, const struct attempt *t, int64_t wait)
+{
+    int rc = ota_sign_in_link_check(c->ota, c->db, c->arena, str_of(t->link), &c->err);
+    if (rc != ERR_UNAUTHENTICATED)
+        return rc;
+    if (wait > 0)
+        return refuse_guessing(c, wait);
+    note_failure(c, NULL);
+    return rc;
+}
+
 static int read_sign_in(struct call *c)
 {
     auto_json yyjson_doc *body = NULL;
@@ -167,9 +179,9 @@ static int read_sign_in(struct call *c)
     if (rc != 0)
         return rc;
     int64_t wait = must_wait(c, t);
-    if (wait > 0)
-        return refuse_guessing(c, wait);
-    return t->link == NULL ? look_up(c, t) : 0;
+    if (t->link != NULL)
+        return check_link(c, t, wait);
+    return wait > 0 ? refuse_guessing(c, wait) : look_up(c, t);
 }
 
 /* The wait is asked for again: what queued behind others of its kind would be tried all the same. */

@@ -137,8 +137,8 @@ int store_link_add(struct db *db, const char *hash, int64_t account, int64_t now
     return stmt_run(&s, e);
 }
 
-static int find_link(struct db *db, struct arena *a, const char *hash, int64_t now_ms, const char **name,
-                     struct err *e)
+int store_link_find(struct db *db, struct arena *a, const char *hash, int64_t now_ms, const char **name,
+                    struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
@@ -163,7 +163,7 @@ int store_link_take(struct db *db, struct arena *a, const char *hash, int64_t no
                     struct err *e)
 {
     const char *found = NULL;
-    int rc = find_link(db, a, hash, now_ms, &found, e);
+    int rc = store_link_find(db, a, hash, now_ms, &found, e);
     if (rc != 0)
         return rc;
     auto_stmt struct stmt s = {0};

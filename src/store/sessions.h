@@ -12,6 +12,10 @@ struct db;
 int store_session_by_hash(struct db *db, struct arena *a, const char *hash, struct session *out,
                           struct err *e) MUST_CHECK;
 
+/* *name is whom it is for. ERR_NOT_FOUND: none, or it is over. */
+int store_link_find(struct db *db, struct arena *a, const char *hash, int64_t now_ms, const char **name,
+                    struct err *e) MUST_CHECK;
+
 /* Writer only. */
 int store_session_add(struct db *db, const char *hash, const struct session *s, const char *address,
                       struct err *e) MUST_CHECK;
@@ -25,7 +29,7 @@ int store_session_prune(struct db *db, int64_t now_ms, int64_t account, size_t k
 
 int store_link_add(struct db *db, const char *hash, int64_t account, int64_t now_ms, int64_t expires_at,
                    const char *created_by, struct err *e) MUST_CHECK;
-/* Takes it away: *name is whom it was for. ERR_NOT_FOUND: none, or it is over. */
+/* The same, and takes it away. */
 int store_link_take(struct db *db, struct arena *a, const char *hash, int64_t now_ms, const char **name,
                     struct err *e) MUST_CHECK;
 

@@ -1,6 +1,7 @@
 """The console without a browser: its cookie, what its page sends, and its live streams."""
 
 import http.client
+import itertools
 import json
 import ssl
 import urllib.parse
@@ -8,6 +9,7 @@ import urllib.parse
 from harness import ANYONE, wait_for
 
 SELF = object()
+NUMBERS = itertools.count(1)
 
 
 def authority(server):
@@ -69,7 +71,7 @@ class Console:
 def signed_in(server, role="admin", name=None):
     """A place where a new account of that role is signed in by its password. It has name and password."""
     place = Console(server)
-    place.name = name or f"{role}-{id(place):x}"
+    place.name = name or f"{role}-{next(NUMBERS)}"
     place.password = account(server, place.name, role)
     place.sign_in(place.name, place.password)
     return place
