@@ -354,7 +354,7 @@ static int most_first(const void *a, const void *b)
     return x->devices != y->devices ? (x->devices < y->devices ? 1 : -1) : strcmp(x->model, y->model);
 }
 
-static bool gets(const struct group *g)
+static bool will_get(const struct group *g)
 {
     return g->verdict == GETS || g->verdict == GOES_BACK;
 }
@@ -367,7 +367,7 @@ static int add_changes(struct looking *l, struct arena *a, struct err *e)
     qsort(l->groups, l->group_count, sizeof(struct group *), most_first);
     for (size_t i = 0; i < l->group_count && p->change_count < PREVIEW_CHANGES && rc == 0; i++) {
         const struct group *g = l->groups[i];
-        if (!gets(g))
+        if (!will_get(g))
             continue;
         struct preview_change *c = &p->changes[p->change_count++];
         *c = (struct preview_change){

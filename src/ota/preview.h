@@ -1,5 +1,5 @@
-/* A deployment tried before it is made: for how many devices it would be, what they run, and what it would do.
-   Nothing is written, and nobody is told. */
+/* A deployment tried before it is made: for how many devices it would be, what they run, and what it would
+   do. Nothing is written, and nobody is told. */
 #ifndef PQOTA_OTA_PREVIEW_H
 #define PQOTA_OTA_PREVIEW_H
 

@@ -1,6 +1,6 @@
 /*
- * How many devices ran which version when. A number is kept only when it changed, and holds until the next one;
- * models and versions that are rare share one series. See migration 7.
+ * How many devices ran which version when. A number is kept only when it changed, and holds until the next
+ * one; models and versions that are rare share one series. See migration 7.
  */
 #ifndef PQOTA_STORE_FLEET_H
 #define PQOTA_STORE_FLEET_H
