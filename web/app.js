@@ -6,7 +6,7 @@ import { clear, el, replace } from "./dom.js";
 import { chooseLanguage, chosenLanguage, t, useLanguage } from "./i18n.js";
 import { onLiveState } from "./live.js";
 import { badge, button, dialog, field, icon, problem, toast } from "./ui.js";
-import { navigation, signIn, views } from "./views/index.js";
+import { navigation, views } from "./views/index.js";
 
 const THEME = "pqota.theme";
 const LIVE_TONES = { live: "ok", connecting: "quiet", paused: "quiet", lost: "bad" };
@@ -137,8 +137,8 @@ function end() {
     leave = null;
 }
 
-/** Shows a view in main; says so to those who do not see it. */
-async function show(view, main, more) {
+/** Shows a route's view in main. */
+async function show(route, main, more) {
     const mine = drawn;
     const context = {
         main,
@@ -159,8 +159,12 @@ async function show(view, main, more) {
         },
         ...more,
     };
-    context.setTitle(t(view.title));
     try {
+        const { default: view } = await views[route]();
+        if (mine !== drawn) {
+            return;
+        }
+        context.setTitle(t(view.title));
         const cleanup = await view.render(context);
         if (mine !== drawn) {
             cleanup?.();
@@ -168,7 +172,7 @@ async function show(view, main, more) {
         }
         leave = cleanup || null;
     } catch (error) {
-        replace(main, el("h1", { tabindex: "-1" }, t(view.title)), problem(error));
+        replace(main, el("h1", { tabindex: "-1" }, t(`nav.${route}`)), problem(error));
     }
     if (mine === drawn && drawn > 1 && !main.contains(document.activeElement)) {
         focusView(main);
@@ -181,7 +185,7 @@ function showSignIn() {
     const token = link;
     link = null;
     replace(app, main, el("footer", { class: "alone-foot" }, connection(), preferences()));
-    return show(signIn, main, { link: token, done: (next) => {
+    return show("signin", main, { link: token, done: (next) => {
         session = next;
         navigate();
     } });
@@ -209,13 +213,12 @@ function navigate() {
     }
     replace(shell.place, main);
     scrollTo(0, 0);
-    const view = Object.hasOwn(views, route) ? views[route] : null;
-    if (!view) {
+    if (!Object.hasOwn(views, route) || route === "signin") {
         replace(main, el("h1", { tabindex: "-1" }, t("common.no_such_page")), el("p", null,
             el("a", { href: "#/fleet" }, t("nav.fleet"))));
         return focusView(main);
     }
-    return show(view, main, { params, query });
+    return show(route, main, { params, query });
 }
 
 /** The server no longer knows who asks. */

@@ -5,6 +5,7 @@ import { number, t, time } from "./i18n.js";
 
 const COLOURS = 10;
 const drawn = new Set();
+let library = null;
 
 /** A colour of style.css as the canvas wants it. */
 function colour(name, alpha = 1) {
@@ -136,8 +137,10 @@ class Drawing {
         this.table = el("details", { class: "chart-table", on: { toggle: () => this.tell() } },
             el("summary", null, t("common.as_table")), el("div"));
         replace(holder, el("div", { class: "chart" }, this.canvas), this.legend, this.table);
-        this.draw();
+        this.label();
         drawn.add(this);
+        library ??= import("./chart.js");  // it leaves globalThis.Chart
+        library.then(() => this.draw());
     }
 
     /** The table is made when somebody wants to see it. */
@@ -146,9 +149,10 @@ class Drawing {
     }
 
     draw() {
-        this.chart?.destroy();
-        this.chart = new globalThis.Chart(this.canvas, configuration(this.options, this.stacked));
-        this.label();
+        if (drawn.has(this) && globalThis.Chart) {
+            this.chart?.destroy();
+            this.chart = new globalThis.Chart(this.canvas, configuration(this.options, this.stacked));
+        }
     }
 
     label() {
@@ -160,16 +164,18 @@ class Drawing {
     /** Other numbers: the same options, whole or in part. */
     update(options) {
         this.options = { ...this.options, ...options };
-        const next = configuration(this.options, this.stacked);
-        this.chart.data = next.data;
-        this.chart.options = next.options;
-        this.chart.update("none");
+        if (this.chart) {
+            const next = configuration(this.options, this.stacked);
+            this.chart.data = next.data;
+            this.chart.options = next.options;
+            this.chart.update("none");
+        }
         this.label();
     }
 
     destroy() {
         drawn.delete(this);
-        this.chart.destroy();
+        this.chart?.destroy();
     }
 }
 

@@ -10,6 +10,7 @@ import { deviceList } from "./devices.js";
 
 const HISTORY_MS = 60_000;
 const VERSIONS = 10;
+const OTHERS = "other";  // what the server sums the rarest versions as
 
 function versionName(version) {
     return version ?? t("common.unknown");
@@ -105,19 +106,21 @@ class History {
     }
 
     show({ times, series }) {
-        if (!series.some((each) => each.devices.some((n) => n !== null))) {
+        const first = times.findIndex((_, i) => series.some((each) => each.devices[i] !== null));
+        if (first < 0 || times.length - first < 2) {
             this.drop(empty(t("fleet.no_history")));
             return;
         }
         const models = new Set(series.map((each) => each.model)).size;
         const options = {
             label: t("fleet.over_time"),
-            times,
+            times: times.slice(first),
             format: (n) => number(n),
             series: series.map(({ model, version, devices }) => ({
-                label: models > 1 ? `${model} ${versionName(version)}` : versionName(version),
-                values: devices,
-                tone: version === null ? "quiet" : undefined,
+                label: version === OTHERS ? t("fleet.other_versions")
+                    : models > 1 ? `${model} ${versionName(version)}` : versionName(version),
+                values: devices.slice(first),
+                tone: version === null || version === OTHERS ? "quiet" : undefined,
             })),
         };
         if (this.chart) {

@@ -1,20 +1,18 @@
-// All views, by the first part of their address.
+// All views, by the first part of their address. Each is fetched when it is shown first.
 
-import signin from "./signin.js";
-import fleet from "./fleet.js";
-import device from "./device.js";
-import deployments from "./deployments.js";
-import deployment from "./deployment.js";
-import deploy from "./deploy.js";
-import firmware from "./firmware.js";
-import server from "./server.js";
-import changes from "./changes.js";
-import accounts from "./accounts.js";
-
-export const signIn = signin;
-
-export const views = Object.fromEntries(
-    [fleet, device, deployments, deployment, deploy, firmware, server, changes, accounts].map((view) => [view.route, view]));
+/** @type {Object<string, () => Promise<{default: {route: string, title: string, render: Function}}>>} */
+export const views = {
+    signin: () => import("./signin.js"),
+    fleet: () => import("./fleet.js"),
+    device: () => import("./device.js"),
+    deployments: () => import("./deployments.js"),
+    deployment: () => import("./deployment.js"),
+    deploy: () => import("./deploy.js"),
+    firmware: () => import("./firmware.js"),
+    server: () => import("./server.js"),
+    changes: () => import("./changes.js"),
+    accounts: () => import("./accounts.js"),
+};
 
 /** What the navigation shows, in this order; under: routes that belong there. */
 export const navigation = [
