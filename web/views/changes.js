@@ -35,7 +35,7 @@ function columns() {
         { key: "kind", label: t("changes.kind"), cell: (event) => kindBadge(event.kind) },
         { key: "subject", label: t("changes.subject"), cell: subject },
         { key: "detail", label: t("changes.detail"), cell: (event) => el("span", { class: "words" }, event.detail) },
-        { key: "who", label: t("changes.who"), cell: (event) => event.who },
+        { key: "who", label: t("changes.who"), cell: (event) => el("span", { class: "nowrap" }, event.who) },
         { key: "address", label: t("changes.address"), cell: (event) => event.address || "–" },
     ];
 }
