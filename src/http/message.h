@@ -119,8 +119,8 @@ const char *http_status_text(int status);
 /* Appends the response's head to out: status line, Date, the headers set, Content-Length of the parts (none
    for 1xx, 204, 304 and a stream), Connection. The parts are then to be sent, but not for HEAD (its head
    tells what GET would get) nor for 204 and 304. req may be NULL when there was none to understand: then it
-   is close. Date, Connection, Content-Length, Transfer-Encoding that were set by hand, and values with control
-   characters, are left out. On failure (ERR_TOO_LARGE, ERR_NOMEM) out is as before. */
+   is close. Date, Connection, Content-Length, Transfer-Encoding that were set by hand, and values with
+   control characters, are left out. On failure (ERR_TOO_LARGE, ERR_NOMEM) out is as before. */
 int http_write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms,
                     struct buf *out) MUST_CHECK;
 uint64_t http_body_length(const struct http_response *r);

@@ -161,7 +161,7 @@ def test_what_is_missing_is_made(made, missing):
 
 
 def test_keys_that_were_taken_offline(made, tmp_path):
-    for role in ("server", "operator"):
+    for role in ("server", "operator", "console"):
         shutil.move(made / f"pki/{role}-ca.key", tmp_path / f"{role}-ca.key")
     before = tree(made)
     out = pqota("init", made).stdout

@@ -375,6 +375,10 @@ def test_accounts(call, shared):
     call("disableAccount", 404, name="oa-2")
     call("enableAccount", 404, name="oa-2")
     device = shared.enrol("oa-acc", "oa-m")
+    link = call("createSignInLink", 201, body={"account": "oa-2"}).json()
+    assert link["account"] == "oa-2" and link["port"] == call.server.console_port
+    call("createSignInLink", 409, body={"account": "oa-2", "role": "viewer"})
+    call("createSignInLink", 400, body={"account": "../etc"})
     for operation in ("listAccounts", "createAccount"):
         call(operation, 403, who=device)
         call(operation, 401, who=ANYONE, args=who)  # no password counts outside /rest/v1

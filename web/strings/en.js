@@ -18,7 +18,6 @@ export default {
     "common.time": "Time",
     "common.cancel": "Cancel",
     "common.close": "Close",
-    "common.save": "Save",
     "common.again": "Try again",
     "common.copy": "Copy",
     "common.copied": "Copied",

@@ -18,7 +18,6 @@ export default {
     "common.time": "시각",
     "common.cancel": "취소",
     "common.close": "닫기",
-    "common.save": "저장",
     "common.again": "다시 시도",
     "common.copy": "복사",
     "common.copied": "복사했습니다",
