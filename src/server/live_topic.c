@@ -41,12 +41,12 @@ static void fill_request(struct http_request *req, const char *name)
     req->minor = 1;
 }
 
-/* One step that reads and answers at once, of the native interface. */
+/* One step that reads and answers people at once, of the native interface. */
 static bool is_readable(const struct route_found *f)
 {
     const struct route_step *steps = f->row->steps;
-    return f->table->face == FACE_NATIVE && f->row->method == HTTP_GET && steps[1].lane == LANE_END &&
-           (steps[0].lane == LANE_QUERY || steps[0].lane == LANE_READ) &&
+    return f->table->face == FACE_NATIVE && f->row->method == HTTP_GET && (f->row->who & WHO_READERS) != 0 &&
+           steps[1].lane == LANE_END && (steps[0].lane == LANE_QUERY || steps[0].lane == LANE_READ) &&
            strncmp(f->row->path, "/api/", 5) == 0;
 }
 

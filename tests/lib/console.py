@@ -94,6 +94,7 @@ class Stream:
             "localhost", place.server.console_port, timeout=timeout, context=context or tls(place.server)
         )
         self.http.request("GET", f"/console/live?{asked}", headers={"Cookie": place.cookie or ""})
+        self.socket = self.http.sock  # the other forgets it
         self.reply = self.http.getresponse()
         self.status, self.headers = self.reply.status, self.reply.headers
 
