@@ -27,6 +27,7 @@ void api_put_certificates(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct
     for (size_t i = 0; i < count; i++) {
         yyjson_mut_val *it = yyjson_mut_arr_add_obj(doc, items);
         api_put_text(doc, it, "serial", list[i].serial);
+        api_put_text(doc, it, "algorithm", list[i].algorithm);
         api_put_text(doc, it, "fingerprint", list[i].fingerprint);
         api_put_time(doc, it, "not_before", list[i].not_before);
         api_put_time(doc, it, "not_after", list[i].not_after);

@@ -13,7 +13,8 @@ struct certificate {
     const char *key_id;      /* SHA-256 of its own SubjectPublicKeyInfo */
     const char *pem;         /* the chain, until its first use; NULL after it */
     int64_t not_before, not_after, issued_at, first_used_at, revoked_at;
-    const char *reason; /* why it was revoked, NULL */
+    const char *reason;    /* why it was revoked, NULL */
+    const char *algorithm; /* of its key: "mldsa65"; NULL: noted since schema 7 only */
 };
 
 #endif

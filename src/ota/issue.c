@@ -86,6 +86,7 @@ int issue_store(struct ota *ota, struct db *db, struct arena *a, int64_t device,
         .not_before = cert->not_before * 1000,
         .not_after = cert->not_after * 1000,
         .issued_at = now,
+        .algorithm = cert->algorithm,
     };
     rc = store_certificate_add(db, &c, device, 0, e);
     if (rc == 0)

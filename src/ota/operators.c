@@ -90,6 +90,7 @@ static int add(struct db *db, struct arena *a, const char *who, const char *name
         .not_before = cert->not_before * 1000,
         .not_after = cert->not_after * 1000,
         .issued_at = now_ms,
+        .algorithm = cert->algorithm,
     };
     rc = add_or_complete(db, &c, pk, e);
     if (rc != 0)

@@ -72,6 +72,7 @@ struct pki_cert { /* what is known of a certificate; texts in the fields */
     char key_id[SHA256_HEX_SIZE];      /* SHA-256 of its own SubjectPublicKeyInfo */
     int64_t not_before, not_after;     /* Unix seconds */
     char common_name[129];
+    const char *algorithm; /* of its key: as pki_key_algorithm; NULL where it was not looked at */
 };
 
 /* A self-signed root: CN `name`, critical CA:TRUE pathlen:0, keyCertSign and cRLSign. PEM in the arena. */

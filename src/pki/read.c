@@ -71,6 +71,8 @@ int pki_cert_describe(X509 *cert, struct pki_cert *out, struct err *e)
     if (rc != 0)
         return rc;
     read_common_name(cert, c.common_name, sizeof c.common_name);
+    const char *algorithm = pki_key_algorithm(key);
+    c.algorithm = algorithm[0] != '\0' ? algorithm : NULL;
     *out = c;
     return 0;
 }

@@ -8,7 +8,7 @@
 
 #define CERTIFICATE_COLUMNS                                                                                  \
     "issuer, serial, fingerprint, key_id, pem, not_before, not_after, issued_at, first_used_at, revoked_at," \
-    " reason"
+    " reason, algorithm"
 
 static int no_memory(struct err *e)
 {
@@ -29,6 +29,7 @@ static struct certificate read_certificate(struct stmt *s, struct arena *a, bool
         .first_used_at = stmt_get_i64(s, 8),
         .revoked_at = stmt_get_i64(s, 9),
         .reason = stmt_get_text(s, 10, a, oom),
+        .algorithm = stmt_get_text(s, 11, a, oom),
     };
 }
 
@@ -82,7 +83,8 @@ int store_certificate_add(struct db *db, const struct certificate *c, int64_t de
     int rc =
         db_prepare(db, &s,
                    "INSERT INTO certificate (issuer, serial, fingerprint, key_id, pem, not_before, not_after,"
-                   " issued_at, device, operator, sha1) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   " issued_at, device, operator, sha1, algorithm)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                    e);
     if (rc != 0)
         return rc;
@@ -97,6 +99,7 @@ int store_certificate_add(struct db *db, const struct certificate *c, int64_t de
     bind_owner(&s, 9, device);
     bind_owner(&s, 10, operator_pk);
     stmt_text(&s, 11, c->sha1);
+    stmt_text(&s, 12, c->algorithm);
     rc = stmt_run(&s, e);
     if (rc == ERR_CONFLICT)
         return err_set(e, ERR_CONFLICT, "the certificate with serial %s is registered already", c->serial);
@@ -115,7 +118,7 @@ int store_certificate_get(struct db *db, struct arena *a, const char *issuer, co
     stmt_text(&s, 2, serial);
     rc = read_one(&s, a, out, e);
     if (rc == 0)
-        *device = stmt_get_i64(&s, 11);
+        *device = stmt_get_i64(&s, 12);
     return rc;
 }
 
@@ -185,7 +188,7 @@ int store_certificate_by_device(struct db *db, struct arena *a, int64_t device, 
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "SELECT issuer, serial, fingerprint, key_id, NULL, not_before, not_after, issued_at,"
-                        " first_used_at, revoked_at, reason FROM certificate WHERE device = ?"
+                        " first_used_at, revoked_at, reason, algorithm FROM certificate WHERE device = ?"
                         " ORDER BY issued_at DESC LIMIT ?",
                         e);
     if (rc != 0)
@@ -201,7 +204,7 @@ int store_certificate_by_operator(struct db *db, struct arena *a, int64_t operat
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "SELECT issuer, serial, fingerprint, key_id, NULL, not_before, not_after, issued_at,"
-                        " first_used_at, revoked_at, reason FROM certificate WHERE operator = ?"
+                        " first_used_at, revoked_at, reason, algorithm FROM certificate WHERE operator = ?"
                         " ORDER BY issued_at DESC LIMIT ?",
                         e);
     if (rc != 0)

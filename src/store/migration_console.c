@@ -80,4 +80,5 @@ const char migration_console[] =
 
     /* --- which devices' certificates end soon --- */
     "CREATE INDEX certificate_ending ON certificate (not_after)"
-    "  WHERE device IS NOT NULL AND revoked_at IS NULL;";
+    "  WHERE device IS NOT NULL AND revoked_at IS NULL;"
+    "ALTER TABLE certificate ADD COLUMN algorithm TEXT;"; /* of its key; NULL: issued before */
