@@ -2,6 +2,7 @@
 
 import gzip
 import pathlib
+import os
 import re
 
 from harness import TREE
@@ -130,15 +131,30 @@ def test_everything_comes_from_the_server_itself():
         assert "@import" not in text, file.name
 
 
-def test_every_module_is_there_and_preloaded():
+def imported(name, pattern):
+    """Modules that one names, as paths in web/."""
+    targets = re.findall(pattern, (WEB / name).read_text(encoding="utf-8"))
+    return {os.path.normpath(os.path.join(os.path.dirname(name), t)) for t in targets} - {"chart.js"}
+
+
+def test_every_module_is_used_and_what_the_first_view_needs_is_preloaded():
     html = (WEB / "index.html").read_text(encoding="utf-8")
-    asked = set(re.findall(r'(?:href|src)="([^"#]+)"', html)) - {"chart.js"}
-    assert all((WEB / path).is_file() for path in asked), asked
-    modules = {str(f.relative_to(WEB)) for f in sources(".js")}
-    assert modules == {path for path in asked if path.endswith(".js")}
-    for name, text in code().items():
-        for target in re.findall(r'(?:from|import)\s+"([^"]+)"', text):
-            assert ((WEB / name).parent / target).is_file(), f"{name}: {target}"
+    asked = {path for path in re.findall(r'(?:href|src)="([^"#]+)"', html) if path.endswith(".js")}
+    static, lazy, todo = set(), set(), ["app.js"]
+    while todo:
+        name = todo.pop()
+        assert (WEB / name).is_file(), name
+        static.add(name)
+        todo += imported(name, r'(?:from|import)\s+"([^"]+\.js)"') - static
+        lazy |= imported(name, r'import\("([^"]+\.js)"\)')
+    assert static <= asked, "asked for one after the other"
+    todo = list(lazy)
+    while todo:
+        name = todo.pop()
+        assert (WEB / name).is_file(), name
+        static.add(name)
+        todo += imported(name, r'(?:from|import)\s*\(?"([^"]+\.js)"') - static
+    assert {str(f.relative_to(WEB)) for f in sources(".js")} == static
 
 
 def test_it_is_small():
