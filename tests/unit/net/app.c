@@ -172,7 +172,7 @@ static void reply_file(struct app *a, struct exchange *x)
     exchange_reply(x);
 }
 
-/* --- a stream: the worker sends a part, and the next one when that is out -------------------------------- */
+/* --- a stream: the worker sends a part, and the next one when that is out ------------------------------- */
 
 #define PART_BYTES 100000
 #define PARTS 10
