@@ -106,8 +106,12 @@ def files():
 
 
 def test_every_file_of_the_page(anyone):
-    types = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
-             ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}  # fmt: skip
+    types = {
+        ".html": "text/html; charset=utf-8",
+        ".js": "text/javascript; charset=utf-8",
+        ".css": "text/css; charset=utf-8",
+        ".svg": "image/svg+xml",
+    }
     for name in files():
         whole = anyone.get(f"/{name}")
         same = whole.body == (WEB / name).read_bytes()
@@ -147,9 +151,19 @@ def test_nothing_comes_from_elsewhere():
 
 @pytest.mark.parametrize(
     "path",
-    ["/nothing.js", "/views/", "/views/app.js", "/../web/app.js", "/views/..%2fapp.js", "/app.js%00",
-     "/strings/%2e%2e/app.js", "/" + "x" * 500, "/web_files", "//app.js"],
-)  # fmt: skip
+    [
+        "/nothing.js",
+        "/views/",
+        "/views/app.js",
+        "/../web/app.js",
+        "/views/..%2fapp.js",
+        "/app.js%00",
+        "/strings/%2e%2e/app.js",
+        "/" + "x" * 500,
+        "/web_files",
+        "//app.js",
+    ],
+)
 def test_no_other_file(anyone, path):
     reply = anyone.call("GET", path, None, "--path-as-is")
     assert reply.status in (400, 404), reply
@@ -219,8 +233,16 @@ DEVICES_OWN = [
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 ]
-CONSOLES_OWN = ["/index.html", "/app.js", "/style.css", "/views/fleet.js", "/strings/en.js", "/chart.js",
-                "/console/session", "/console/live?topic=/api/status"]  # fmt: skip
+CONSOLES_OWN = [
+    "/index.html",
+    "/app.js",
+    "/style.css",
+    "/views/fleet.js",
+    "/strings/en.js",
+    "/chart.js",
+    "/console/session",
+    "/console/live?topic=/api/status",
+]
 
 
 @pytest.mark.parametrize("method, path", DEVICES_OWN)
@@ -264,12 +286,45 @@ def own_certificate(folder, name):
         folder / f"{name}.{end}" for end in ("ca.pem", "ca.key", "key", "csr", "pem", "ext")
     )
     ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    run(["openssl", "req", "-x509", *ec, "-keyout", ca_key, "-out", ca, "-subj", f"/CN={name} CA", "-days", "9"],
-        check=0)  # fmt: skip
+    run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            *ec,
+            "-keyout",
+            ca_key,
+            "-out",
+            ca,
+            "-subj",
+            f"/CN={name} CA",
+            "-days",
+            "9",
+        ],
+        check=0,
+    )
     run(["openssl", "req", *ec, "-keyout", key, "-out", csr, "-subj", f"/CN={name}"], check=0)
     ext.write_text("subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n")
-    run(["openssl", "x509", "-req", "-in", csr, "-CA", ca, "-CAkey", ca_key, "-extfile", ext, "-out", leaf,
-         "-days", "9"], check=0)  # fmt: skip
+    run(
+        [
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            csr,
+            "-CA",
+            ca,
+            "-CAkey",
+            ca_key,
+            "-extfile",
+            ext,
+            "-out",
+            leaf,
+            "-days",
+            "9",
+        ],
+        check=0,
+    )
     return ca, leaf, key
 
 

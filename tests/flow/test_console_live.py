@@ -106,11 +106,28 @@ def refused(place, query, status, words=""):
 
 @pytest.mark.parametrize(
     "topic",
-    ["/nothing", "/", "/app.js", "/console/session", "/console/live?topic=/api/status", "/metrics", "/openapi.json",
-     "/api/devices/x/release", "/api/sign-in-links", "/api/update", "/api/enroll", "/rest/v1/targets",
-     "/DEFAULT/controller/v1/x", "/tuf/image/1.root.json", "/api//status", "/api/status/", "//localhost/api/status",
-     "https://localhost/api/status", "/api/../metrics"],
-)  # fmt: skip
+    [
+        "/nothing",
+        "/",
+        "/app.js",
+        "/console/session",
+        "/console/live?topic=/api/status",
+        "/metrics",
+        "/openapi.json",
+        "/api/devices/x/release",
+        "/api/sign-in-links",
+        "/api/update",
+        "/api/enroll",
+        "/rest/v1/targets",
+        "/DEFAULT/controller/v1/x",
+        "/tuf/image/1.root.json",
+        "/api//status",
+        "/api/status/",
+        "//localhost/api/status",
+        "https://localhost/api/status",
+        "/api/../metrics",
+    ],
+)
 def test_topics_that_are_none(admin, topic):
     refused(admin, f"topic={urllib.parse.quote(topic, safe='')}", 404, "nothing that can be looked at")
 
@@ -237,7 +254,7 @@ class deaf:
 @pytest.fixture
 def many(make_server):
     """A server with 1000 devices, whose lists are long."""
-    server = make_server({"limits.write_seconds": 2})
+    server = make_server({"limits.write_seconds": 1})
     server.stop()
     fill(server, 1000, "--model", "m")
     return server.start()

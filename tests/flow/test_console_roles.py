@@ -23,10 +23,28 @@ def deployment(shared, **more):
     return shared.api("POST", "/api/deployments", body, expect=201).json()["id"]
 
 
-READ = ["/api/status", "/api/devices", "/api/devices/dev-1", "/api/devices/dev-1/history", "/api/devices/dev-1/why?release=1",
-        "/api/deployments", "/api/firmware", "/api/firmware/1", "/api/trust", "/api/events", "/api/server",
-        "/api/server/history", "/api/fleet/history", "/api/failures", "/api/settings", "/api/operators", "/api/tokens",
-        "/openapi.json", "/metrics", "/console/session"]  # fmt: skip
+READ = [
+    "/api/status",
+    "/api/devices",
+    "/api/devices/dev-1",
+    "/api/devices/dev-1/history",
+    "/api/devices/dev-1/why?release=1",
+    "/api/deployments",
+    "/api/firmware",
+    "/api/firmware/1",
+    "/api/trust",
+    "/api/events",
+    "/api/server",
+    "/api/server/history",
+    "/api/fleet/history",
+    "/api/failures",
+    "/api/settings",
+    "/api/operators",
+    "/api/tokens",
+    "/openapi.json",
+    "/metrics",
+    "/console/session",
+]
 PREVIEW = {"release": 1, "target": {"kind": "all"}}
 
 # What needs which role at least: (method, path, body, lowest role, status when it may).

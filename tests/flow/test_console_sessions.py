@@ -109,8 +109,12 @@ def test_the_cookie(shared):
     value, *rules = re.split(r"; *", reply.headers["set-cookie"])
     assert re.fullmatch(r"__Host-pqota=[0-9a-f]{64}", value)
     assert {r.lower() for r in rules} == {
-        "path=/", "secure", "httponly", "samesite=strict", f"max-age={12 * 3600}"
-    }  # fmt: skip
+        "path=/",
+        "secure",
+        "httponly",
+        "samesite=strict",
+        f"max-age={12 * 3600}",
+    }
     said = reply.json()
     left = time.mktime(time.strptime(said["expires"][:19], "%Y-%m-%dT%H:%M:%S")) - time.mktime(
         time.gmtime()
@@ -137,8 +141,9 @@ def test_what_is_wrong_looks_the_same(shared):
     told = set()
     for i, (name, password) in enumerate((("dis", "x" * 20), ("nobody", "x"), ("a b", "x"), ("", ""))):
         place = Console(shared)
-        reply = place.call("POST", "/console/session", {"name": name, "password": password},
-                           "--interface", f"127.0.3.{i}")  # fmt: skip
+        reply = place.call(
+            "POST", "/console/session", {"name": name, "password": password}, "--interface", f"127.0.3.{i}"
+        )
         assert reply.status in (400, 401), reply
         told.add((reply.status, reply.json()["detail"]))
         assert place.cookie is None
@@ -147,9 +152,20 @@ def test_what_is_wrong_looks_the_same(shared):
 
 @pytest.mark.parametrize(
     "cookie",
-    ["", "__Host-pqota", "__Host-pqota=", "__Host-pqota=xyz", "pqota={}", "__Host-pqota={}0", "__Host-pqota={} x",
-     "a=b; __host-pqota={}", "__Host-pqota=" + "0" * 64, "__Host-pqota=\x01", "; " * 100],
-)  # fmt: skip
+    [
+        "",
+        "__Host-pqota",
+        "__Host-pqota=",
+        "__Host-pqota=xyz",
+        "pqota={}",
+        "__Host-pqota={}0",
+        "__Host-pqota={} x",
+        "a=b; __host-pqota={}",
+        "__Host-pqota=" + "0" * 64,
+        "__Host-pqota=\x01",
+        "; " * 100,
+    ],
+)
 def test_what_is_no_session(shared, admin, cookie):
     value = admin.cookie.partition("=")[2]
     place = Console(shared, cookie=cookie.format(value) or "x")
@@ -287,8 +303,13 @@ def test_time_ends_links_and_sessions(make_server):
 
     def restart(minutes):
         server.stop()
-        server.env = {**env, "LD_PRELOAD": FAKE, "FAKETIME": f"+{minutes}m", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                      "ASAN_OPTIONS": env["ASAN_OPTIONS"] + ":verify_asan_link_order=0"}  # fmt: skip
+        server.env = {
+            **env,
+            "LD_PRELOAD": FAKE,
+            "FAKETIME": f"+{minutes}m",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "ASAN_OPTIONS": env["ASAN_OPTIONS"] + ":verify_asan_link_order=0",
+        }
         server.start()
 
     restart(14)
@@ -311,8 +332,10 @@ def test_a_stream_ends_when_the_session_runs_out(shared):
     with Stream(place, "/api/status") as stream:
         stream.update()
         with database(shared) as db:
-            db.execute("UPDATE session SET expires_at = 1 WHERE account = (SELECT pk FROM account WHERE name = ?)",
-                       (place.name,))  # fmt: skip
+            db.execute(
+                "UPDATE session SET expires_at = 1 WHERE account = (SELECT pk FROM account WHERE name = ?)",
+                (place.name,),
+            )
             db.commit()
         assert stream.end() == "signed-out"
 
@@ -320,18 +343,31 @@ def test_a_stream_ends_when_the_session_runs_out(shared):
 # --- other sites ---
 
 
-@pytest.mark.parametrize("method, path, body", [
-    ("POST", "/api/tokens", {"model": "m"}),
-    ("PUT", "/api/devices/x/tags/y", None),
-    ("DELETE", "/console/sessions", None),
-    ("PUT", "/console/password", {"new": "quite another one"}),
-    ("POST", "/console/session", {"name": "x", "password": "y"}),
-    ("PUT", "/api/firmware/m/1/file.bin", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "method, path, body",
+    [
+        ("POST", "/api/tokens", {"model": "m"}),
+        ("PUT", "/api/devices/x/tags/y", None),
+        ("DELETE", "/console/sessions", None),
+        ("PUT", "/console/password", {"new": "quite another one"}),
+        ("POST", "/console/session", {"name": "x", "password": "y"}),
+        ("PUT", "/api/firmware/m/1/file.bin", None),
+    ],
+)
 def test_a_page_of_another_site_changes_nothing(shared, admin, method, path, body):
     own = admin.url
-    for origin in (None, "null", "https://evil.example", own + "0", own.replace("https", "http"), f"{own}.evil.example",
-                   "https://localhost", f"https://127.0.0.1:{shared.console_port}", f"{own}/", f" {own} x"):  # fmt: skip
+    for origin in (
+        None,
+        "null",
+        "https://evil.example",
+        own + "0",
+        own.replace("https", "http"),
+        f"{own}.evil.example",
+        "https://localhost",
+        f"https://127.0.0.1:{shared.console_port}",
+        f"{own}/",
+        f" {own} x",
+    ):
         reply = admin.call(method, path, body, origin=origin)
         assert reply.status == 403 and "another site" in reply.json()["detail"], (origin, reply)
     for site in ("cross-site", "same-site"):
