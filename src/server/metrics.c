@@ -6,7 +6,6 @@
 #include "ota/trust_view.h"
 #include "server/broker.h"
 #include "server/live.h"
-#include "server/live.h"
 #include "server/login_table.h"
 #include "server/server.h"
 
@@ -205,9 +204,6 @@ static int metrics(struct call *c)
     rc = rc ? rc
             : sample(&b, "pqota_sessions", "gauge", "TLS sessions that may be resumed",
                      tls_sessions_count(s->sessions));
-    rc = rc ? rc
-            : sample(&b, "pqota_console_streams", "gauge", "Pages of the console that are kept up to date",
-                     live_streams(s->live));
     rc = rc ? rc : add_net(&b, &n);
     rc = rc ? rc : add_store(&b, &h);
     rc = rc ? rc : add_pools(&b, s);
