@@ -198,15 +198,18 @@ int store_fleet_sample(struct db *db, int64_t now_ms, struct err *e)
 
 /* --- forgetting ---------------------------------------------------------------------------------------- */
 
-static int read_thinned(struct db *db, int64_t *out, struct err *e)
+/* A time that is still to come was noted when the clock was wrong. */
+static int read_thinned(struct db *db, int64_t now_ms, int64_t *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "SELECT coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = '" THINNED
-                        "'), (SELECT min(at) FROM fleet_sample), 0)",
+                        "' AND CAST(value AS INTEGER) <= ?), (SELECT min(at) FROM fleet_sample), 0)",
                         e);
-    if (rc == 0)
-        rc = one_number(&s, out, e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, now_ms);
+    rc = one_number(&s, out, e);
     *out -= rc == 0 ? *out % FLEET_HOUR_MS : 0;
     return rc;
 }
@@ -229,7 +232,7 @@ static int thin_hours(struct db *db, int64_t now_ms, bool *more, struct err *e)
 {
     int64_t from = 0, end = now_ms - FLEET_FINE_MS;
     end -= end % FLEET_HOUR_MS;
-    int rc = read_thinned(db, &from, e);
+    int rc = read_thinned(db, now_ms, &from, e);
     if (rc != 0 || from == 0 || from >= end)
         return rc;
     int64_t to = from + THIN_HOURS * FLEET_HOUR_MS < end ? from + THIN_HOURS * FLEET_HOUR_MS : end;

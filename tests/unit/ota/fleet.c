@@ -238,6 +238,21 @@ static void a_clock_that_went_back(void **state)
     assert_int_equal(h.series[0].devices[h.time_count - 2], 10);
 }
 
+/* It ran a year ahead for a while: afterwards numbers are by the hour after two days, as ever. */
+static void a_clock_that_ran_ahead(void **state)
+{
+    struct fixture *f = *state;
+    f->now_ms = BEGIN_MS + 365 * 24 * HOUR;
+    sample(f, "INSERT INTO fleet VALUES ('m', '1', 1)");
+    f->now_ms += 3 * 24 * HOUR;
+    sample(f, "UPDATE fleet SET devices = 2");
+    f->now_ms = BEGIN_MS;
+    for (int i = 0; i < 4 * 24 * 6; i++)
+        sample(f, "UPDATE fleet SET devices = devices + 1");
+    assert_int_equal(ask(f, "SELECT min(at) FROM fleet_sample WHERE devices > 0"), BEGIN_MS + 5 * STEP_MS);
+    assert_true(ask(f, "SELECT count(*) FROM fleet_sample WHERE devices > 0") < 2 * 24 * 7 + 10);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, release_setup, fixture_teardown)
 
 int main(void)
@@ -248,6 +263,7 @@ int main(void)
         T(nothing_changed_nothing_written),
         T(what_is_new_is_told_before_it_is_noted),
         T(a_clock_that_went_back),
+        T(a_clock_that_ran_ahead),
     };
     return cmocka_run_group_tests_name("ota/fleet", tests, NULL, NULL);
 }
