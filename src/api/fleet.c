@@ -11,13 +11,15 @@
 /* ?hours= */
 static int query_hours(struct call *c, int64_t given, int64_t most, int64_t *out)
 {
-    int64_t hours;
-    int rc = api_query_id(c, "hours", &hours);
-    if (rc == 0 && (hours < 0 || hours > most))
-        rc = err_set(&c->err, ERR_INVALID, "hours= must be a whole number from 1 to %lld", (long long)most);
-    if (rc == 0)
-        *out = hours != 0 ? hours : given;
-    return rc;
+    const char *text;
+    uint64_t hours = (uint64_t)given;
+    int rc = api_query_text(c, "hours", str_is_text, &text);
+    if (rc != 0)
+        return rc;
+    if (text != NULL && (str_to_u64(str_of(text), (uint64_t)most, &hours) != 0 || hours == 0))
+        return err_set(&c->err, ERR_INVALID, "hours= must be a whole number from 1 to %lld", (long long)most);
+    *out = (int64_t)hours;
+    return 0;
 }
 
 static void put_series(yyjson_mut_doc *doc, yyjson_mut_val *row, const struct fleet_series *s, size_t n)

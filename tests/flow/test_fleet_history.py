@@ -41,7 +41,9 @@ def test_what_runs_now_is_there_at_once(call, server):
     assert {key: values[-1] for key, values in series(told).items()} == {("n", "1"): 1, ("n", "2"): 1}
     assert ("o", None) in series(call("fleetHistory", 200, query="?hours=2160").json())
     call("fleetHistory", 400, query="?hours=2161")
-    call("fleetHistory", 400, query="?hours=x")
+    for hours in ("x", "0", "-1", "9" * 30):
+        refused = call("fleetHistory", 400, query=f"?hours={hours}").json()["detail"]
+        assert refused == "hours= must be a whole number from 1 to 2160"
     call("fleetHistory", 401, who=ANYONE)
     call("fleetHistory", 403, who=devices[1])
     assert call("fleetHistory", 200, query="?model=nobody").json()["series"] == []
