@@ -362,5 +362,7 @@ def test_metrics_are_prometheus_text(server):
     page = server.curl("/metrics").body.decode()
     for line in page.splitlines():
         assert re.fullmatch(r"# (HELP|TYPE) \w+ .+|\w+(\{[a-z]+=\"[^\"]*\"\})? [0-9.e+-]+", line), line
+    told = [line.rsplit(" ", 1)[0] for line in page.splitlines() if not line.startswith("# HELP")]
+    assert len(told) == len(set(told)), "Prometheus refuses a page that says something twice"
     assert re.search(r'(?m)^pqota_requests_total\{class="4xx"\} [1-9]', page)
     assert re.search(r"(?m)^pqota_handshakes_total\{result=\"full\"\} [1-9]", page)
