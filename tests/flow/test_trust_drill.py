@@ -145,11 +145,12 @@ def test_a_stolen_director_key(drill):
 
 def test_the_whole_server_is_stolen(drill):
     pairs = {name: stolen(drill, name) for name in ("timestamp", "snapshot", "director")}
-    certificate = (drill.server.dir / "pki" / "server.pem").read_bytes()
+    files = [drill.server.dir / "pki" / name for name in ("server.pem", "console.pem")]
+    certificates = [file.read_bytes() for file in files]
     drill.run("A backup is restored", 0)
     drill.run("The whole server", 0)
-    assert (drill.server.dir / "pki" / "server.pem").read_bytes() != certificate
-    assert not (drill.server.dir / "pki" / "server-ca.key").exists()
+    assert all(file.read_bytes() != old for file, old in zip(files, certificates))
+    assert not any((drill.server.dir / "pki" / f"{ca}-ca.key").exists() for ca in ("server", "console"))
     drill.run("The whole server", 1)
     gw = drill.gw
     gw.updates_to("1.2")

@@ -110,7 +110,8 @@ class Drill:
         (self.folder / "pass").write_text(PASSPHRASE)
         self.server = harness.Server(self.folder, {"trust.insecure_unsigned": "no"}, via="")
         (self.folder / "pqota").symlink_to("server")
-        shutil.move(self.server.dir / "pki" / "server-ca.key", self.folder)  # as `pqota init` says
+        for key in ("server-ca.key", "console-ca.key"):  # as `pqota init` says
+            shutil.move(self.server.dir / "pki" / key, self.folder)
         self.vendor = Answered(self.server)
         self.devices = []
 
