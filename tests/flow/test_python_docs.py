@@ -25,10 +25,12 @@ def script(folder):
     code = [text for kind, text in blocks if kind == "python"]
     shell = "".join(text for kind, text in blocks if kind == "sh")
     assert len(code) == len(PYTHON_BLOCKS)
-    ports = {str(port): str(free_port()) for port in (8443, 8444, 8445, 8446, 8447)}
+    ports = {str(port): str(free_port()) for port in (8443, 8445, 8446, 8447, 8448)}
+
+    assert "8444" not in page  # the console of the server that runs beside
 
     def move(text):
-        return re.sub(r"\b844[3-7]\b", lambda m: ports[m[0]], text)
+        return re.sub(r"\b844[35-8]\b", lambda m: ports[m[0]], text)
 
     for name, text in zip(PYTHON_BLOCKS, code):
         (folder / name).write_text(move(text))
