@@ -1,4 +1,4 @@
-"""The two READMEs are one: what stands in the English one stands in the Korean one, and both lead somewhere."""
+"""The two READMEs are one: what stands in English stands in Korean too, and both lead somewhere."""
 
 import re
 
