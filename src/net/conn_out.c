@@ -106,6 +106,8 @@ void conn_send(struct conn *c)
     c->head_sent = 0;
     c->next_part = 0;
     c->part_sent = 0;
+    if (!body_is_sent(x))
+        skip_parts(c);
     conn_set_state(c, CONN_REPLY);
 }
 

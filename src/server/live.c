@@ -18,7 +18,8 @@
 #define TOPICS_MAX 16 /* of one stream */
 #define TICK_MS 1000
 #define QUIET_MS 15000       /* then a comment goes out: who has left without a word is noticed */
-#define PIECE_MAX (4u << 20) /* bytes of one part of a stream */
+#define PIECE_MAX (4u << 20) /* bytes of one part of a stream; more than one event ever has */
+#define LOOKS_MS 2000        /* spent on topics at once; the others' turn is next */
 #define SESSION_ARENA_MAX 16384
 
 /* One stream. The loop's thread makes it and says what was sent; all else is the live thread's. */
@@ -125,14 +126,19 @@ static int stream(struct call *c)
     memcpy(v->session, c->who->token, sizeof v->session);
     buf_init(&v->piece, PIECE_MAX);
     int rc = read_topics(c, v);
+    bool asks_head = c->req->method == HTTP_HEAD;
     run->viewer = v;
-    if (rc == 0)
+    if (rc == 0 && !asks_head)
         rc = join(l, v, &c->err);
-    if (rc == 0)
+    if (rc == 0 && !asks_head)
         return CALL_KEEP;
     run->viewer = NULL;
     free(v);
-    return rc;
+    if (rc != 0)
+        return rc;
+    http_reply(c->res, 200, "text/event-stream", (struct str){0});
+    c->res->stream = c->res->close = true;
+    return CALL_NEXT;
 }
 
 /* --- the thread ----------------------------------------------------------------------------------------- */
@@ -199,15 +205,17 @@ static void send_piece(struct viewer *v, int64_t now_ms)
     exchange_send(v->x);
 }
 
-/* What it has not been told yet; whether that is anything. */
+/* What it has not been told yet, as much as one part takes; whether that is anything. */
 static bool gather(struct viewer *v, int64_t now_ms)
 {
     int rc = v->begun ? 0 : buf_printf(&v->piece, "retry: 2000\n\n");
-    for (size_t i = 0; i < v->count && rc == 0 && v->ends == NULL; i++)
-        if (v->editions[i] != v->topics[i]->edition) {
-            rc = buf_add_str(&v->piece, buf_str(&v->topics[i]->event));
-            v->editions[i] = v->topics[i]->edition;
-        }
+    for (size_t i = 0; i < v->count && rc == 0 && v->ends == NULL; i++) {
+        const struct topic *t = v->topics[i];
+        if (v->editions[i] == t->edition || v->piece.n + t->event.n >= PIECE_MAX)
+            continue;
+        rc = buf_add_str(&v->piece, buf_str(&t->event));
+        v->editions[i] = t->edition;
+    }
     if (rc == 0 && v->ends != NULL) {
         rc = buf_printf(&v->piece, "event: end\ndata: {\"reason\":\"%s\"}\n\n", v->ends);
         v->said_goodbye = true;
@@ -233,6 +241,8 @@ static bool serve(struct viewer *v, int64_t now_ms)
             return true;
     }
     struct exchange *x = v->x;
+    if (!v->begun)
+        http_reply_no_memory(&x->res);
     forget_topics(v);
     list_remove(&v->link);
     atomic_fetch_sub(&v->live->streams, 1);
@@ -240,6 +250,27 @@ static bool serve(struct viewer *v, int64_t now_ms)
     free(v);
     exchange_reply(x);
     return false;
+}
+
+static bool is_ending(struct live *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool ending = l->ending;
+    pthread_mutex_unlock(&l->lock);
+    return ending;
+}
+
+/* Whatever it costs to look: who is signed out is told so, and a server that stops does not wait for it. */
+static void look(struct live *l, int64_t data)
+{
+    int64_t began = clock_mono_ms(l->server->clock);
+    list_for_each(it, &l->topics)
+    {
+        int64_t now = clock_mono_ms(l->server->clock);
+        if (now - began >= LOOKS_MS || is_ending(l))
+            return;
+        topic_refresh(container_of(it, struct topic, link), l->server, l->db, data, now);
+    }
 }
 
 static void tick(struct live *l, bool ending)
@@ -257,12 +288,7 @@ static void tick(struct live *l, bool ending)
         else if (v->ends == NULL)
             check_session(l, v);
     }
-    list_for_each(it, &l->topics)
-    {
-        if (!ending)
-            topic_refresh(container_of(it, struct topic, link), l->server, l->db, data,
-                          clock_mono_ms(l->server->clock));
-    }
+    look(l, data);
     list_for_each_safe(it, next, &l->viewers)
     {
         struct viewer *v = container_of(it, struct viewer, link);
