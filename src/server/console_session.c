@@ -259,6 +259,15 @@ static int sign_out_everywhere(struct call *c)
 
 /* --- one's own password --------------------------------------------------------------------------------- */
 
+/* In a session that came by a link nobody has to know the old one. Told before anything is hashed. */
+static int may_leave_out_old(struct call *c)
+{
+    struct session s;
+    enum who role;
+    int rc = ota_session_find(c->ota, c->db, c->arena, c->who->token, &s, &role, &c->err);
+    return rc != 0 || s.by_link ? rc : err_set(&c->err, ERR_DENIED, "say the old password too");
+}
+
 static int read_change(struct call *c)
 {
     auto_json yyjson_doc *body = NULL;
@@ -276,16 +285,19 @@ static int read_change(struct call *c)
         rc = password_check((struct str){.p = t->fresh, .n = t->fresh_n}, &c->err);
     if (rc != 0)
         return rc;
-    int64_t wait = t->password_n > 0 ? must_wait(c, t) : 0;
-    if (wait > 0)
-        return refuse_guessing(c, wait);
-    return t->password_n > 0 ? look_up(c, t) : 0;
+    if (t->password_n == 0)
+        return may_leave_out_old(c);
+    int64_t wait = must_wait(c, t);
+    return wait > 0 ? refuse_guessing(c, wait) : look_up(c, t);
 }
 
 static int check_change(struct call *c)
 {
     struct attempt *t = c->carry;
     bool right = t->password_n == 0;
+    int64_t wait = right ? 0 : must_wait(c, t); /* again, as at a sign-in */
+    if (wait > 0)
+        return refuse_guessing(c, wait);
     int rc =
         right ? 0
               : password_verify((struct str){.p = t->password, .n = t->password_n}, t->phc, &right, &c->err);
