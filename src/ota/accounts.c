@@ -6,6 +6,7 @@
 #include "ota/ota.h"
 #include "store/accounts.h"
 #include "store/events.h"
+#include "store/sessions.h"
 
 /* Whom identity_name and the server's own work name in events. */
 static bool is_reserved(const char *name)
@@ -80,11 +81,13 @@ int ota_account_list(struct db *db, struct arena *a, const char *after, size_t l
     return store_account_list(db, a, after, limit, out, count, e);
 }
 
-/* Grows also where the clock went back. */
+/* Grows also where the clock went back. Sessions of another changed_at are over, and so are links that wait to
+   become one. */
 static int change(struct db *db, struct account *account, int64_t now, struct err *e)
 {
     account->changed_at = now > account->changed_at ? now : account->changed_at + 1;
-    return store_account_change(db, account, e);
+    int rc = store_account_change(db, account, e);
+    return rc == 0 ? store_links_remove(db, account->pk, e) : rc;
 }
 
 int ota_account_set_password(struct ota *ota, struct db *db, struct arena *a, const struct identity *who,

@@ -69,14 +69,24 @@ int store_session_remove(struct db *db, const char *hash, struct err *e)
     return stmt_run(&s, e);
 }
 
-int store_session_remove_all(struct db *db, int64_t account, struct err *e)
+static int remove_of(struct db *db, const char *sql, int64_t account, struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "DELETE FROM session WHERE account = ?", e);
+    int rc = db_prepare(db, &s, sql, e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, account);
     return stmt_run(&s, e);
+}
+
+int store_session_remove_all(struct db *db, int64_t account, struct err *e)
+{
+    return remove_of(db, "DELETE FROM session WHERE account = ?", account, e);
+}
+
+int store_links_remove(struct db *db, int64_t account, struct err *e)
+{
+    return remove_of(db, "DELETE FROM sign_in_link WHERE account = ?", account, e);
 }
 
 int store_session_rebind(struct db *db, const char *hash, int64_t account_changed, struct err *e)

@@ -29,7 +29,8 @@ int store_session_prune(struct db *db, int64_t now_ms, int64_t account, size_t k
 
 int store_link_add(struct db *db, const char *hash, int64_t account, int64_t now_ms, int64_t expires_at,
                    const char *created_by, struct err *e) MUST_CHECK;
-/* The same, and takes it away. */
+int store_links_remove(struct db *db, int64_t account, struct err *e) MUST_CHECK;
+/* As store_link_find, and takes it away. */
 int store_link_take(struct db *db, struct arena *a, const char *hash, int64_t now_ms, const char **name,
                     struct err *e) MUST_CHECK;
 
