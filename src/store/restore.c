@@ -59,6 +59,8 @@ static int prepare_copy(struct restoring *r, const struct manifest *m, struct db
         rc = migrate_run(db, migrations, migration_count, e);
     if (rc == 0)
         rc = store_set_restored_at(db, clock_unix_ms(&clock_system) / 1000, e);
+    if (rc == 0) /* who signed out since, or used a link, did so for good */
+        rc = db_exec(db, "DELETE FROM session; DELETE FROM sign_in_link", e);
     if (rc == 0) /* what a running server remembers by that number is of another past */
         rc = db_exec(db, "UPDATE deployment_generation SET n = abs(random() / 2)", e);
     if (rc == 0)
