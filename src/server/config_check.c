@@ -173,6 +173,8 @@ static int check_contexts(const struct server_config *c, struct err *e)
                                        .policy = "browser",
                                        .cert_file = c->console_certificate,
                                        .key_file = c->console_key,
+                                       .second_cert_file = c->tls ? c->tls_certificate : NULL,
+                                       .second_key_file = c->tls ? c->tls_key : NULL,
                                        .verify = TLS_INSECURE_NO_VERIFY};
     if (c->tls && try_context(&tls, e) != 0)
         return err_context(e, "[tls]");

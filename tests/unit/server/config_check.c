@@ -109,7 +109,7 @@ static void what_fits_together(void **state)
     /* A listener that is off needs no files. */
     check(fx, "[tls]\nenabled = no\ncertificate = absent.pem\n[classical]\ncertificate = absent.pem\n", NULL);
     check(fx, "[console]\nenabled = no\ncertificate = absent.pem\n", NULL);
-    check(fx, "[console]\ncertificate = pki/server.pem\nkey = pki/server.key\n", NULL);
+    check(fx, "[tls]\nenabled = no\n[console]\ncertificate = pki/server.pem\nkey = pki/server.key\n", NULL);
 }
 
 static void what_does_not(void **state)
@@ -140,6 +140,8 @@ static void what_does_not(void **state)
                 "[classical]");
     CHECK_FAILS(fx, "[console]\ncertificate = pki/absent.pem\n", "[console]", "pki/absent.pem", "pqota init");
     CHECK_FAILS(fx, "[console]\nkey = pki/server.key\n", "[console]", "is not that of");
+    CHECK_FAILS(fx, "[console]\ncertificate = pki/server.pem\nkey = pki/server.key\n", "[console]",
+                "of one kind");
     CHECK_FAILS(fx, "[console]\ncertificate = pki/console-old.pem\nkey = pki/console-old.key\n", "[console]",
                 "expired");
     CHECK_FAILS(fx, "[pki]\ndevice_roots = absent.pem\n", "device_roots", "absent.pem");
