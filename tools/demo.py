@@ -70,7 +70,7 @@ def make_server():
     server = Server(
         PLACE, {"devices.poll_seconds": POLL_SECONDS, "trust.insecure_unsigned": "no"}, build=RELEASE
     )
-    say("pqota init made three authorities (server, devices, operators), a server certificate, the first")
+    say("pqota init made four authorities (server, devices, operators, browsers), certificates, the first")
     say(f"operator's credential, a database and a configuration in {server.dir.relative_to(TREE)}")
     PASSPHRASE.write_text("correct horse battery\n")
     server.pqota("trust", "init", server.dir, "--passphrase-file", PASSPHRASE)
