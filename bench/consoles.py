@@ -1,35 +1,25 @@
-#!/usr/bin/env python3
 """What open consoles cost the devices: the same load with none and with 50 of them, in turns.
 
-    bench/consoles.py                                   50 consoles, 5 rounds of 3 seconds
-    bench/consoles.py --consoles 10 --rounds 1 --seconds 0.5
-
 Each console is signed in and keeps the fleet's view up to date by its stream; twice a second something in the
-fleet changes, with and without them. Prints a table as Markdown and writes build/bench/consoles.json.
-Exit code 0: measured; 1: something went wrong on the way.
+fleet changes, with and without them.
 """
 
-import argparse
 import contextlib
 import http.client
 import json
-import os
-import pathlib
+import socket
 import ssl
 import statistics
-import sys
-import tempfile
 import threading
 
-import configs
 import measure
-import parts
-from parts import harness
+from configs import Bench
 from rows import ROWS
 
-PLACE = harness.TREE / "build" / "bench"
 WANTED = ("full-mutual", "resumed-mutual", "keep-mutual", "handshake-mutual")
 TOPICS = "topic=/api/status&topic=/api/fleet/history%3Fhours%3D168&topic=/api/failures"
+CONSOLES = 50
+SPREAD = 0.25  # rounds whose ratios differ by more tell nothing
 
 
 class Console:
@@ -39,6 +29,7 @@ class Console:
         self.updates = 0
         self.connection = http.client.HTTPSConnection("localhost", server.console_port, context=context)
         self.connection.request("GET", f"/console/live?{TOPICS}", headers={"Cookie": cookie})
+        self.socket = self.connection.sock  # the answer takes it over, since it ends with the connection
         self.answer = self.connection.getresponse()
         assert self.answer.status == 200, self.answer.read()
         self.thread = threading.Thread(target=self.read, daemon=True)
@@ -50,9 +41,10 @@ class Console:
                 self.updates += line.startswith(b"event: update")
 
     def close(self):
-        self.connection.sock and self.connection.sock.close()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # or the reading thread would keep the answer locked
+        self.thread.join()
         self.answer.close()
-        self.connection.close()
 
 
 class Changes:
@@ -92,63 +84,62 @@ def sign_in(server, context):
     return cookie
 
 
-def options(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--consoles", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3)
-    return parser.parse_args(argv)
+def chosen():
+    return [row for row in ROWS if row.name in WANTED]
 
 
-def run(given, folder):
-    """{row: {"without": [...], "with": [...]}}, and how many updates each console had."""
-    os.sched_setaffinity(0, {int(parts.LOAD_CORE)})
-    bench = configs.Bench(folder, ["pqota"], 1)
+def turn(bench, given, count, context, cookie):
+    """One measurement of each row, with so many consoles open."""
+    consoles = [Console(bench.pqota.server, context, cookie) for _ in range(count)]
     try:
-        server, config = bench.pqota.server, bench.configs["pqota"]
+        figures = {
+            row.name: measure.load(bench.configs["pqota"], row, bench.material, given.seconds)[0][
+                row.figure
+            ]
+            for row in chosen()
+        }
+    finally:
+        for console in consoles:
+            console.close()
+    silent = [c for c in consoles if c.updates < 3]
+    if silent:
+        raise measure.Failed(f"{len(silent)} of {count} consoles were not kept up to date")
+    return figures
+
+
+def run(given):
+    """{row: {"without": [...], "with": [...]}}, a figure each round."""
+    bench = Bench(given.place / "consoles", ["pqota"], 1)
+    try:
+        server = bench.pqota.server
         context = ssl.create_default_context(cafile=server.dir / "pki" / "console-ca.pem")
         cookie = sign_in(server, context)
         changes = Changes(server)
-        found = {row: {"without": [], "with": []} for row in WANTED}
-        updates = []
-        for turn in range(2 * given.rounds):
-            watched = (turn + turn // 2) % 2 == 1  # without, with, with, without, ...
-            count = given.consoles if watched else 0
-            consoles = [Console(server, context, cookie) for _ in range(count)]
-            for row in (r for r in ROWS if r.name in WANTED):
-                figures, _ = measure.load(config, row, bench.material, given.seconds)
-                found[row.name]["with" if watched else "without"].append(figures[row.figure])
-            updates += [c.updates for c in consoles]
-            for console in consoles:
-                console.close()
+        found = {row.name: {"without": [], "with": []} for row in chosen()}
+        for n in range(given.rounds):
+            for kind in ("without", "with") if n % 2 == 0 else ("with", "without"):
+                count = CONSOLES if kind == "with" else 0
+                for name, figure in turn(bench, given, count, context, cookie).items():
+                    found[name][kind].append(figure)
         changes.stop()
-        return found, updates
+        return found
     finally:
         bench.stop()
 
 
-def markdown(given, found):
-    lines = [f"| | no console | {given.consoles} consoles | |", "|---|---|---|---|"]
-    for row in (r for r in ROWS if r.name in WANTED):
-        without, watched = (statistics.median(found[row.name][k]) for k in ("without", "with"))
+def ratios(row, figures):
+    """Round by round: how many times as good with the consoles as without."""
+    pairs = zip(figures["with"], figures["without"])
+    return [w / o if row.figure != "p50_ms" else o / w for w, o in pairs]
+
+
+def markdown(found):
+    lines = [f"| | no console | {CONSOLES} consoles | |", "|---|---|---|---|"]
+    for row in chosen():
+        figures, factors = found[row.name], ratios(row, found[row.name])
+        without, watched = (statistics.median(figures[k]) for k in ("without", "with"))
         unit = " ms" if row.figure == "p50_ms" else "/s"
-        title = row.title if row.title != "The same, mutual" else f"{row.name.partition('-')[0]}, mutual"
-        lines.append(f"| {title} | {without:.4g}{unit} | {watched:.4g}{unit} | ×{watched / without:.2f} |")
+        noisy = " ~" if max(factors) - min(factors) > SPREAD else ""
+        factor = f"×{statistics.median(factors):.2f}{noisy}"
+        lines.append(f"| {row.name} | {without:.4g}{unit} | {watched:.4g}{unit} | {factor} |")
     return "\n".join(lines)
-
-
-def main(argv=None):
-    given = options(argv)
-    PLACE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="consoles-", dir=PLACE) as folder:
-        found, updates = run(given, pathlib.Path(folder) / "run")
-    if not updates or min(updates) < 3:
-        print("consoles.py: a console was not kept up to date", file=sys.stderr)
-        return 1
-    (PLACE / "consoles.json").write_text(json.dumps({"rows": found, "updates": updates}, indent=1) + "\n")
-    print(markdown(given, found))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

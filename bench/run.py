@@ -5,12 +5,13 @@
     bench/run.py --quick             three short rounds of everything: about four
     bench/run.py --rows full,keep --configs pqota,nginx
     bench/run.py --rows trust        signed update metadata alone: about twenty seconds
+    bench/run.py --rows consoles     pqota with and without 50 consoles open: about half a minute
     bench/run.py --readme            prints the last run's table as Markdown
     BENCH_OPTIONS=--quick make bench the same options
 
 Writes build/bench/bench.json (an object for each configuration and row), machine.json (where and how it was
-measured, and what is doubtful), bench.svg and trust.json (signed update metadata). docs/bench.md says how to
-read it.
+measured, and what is doubtful), bench.svg, trust.json (signed update metadata) and consoles.json. docs/bench.md
+says how to read it.
 Exit code 0: measured; 1: something could not be measured; 2: wrong usage.
 """
 
@@ -28,6 +29,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import chart  # noqa: E402
+import consoles  # noqa: E402
 import measure  # noqa: E402
 import priority  # noqa: E402
 import report  # noqa: E402
@@ -41,11 +43,12 @@ PLACE = TREE / "build" / "bench"
 SECONDS, QUICK_SECONDS = 1.2, 0.5
 FIRMWARE_MIB = 64
 TRUST = "trust"  # a row beside those of ROWS: no server takes part
+CONSOLES = "consoles"  # another: pqota alone
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [r.name for r in ROWS] + [TRUST]
+    names = [r.name for r in ROWS] + [TRUST, CONSOLES]
     parser.add_argument("--rows", type=lambda t: t.split(","), help="a part of: " + ",".join(names))
     parser.add_argument(
         "--configs", type=lambda t: t.split(","), help="a part of: " + ",".join(Bench.NAMES)
@@ -177,6 +180,19 @@ def run_trust(given):
     return 0
 
 
+def run_consoles(given):
+    """pqota with people watching, and without."""
+    say("bench: consoles")
+    try:
+        found = consoles.run(given)
+    except measure.Failed as error:
+        say(f"bench: consoles: {error}")
+        return 1
+    (given.place / "consoles.json").write_text(json.dumps(found, indent=1) + "\n")
+    print(f"\n{consoles.markdown(found)}\n\n{given.place / 'consoles.json'}")
+    return 0
+
+
 def save(place, rows, names, lines, head):
     (place / "bench.json").write_text(json.dumps(list(lines.values()), indent=1) + "\n")
     (place / "machine.json").write_text(json.dumps(head, indent=1, ensure_ascii=False) + "\n")
@@ -188,7 +204,9 @@ def print_markdown(given, rows):
     printed = []
     if rows and (given.place / "bench.json").exists():
         printed.append(servers_markdown(given, rows))
-    if wants_trust(given) and (given.place / "trust.json").exists():
+    if wants(given, CONSOLES) and (given.place / "consoles.json").exists():
+        printed.append(consoles.markdown(json.loads((given.place / "consoles.json").read_text())))
+    if wants(given, TRUST) and (given.place / "trust.json").exists():
         printed.append(trust.markdown(json.loads((given.place / "trust.json").read_text())))
     if not printed:
         say(f"bench: there is nothing in {given.place}; run make bench first")
@@ -206,8 +224,8 @@ def servers_markdown(given, rows):
     return report.markdown(shown, Bench.NAMES, by_key, doubts, head)
 
 
-def wants_trust(given):
-    return given.rows is None or TRUST in given.rows
+def wants(given, row):
+    return given.rows is None or row in given.rows
 
 
 def main():
@@ -226,7 +244,8 @@ def main():
     given.place.mkdir(parents=True, exist_ok=True)
     with priority.raised(say):
         code = run(given, rows) if rows else 0
-        return (run_trust(given) if wants_trust(given) else 0) or code
+        code = (run_consoles(given) if wants(given, CONSOLES) else 0) or code
+        return (run_trust(given) if wants(given, TRUST) else 0) or code
 
 
 if __name__ == "__main__":

@@ -285,6 +285,17 @@ def test_the_table_is_written(tmp_path):
 
 REFRESH = {"cpu_ms", "cpu_ms_least", "requests", "bytes", "ml_dsa_verified", "classical_verified"}
 REFRESH |= {"ml_dsa_ms", "classical_ms", "hash_ms", "json_ms", "canon_ms", "rest_ms"}
+def test_consoles_are_measured(tmp_path):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("the measurement needs two processor cores")
+    bench = [sys.executable, TREE / "bench" / "run.py", "--place", tmp_path, "--rows", "consoles"]
+    done = run([*bench, "--rounds", "1", "--seconds", "1"], check=0, timeout=120)
+    found = json.loads((tmp_path / "consoles.json").read_text())
+    assert set(found) == {"full-mutual", "resumed-mutual", "keep-mutual", "handshake-mutual"}
+    assert all(len(kinds[k]) == 1 and kinds[k][0] > 0 for kinds in found.values() for k in ("with", "without"))
+    assert "| 50 consoles |" in done.out
+
+
 TRUST_KEYS = {
     "first": REFRESH,
     "steady": REFRESH,
