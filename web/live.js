@@ -3,6 +3,7 @@
 import { api, endSession } from "./api.js";
 
 const HIDDEN_MS = 60_000;
+const SILENT_MS = 40_000;  // the server says something every 15 seconds
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 
 const subscribers = new Map();  // topic -> Set of functions
@@ -11,6 +12,7 @@ let open = "";  // the topics that the stream is for
 let tries = 0;
 let timer = 0;
 let hiddenTimer = 0;
+let silence = 0;
 let planned = false;
 let state = "off";
 let onState = () => {};
@@ -30,9 +32,16 @@ function setState(next) {
 
 function close() {
     clearTimeout(timer);
+    clearTimeout(silence);
     source?.close();
     source = null;
     open = "";
+}
+
+/** A connection that says nothing any more is none: a computer that was moved or slept is not told. */
+function heard() {
+    clearTimeout(silence);
+    silence = setTimeout(retry, SILENT_MS);
 }
 
 function update(event) {
@@ -81,11 +90,13 @@ function connect() {
         setState("connecting");
     }
     source = new EventSource(`/console/live?${wanted}`);
+    heard();
     source.addEventListener("open", () => {
         tries = 0;
         setState("live");
     });
     source.addEventListener("update", update);
+    ["open", "update", "here"].forEach((each) => source.addEventListener(each, heard));
     source.addEventListener("end", (event) => {
         if (JSON.parse(event.data).reason === "signed-out") {
             close();
@@ -148,6 +159,14 @@ document.addEventListener("visibilitychange", () => {
         }, HIDDEN_MS);
     } else if (state === "paused") {
         setState("connecting");
+        connect();
+    }
+});
+
+// A page that the browser keeps for its back button would keep its connection too, and there are six of them.
+addEventListener("pagehide", close);
+addEventListener("pageshow", (event) => {
+    if (event.persisted) {
         connect();
     }
 });

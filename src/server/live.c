@@ -17,7 +17,7 @@
 
 #define TOPICS_MAX 16 /* of one stream */
 #define TICK_MS 1000
-#define QUIET_MS 15000       /* then a comment goes out: who has left without a word is noticed */
+#define QUIET_MS 15000 /* then a word goes out: either side notices that the other has left without one */
 #define PIECE_MAX (4u << 20) /* bytes of one part of a stream; more than one event ever has */
 #define LOOKS_MS 2000        /* spent on topics at once; the others' turn is next */
 #define SESSION_ARENA_MAX 16384
@@ -221,7 +221,7 @@ static bool gather(struct viewer *v, int64_t now_ms)
         v->said_goodbye = true;
     }
     if (rc == 0 && v->piece.n == 0 && now_ms - v->told_ms >= QUIET_MS)
-        rc = buf_printf(&v->piece, ": still here\n\n");
+        rc = buf_printf(&v->piece, "event: here\ndata: {}\n\n");
     if (rc != 0) { /* no memory: it is cut off, and comes again */
         v->said_goodbye = true;
         buf_clear(&v->piece);

@@ -31,7 +31,7 @@ def account(server, name, role):
 
 
 class Console:
-    """One browser's place: it keeps the cookie that it was given, and its requests come from the page itself."""
+    """One browser's place: it keeps its cookie, and its requests come from the page itself."""
 
     def __init__(self, server, cookie=None, host="localhost"):
         self.server, self.cookie = server, cookie
@@ -104,7 +104,9 @@ class Stream:
         while line := self.reply.readline():
             text = line.decode().removesuffix("\n")
             if not text and name:
-                return name, json.loads("\n".join(data))
+                if name != "here":
+                    return name, json.loads("\n".join(data))
+                name, data = None, []
             key, _, value = text.partition(": ")
             if key == "event":
                 name = value
