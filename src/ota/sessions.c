@@ -78,10 +78,10 @@ int ota_session_open(struct ota *ota, struct db *db, struct arena *a, const stru
     s.account_changed = s.account.changed_at;
     if (rc == 0)
         rc = make_token(token, hash, e);
+    if (rc == 0) /* before it is there: where the clock went back it is not the newest */
+        rc = store_session_prune(db, now, s.account.pk, SESSIONS_PER_ACCOUNT - 1, e);
     if (rc == 0)
         rc = store_session_add(db, hash, &s, who->address, e);
-    if (rc == 0)
-        rc = store_session_prune(db, now, s.account.pk, SESSIONS_PER_ACCOUNT, e);
     if (rc == 0)
         rc = tell(db, a, now, name, "session.opened", name,
                   phc != NULL ? "signed in with a password" : "signed in by a one-time link", e);

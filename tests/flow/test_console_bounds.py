@@ -131,6 +131,25 @@ def test_one_link_at_once_gets_one_in(make_server):
     assert answers == [200] + [401] * 7
 
 
+def test_who_just_signed_in_stays_where_the_clock_went_back(shared):
+    """As many sessions as an account may have, all of them newer by the clock: an old one goes, not this."""
+    place = signed_in(shared, "viewer")
+    with contextlib.closing(sqlite3.connect(shared.dir / "data" / "pqota.db")) as db:
+        db.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+            " INSERT INTO session SELECT printf('%064x', i), account, account_changed, 0,"
+            " created_at + 3600000 + i, expires_at, address FROM n, session"
+            " WHERE account = (SELECT pk FROM account WHERE name = ?)",
+            (place.name,),
+        )
+        db.commit()
+    place.sign_in(place.name, place.password)
+    assert place.who() == (place.name, "viewer")
+    with contextlib.closing(sqlite3.connect(shared.dir / "data" / "pqota.db")) as db:
+        many = "SELECT count(*) FROM session s JOIN account a ON a.pk = s.account WHERE a.name = ?"
+        assert db.execute(many, (place.name,)).fetchone() == (32,)
+
+
 def test_a_restored_database_signs_nobody_in(make_server, tmp_path):
     """Who signed out since the backup was made, or used a link, did so for good."""
     server = make_server()
