@@ -234,7 +234,7 @@ static bool serve(struct viewer *v, int64_t now_ms)
 {
     bool gone = atomic_load_explicit(&v->x->gone, memory_order_relaxed);
     if (!gone && !v->said_goodbye) {
-        buf_clear(&v->piece);
+        buf_release(&v->piece); /* it may be long until there is another, and that one short */
         if (gather(v, now_ms))
             send_piece(v, now_ms);
         if (!v->said_goodbye || v->piece.n > 0)
