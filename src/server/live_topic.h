@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "http/route.h"
 
-#define LIVE_TOPIC_MAX 1024 /* bytes of its path and query */
+#define LIVE_TOPIC_MAX 4096 /* bytes of its path and query; a filter in Korean is long */
 
 struct topic {
     struct list link;
