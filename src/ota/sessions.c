@@ -46,8 +46,9 @@ int ota_session_find(struct ota *ota, struct db *db, struct arena *a, const char
         return over(e);
     if (rc != 0)
         return rc;
-    if (found.expires_at <= clock_unix_ms(ota->clock) || found.account.disabled_at != 0 ||
-        found.account.changed_at != found.account_changed)
+    int64_t now = clock_unix_ms(ota->clock);
+    if (found.expires_at <= now || found.created_at > now + SESSION_AHEAD_MAX_MS ||
+        found.account.disabled_at != 0 || found.account.changed_at != found.account_changed)
         return over(e);
     rc = role_parse(str_of(found.account.role), role, e);
     if (rc == 0)

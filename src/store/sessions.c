@@ -100,21 +100,22 @@ int store_session_rebind(struct db *db, const char *hash, int64_t account_change
     return stmt_run(&s, e);
 }
 
-static int forget_before(struct db *db, const char *sql, int64_t now_ms, struct err *e)
+static int forget_over(struct db *db, const char *sql, int64_t now_ms, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s, sql, e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, now_ms);
+    stmt_i64(&s, 2, now_ms + SESSION_AHEAD_MAX_MS);
     return stmt_run(&s, e);
 }
 
 int store_session_prune(struct db *db, int64_t now_ms, int64_t account, size_t keep, struct err *e)
 {
-    int rc = forget_before(db, "DELETE FROM session WHERE expires_at <= ?", now_ms, e);
+    int rc = forget_over(db, "DELETE FROM session WHERE expires_at <= ?1 OR created_at > ?2", now_ms, e);
     if (rc == 0)
-        rc = forget_before(db, "DELETE FROM sign_in_link WHERE expires_at <= ?", now_ms, e);
+        rc = forget_over(db, "DELETE FROM sign_in_link WHERE expires_at <= ?1 OR created_at > ?2", now_ms, e);
     if (rc != 0)
         return rc;
     auto_stmt struct stmt s = {0};
@@ -153,12 +154,13 @@ int store_link_find(struct db *db, struct arena *a, const char *hash, int64_t no
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "SELECT a.name FROM sign_in_link l JOIN account a ON a.pk = l.account"
-                        " WHERE l.hash = ? AND l.expires_at > ?",
+                        " WHERE l.hash = ? AND l.expires_at > ? AND l.created_at <= ?",
                         e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, hash);
     stmt_i64(&s, 2, now_ms);
+    stmt_i64(&s, 3, now_ms + SESSION_AHEAD_MAX_MS);
     rc = stmt_step(&s, e);
     if (rc < 0)
         return rc;

@@ -8,6 +8,10 @@
 
 struct db;
 
+/* What began later than this from now was made when the clock was wrong, and would last until it is right by
+   that clock: it is over. */
+#define SESSION_AHEAD_MAX_MS INT64_C(3600000)
+
 /* ERR_NOT_FOUND. Its account is there with it; whether the session still counts is for the caller to say. */
 int store_session_by_hash(struct db *db, struct arena *a, const char *hash, struct session *out,
                           struct err *e) MUST_CHECK;

@@ -12,6 +12,7 @@ from fleet import fill
 from harness import program, run
 
 GUESSES = 24  # at once; ten may be tried
+YEAR_MS = 365 * 86400 * 1000
 
 
 def cpu_seconds(server):
@@ -138,7 +139,7 @@ def test_who_just_signed_in_stays_where_the_clock_went_back(shared):
         db.execute(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
             " INSERT INTO session SELECT printf('%064x', i), account, account_changed, 0,"
-            " created_at + 3600000 + i, expires_at, address FROM n, session"
+            " created_at + 1800000 + i, expires_at, address FROM n, session"
             " WHERE account = (SELECT pk FROM account WHERE name = ?)",
             (place.name,),
         )
@@ -148,6 +149,23 @@ def test_who_just_signed_in_stays_where_the_clock_went_back(shared):
     with contextlib.closing(sqlite3.connect(shared.dir / "data" / "pqota.db")) as db:
         many = "SELECT count(*) FROM session s JOIN account a ON a.pk = s.account WHERE a.name = ?"
         assert db.execute(many, (place.name,)).fetchone() == (32,)
+
+
+def test_what_was_made_by_a_wrong_clock_does_not_last_until_then(shared):
+    """The clock was years ahead, and was set right."""
+    place, token = signed_in(shared, "viewer"), link(shared, "--account", "ann", "--role", "viewer")
+    with contextlib.closing(sqlite3.connect(shared.dir / "data" / "pqota.db")) as db:
+        for table in ("session", "sign_in_link"):
+            db.execute(
+                f"UPDATE {table} SET created_at = created_at + ?1, expires_at = expires_at + ?1", (YEAR_MS,)
+            )
+        db.commit()
+    assert place.who() is None
+    Console(shared).sign_in(token=token, expect=401)
+    place.sign_in(place.name, place.password)
+    assert place.who() == (place.name, "viewer")
+    with contextlib.closing(sqlite3.connect(shared.dir / "data" / "pqota.db")) as db:
+        assert db.execute("SELECT count(*) FROM session").fetchone() == (1,)
 
 
 def test_a_restored_database_signs_nobody_in(make_server, tmp_path):
