@@ -9,7 +9,7 @@ import { badge, button, dialog, field, icon, problem, toast } from "./ui.js";
 import { navigation, views } from "./views/index.js";
 
 const THEME = "pqota.theme";
-const LIVE_TONES = { live: "ok", connecting: "quiet", paused: "quiet", lost: "bad" };
+const LIVE_TONES = { live: "ok", connecting: "quiet", paused: "quiet", slow: "quiet", lost: "bad" };
 
 const app = document.getElementById("app");
 const liveBadge = el("span", { class: "live", role: "status" });
@@ -135,6 +135,7 @@ function end() {
     drawn += 1;
     leave?.();
     leave = null;
+    document.querySelectorAll("dialog[open]").forEach((each) => each.close());  // they asked about what is shown no more
 }
 
 /** Shows a route's view in main. */
@@ -233,7 +234,7 @@ function ended() {
 function takeLink() {
     const found = /^#sign-in=(.+)$/.exec(location.hash);
     if (found) {
-        link = decodeURIComponent(found[1]);
+        [, link] = found;
         history.replaceState(null, "", "#/fleet");
     }
 }

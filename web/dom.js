@@ -58,10 +58,21 @@ export function clear(node) {
     return node;
 }
 
-/** Puts children in place of those that are there. */
+/** Whether somebody would take the one for the other. */
+function alike(a, b) {
+    return a.tagName === b.tagName && a.textContent === b.textContent
+        && ["href", "name", "aria-label"].every((key) => a.getAttribute(key) === b.getAttribute(key));
+}
+
+/** Puts children in place of those that are there. What had the focus, if it is there again, keeps it. */
 export function replace(node, ...children) {
+    const had = document.activeElement;
+    const within = had !== node && node.contains(had);
     node.replaceChildren();
     append(node, children);
+    if (within && !node.contains(had)) {
+        [...node.querySelectorAll(had.tagName)].find((each) => alike(each, had))?.focus({ preventScroll: true });
+    }
     return node;
 }
 

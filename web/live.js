@@ -2,13 +2,17 @@
 
 import { api, endSession } from "./api.js";
 
-const HIDDEN_MS = 60_000;
+const HIDDEN_MS = 10_000;
 const SILENT_MS = 40_000;  // the server says something every 15 seconds
 const RETRY_MS = [1000, 2000, 5000, 10_000];
+const SLOW_MS = 10_000;
+const STREAMS = 4;  // of all tabs: a browser has six connections to a server, and none would be left for all else
 
 const subscribers = new Map();  // topic -> Set of functions
 let source = null;
 let open = "";  // the topics that the stream is for
+let place = null;  // gives up this tab's place among STREAMS
+let turn = 0;  // counts what connect() began
 let tries = 0;
 let timer = 0;
 let hiddenTimer = 0;
@@ -17,7 +21,7 @@ let planned = false;
 let state = "off";
 let onState = () => {};
 
-/** Told "off", "connecting", "live", "lost" or "paused" as that changes. */
+/** Told "off", "connecting", "live", "lost", "paused", or "slow" (asked for now and then) as that changes. */
 export function onLiveState(fn) {
     onState = fn;
     fn(state);
@@ -44,49 +48,111 @@ function heard() {
     silence = setTimeout(retry, SILENT_MS);
 }
 
-function update(event) {
-    const { topic, status, body } = JSON.parse(event.data);
+function tell(topic, body, status) {
     for (const fn of [...(subscribers.get(topic) || [])]) {
         fn(body, status);
     }
 }
 
+function update(event) {
+    const { topic, status, body } = JSON.parse(event.data);
+    tell(topic, body, status);
+}
+
+/** Where there is no stream: how things are now, and after a while again. */
+async function look() {
+    const mine = turn;
+    let there = true;
+    await Promise.all([...subscribers.keys()].map(async (topic) => {
+        const [body, status] = await api.get(topic).then((found) => [found, 200], (error) => [error, error.status]);
+        there &&= status !== 0;
+        if (mine === turn && status !== 0) {
+            tell(topic, body, status);
+        }
+    }));
+    if (mine === turn) {
+        setState(there ? "slow" : "lost");
+        timer = setTimeout(connect, SLOW_MS);
+    }
+}
+
 /** The stream ended for good (its own retries are over): asks first whether there still is a session. */
-async function retry() {
+function retry() {
+    const refused = source?.readyState === EventSource.CLOSED;
     close();
-    setState("lost");
+    if (!refused) {
+        setState("lost");
+    }
     const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
     tries += 1;
     timer = setTimeout(async () => {
-        try {
-            const session = await api.get("/console/session");
-            if (!session.name) {
-                endSession();
-                return;
-            }
-        } catch {
-            // Still away: connect() finds out, and this comes again.
+        const mine = turn;
+        const session = await api.get("/console/session").catch(() => null);  // still away: connect() finds out
+        if (mine !== turn) {
+            return;
         }
-        connect();
+        if (session && !session.name) {
+            endSession();
+        } else if (session && refused) {
+            look();
+        } else {
+            connect();
+        }
     }, wait * (0.75 + Math.random() / 2));
 }
 
-function connect() {
+/** A place of the n-th and those after it: what gives it up; null when other tabs have them all. */
+function takePlace(n = 1) {
+    return new Promise((resolve) => {
+        navigator.locks.request(`pqota.live.${n}`, { ifAvailable: true }, (lock) => {
+            if (lock) {
+                return new Promise(resolve);
+            }
+            resolve(n < STREAMS ? takePlace(n + 1) : null);
+            return undefined;
+        });
+    });
+}
+
+function pause() {
+    close();
+    turn += 1;
+    place?.();
+    place = null;
+    setState("paused");
+}
+
+async function connect() {
     const topics = [...subscribers.keys()].sort();
     const wanted = topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join("&");
     if (wanted === open && source) {
         return;
     }
     close();
+    turn += 1;
     if (!wanted) {
         setState("off");
         return;
     }
-    if (document.hidden && state === "paused") {
+    if (document.hidden) {
+        pause();
         return;
     }
+    if (!place) {
+        const mine = turn;
+        const taken = await takePlace();
+        if (mine !== turn) {
+            taken?.();
+            return;
+        }
+        place = taken;
+        if (!place) {
+            look();
+            return;
+        }
+    }
     open = wanted;
-    if (state !== "lost") {
+    if (state !== "lost" && state !== "slow") {
         setState("connecting");
     }
     source = new EventSource(`/console/live?${wanted}`);
@@ -151,12 +217,7 @@ export function live(topics) {
 document.addEventListener("visibilitychange", () => {
     clearTimeout(hiddenTimer);
     if (document.hidden) {
-        hiddenTimer = setTimeout(() => {
-            if (subscribers.size) {
-                close();
-                setState("paused");
-            }
-        }, HIDDEN_MS);
+        hiddenTimer = setTimeout(() => subscribers.size && pause(), HIDDEN_MS);
     } else if (state === "paused") {
         setState("connecting");
         connect();
@@ -164,7 +225,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 // A page that the browser keeps for its back button would keep its connection too, and there are six of them.
-addEventListener("pagehide", close);
+addEventListener("pagehide", pause);
 addEventListener("pageshow", (event) => {
     if (event.persisted) {
         connect();

@@ -26,6 +26,8 @@ const TONES = {
     denied: "bad", cancelled: "quiet",
 };
 
+const AGO_MS = 5000;
+
 let counter = 0;
 
 /** An id that nothing else on the page has. */
@@ -116,10 +118,20 @@ export function details(rows) {
         el("dt", null, label), el("dd", null, value === null || value === "" ? "–" : value))));
 }
 
-/** A time as how long ago it is, the time itself in the title. */
+/** A time as how long ago it is, which is kept true; the time itself in the title. */
 export function when(iso) {
-    return iso ? el("time", { datetime: iso, title: time(iso) }, ago(iso)) : el("span", { class: "muted" }, ago(null));
+    return iso ? el("time", { class: "ago", datetime: iso, title: time(iso) }, ago(iso))
+        : el("span", { class: "muted" }, ago(null));
 }
+
+setInterval(() => {
+    for (const each of document.querySelectorAll("time.ago")) {
+        const words = ago(each.dateTime);
+        if (each.textContent !== words) {
+            each.textContent = words;
+        }
+    }
+}, AGO_MS);
 
 function tableRow(columns, row, onRow) {
     const open = onRow && ((event) => {
@@ -133,7 +145,7 @@ function tableRow(columns, row, onRow) {
 }
 
 /**
- * A table that scrolls in its own box. The node has update(rows), which keeps the focus where it is.
+ * A table that scrolls in its own box. The node has update(rows), which keeps the focus; rows say all that cells show.
  * @param {{columns: {key: string, label: string, cell: (row: any) => Node|string, align?: "right",
  *     sorted?: "ascending"|"descending"}[], rows: any[], empty?: string, caption: string, onRow?: (row: any) => void}}
  *     options caption is read out, not shown; onRow is for the mouse: put a link into the first cell as well
@@ -146,19 +158,18 @@ export function table({ columns, rows, empty: nothing = t("common.nothing"), cap
                 { scope: "col", class: column.align || null, "aria-sort": column.sorted }, column.label)))), body));
     const node = el("div", { class: "table" }, box);
     const none = empty(nothing);
+    let shown = "";
     node.update = (next) => {
-        const focused = body.contains(document.activeElement) ? document.activeElement : null;
-        const place = focused && [...body.querySelectorAll("a, button, input")].indexOf(focused);
-        const href = focused?.getAttribute("href");
+        const key = JSON.stringify(next);
+        if (key === shown) {
+            return;  // what somebody has selected there stays
+        }
+        shown = key;
         replace(body, next.map((row) => tableRow(columns, row, onRow)));
         if (next.length) {
             none.remove();
         } else {
             node.append(none);
-        }
-        if (focused) {
-            const all = [...body.querySelectorAll("a, button, input")];
-            (all.find((each) => href && each.getAttribute("href") === href) || all[place])?.focus();
         }
     };
     node.update(rows);
@@ -316,13 +327,19 @@ export function toast(text, tone = "ok") {
     setTimeout(() => node.remove(), tone === "bad" ? 12_000 : 5000);
 }
 
-/** Shows what an action threw: a problem of the server's as a toast; anything else is a fault of this page. */
-export function failed(error) {
-    if (!(error instanceof ApiError)) {
-        throw error;
+/** What went wrong, in the server's words; anything else is a fault of this page. */
+function wordsOf(error) {
+    if (error instanceof ApiError) {
+        return error.detail;
     }
+    console.error(error);
+    return t("common.page_fault", { what: String(error) });
+}
+
+/** Shows what an action threw. */
+export function failed(error) {
     if (error.status !== 401) {
-        toast(error.detail, "bad");
+        toast(wordsOf(error), "bad");
     }
 }
 
@@ -348,11 +365,7 @@ export function loading() {
 
 /** What went wrong, in the server's words. */
 export function problem(error) {
-    if (!(error instanceof ApiError)) {
-        console.error(error);
-    }
-    const text = error instanceof ApiError ? error.detail : t("common.page_fault", { what: String(error) });
-    return el("div", { class: "problem", role: "alert" }, el("p", null, text));
+    return el("div", { class: "problem", role: "alert" }, el("p", null, wordsOf(error)));
 }
 
 /** A text to take along, such as a command. */

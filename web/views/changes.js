@@ -47,22 +47,23 @@ export default {
         const values = { kind: query.get("kind") || "", subject: query.get("subject") || "" };
         const place = el("div", { class: "stack" }, loading());
         let close = () => {};
+        const pages = el("div");
         let list = null;
         const load = (after) => {
             close();
             list = null;
-            let next;
             close = live({ [withQuery("/api/events", { ...values, limit: PAGE, after })]: (body, status) => {
                 if (status !== 200) {
                     list = null;
                     replace(place, el("div", { class: "problem", role: "alert" }, body.detail));
-                } else if (list && body.next === next) {
-                    list.update(body.items);
-                } else {
-                    next = body.next;
-                    list = table({ caption: t("nav.changes"), columns: columns(), rows: body.items, empty: t("changes.none") });
-                    replace(place, list, pager({ next, has: Boolean(after), onNext: turn, onFirst: () => turn("") }));
+                    return;
                 }
+                if (!list) {
+                    list = table({ caption: t("nav.changes"), columns: columns(), rows: [], empty: t("changes.none") });
+                    replace(place, list, pages);
+                }
+                list.update(body.items);
+                replace(pages, pager({ next: body.next, has: Boolean(after), onNext: turn, onFirst: () => turn("") }));
             } });
         };
         const turn = (after) => {

@@ -3,7 +3,7 @@
 import { api, may } from "../api.js";
 import { el, replace } from "../dom.js";
 import { t } from "../i18n.js";
-import { button, card, copyable, field, form, heading, problem, toast, unique } from "../ui.js";
+import { button, card, copyable, field, form, heading, link, problem, toast, unique } from "../ui.js";
 import { orderBody, orderCommand, SPAN } from "./order.js";
 import { preview } from "./preview.js";
 
@@ -222,7 +222,9 @@ async function render({ main, query, session, go }) {
     node = form({
         label: t("nav.deploy"),
         action: t("deploy.submit"),
-        children: [first.error && problem(first.error), card(t("deploy.what"), what), phaseCard,
+        children: [first.error && problem(first.error),
+            items.length === 0 && el("p", { class: "note warn" }, t("deploy.no_releases"), " ", link(t("nav.firmware"), "firmware")),
+            card(t("deploy.what"), what), phaseCard,
             card(t("deploy.terms"), checks, when, more)],
         onSubmit: async () => {
             const made = await api.post("/api/deployments", orderBody(read(node), phases.read()));

@@ -2,7 +2,7 @@
 
 import { api, may, query as withQuery } from "../api.js";
 import { announce, el, replace } from "../dom.js";
-import { t } from "../i18n.js";
+import { plural, t } from "../i18n.js";
 import { live } from "../live.js";
 import { badge, button, card, field, form, link, linkButton, loading, pager, problem, stateBadge, table, when } from "../ui.js";
 
@@ -135,16 +135,18 @@ class DeviceList {
     async load() {
         const { device, model, version, tag, q } = this.values;
         const path = withQuery("/api/devices", { q: device, model, version, tag, filter: q, limit: PAGE, after: this.after });
+        let late = false;
         this.close();
-        this.close = () => {};
+        this.close = () => {
+            late = true;
+        };
         this.list = null;
         this.fields.q.fail(null);
         this.showLinks();
         if (q) {  // what is searched for in all rows is not searched for each second
-            try {
-                this.show(await api.get(path), 200);
-            } catch (error) {
-                this.fail(error);
+            const shown = await api.get(path).then((body) => () => this.show(body, 200), (error) => () => this.fail(error));
+            if (!late) {
+                shown();
             }
         } else {
             this.close = live({ [path]: (body, status) => this.show(body, status) });
@@ -163,21 +165,24 @@ class DeviceList {
 
     show(body, status) {
         if (status !== 200) {
+            this.list = null;
             replace(this.place, el("div", { class: "problem", role: "alert" }, body.detail));
             return;
         }
-        if (this.list && this.next === body.next) {
+        const pages = pager({ next: body.next, has: Boolean(this.after), onNext: (next) => this.turn(next),
+            onFirst: () => this.turn("") });
+        if (this.list) {
             this.list.update(body.items);
+            replace(this.pages, pages);
             return;
         }
-        this.next = body.next;
         this.list = table({ caption: t("fleet.devices"), columns: columns(), rows: body.items, empty: t("fleet.no_devices"),
             onRow: (device) => {
                 location.hash = `#/device/${encodeURIComponent(device.id)}`;
             } });
-        replace(this.place, this.list, pager({ next: body.next, has: Boolean(this.after),
-            onNext: (next) => this.turn(next), onFirst: () => this.turn("") }));
-        announce(t("fleet.shown", { n: body.items.length }));
+        this.pages = el("div", null, pages);
+        replace(this.place, this.list, this.pages);
+        announce(plural("fleet.shown", body.items.length));
     }
 }
 

@@ -5,7 +5,7 @@ import { stackedArea } from "../charts.js";
 import { el, replace } from "../dom.js";
 import { number, percent, plural, t } from "../i18n.js";
 import { live } from "../live.js";
-import { card, empty, field, heading, link, loading, problem, progress, stat, stats, when } from "../ui.js";
+import { card, copyable, empty, field, heading, link, loading, problem, progress, stat, stats, when } from "../ui.js";
 import { deviceList } from "./devices.js";
 
 const HISTORY_MS = 60_000;
@@ -64,6 +64,13 @@ function failures(body, status) {
             el("p", { class: "words" }, each.message || t("fleet.no_words")))));
 }
 
+/** What comes next on a server that has no devices yet. */
+function firstDevice() {
+    return card(t("fleet.first"), el("p", null, t("fleet.first_token")), copyable("pqota token new --model gateway"),
+        el("p", null, t("fleet.first_enroll")), copyable("pqota-agent enroll --config agent.conf --token TOKEN"),
+        el("p", { class: "muted" }, t("fleet.first_then"), " ", link(t("nav.firmware"), "firmware")));
+}
+
 /** Versions over time, asked for anew at most once a minute. */
 class History {
     constructor() {
@@ -75,6 +82,7 @@ class History {
         this.hours.input.addEventListener("change", () => this.load());
         this.model.input.addEventListener("change", () => this.load());
         this.asked = 0;
+        this.turn = 0;  // counts requests: a late answer is none, nor is one after the view has gone
         this.versions = "";
     }
 
@@ -96,12 +104,14 @@ class History {
 
     async load() {
         this.asked = Date.now();
+        this.turn += 1;
+        const mine = this.turn;
         const model = this.model.input.value;
         const query = new URLSearchParams({ hours: this.hours.input.value, ...(model && { model }) });
-        try {
-            this.show(await api.get(`/api/fleet/history?${query}`));
-        } catch (error) {
-            this.drop(error.status === 404 ? empty(t("fleet.no_history")) : problem(error));
+        const shown = await api.get(`/api/fleet/history?${query}`).then((history) => () => this.show(history),
+            (error) => () => this.drop(error.status === 404 ? empty(t("fleet.no_history")) : problem(error)));
+        if (mine === this.turn) {
+            shown();
         }
     }
 
@@ -142,11 +152,13 @@ export default {
     title: "nav.fleet",
     render({ main, query, session, remember }) {
         const numbers = el("div", null, loading());
+        const first = el("div");
+        let none = false;
         const bars = el("div", null, loading());
         const failed = el("div", { class: "scrolls" }, loading());
         const history = new History();
         const devices = deviceList({ query, session, remember });
-        replace(main, heading(t("nav.fleet")), numbers,
+        replace(main, heading(t("nav.fleet")), numbers, first,
             el("div", { class: "columns wide-first" }, history.node, card(t("fleet.now"), bars)),
             el("div", { class: "columns wide-last" }, devices.node, card(t("fleet.failed_lately"), failed)));
         const close = live({
@@ -156,6 +168,10 @@ export default {
                     return;
                 }
                 replace(numbers, tiles(body));
+                if (none !== (body.devices.total === 0)) {
+                    none = !none;
+                    replace(first, none && firstDevice());
+                }
                 replace(bars, versionBars(body));
                 history.status(body);
                 devices.models(body.versions);
@@ -165,6 +181,7 @@ export default {
         return () => {
             close();
             devices.close();
+            history.turn += 1;
             history.drop();
         };
     },
