@@ -81,8 +81,8 @@ int ota_account_list(struct db *db, struct arena *a, const char *after, size_t l
     return store_account_list(db, a, after, limit, out, count, e);
 }
 
-/* Grows also where the clock went back. Sessions of another changed_at are over, and so are links that wait to
-   become one. */
+/* Grows also where the clock went back. Sessions of another changed_at are over, and so are links that wait
+   to become one. */
 static int change(struct db *db, struct account *account, int64_t now, struct err *e)
 {
     account->changed_at = now > account->changed_at ? now : account->changed_at + 1;
