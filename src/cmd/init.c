@@ -36,8 +36,8 @@ const char usage_init[] =
     "\n"
     "  --host NAME        a DNS name or IP address by which the server is reached; may be repeated. The "
     "first\n"
-    "                     stands in the operator's profile. Default: localhost, 127.0.0.1, ::1 and this\n"
-    "                     machine's name\n"
+    "                     stands in the operator's profile. Default: those of an earlier run, or localhost,\n"
+    "                     127.0.0.1, ::1 and this machine's name\n"
     "  --policy POLICY    balanced (default), cnsa2 or constrained: see pqota.conf(5)\n"
     "  --operator NAME    the first operator, an administrator (default: admin)\n"
     "  --port PORT        where to listen (default: 8443); the console has the port after it\n"
@@ -142,6 +142,20 @@ static void default_hosts(struct init *in)
     in->hosts[n++] = "::1";
     if (gethostname(name, sizeof name - 1) == 0 && pki_is_host(name) && strcmp(name, "localhost") != 0)
         in->hosts[n++] = name;
+}
+
+/* Those of the certificate that is there, so that what is missing beside it fits. */
+static int choose_hosts(struct init *in, const struct server_config *config, struct err *e)
+{
+    const char *files[] = {config->tls ? config->tls_certificate : "",
+                           config->console ? config->console_certificate : ""};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && rc == 0 && in->hosts[0] == NULL; i++)
+        if (files[i][0] != '\0' && file_exists(files[i]))
+            rc = pki_file_names(files[i], in->arena, in->hosts, e);
+    if (rc == 0 && in->hosts[0] == NULL)
+        default_hosts(in);
+    return rc;
 }
 
 /* --- the steps -------------------------------------------------------------------------------------- */
@@ -359,6 +373,8 @@ static int make_all(struct init *in, const struct asked *asked, struct err *e)
     int rc = make_folders(in, e);
     if (rc == 0)
         rc = make_config(in, asked, &config, e);
+    if (rc == 0 && asked->hosts == 0)
+        rc = choose_hosts(in, &config, e);
     if (rc == 0)
         rc = choose_operator(in, asked, e);
     if (rc == 0)
@@ -422,8 +438,6 @@ int cmd_init(int argc, char **argv)
     int rc = parse(argc, argv, &in, &asked);
     if (rc != CMD_OK)
         return rc;
-    if (asked.hosts == 0)
-        default_hosts(&in);
     in.config = init_path(&in, "pqota.conf");
     if (in.config == NULL)
         return cmd_usage_error(VERB, "the folder's name is too long");

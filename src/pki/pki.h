@@ -126,6 +126,10 @@ struct pki_shown {         /* of a certificate, for people; texts in the arena *
 int pki_bundle_show(const char *file, struct arena *a, struct pki_shown **out, size_t *count,
                     struct err *e) MUST_CHECK;
 
+/* DNS names and IP addresses of a file's first certificate, in the arena, NULL-ended: as many as fit. */
+int pki_file_names(const char *file, struct arena *a, const char *names[PKI_NAMES_MAX + 1],
+                   struct err *e) MUST_CHECK;
+
 /* What a listener or client needs of its files: readable, the key is the certificate's, the certificate is
    for that purpose and valid at now_s (Unix seconds). The error says which of these is not so. *cert is
    filled. */

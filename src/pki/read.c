@@ -1,4 +1,5 @@
 /* What stands in certificates. */
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <time.h>
@@ -191,6 +192,41 @@ int pki_bundle_show(const char *file, struct arena *a, struct pki_shown **out, s
         return rc;
     *out = list;
     *count = n;
+    return 0;
+}
+
+/* NULL: of another kind, or no memory. */
+static const char *name_text(const GENERAL_NAME *g, struct arena *a)
+{
+    char text[INET6_ADDRSTRLEN];
+    const ASN1_STRING *s = g->type == GEN_DNS ? g->d.dNSName : g->d.iPAddress;
+    if (g->type != GEN_DNS && g->type != GEN_IPADD)
+        return NULL;
+    int n = ASN1_STRING_length(s);
+    const unsigned char *p = ASN1_STRING_get0_data(s);
+    if (g->type == GEN_DNS)
+        return arena_dup(a, p, (size_t)n);
+    if ((n != 4 && n != 16) || inet_ntop(n == 4 ? AF_INET : AF_INET6, p, text, sizeof text) == NULL)
+        return NULL;
+    return arena_dup_str(a, str_of(text));
+}
+
+int pki_file_names(const char *file, struct arena *a, const char *names[PKI_NAMES_MAX + 1], struct err *e)
+{
+    X509 *certs[PKI_BUNDLE_MAX];
+    size_t n = 0, count = 0;
+    int rc = pki_certs_load(file, certs, &n, e);
+    if (rc != 0)
+        return rc;
+    GENERAL_NAMES *list = X509_get_ext_d2i(certs[0], NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; i < sk_GENERAL_NAME_num(list) && count < PKI_NAMES_MAX; i++) {
+        const char *name = name_text(sk_GENERAL_NAME_value(list, i), a);
+        if (name != NULL && pki_is_host(name))
+            names[count++] = name;
+    }
+    names[count] = NULL;
+    GENERAL_NAMES_free(list);
+    pki_certs_free(certs, n);
     return 0;
 }
 

@@ -336,6 +336,21 @@ def test_check_config(made):
     pqota("check-config", "-c", made / "absent", code=3)
 
 
+def test_what_is_missing_is_made_for_the_names_of_the_rest(tmp_path):
+    """As on a server of a version that had no console."""
+    server = tmp_path / "srv"
+    hosts = ("updates.example.com", "192.0.2.7", "2001:db8::7")
+    pqota("init", server, *(word for host in hosts for word in ("--host", host)))
+    for name in ("console", "server"):
+        names = openssl("x509", "-in", server / "pki" / f"{name}.pem", "-noout", "-ext", "subjectAltName")
+        for file in server.glob(f"pki/{name}.*"):
+            file.unlink()
+        assert f"pki/{name}.pem" in pqota("init", server).stdout
+        again = openssl("x509", "-in", server / "pki" / f"{name}.pem", "-noout", "-ext", "subjectAltName")
+        assert again == names and "updates.example.com" in again and "2001:DB8" in again
+    pqota("check-config", "-c", server / "pqota.conf")
+
+
 def test_frame():
     out = pqota("--help").stdout
     for verb in ("init", "check-config"):
