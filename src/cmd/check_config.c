@@ -39,6 +39,8 @@ static void print_listeners(const struct server_config *c)
     if (c->tls)
         printf("  TLS, %s%s: %s\n", c->tls_policy, c->tls_kem[0] || c->tls_sig[0] ? " (changed)" : "",
                c->tls_listen);
+    if (c->console)
+        printf("  console: %s\n", c->console_listen);
     if (c->classical)
         printf("  TLS without post-quantum algorithms: %s\n", c->classical_listen);
     if (c->plain)
