@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import shutil
 import subprocess
 
 import console
@@ -15,6 +14,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 DRIVER = "/usr/bin/chromedriver"
+INACCESSIBLE = TREE / "tests" / "lib" / "inaccessible.js"
 SCREENS = TREE / "build" / "screens"
 SIZES = {"wide": (1400, 900), "phone": (390, 844)}
 PICTURE_HEIGHT_MAX = 2600  # pixels of a page that go into its picture
@@ -25,45 +25,6 @@ FAILED_LOAD = "Failed to load resource"
 # A text that would become an element, or run, wherever text were taken for markup.
 MARKER = "pwned-marker"
 HOSTILE = f'"><{MARKER}></{MARKER}><img src=x onerror=alert(1)><script>alert(2)</script>'
-
-NAMED = """
-const hidden = (e) => !e.checkVisibility({ opacityProperty: false, visibilityProperty: true });
-const named = (e) => (e.getAttribute("aria-label") || e.textContent.trim() || e.title || e.value && e.type === "submit"
-    || [...(e.labels || [])].map((l) => l.textContent.trim()).join("")
-    || (e.getAttribute("aria-labelledby") || "").split(" ").map((id) => document.getElementById(id)?.textContent).join("")
-    || e.querySelector("[aria-label], img[alt]:not([alt=''])"));
-const wrong = [];
-for (const e of document.querySelectorAll("button, a[href], input, select, textarea, [role=tab], [role=button], progress"))
-    if (!hidden(e) && !named(e)) wrong.push(`no name: ${e.outerHTML.slice(0, 120)}`);
-for (const e of document.querySelectorAll("table"))
-    if (!hidden(e) && !e.caption && !named(e)) wrong.push("a table without a caption");
-for (const e of document.querySelectorAll("canvas, svg, img"))
-    if (!hidden(e) && !e.closest("[aria-hidden=true]") && !e.getAttribute("aria-label") && !e.getAttribute("alt")
-        && !e.querySelector("title") && e.getAttribute("role") !== "presentation")
-        wrong.push(`a picture without words: ${e.outerHTML.slice(0, 120)}`);
-let level = 0;
-for (const e of document.querySelectorAll("h1, h2, h3, h4, h5, h6"))
-    if (!hidden(e)) {
-        const now = Number(e.tagName[1]);
-        if (now > level + 1) wrong.push(`${e.tagName} "${e.textContent}" follows level ${level}`);
-        level = now;
-    }
-if (document.querySelectorAll("h1").length !== 1) wrong.push(`${document.querySelectorAll("h1").length} h1`);
-if (!/^(en|ko)$/.test(document.documentElement.lang)) wrong.push(`lang "${document.documentElement.lang}"`);
-if (!document.title.includes("pqota")) wrong.push(`title "${document.title}"`);
-if (document.querySelectorAll("main").length !== 1) wrong.push("not one main");
-const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
-for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i))) wrong.push(`the id ${id} twice`);
-for (const e of document.querySelectorAll("[aria-labelledby], [aria-describedby], [aria-controls]"))
-    for (const name of ["aria-labelledby", "aria-describedby", "aria-controls"])
-        for (const id of (e.getAttribute(name) || "").split(" ").filter(Boolean))
-            if (!document.getElementById(id)) wrong.push(`${name} leads to no ${id}`);
-return wrong;
-"""
-
-
-def have_chromium():
-    return os.access(DRIVER, os.X_OK) and shutil.which("certutil") is not None
 
 
 def believe(home, *authorities):
@@ -98,7 +59,7 @@ class Browser:
         ):
             options.add_argument(flag)
         options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}
         service = Service(DRIVER, env=environment, log_output=str(folder / "chromedriver.log"))
         self.driver = webdriver.Chrome(options=options, service=service)
@@ -169,15 +130,17 @@ class Browser:
         return self.script(
             "const wide = document.documentElement.clientWidth;"
             "const over = document.scrollingElement.scrollWidth - wide;"
-            "const who = over <= 0 ? [] : [...document.querySelectorAll('body *')].filter((e) =>"
-            "  e.getBoundingClientRect().right > wide + 1 && e.checkVisibility())"
-            "  .map((e) => `${e.tagName}.${e.className} ${Math.round(e.getBoundingClientRect().right)}`).slice(0, 8);"
-            "return [Math.max(over, 0), who];"
+            "const right = (e) => Math.round(e.getBoundingClientRect().right);"
+            "const who = [...document.querySelectorAll('body *')].filter((e) => right(e) > wide + 1)"
+            "  .filter((e) => e.checkVisibility()).map((e) => `${e.tagName}.${e.className} ${right(e)}`);"
+            "return [Math.max(over, 0), who.slice(0, 8)];"
         )
 
     def inaccessible(self):
         """What somebody who does not see the page, or uses no mouse, would miss."""
-        return self.script(NAMED)
+        moving = "return document.getAnimations().some((a) => a.playState === 'running')"
+        wait_for(lambda: not self.script(moving), what="nothing moves any more")
+        return self.script(INACCESSIBLE.read_text())
 
     # --- going about ---
 
@@ -194,8 +157,7 @@ class Browser:
         return self.script("return location.hash")
 
     def text(self, css="body"):
-        found = self.all(css)
-        return found[0].text if found else ""
+        return self.script("return document.querySelector(arguments[0])?.innerText ?? ''", css)
 
     def all(self, css):
         return self.driver.find_elements(By.CSS_SELECTOR, css)
@@ -224,6 +186,12 @@ class Browser:
             wait_for(look, seconds, f'"{text}" is shown')
         except AssertionError as e:
             raise AssertionError(f"{e} in:\n{self.text(css)}\n{self.logged}") from None
+
+    def settle(self):
+        """Waits until the view is there, and nothing in it is being fetched."""
+        self.one("h1")
+        busy = "return [...document.querySelectorAll('[aria-busy=true]')].some((e) => e.checkVisibility())"
+        wait_for(lambda: not self.script(busy), what=f"{self.at()} is there")
 
     def heading(self, text, seconds=15):
         self.see(text, "h1", seconds)
@@ -314,6 +282,11 @@ class Browser:
         self.cdp("Storage.clearDataForOrigin", origin=self.url, storageTypes="local_storage")
 
     # --- what it says ---
+
+    def answers(self):
+        """Every answer since the last time: DevTools' own records."""
+        rows = [json.loads(row["message"])["message"] for row in self.driver.get_log("performance")]
+        return [row["params"]["response"] for row in rows if row["method"] == "Network.responseReceived"]
 
     @property
     def logged(self):
