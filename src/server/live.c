@@ -1,6 +1,7 @@
 #include "server/live.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,13 +22,15 @@
 #define PIECE_MAX (4u << 20) /* bytes of one part of a stream; more than one event ever has */
 #define LOOKS_MS 2000        /* spent on topics at once; the others' turn is next */
 #define SESSION_ARENA_MAX 16384
+#define SHARED_FROM 16 /* from so many streams on, one account has half of them at most */
 
 /* One stream. The loop's thread makes it and says what was sent; all else is the live thread's. */
 struct viewer {
     struct list link;
     struct live *live;
     struct exchange *x;
-    char session[SHA256_HEX_SIZE];
+    struct list open_link; /* in live->open */
+    char session[SHA256_HEX_SIZE], account[ACCOUNT_NAME_MAX + 1];
     enum who role;
     const char *names[TOPICS_MAX]; /* in the request's arena */
     size_t count;
@@ -44,9 +47,9 @@ struct live {
     struct server *server;
     struct db *db;
     pthread_t thread;
-    pthread_mutex_t lock; /* arrivals, wake, ending */
+    pthread_mutex_t lock; /* arrivals, open, wake, ending */
     pthread_cond_t cond;
-    struct list arrivals;
+    struct list arrivals, open; /* open: every viewer that there is */
     bool wake, ending;
     atomic_size_t streams;
     struct list viewers, topics; /* the thread's own */
@@ -93,17 +96,30 @@ static int read_topics(struct call *c, struct viewer *v)
     return v->count > 0 ? 0 : err_set(&c->err, ERR_INVALID, "say which topic: ?topic=/api/status");
 }
 
+/* Under the lock. */
+static size_t streams_of(const struct live *l, const char *account)
+{
+    size_t n = 0;
+    list_for_each(it, &l->open) n +=
+        strcmp(container_of(it, struct viewer, open_link)->account, account) == 0;
+    return n;
+}
+
 static int join(struct live *l, struct viewer *v, struct err *e)
 {
-    size_t most = (size_t)l->server->config.console_streams;
+    size_t most = (size_t)l->server->config.console_streams, own = most < SHARED_FROM ? most : most / 2;
     int rc = 0;
     pthread_mutex_lock(&l->lock);
     if (l->ending) {
         rc = err_set(e, ERR_BUSY, "the server is stopping");
     } else if (atomic_load(&l->streams) >= most) {
         rc = err_set(e, ERR_BUSY, "%zu pages are kept up to date already ([console] streams)", most);
+    } else if (streams_of(l, v->account) >= own) {
+        rc = err_set(e, ERR_DENIED, "%zu pages of \"%s\" are kept up to date already: close some", own,
+                     v->account);
     } else {
         atomic_fetch_add(&l->streams, 1);
+        list_add_tail(&l->open, &v->open_link);
         list_add_tail(&l->arrivals, &v->link);
         l->wake = true;
         pthread_cond_signal(&l->cond);
@@ -124,12 +140,15 @@ static int stream(struct call *c)
     v->x = run->x;
     v->role = c->who->who;
     memcpy(v->session, c->who->token, sizeof v->session);
+    snprintf(v->account, sizeof v->account, "%s", c->who->id);
     buf_init(&v->piece, PIECE_MAX);
     int rc = read_topics(c, v);
     bool asks_head = c->req->method == HTTP_HEAD;
     run->viewer = v;
-    if (rc == 0 && !asks_head)
+    if (rc == 0 && !asks_head) {
         rc = join(l, v, &c->err);
+        c->status = rc == ERR_DENIED ? 429 : 0;
+    }
     if (rc == 0 && !asks_head)
         return CALL_KEEP;
     run->viewer = NULL;
@@ -245,6 +264,9 @@ static bool serve(struct viewer *v, int64_t now_ms)
         http_reply_no_memory(&x->res);
     forget_topics(v);
     list_remove(&v->link);
+    pthread_mutex_lock(&v->live->lock);
+    list_remove(&v->open_link);
+    pthread_mutex_unlock(&v->live->lock);
     atomic_fetch_sub(&v->live->streams, 1);
     buf_fini(&v->piece);
     free(v);
@@ -339,6 +361,7 @@ int live_start(struct server *s, struct live **out, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory to keep the console up to date");
     l->server = s;
     list_init(&l->arrivals);
+    list_init(&l->open);
     list_init(&l->viewers);
     list_init(&l->topics);
     int rc = store_reader_new(s->store, &l->db, e);

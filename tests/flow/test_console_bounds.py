@@ -46,6 +46,17 @@ def test_more_than_one_part_holds(make_server):
     assert len(str(told)) > 4 << 20
 
 
+def test_one_account_leaves_streams_for_others(make_server):
+    server = make_server({"console.streams": 16})
+    greedy, other = signed_in(server, "viewer"), signed_in(server, "viewer")
+    with contextlib.ExitStack() as held:
+        for _ in range(8):
+            assert held.enter_context(Stream(greedy, "/api/status")).status == 200
+        refused = held.enter_context(Stream(greedy, "/api/status"))
+        assert refused.status == 429 and greedy.name in refused.problem()["detail"]
+        assert held.enter_context(Stream(other, "/api/status")).status == 200
+
+
 def test_who_asks_for_the_head_alone_holds_no_stream(shared):
     place = signed_in(shared, "viewer")
     with socket.create_connection(("127.0.0.1", shared.console_port), timeout=5) as plain:
