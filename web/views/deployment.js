@@ -36,26 +36,27 @@ function slot(node) {
 }
 
 /** What the state and the role allow: [name, right, question that is asked before, kind]. */
-function actionsOf(d, session) {
+function actionsOf(d, session, latest) {
     const own = d.created_by === session.name;
     const next = d.phases[d.phase];
     return [
-        d.state === "approval" && !own && ["approve", "approve", t("deployment.ask.approve"), "primary"],
-        d.state === "approval" && ["deny", "approve", t("deployment.ask.deny"), "danger"],
+        d.state === "approval" && !own && ["approve", "approve", () => t("deployment.ask.approve"), "primary"],
+        d.state === "approval" && ["deny", "approve", () => t("deployment.ask.deny"), "danger"],
         d.state === "paused" && ["resume", "change", null, "primary"],
         ["running", "scheduled"].includes(d.state) && ["pause", "approve", null, ""],
-        d.state === "running" && d.prepared && next && ["next", "change", t("deployment.ask.next", {
-            name: next.name || t("deployment.phase", { n: d.phase + 1 }), devices: plural("deploy.count", next.devices.waiting),
+        d.state === "running" && d.prepared && next && ["next", "change", () => t("deployment.ask.next", {
+            name: next.name || t("deployment.phase", { n: d.phase + 1 }),
+            devices: plural("deploy.count", latest().phases[d.phase].devices.waiting),
         }), ""],
-        !OVER.includes(d.state) && ["cancel", "change", t("deployment.ask.cancel"), "danger"],
+        !OVER.includes(d.state) && ["cancel", "change", () => t("deployment.ask.cancel"), "danger"],
     ].filter((action) => action && may(session, action[1]));
 }
 
-function actionButtons(d, session, done) {
-    return actionsOf(d, session).map(([name, , question, kind]) => {
+function actionButtons(d, session, latest, done) {
+    return actionsOf(d, session, latest).map(([name, , question, kind]) => {
         const label = t(`deployment.do.${name}`);
         return button(label, { kind, on: async () => {
-            if (question === null || await confirmed(question, label, kind || "primary")) {
+            if (question === null || await confirmed(question(), label, kind || "primary")) {
                 done(await api.post(`/api/deployments/${d.id}/${name}`));
             }
         } });
@@ -185,16 +186,18 @@ function render({ main, params, session, setTitle }) {
     const phases = el("div");
     const terms = slot(el("div"));
     const devices = members(id);
+    const rest = el("div", { class: "stack", hidden: true }, card(t("deployment.phases"), phases),
+        card(t("deployment.policy"), terms.node), devices.node);
     const page = [
         heading(name, { actions: actions.node, detail: el("span", { class: "deployment-line" }, state.node, detail.node) }),
-        why.node, figures, card(t("deployment.phases"), phases), card(t("deployment.policy"), terms.node), devices.node,
+        why.node, figures, rest,
     ];
     const pulse = () => now && replace(figures, summary(now, samples, Date.now()), bar(now.devices));
     const draw = (d) => {
         now = d;
         note(samples, d, Date.now());
         state.draw(d.state, () => stateBadge(d.state));
-        actions.draw(`${d.state} ${d.phase} ${Boolean(d.prepared)}`, () => actionButtons(d, session, draw));
+        actions.draw(`${d.state} ${d.phase} ${Boolean(d.prepared)}`, () => actionButtons(d, session, () => now || d, draw));
         detail.draw("", () => [link(`${d.release.name} ${d.release.version}`, "firmware", d.release.id), " → ", targetWords(d.target)]);
         why.draw(`${d.state} ${d.why} ${d.prepared_percent} ${d.devices.waiting + d.devices.active}`, () => notice(d, session));
         terms.draw(`${d.approved} ${d.closed}`, () => policy(d));
@@ -204,11 +207,11 @@ function render({ main, params, session, setTitle }) {
     const stop = live({ [`/api/deployments/${id}`]: (d, status) => {
         if (status === 200) {
             draw(d);
-        } else if (!now) {
-            replace(main, heading(name), problem(new ApiError(status, d.detail)));
         } else {
+            now = null;  // until it is answered again
             replace(figures, problem(new ApiError(status, d.detail)));
         }
+        rest.hidden = !now;
     } });
     const timer = setInterval(pulse, TICK_MS);
     replace(main, page);

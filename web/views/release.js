@@ -119,12 +119,16 @@ export function renderRelease({ main, params, session, go, setTitle }) {
     let standing = null;
     let trust = null;
     const dry = dryRun(id, () => release?.version ?? "");
+    const rest = [next, card(t("firmware.about"), fileCard), card(t("firmware.signatures"), signed), dry.node];
     const drawTrust = () => standing && replace(signed, signatures(standing, trust),
         standing.unsigned_allowed && el("p", { class: "note warn" }, t("firmware.unsigned_allowed")));
     const stop = live({
         [`/api/firmware/${id}`]: (body, status) => {
             if (status !== 200) {
-                replace(main, heading(t("common.release")), problem(new ApiError(status, body.detail)));
+                replace(head, heading(t("common.release")), problem(new ApiError(status, body.detail)));
+                rest.forEach((each) => {
+                    each.hidden = true;
+                });
                 return;
             }
             release = body;
@@ -133,7 +137,9 @@ export function renderRelease({ main, params, session, go, setTitle }) {
                 detail: [stateBadge(release.state), (release.signed || []).some((each) => each.security) && badge(t("firmware.security"), "warn")] }));
             replace(fileCard, terms(release), files(release));
             replace(next, release.state === "draft" && card(t("firmware.next"), signing(release)));
-            dry.node.hidden = release.state === "draft";
+            rest.forEach((each) => {
+                each.hidden = each === dry.node && release.state === "draft";
+            });
             if (!dry.node.hidden) {
                 dry.ask();
             }
@@ -147,6 +153,6 @@ export function renderRelease({ main, params, session, go, setTitle }) {
             drawTrust();
         },
     });
-    replace(main, head, next, card(t("firmware.about"), fileCard), card(t("firmware.signatures"), signed), dry.node);
+    replace(main, head, rest);
     return stop;
 }
