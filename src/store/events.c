@@ -1,7 +1,11 @@
 #include "store/events.h"
 
+#include <string.h>
+
 #include "store/db.h"
 #include "store/db_open.h"
+
+#define SERVER "server" /* who did it, when nobody did: not even who came with what made it do so */
 
 int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char *who, const char *subject,
                     const char *detail, struct err *e)
@@ -16,7 +20,7 @@ int store_event_add(struct db *db, int64_t now_ms, const char *kind, const char 
     stmt_text(&s, 3, who);
     stmt_text(&s, 4, subject);
     stmt_text(&s, 5, detail != NULL ? detail : "");
-    stmt_text(&s, 6, db_origin(db));
+    stmt_text(&s, 6, strcmp(who, SERVER) != 0 ? db_origin(db) : "");
     rc = stmt_run(&s, e);
     if (rc == 0)
         db_note_news(db);

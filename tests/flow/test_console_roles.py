@@ -195,3 +195,18 @@ def test_a_second_person(server):
     assert (
         other.call("POST", f"/api/deployments/{pk}/approve", expect=200).json()["approved_by"] == other.name
     )
+
+
+def test_what_the_server_does_because_of_a_device_is_its_own(server):
+    device = server.enrol("own-1", "own")
+    release = server.publish("own", "2", os.urandom(500))["id"]
+    phases = [{"count": 1, "error_count": 1}, {}]
+    body = {"release": release, "target": {"kind": "all"}, "phases": phases}
+    server.api("POST", "/api/deployments", body, expect=201)
+    offer = server.api("GET", "/api/update?version=1", who=device, expect=200).json()
+    server.api("POST", f"/api/update/{offer['action']}/status", {"state": "failed"}, who=device, expect=204)
+    paused = wait_for(lambda: told(server, kind="deployment.paused"), what="it paused")
+    assert [(e["who"], e["address"]) for e in paused] == [("server", "")]
+    assert [(e["who"], e["address"]) for e in told(server, kind="action.failed")] == [
+        ("own-1", "127.0.0.1")
+    ]
