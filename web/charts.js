@@ -140,7 +140,9 @@ class Drawing {
         this.label();
         drawn.add(this);
         library ??= import("./chart.js");  // it leaves globalThis.Chart
-        library.then(() => this.draw());
+        library.then(() => this.draw(), () => {
+            library = null;  // the table tells the same; the next chart asks again
+        });
     }
 
     /** The table is made when somebody wants to see it. */

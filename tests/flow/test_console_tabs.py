@@ -63,3 +63,28 @@ def test_the_focus_outlives_updates(site, as_, page):
     assert page.focused()[2] == "fleet-0000009"
     page.keys(Keys.ENTER)
     page.heading("fleet-0000009")
+
+
+def test_a_link_that_is_over_leaves_who_is_signed_in(as_, page):
+    page.expected = [401]
+    as_("viewer", "#/fleet")
+    page.open("#sign-in=" + "0" * 64)
+    page.see("the link was used already", "main")
+    page.press("Go on as viewer")
+    page.heading("Fleet")
+
+
+def test_a_file_dropped_beside_the_place_is_not_opened(as_, page):
+    as_("operator", "#/firmware")
+    page.see("Drop", "main")
+    taken = page.script(
+        "const event = new DragEvent('drop', { bubbles: true, cancelable: true });"
+        "document.body.dispatchEvent(event); return event.defaultPrevented;"
+    )
+    page.go("#/fleet")
+    page.heading("Fleet")
+    left = page.script(
+        "const event = new DragEvent('drop', { bubbles: true, cancelable: true });"
+        "document.body.dispatchEvent(event); return event.defaultPrevented;"
+    )
+    assert (taken, left) == (True, False)

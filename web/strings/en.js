@@ -122,6 +122,7 @@ export default {
     "fleet.filter_devices": "Filter devices",
     "fleet.apply": "Apply",
     "fleet.clear": "Clear",
+    "fleet.as_found": "What a filter finds stays as it was found: apply it again to look anew.",
     "fleet.deploy": "Deploy to these",
     "fleet.update": "Last update",
     "fleet.transport": "Transport",
@@ -144,6 +145,7 @@ export default {
     "signin.choose_why": "You are signed in as {name} by a link that works once. With a password you can come back without one.",
     "signin.again": "The same again",
     "signin.set_password": "Set password",
+    "signin.go_on": "Go on as {name}",
     "signin.later": "Later",
     "signin.not_same": "The two are not the same.",
 

@@ -122,6 +122,7 @@ export default {
     "fleet.filter_devices": "기기 필터",
     "fleet.apply": "적용",
     "fleet.clear": "초기화",
+    "fleet.as_found": "필터로 찾은 결과는 찾은 때의 상태 그대로입니다. 다시 보려면 적용을 누르세요.",
     "fleet.deploy": "이 기기들에 배포",
     "fleet.update": "최근 업데이트",
     "fleet.transport": "전송 방식",
@@ -144,6 +145,7 @@ export default {
     "signin.choose_why": "일회용 링크로 {name} 계정에 로그인했습니다. 비밀번호를 정해 두면 다음부터는 링크 없이 로그인할 수 있습니다.",
     "signin.again": "비밀번호 다시 입력",
     "signin.set_password": "비밀번호 설정",
+    "signin.go_on": "{name}(으)로 계속하기",
     "signin.later": "나중에",
     "signin.not_same": "두 비밀번호가 서로 다릅니다.",
 

@@ -181,7 +181,7 @@ class DeviceList {
                 location.hash = `#/device/${encodeURIComponent(device.id)}`;
             } });
         this.pages = el("div", null, pages);
-        replace(this.place, this.list, this.pages);
+        replace(this.place, this.list, this.values.q && el("p", { class: "muted" }, t("fleet.as_found")), this.pages);
         announce(plural("fleet.shown", body.items.length));
     }
 }

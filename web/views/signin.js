@@ -38,19 +38,19 @@ function passwordForm(session, done) {
 export default {
     route: "signin",
     title: "nav.signin",
-    async render({ main, link, done }) {
-        const choosePassword = (session) => {
-            const [first, node] = passwordForm(session, () => done(session));
+    async render({ main, link, session, done }) {
+        const choosePassword = (fresh) => {
+            const [first, node] = passwordForm(fresh, () => done(fresh));
             replace(main, brand(), el("h1", { tabindex: "-1" }, t("signin.choose_password")),
-                card(null, el("p", { class: "muted" }, t("signin.choose_why", { name: session.name })), node));
+                card(null, el("p", { class: "muted" }, t("signin.choose_why", { name: fresh.name })), node));
             first.input.focus();
         };
         const enter = async (body) => {
-            const session = await api.post("/console/session", body);
-            if (session.by_link) {
-                choosePassword(session);
+            const fresh = await api.post("/console/session", body);
+            if (fresh.by_link) {
+                choosePassword(fresh);
             } else {
-                done(session);
+                done(fresh);
             }
         };
         const said = el("div");
@@ -62,7 +62,8 @@ export default {
                 if (!(error instanceof ApiError)) {
                     throw error;
                 }
-                replace(said, problem(error));
+                replace(said, problem(error), session.name  // who is signed in stays so
+                    && button(t("signin.go_on", { name: session.name }), { on: () => done(session) }));
             }
         }
         const name = field({ label: t("common.name"), name: "name", required: true, maxlength: 64, autocomplete: "username",

@@ -196,7 +196,12 @@ export function dropPlace() {
     };
     changed = follow;
     follow();
+    const beside = (event) => event.preventDefault();  // a file dropped there would be opened in place of the page
+    document.addEventListener("dragover", beside);
+    document.addEventListener("drop", beside);
     return { node: place, stop: () => {
+        document.removeEventListener("dragover", beside);
+        document.removeEventListener("drop", beside);
         changed = null;
     } };
 }
