@@ -95,12 +95,12 @@ class Browser:
 
     # --- what it looks like ---
 
-    def resize(self, size):
-        width, height = SIZES[size]
+    def resize(self, size, height=None):
+        self.size = size
         self.cdp(
             "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
+            width=SIZES[size][0],
+            height=height or SIZES[size][1],
             deviceScaleFactor=1,
             mobile=size == "phone",
         )
@@ -109,17 +109,11 @@ class Browser:
         self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def picture(self, name):
-        """The page, also what one would scroll to, as a file in build/screens."""
-        size = self.cdp("Page.getLayoutMetrics")["cssContentSize"]
-        width = self.script("return document.documentElement.clientWidth")
-        clip = {
-            "x": 0,
-            "y": 0,
-            "width": width,
-            "height": min(size["height"], PICTURE_HEIGHT_MAX),
-            "scale": 1,
-        }
-        shot = self.cdp("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+        """The page, in a window so high that all of it is seen, as a file in build/screens."""
+        height = self.cdp("Page.getLayoutMetrics")["cssContentSize"]["height"]
+        self.resize(self.size, min(max(height, SIZES[self.size][1]), PICTURE_HEIGHT_MAX))
+        shot = self.cdp("Page.captureScreenshot", format="png")
+        self.resize(self.size)
         SCREENS.mkdir(parents=True, exist_ok=True)
         file = SCREENS / f"{name}.png"
         file.write_bytes(base64.b64decode(shot["data"]))

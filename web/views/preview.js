@@ -3,7 +3,7 @@
 import { api } from "../api.js";
 import { el, replace } from "../dom.js";
 import { number, plural, t } from "../i18n.js";
-import { link, problem, stat, stats, table } from "../ui.js";
+import { link, loading, problem, stat, stats, table } from "../ui.js";
 
 const WAIT_MS = 400;
 const NOT_THERE = 405;  // a server that has no previews
@@ -56,6 +56,7 @@ export function preview() {
     const node = el("div", { class: "preview", "aria-live": "polite" });
     let timer = 0;
     let asked = 0;
+    let incomplete = false;
     const ask = async (body, version) => {
         asked += 1;
         const mine = asked;
@@ -74,9 +75,14 @@ export function preview() {
     node.show = (body, version) => {
         clearTimeout(timer);
         if (body) {
+            if (incomplete) {
+                replace(node, loading());
+                incomplete = false;
+            }
             timer = setTimeout(() => ask(body, version), WAIT_MS);
         } else {
             asked += 1;
+            incomplete = true;
             node.removeAttribute("aria-busy");
             replace(node, el("p", { class: "muted" }, t("deploy.incomplete")));
         }
