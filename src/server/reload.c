@@ -184,7 +184,11 @@ static int apply(struct server *s, const struct server_config *c, struct err *e)
     replace_context(s, "classical", &s->classical, next.classical);
     const struct net_limits limits = server_net_limits(c);
     net_set_limits(s->net, &limits);
-    about_set(s->about, c, &limits);
+    struct server_config shown = *c; /* which listeners there are, only a restart changes */
+    shown.tls = s->config.tls;
+    shown.console = s->config.console;
+    shown.classical = s->config.classical;
+    about_set(s->about, &shown, &limits);
     s->config.drain_seconds = c->drain_seconds;
     server_set_trust(s, c, keys);
     server_set_ddi(s, c);

@@ -103,3 +103,13 @@ def test_history(shared):
     assert max(said["errors_per_second"]) == 0
     assert said["share_post_quantum"][0] == 1 and said["handshakes_per_second"][0] > 0
     assert 0 < said["p50_ms"][0] <= said["p99_ms"][0] <= 10000
+
+
+def test_a_listener_goes_with_a_restart_alone(make_server):
+    server = make_server()
+    server.set("console.enabled", "no")
+    server.set("limits.connections_per_address", 77)
+    server.reload()
+    told = server.api("GET", "/api/server").json()
+    assert "console" in {c["what"] for c in told["certificates"]}
+    assert told["limits"]["connections_per_address"] == 77
