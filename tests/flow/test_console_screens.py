@@ -13,44 +13,77 @@ from browser import Browser
 from console import Console, link, signed_in
 from fleet import Fleet, fill
 from harness import Server, wait_for
+from vendor import Vendor
 
 HOUR_MS = 3600 * 1000
 GATEWAYS, HUBS, KIOSKS = 320, 140, 60
+CANARY = {"name": "canary", "percent": 10, "success_percent": 85, "error_percent": 20}
+EARLY = {"name": "early", "percent": 40, "success_percent": 90, "error_percent": 10}
+NOTES = {
+    "2.3.0": "Baseline of the autumn.",
+    "2.4.0": "New modem firmware; needs 430 MiB in the spare slot.",
+    "2.4.1": "Smaller image; the watchdog waits for the network.",
+    "1.9.0": "Calibrates on the roof's own sun.",
+    "5.2": "Screens go dark at night.",
+}
 DAYS = 7
+
+
+BY_HAND = {
+    "gw-tegel-1": "slot B: /dev/mmcblk0p3 has 412 MiB, the image needs 430 MiB",
+    "gw-tegel-2": "the bundle's signature is good, but its compatible is gateway-mk2",
+    "gw-tegel-3": "rebooted into 2.3.0: the watchdog fell after 60 seconds without network",
+}
 
 
 def devices(server):
     """Some hundred, of three models; those of the first come to life."""
-    fleet = (
-        "--model",
-        "gateway",
-        "--version",
-        "2.3.0",
-        "--id-prefix",
-        "gw-",
-        "--tag",
-        "berlin:3",
-        "--tag",
-        "beta:20",
-    )
-    server.issuer = fill(
-        server, GATEWAYS, *fleet, "--certificates", GATEWAYS, "--attribute", "hw=rev-B,rev-C"
-    )["issuer"]
+    tags, kinds = ("--tag", "berlin:3"), ("--attribute", "hw=rev-B,rev-C")
+    gateways = ("--model", "gateway", "--version", "2.3.0", "--id-prefix", "gw-", *tags, *kinds)
+    server.issuer = fill(server, GATEWAYS, *gateways, "--certificates", GATEWAYS)["issuer"]
     hubs = ("--model", "sensor-hub", "--version", "1.8.1", "--version", "1.8.2", "--version", "1.9.0-rc1")
     fill(server, HUBS, *hubs, "--id-prefix", "hub-", "--tag", "roof:4")
-    fill(
-        server,
-        KIOSKS,
-        "--model",
-        "kiosk",
-        "--version",
-        "5.0",
-        "--version",
-        "5.1",
-        "--id-prefix",
-        "kiosk-",
-        "--ddi",
-    )
+    kiosks = ("--model", "kiosk", "--version", "5.0", "--version", "5.1", "--id-prefix", "kiosk-", "--ddi")
+    fill(server, KIOSKS, *kiosks)
+
+
+def publish(server, vendor):
+    """Signed by the vendor's keys, as it should be."""
+    for name, version, size in (
+        ("gateway", "2.3.0", 9),
+        ("gateway", "2.4.0", 12),
+        ("gateway", "2.4.1", 12),
+        ("sensor-hub", "1.9.0", 3),
+        ("kiosk", "5.2", 20),
+    ):
+        file = server.folder / f"{name}-{version}.raucb"
+        file.write_bytes(os.urandom(size * 100_000))
+        server.pqota(
+            *("firmware", "publish", file, "--name", name, "--version", version, "--notes", NOTES[version]),
+            *("--sign-with", vendor.key("targets"), "--passphrase-file", vendor.passphrase),
+        )
+        file.unlink()
+    items = server.api("GET", "/api/firmware").json()["items"]
+    return {(r["name"], r["version"]): r["id"] for r in items}
+
+
+def fail_by_hand(server, release):
+    """Real devices, with their own words; the deployment that they stop."""
+    who = {device: server.enrol(device, "gateway") for device in BY_HAND}
+    for device in who:
+        server.api("PUT", f"/api/devices/{device}/tags/beta", expect=204)
+    pk = deploy(server, release, "tag", "beta", phases=[{**CANARY, "percent": 100}, {"name": "rest"}])
+    for device, words in BY_HAND.items():
+        offer = server.api("GET", "/api/update?version=2.3.0", who=who[device])
+        if offer.status == 200:  # and not paused by those before it
+            path = f"/api/update/{offer.json()['action']}/status"
+            for state, more in (
+                ("downloading", {"progress": 100}),
+                ("installing", {}),
+                ("failed", {"message": words}),
+            ):
+                server.api("POST", path, {"state": state, **more}, who=who[device], expect=204)
+    return pk
 
 
 def past(server):
@@ -81,7 +114,7 @@ def past(server):
 
 
 def deploy(server, release, kind, value, **more):
-    body = {"release": release["id"], "target": {"kind": kind, "value": value}, **more}
+    body = {"release": release, "target": {"kind": kind, "value": value}, **more}
     return server.api("POST", "/api/deployments", body, expect=201).json()["id"]
 
 
@@ -99,89 +132,52 @@ def stands(server, pk, **wanted):
 def shown(tmp_path_factory):
     """A server as it is after a busy morning: one canary under way, one that was stopped, one to approve."""
     folder = tmp_path_factory.mktemp("shown")
-    server = Server(folder, {"unix.proxy": "yes", "trust.insecure_unsigned": "yes"}, via="")
+    server = Server(folder, {"unix.proxy": "yes", "trust.insecure_unsigned": "no"}, via="")
+    vendor = Vendor(server)
     devices(server)
     past(server)
-    server.start()
-    notes = "notes=Faster%20boot%3B%20fixes%20the%20watchdog%20on%20rev-C%20boards."
-    releases = {}
-    for name, version, size in (
-        ("gateway", "2.3.0", 9),
-        ("gateway", "2.4.0", 12),
-        ("gateway", "2.4.1", 12),
-        ("sensor-hub", "1.9.0", 3),
-        ("kiosk", "5.2", 20),
-    ):
-        file = folder / f"{name}-{version}.raucb"
-        file.write_bytes(os.urandom(size * 100_000))
-        reply = server.curl(f"/api/firmware/{name}/{version}/{file.name}?model={name}&{notes}", "-T", file)
-        assert reply.status == 201, reply
-        releases[name, version] = reply.json()
-        file.unlink()
-    server.fleet = Fleet(
+    vendor.start()
+    releases = publish(server, vendor)
+    fleet = Fleet(
         server,
         folder,
-        "--protocol",
-        "native",
-        "--issuer",
-        server.issuer,
-        "-n",
-        GATEWAYS,
-        "--id-prefix",
-        "gw-",
-        "--version",
-        "2.3.0",
-        "--interval",
-        1,
-        "--install",
-        3,
-        "--fail",
-        0.03,
-        "--vanish",
-        0,
-        "--hang",
-        0.02,
-        "--fall-back",
-        0,
-        "--bad-version",
-        "2.4.0",
-        "--stay",
-        "--seconds",
-        600,
-    )
-    server.fleet.start()
-    canary = [
-        {"name": "canary", "percent": 5, "success_percent": 95, "error_percent": 10},
-        {"name": "early", "percent": 25, "success_percent": 95, "error_percent": 10},
-        {"name": "rest", "error_percent": 10},
-    ]
-    broken = deploy(server, releases["gateway", "2.4.0"], "tag", "beta", phases=canary)
-    wait_for(
-        lambda: server.api("GET", f"/api/deployments/{broken}").json()["state"] == "paused", 60, "it paused"
-    )
+        *("--protocol", "native", "--issuer", server.issuer, "-n", GATEWAYS, "--id-prefix", "gw-"),
+        *(
+            "--version",
+            "2.3.0",
+            "--interval",
+            1,
+            "--install",
+            3,
+            "--fail",
+            0.03,
+            "--vanish",
+            0,
+            "--hang",
+            0.02,
+        ),
+        *("--fall-back", 0, "--stay", "--seconds", 600),
+    ).start()
+    server.broken = fail_by_hand(server, releases["gateway", "2.4.0"])
     ann = signed_in(server, "operator", "ann")
     body = {
-        "release": releases["kiosk", "5.2"]["id"],
+        "release": releases["kiosk", "5.2"],
         "target": {"kind": "model", "value": "kiosk"},
         "approval": True,
     }
     ann.call("POST", "/api/deployments", body, expect=201)
-    deploy(
-        server,
-        releases["sensor-hub", "1.9.0"],
-        "filter",
-        "model==sensor-hub and tag==roof",
-        start_at="2031-01-05T02:00:00Z",
-        window={"schedule": "0 0 2 * * ?", "duration": "02:00:00"},
-    )
+    night = {"schedule": "0 0 2 * * ?", "duration": "02:00:00"}
+    roof, when = releases["sensor-hub", "1.9.0"], "2031-01-05T02:00:00Z"
+    deploy(server, roof, "filter", "model==sensor-hub and tag==roof", start_at=when, window=night)
+    rollout = {"phases": [CANARY, EARLY, {"name": "rest", "error_percent": 10}], "per_minute": 300}
     server.running = deploy(
-        server, releases["gateway", "2.4.1"], "model", "gateway", phases=canary, per_minute=120
+        server, releases["gateway", "2.4.1"], "filter", "model==gateway and id!=gw-tegel-*", **rollout
     )
     server.releases = releases
     for name, text in (("gw-0000007", "Hauptbahnhof, Gleis 7"), ("gw-0000012", "Roof of building C")):
         server.api("PUT", f"/api/devices/{name}", {"name": text}, expect=204)
     yield server
-    server.fleet.stop()
+    fleet.stop()
     server.close()
 
 
@@ -196,12 +192,12 @@ def browser(shown, tmp_path_factory):
 
 
 VIEWS = [
+    ("deployment", "#/deployment/{running}"),
     ("fleet", "#/fleet"),
     ("devices", "#/fleet?model=gateway&tag=berlin"),
-    ("device", "#/device/{device}"),
+    ("device", "#/device/gw-tegel-1"),
     ("deployments", "#/deployments"),
-    ("deployment", "#/deployment/{running}"),
-    ("deployment-paused", "#/deployment/1"),
+    ("deployment-paused", "#/deployment/{broken}"),
     ("deploy", "#/deploy?filter=model%3D%3Dgateway%20and%20version!%3D2.4.1&release={release}"),
     ("firmware", "#/firmware"),
     ("release", "#/firmware/{release}"),
@@ -218,15 +214,13 @@ SHOWS = {"deploy": ".preview .stats", "release": ".preview .stats", "fleet": "ca
 
 @pytest.mark.parametrize("name, hash_", VIEWS, ids=[name for name, _ in VIEWS])
 def test_pictures(shown, browser, name, hash_):
-    now = stands(shown, shown.running, succeeded=3)
-    failed = shown.api("GET", "/api/failures?hours=24&limit=1").json()["items"][0]["device"]
+    stands(shown, shown.running, succeeded=GATEWAYS // 8)
     browser.forget()
     if name != "signin":
         browser.take_session(browser.admin)
     browser.resize("wide")
-    browser.open(
-        hash_.format(device=failed, running=now["id"], release=shown.releases["gateway", "2.4.1"]["id"])
-    )
+    release = shown.releases["gateway", "2.4.1"]
+    browser.open(hash_.format(running=shown.running, broken=shown.broken, release=release))
     faults = {}
     for size in ("wide", "phone"):
         browser.resize(size)

@@ -19,13 +19,13 @@ function versionName(version) {
 function tiles(status) {
     const { devices, actions } = status;
     const { pq, classical, plain, proxy } = devices.transport;
-    const seen = pq + classical + plain + proxy;
+    const known = pq + classical + plain;  // how a proxy was reached, it alone knows
     const ways = Object.entries(devices.transport).filter(([, n]) => n).map(([way, n]) =>
         `${t(`fleet.transport.${way}`)} ${number(n)}`).join(" · ");
     const running = status.deployments_running;
     const { failed, succeeded } = actions.last_day;
     const open = Object.values(actions.open).reduce((sum, n) => sum + n, 0);
-    const quantum = proxy && proxy === seen ? t("fleet.by_proxy") : percent(seen ? pq / seen : null);
+    const quantum = proxy && !known ? t("fleet.by_proxy") : percent(known ? pq / known : null);
     return stats(
         stat(t("fleet.devices"), number(devices.total), devices.revoked ? plural("fleet.revoked_n", devices.revoked) : null),
         stat(t("fleet.seen"), number(devices.seen_last_day),
