@@ -154,6 +154,37 @@ static void addresses_are_bounded(void **state)
     }
 }
 
+static void an_account_that_is_guessed_at_waits_wherever_it_comes_from(void **state)
+{
+    struct logins *l = *state;
+    for (int i = 1; i < LOGIN_NAME_FAILURES_MAX; i++) {
+        assert_false(logins_name_failed(l, STR("kim")));
+        assert_int_equal(logins_name_wait(l, STR("kim")), 0);
+    }
+    assert_true(logins_name_failed(l, STR("kim")));
+    assert_int_equal(logins_name_wait(l, STR("kim")), LOGIN_NAME_WINDOW_MS / 1000);
+    assert_int_equal(logins_name_wait(l, STR("kin")), 0);
+    assert_int_equal(logins_name_wait(l, STR("")), 0);
+    assert_int_equal(logins_wait(l, "kim"), 0);      /* names are no addresses */
+    assert_false(logins_name_failed(l, STR("kim"))); /* said once */
+    now_ms += LOGIN_NAME_WINDOW_MS - 1;
+    assert_int_equal(logins_name_wait(l, STR("kim")), 1);
+    now_ms++;
+    assert_int_equal(logins_name_wait(l, STR("kim")), 0);
+    assert_false(logins_name_failed(l, STR("kim")));
+}
+
+static void an_address_that_waits_is_no_name(void **state)
+{
+    struct logins *l = *state;
+    for (int i = 0; i < LOGIN_NAME_FAILURES_MAX; i++)
+        (void)logins_failed(l, "192.0.2.1");
+    assert_int_equal(logins_name_wait(l, STR("192.0.2.1")), 0);
+    for (int i = 0; i < LOGIN_NAME_FAILURES_MAX; i++)
+        (void)logins_name_failed(l, STR("192.0.2.7"));
+    assert_int_equal(logins_wait(l, "192.0.2.7"), 0);
+}
+
 static void results_are_counted(void **state)
 {
     struct logins *l = *state;
@@ -175,6 +206,8 @@ int main(void)
         EACH(a_slow_one_is_let_try),
         EACH(ipv6_counts_by_its_64),
         EACH(addresses_are_bounded),
+        EACH(an_account_that_is_guessed_at_waits_wherever_it_comes_from),
+        EACH(an_address_that_waits_is_no_name),
         EACH(results_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
