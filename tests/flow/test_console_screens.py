@@ -111,6 +111,7 @@ def past(server):
                 "INSERT INTO fleet_sample VALUES (?, ?, ?)", [(series, at, n) for at, n in steps]
             )
         db.execute("UPDATE device SET last_seen_at = ? - (pk % 977) * 60000", (now,))  # heard of today
+        db.execute("UPDATE device SET transport = 'pq'")
 
 
 def deploy(server, release, kind, value, **more):
@@ -208,6 +209,9 @@ VIEWS = [
 ]
 
 
+# What stands in the README, in docs/images.
+README = {("fleet", "light", "wide"), ("deployment", "dark", "wide")}
+
 # What comes a moment after the view.
 SHOWS = {"deploy": ".preview .stats", "release": ".preview .stats", "fleet": "canvas", "server": "canvas"}
 
@@ -234,6 +238,8 @@ def test_pictures(shown, browser, name, hash_):
                 faults[f"{size}, {scheme}"] = [f"{over} pixels too wide", *who]
             if found := browser.inaccessible():
                 faults[f"{size}, {scheme}: words"] = found
+            if (name, scheme, size) in README:
+                browser.picture(f"readme-{name}", whole=False)
             file = browser.picture(f"{name}-{scheme}-{size}")
             assert file.stat().st_size > 5000
     assert not faults, json.dumps(faults, indent=1)

@@ -108,10 +108,11 @@ class Browser:
     def prefer(self, scheme):
         self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def picture(self, name):
-        """The page, in a window so high that all of it is seen, as a file in build/screens."""
-        height = self.cdp("Page.getLayoutMetrics")["cssContentSize"]["height"]
-        self.resize(self.size, min(max(height, SIZES[self.size][1]), PICTURE_HEIGHT_MAX))
+    def picture(self, name, whole=True):
+        """The page as a file in build/screens; whole: in a window so high that all of it is seen."""
+        if whole:
+            height = self.cdp("Page.getLayoutMetrics")["cssContentSize"]["height"]
+            self.resize(self.size, min(max(height, SIZES[self.size][1]), PICTURE_HEIGHT_MAX))
         shot = self.cdp("Page.captureScreenshot", format="png")
         self.resize(self.size)
         SCREENS.mkdir(parents=True, exist_ok=True)
