@@ -89,26 +89,24 @@ def chosen():
 
 
 def turn(bench, given, count, context, cookie):
-    """One measurement of each row, with so many consoles open."""
+    """One measurement of each row, with so many consoles open: {row: (its figure, the server's microseconds)}."""
     consoles = [Console(bench.pqota.server, context, cookie) for _ in range(count)]
+    found = {}
     try:
-        figures = {
-            row.name: measure.load(bench.configs["pqota"], row, bench.material, given.seconds)[0][
-                row.figure
-            ]
-            for row in chosen()
-        }
+        for row in chosen():
+            figures, _ = measure.load(bench.configs["pqota"], row, bench.material, given.seconds)
+            found[row.name] = (figures[row.figure], figures["server_cpu_us"])
     finally:
         for console in consoles:
             console.close()
     silent = [c for c in consoles if c.updates < 3]
     if silent:
         raise measure.Failed(f"{len(silent)} of {count} consoles were not kept up to date")
-    return figures
+    return found
 
 
 def run(given):
-    """{row: {"without": [...], "with": [...]}}, a figure each round."""
+    """{row: {"without": [(figure, microseconds), ...], "with": [...]}}, one each round."""
     bench = Bench(given.place / "consoles", ["pqota"], 1)
     try:
         server = bench.pqota.server
@@ -119,27 +117,34 @@ def run(given):
         for n in range(given.rounds):
             for kind in ("without", "with") if n % 2 == 0 else ("with", "without"):
                 count = CONSOLES if kind == "with" else 0
-                for name, figure in turn(bench, given, count, context, cookie).items():
-                    found[name][kind].append(figure)
+                for name, figures in turn(bench, given, count, context, cookie).items():
+                    found[name][kind].append(figures)
         changes.stop()
         return found
     finally:
         bench.stop()
 
 
-def ratios(row, figures):
-    """Round by round: how many times as good with the consoles as without."""
-    pairs = zip(figures["with"], figures["without"])
-    return [w / o if row.figure != "p50_ms" else o / w for w, o in pairs]
+def compared(figures, which, less_is_better):
+    """Medians without and with the consoles, and round by round how many times as good with them as without."""
+    without, watched = ([f[which] for f in figures[kind]] for kind in ("without", "with"))
+    ratios = [o / w if less_is_better else w / o for w, o in zip(watched, without)]
+    noisy = " ~" if max(ratios) - min(ratios) > SPREAD else ""
+    factor = f"×{statistics.median(ratios):.2f}{noisy}"
+    return statistics.median(without), statistics.median(watched), factor
 
 
 def markdown(found):
-    lines = [f"| | no console | {CONSOLES} consoles | |", "|---|---|---|---|"]
+    lines = [
+        f"| | no console | {CONSOLES} consoles | | the server's time for one | |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in chosen():
-        figures, factors = found[row.name], ratios(row, found[row.name])
-        without, watched = (statistics.median(figures[k]) for k in ("without", "with"))
         unit = " ms" if row.figure == "p50_ms" else "/s"
-        noisy = " ~" if max(factors) - min(factors) > SPREAD else ""
-        factor = f"×{statistics.median(factors):.2f}{noisy}"
-        lines.append(f"| {row.name} | {without:.4g}{unit} | {watched:.4g}{unit} | {factor} |")
+        without, watched, factor = compared(found[row.name], 0, row.figure == "p50_ms")
+        cpu, cpu_watched, cpu_factor = compared(found[row.name], 1, True)
+        lines.append(
+            f"| {row.name} | {without:.4g}{unit} | {watched:.4g}{unit} | {factor}"
+            f" | {cpu:.4g} µs, {cpu_watched:.4g} µs | {cpu_factor} |"
+        )
     return "\n".join(lines)

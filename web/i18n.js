@@ -106,3 +106,9 @@ export function duration(seconds) {
     }
     return parts.slice(0, 2).join(" ");
 }
+
+/** The algorithm of a key, as its standard writes it. */
+export function algorithm(name) {
+    const dsa = /^mldsa(\d+)$/.exec(name);
+    return dsa ? `ML-DSA-${dsa[1]}` : { p256: "ECDSA P-256" }[name] || name;
+}

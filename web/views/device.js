@@ -2,7 +2,7 @@
 
 import { api, may } from "../api.js";
 import { el, replace } from "../dom.js";
-import { has, t, time } from "../i18n.js";
+import { algorithm, has, t, time } from "../i18n.js";
 import { live } from "../live.js";
 import { badge, button, card, details, dialog, empty, field, form, heading, icon, link, linkButton, loading, pager, stateBadge,
     toast, when } from "../ui.js";
@@ -71,7 +71,7 @@ function certificate(each) {
     const state = each.revoked ? badge(t("fleet.revoked"), "bad") : days < 0 ? badge(t("device.expired"), "bad")
         : days < 30 ? badge(t("device.ends_soon"), "warn") : badge(t("device.valid"), "ok");
     return el("li", null, el("div", { class: "row between" }, el("span", { class: "row tight" }, state,
-        each.algorithm && el("strong", null, each.algorithm)), el("span", null, t("device.ends"), " ", when(each.not_after))),
+        each.algorithm && el("strong", null, algorithm(each.algorithm))), el("span", null, t("device.ends"), " ", when(each.not_after))),
     details([
         [t("device.valid_from_to"), `${time(each.not_before, { dateStyle: "medium" })} – ${
             time(each.not_after, { dateStyle: "medium" })}`],

@@ -3,7 +3,7 @@
 import { ApiError } from "../api.js";
 import { lineChart } from "../charts.js";
 import { el, replace } from "../dom.js";
-import { bytes, duration, number, percent, plural, t, time } from "../i18n.js";
+import { algorithm, bytes, duration, number, percent, plural, t, time } from "../i18n.js";
 import { live } from "../live.js";
 import {
     badge, button, card, details, empty, heading, link, loading, problem, progress, stat, stats, table, when,
@@ -110,7 +110,7 @@ function certificatePart(certificates, renewals, minute) {
             { key: "what", label: t("server.use"),
                 cell: (c) => el("span", { title: c.file }, t(`server.certificate.${c.what}`)) },
             { key: "subject", label: t("server.subject"), cell: (c) => c.subject || t("server.unreadable") },
-            { key: "algorithm", label: t("server.algorithm"), cell: (c) => c.algorithm || "–" },
+            { key: "algorithm", label: t("server.algorithm"), cell: (c) => algorithm(c.algorithm) || "–" },
             { key: "expires", label: t("server.valid"),
                 cell: (c) => (c.expires ? endCell(c.expires, certificateTone(c, now), now) : "–") },
         ],
