@@ -89,7 +89,7 @@ def chosen():
 
 
 def turn(bench, given, count, context, cookie):
-    """One measurement of each row, with so many consoles open: {row: (its figure, the server's microseconds)}."""
+    """One measurement of each row with so many consoles: {row: (its figure, the server's microseconds)}."""
     consoles = [Console(bench.pqota.server, context, cookie) for _ in range(count)]
     found = {}
     try:
