@@ -135,10 +135,8 @@ def compared(figures, which, less_is_better):
 
 
 def markdown(found):
-    lines = [
-        f"| | no console | {CONSOLES} consoles | | the server's time for one | |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = f"| | no console | {CONSOLES} consoles | | the server's time for one | |"
+    lines = [head, "|---|---|---|---|---|---|"]
     for row in chosen():
         unit = " ms" if row.figure == "p50_ms" else "/s"
         without, watched, factor = compared(found[row.name], 0, row.figure == "p50_ms")

@@ -10,8 +10,8 @@
     BENCH_OPTIONS=--quick make bench the same options
 
 Writes build/bench/bench.json (an object for each configuration and row), machine.json (where and how it was
-measured, and what is doubtful), bench.svg, trust.json (signed update metadata) and consoles.json. docs/bench.md
-says how to read it.
+measured, and what is doubtful), bench.svg, trust.json (signed update metadata) and consoles.json.
+docs/bench.md says how to read it.
 Exit code 0: measured; 1: something could not be measured; 2: wrong usage.
 """
 

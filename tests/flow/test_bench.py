@@ -292,7 +292,8 @@ def test_consoles_are_measured(tmp_path):
     done = run([*bench, "--rounds", "1", "--seconds", "1"], check=0, timeout=120)
     found = json.loads((tmp_path / "consoles.json").read_text())
     assert set(found) == {"full-mutual", "resumed-mutual", "keep-mutual", "handshake-mutual"}
-    assert all(len(kinds[k]) == 1 and min(kinds[k][0]) > 0 for kinds in found.values() for k in ("with", "without"))
+    rounds = [kinds[k] for kinds in found.values() for k in ("with", "without")]
+    assert all(len(figures) == 1 and min(figures[0]) > 0 for figures in rounds)
     assert "| 50 consoles |" in done.out
 
 
