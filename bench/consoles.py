@@ -126,7 +126,7 @@ def run(given):
 
 
 def compared(figures, which, less_is_better):
-    """Medians without and with the consoles, and round by round how many times as good with them as without."""
+    """Medians without and with the consoles; round by round, how many times as good with them."""
     without, watched = ([f[which] for f in figures[kind]] for kind in ("without", "with"))
     ratios = [o / w if less_is_better else w / o for w, o in zip(watched, without)]
     noisy = " ~" if max(ratios) - min(ratios) > SPREAD else ""
