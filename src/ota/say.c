@@ -237,6 +237,7 @@ static int write_event(struct arena *a, const struct event *v, struct announceme
     put_time(doc, root, "at", v->at);
     yyjson_mut_obj_add_str(doc, root, "kind", v->kind);
     yyjson_mut_obj_add_str(doc, root, "who", v->who);
+    yyjson_mut_obj_add_str(doc, root, "address", v->address);
     yyjson_mut_obj_add_str(doc, root, "subject", v->subject);
     yyjson_mut_obj_add_str(doc, root, "detail", v->detail);
     int rc = finish(doc, a, ANNOUNCE_EVENT_TOPIC, false, out, e);
