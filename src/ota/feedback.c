@@ -122,14 +122,16 @@ static int finish(struct ota *ota, struct db *db, struct arena *a, struct action
 }
 
 /* SWUpdate, told to skip an update for now, says at once that it has succeeded. What no device has fetched or
-   begun with is not installed; and it says the same again whenever it asks. */
+   begun with is not installed; and it says the same again whenever it asks, also while it is being asked to
+   give the update up. */
 static int was_skipped(struct ota *ota, struct db *db, struct arena *a, const struct action *act,
                        const struct feedback *f, bool *out, struct err *e)
 {
     struct device d;
     struct poll_terms terms;
+    enum action_state stands = act->state == ACTION_CANCELLING ? act->resume : act->state;
     *out = false;
-    if (f->execution != FEEDBACK_CLOSED || f->failure || act->state != ACTION_OFFERED)
+    if (f->execution != FEEDBACK_CLOSED || f->failure || stands != ACTION_OFFERED)
         return 0;
     int rc = store_device_by_pk(db, a, act->device, &d, e);
     if (rc == 0)

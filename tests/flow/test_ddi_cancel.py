@@ -3,6 +3,7 @@
 import ddi
 import pytest
 from ddi import Device, asked_to_stop, cancel, deploy, given
+from harness import wait_for
 
 WHY = "the deployment was cancelled"
 
@@ -40,6 +41,19 @@ def test_before_the_device_has_read_it(server):
 
 def feedback(execution, finished):
     return {"status": {"execution": execution, "result": {"finished": finished}}}
+
+
+def test_skipped_while_it_was_called_off(server):
+    """SWUpdate calls what it must not install yet a success; that may cross the request to give it up."""
+    never = {"schedule": "0 0 0 1 1 ? 2099", "seconds": 3600, "zone": "+00:00"}
+    device, action, deployment = given(server, window=never)
+    device.get(f"/deploymentBase/{action}")
+    cancel(server, deployment)
+    wait_for(lambda: device.state(action) == "cancelling", what="the device is asked")
+    device.say(action, "closed", "success", details=["Skipped Update."])
+    assert device.state(action) == "cancelling" and device.shown()["version"] is None
+    stop(device, action, "closed", "success")
+    assert device.member(deployment) == "cancelled" and device.shown()["version"] is None
 
 
 @pytest.mark.parametrize("finished", ["success", "none"])
