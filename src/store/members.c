@@ -5,7 +5,7 @@
 #include "store/db.h"
 #include "store/db_open.h"
 #include "store/deployments.h"
-#include "store/filter_sql.h"
+#include "store/search_sql.h"
 
 #define COLUMNS "m.deployment, m.device, m.phase, m.state, m.attempts, m.retry_at, m.why"
 
@@ -204,20 +204,7 @@ int store_member_told(struct db *db, const struct deployment *d, int64_t after, 
 /* --- looking for members ------------------------------------------------------------------------------- */
 
 #define FIRST_VALUE 8 /* of the filters, among the statement's values */
-
-struct search_sql {
-    struct buf text;
-    struct filter_sql filter, phase[DEPLOYMENT_PHASES_MAX];
-};
-
-static void search_fini(struct search_sql *q)
-{
-    buf_fini(&q->text);
-    filter_sql_fini(&q->filter);
-    for (size_t i = 0; i < DEPLOYMENT_PHASES_MAX; i++)
-        filter_sql_fini(&q->phase[i]);
-}
-#define auto_search __attribute__((cleanup(search_fini)))
+#define FOUND_COLUMNS 2
 
 /* The filters' values are bound; the rest of the text is ours. */
 static int write_search(const struct member_search *q, struct search_sql *sql, struct err *e)
@@ -227,15 +214,8 @@ static int write_search(const struct member_search *q, struct search_sql *sql, s
     rc = buf_printf(b,
                     "SELECT d.pk, d.version IS (SELECT version FROM release WHERE pk = ?3)"
                     " AND NOT EXISTS (SELECT 1 FROM action x WHERE x.device = d.pk AND x.closed_at IS NULL)");
-    for (size_t i = 0; i < q->phase_count && rc == 0; i++) {
-        if (q->phases[i] == NULL)
-            continue;
-        rc = filter_sql_make(q->phases[i], first, q->now_ms, &sql->phase[i], e);
-        if (rc != 0)
-            return rc;
-        first = sql->phase[i].next;
-        rc = buf_printf(b, ", (%s)", sql->phase[i].text.p);
-    }
+    if (rc == 0 && (rc = search_sql_phases(sql, q->phases, q->phase_count, &first, q->now_ms, e)) != 0)
+        return rc;
     if (rc == 0) {
         rc = filter_sql_make(q->filter, first, q->now_ms, &sql->filter, e);
         if (rc != 0)
@@ -265,28 +245,20 @@ static int bind_search(const struct member_search *q, const struct search_sql *s
     stmt_i64(s, 5, d->created_at);
     stmt_some(s, 6, d->kind == TARGET_DEPLOYMENT ? d->origin : 0);
     stmt_i64(s, 7, until - after);
-    int rc = filter_sql_bind(&sql->filter, s);
-    for (size_t i = 0; i < q->phase_count && rc == 0; i++)
-        if (q->phases[i] != NULL)
-            rc = filter_sql_bind(&sql->phase[i], s);
-    return rc;
+    return search_sql_bind(sql, s);
 }
 
-static struct member_found read_found(const struct member_search *q, struct stmt *s)
+static struct member_found read_found(const struct search_sql *sql, struct stmt *s)
 {
-    struct member_found f = {.device = stmt_get_i64(s, 0), .already = stmt_get_i64(s, 1) != 0};
-    int column = 2;
-    for (size_t i = 0; i < q->phase_count; i++)
-        if (q->phases[i] != NULL && stmt_get_i64(s, column++) != 0)
-            f.matches |= 1u << i;
-    return f;
+    return (struct member_found){.device = stmt_get_i64(s, 0),
+                                 .already = stmt_get_i64(s, 1) != 0,
+                                 .matches = search_sql_matches(sql, s, FOUND_COLUMNS)};
 }
 
 int store_member_search(struct db *db, const struct member_search *q, int64_t after, int64_t until,
                         struct member_found *out, size_t *count, struct err *e)
 {
-    _Static_assert(DEPLOYMENT_PHASES_MAX <= 32, "a bit for each phase");
-    auto_search struct search_sql sql = {0};
+    auto_search_sql struct search_sql sql = {0};
     buf_init(&sql.text, 1 << 20);
     int rc = write_search(q, &sql, e);
     if (rc != 0)
@@ -300,7 +272,7 @@ int store_member_search(struct db *db, const struct member_search *q, int64_t af
         return err_set(e, rc, "the filter's values could not be bound");
     size_t n = 0, most = (size_t)(until - after);
     while (n < most && (rc = stmt_step(&s, e)) == STMT_ROW)
-        out[n++] = read_found(q, &s);
+        out[n++] = read_found(&sql, &s);
     if (rc < 0)
         return rc;
     *count = n;

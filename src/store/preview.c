@@ -2,33 +2,19 @@
 
 #include "store/db.h"
 #include "store/db_open.h"
-#include "store/filter_sql.h"
+#include "store/search_sql.h"
 
 /* --- devices ------------------------------------------------------------------------------------------- */
 
 #define FIRST_VALUE 5 /* of the filters, among the statement's values */
 #define ROW_COLUMNS 5
 
-struct slice_sql {
-    struct buf text;
-    struct filter_sql filter, phase[DEPLOYMENT_PHASES_MAX];
-};
-
-static void slice_fini(struct slice_sql *q)
-{
-    buf_fini(&q->text);
-    filter_sql_fini(&q->filter);
-    for (size_t i = 0; i < DEPLOYMENT_PHASES_MAX; i++)
-        filter_sql_fini(&q->phase[i]);
-}
-#define auto_slice __attribute__((cleanup(slice_fini)))
-
 static int no_memory(struct err *e)
 {
     return err_set(e, ERR_NOMEM, "no memory to look at a deployment's devices");
 }
 
-static int write_from(const struct preview_search *q, int first, struct slice_sql *sql, struct err *e)
+static int write_from(const struct preview_search *q, int first, struct search_sql *sql, struct err *e)
 {
     struct buf *b = &sql->text;
     int rc;
@@ -50,26 +36,19 @@ static int write_from(const struct preview_search *q, int first, struct slice_sq
 }
 
 /* The filters' values are bound; the rest of the text is ours. */
-static int write_slice(const struct preview_search *q, struct slice_sql *sql, struct err *e)
+static int write_slice(const struct preview_search *q, struct search_sql *sql, struct err *e)
 {
     int first = FIRST_VALUE;
     int rc = buf_printf(&sql->text, "SELECT d.pk, d.id, d.model, d.version, d.revoked_at IS NOT NULL");
-    for (size_t i = 0; i < q->phase_count && rc == 0; i++) {
-        if (q->phases[i] == NULL)
-            continue;
-        rc = filter_sql_make(q->phases[i], first, q->now_ms, &sql->phase[i], e);
-        if (rc != 0)
-            return rc;
-        first = sql->phase[i].next;
-        rc = buf_printf(&sql->text, ", (%s)", sql->phase[i].text.p);
-    }
-    return rc == 0 ? write_from(q, first, sql, e) : no_memory(e);
+    if (rc != 0)
+        return no_memory(e);
+    rc = search_sql_phases(sql, q->phases, q->phase_count, &first, q->now_ms, e);
+    return rc == 0 ? write_from(q, first, sql, e) : rc;
 }
 
-static int bind_slice(const struct preview_search *q, const struct slice_sql *sql,
+static int bind_slice(const struct preview_search *q, const struct search_sql *sql,
                       const struct preview_place *at, struct stmt *s)
 {
-    int rc = 0;
     if (q->by == PREVIEW_BY_PK)
         stmt_i64(s, 1, at->pk);
     if (q->by != PREVIEW_BY_ID)
@@ -78,28 +57,19 @@ static int bind_slice(const struct preview_search *q, const struct slice_sql *sq
         stmt_text(s, 3, at->id);
     if (q->by == PREVIEW_BY_TAG)
         stmt_text(s, 4, q->tag);
-    else
-        rc = filter_sql_bind(&sql->filter, s);
-    for (size_t i = 0; i < q->phase_count && rc == 0; i++)
-        if (q->phases[i] != NULL)
-            rc = filter_sql_bind(&sql->phase[i], s);
-    return rc;
+    return search_sql_bind(sql, s);
 }
 
-static struct preview_row read_row(const struct preview_search *q, struct stmt *s, struct arena *a, bool *oom)
+static struct preview_row read_row(const struct search_sql *sql, struct stmt *s, struct arena *a, bool *oom)
 {
-    struct preview_row r = {
+    return (struct preview_row){
         .pk = stmt_get_i64(s, 0),
         .id = stmt_get_text(s, 1, a, oom),
         .model = stmt_get_text(s, 2, a, oom),
         .version = stmt_get_text(s, 3, a, oom),
         .revoked = stmt_get_i64(s, 4) != 0,
+        .matches = search_sql_matches(sql, s, ROW_COLUMNS),
     };
-    int column = ROW_COLUMNS;
-    for (size_t i = 0; i < q->phase_count; i++)
-        if (q->phases[i] != NULL && stmt_get_i64(s, column++) != 0)
-            r.matches |= 1u << i;
-    return r;
 }
 
 static int move_on(struct db *db, const struct preview_search *q, const struct preview_row *rows, size_t n,
@@ -129,7 +99,7 @@ int store_preview_slice(struct db *db, struct arena *a, const struct preview_sea
                         struct preview_place *at, struct preview_row *out, size_t *count, bool *end,
                         struct err *e)
 {
-    auto_slice struct slice_sql sql = {0};
+    auto_search_sql struct search_sql sql = {0};
     buf_init(&sql.text, 1 << 20);
     int rc = write_slice(q, &sql, e);
     if (rc != 0)
@@ -144,7 +114,7 @@ int store_preview_slice(struct db *db, struct arena *a, const struct preview_sea
     size_t n = 0;
     bool oom = false;
     while (n < PREVIEW_SLICE && (rc = stmt_step(&s, e)) == STMT_ROW)
-        out[n++] = read_row(q, &s, a, &oom);
+        out[n++] = read_row(&sql, &s, a, &oom);
     if (rc < 0)
         return rc;
     if (oom)
