@@ -122,7 +122,7 @@ def test_files_by_the_real_curl(server, hawk, tmp_path):
         argv = ["curl", "-sS", "-H", f"Authorization: {hawk.headers['Authorization']}", *more]
         done = run([*argv, "-F", f"file=@{file};filename=f{len(more)}.bin", url], check=0).json()
         assert done["size"] == 5_000_000 and done["providedFilename"] == f"f{len(more)}.bin"
-    assert not list((server.dir / "data" / "tmp").iterdir())
+    wait_for(lambda: not list((server.dir / "data" / "tmp").iterdir()), what="nothing stays behind")
 
 
 def test_files_that_cannot_be(server, hawk):
