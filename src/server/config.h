@@ -45,6 +45,7 @@ struct server_config {
     const char *console_listen, *console_certificate, *console_key;
     int64_t console_session_hours;
     int64_t console_streams; /* pages kept up to date at once */
+    int64_t console_memory;  /* bytes that their answers may take, and as many on their way */
 
     /* [unix] */
     bool unix_socket;

@@ -95,6 +95,8 @@ const struct config_row config_rows[] = {
      "How long somebody stays signed in, in hours."},
     {"console", "streams", CONFIG_INT, AT(console_streams), "200", 1, 10000, NULL,
      "Pages that are kept up to date at once; one more is told to come back later."},
+    {"console", "memory", CONFIG_SIZE, AT(console_memory), "64M", 4 * KIB *KIB, GIB, NULL,
+     "What those pages may hold in memory: so much of answers, and as much again on its way to them."},
 
     {"unix", "enabled", CONFIG_BOOL, AT(unix_socket), "yes", 0, 0, NULL, "Whether to listen here."},
     {"unix", "path", CONFIG_PATH, AT(unix_path), "pqota.sock", 1, 0, NULL, "The socket's file."},

@@ -22,7 +22,8 @@
 #define PIECE_MAX (4u << 20) /* bytes of one part of a stream; more than one event ever has */
 #define LOOKS_MS 2000        /* spent on topics at once; the others' turn is next */
 #define SESSION_ARENA_MAX 16384
-#define SHARED_FROM 16 /* from so many streams on, one account has half of them at most */
+#define SHARED_FROM 16          /* from so many streams on, one account has half of them at most */
+#define SMALL_PIECE (64u << 10) /* has room always: a usual page is never kept waiting by large ones */
 
 /* One stream. The loop's thread makes it and says what was sent; all else is the live thread's. */
 struct viewer {
@@ -37,6 +38,7 @@ struct viewer {
     struct topic *topics[TOPICS_MAX];
     uint64_t editions[TOPICS_MAX]; /* that it was told */
     struct buf piece;              /* going out */
+    size_t held;                   /* what it takes of live->pieces */
     int64_t told_ms;               /* monotonic, when anything went out last */
     const char *ends;              /* why, or NULL */
     bool said_goodbye, begun;
@@ -52,7 +54,9 @@ struct live {
     struct list arrivals, open; /* open: every viewer that there is */
     bool wake, ending;
     atomic_size_t streams;
-    struct list viewers, topics; /* the thread's own */
+    /* the thread's own */
+    struct list viewers, topics;
+    size_t events, pieces; /* bytes of memory: of all topics' events, of what goes out */
 };
 
 /* --- on the loops' threads ------------------------------------------------------------------------------ */
@@ -181,6 +185,7 @@ static void forget_topics(struct viewer *v)
 {
     for (size_t i = 0; i < v->count; i++)
         if (v->topics[i] != NULL && --v->topics[i]->viewers == 0) {
+            v->live->events -= v->topics[i]->event.cap;
             list_remove(&v->topics[i]->link);
             topic_free(v->topics[i]);
         }
@@ -220,8 +225,24 @@ static void send_piece(struct viewer *v, int64_t now_ms)
     http_reply(res, 200, "text/event-stream", buf_str(&v->piece));
     v->told_ms = now_ms;
     v->begun = true;
+    v->held = v->piece.cap;
+    v->live->pieces += v->held;
+    list_remove(&v->link); /* its next turn is after the others': there may not be room for all at once */
+    list_add_tail(&v->live->viewers, &v->link);
     atomic_store_explicit(&v->sending, true, memory_order_relaxed);
     exchange_send(v->x);
+}
+
+static void give_back(struct viewer *v)
+{
+    v->live->pieces -= v->held;
+    v->held = 0;
+    buf_release(&v->piece);
+}
+
+static bool has_room(const struct live *l, size_t n)
+{
+    return n <= SMALL_PIECE || (n < PIECE_MAX && l->pieces + n <= (size_t)l->server->config.console_memory);
 }
 
 /* What it has not been told yet, as much as one part takes; whether that is anything. */
@@ -230,7 +251,7 @@ static bool gather(struct viewer *v, int64_t now_ms)
     int rc = v->begun ? 0 : buf_printf(&v->piece, "retry: 2000\n\n");
     for (size_t i = 0; i < v->count && rc == 0 && v->ends == NULL; i++) {
         const struct topic *t = v->topics[i];
-        if (v->editions[i] == t->edition || v->piece.n + t->event.n >= PIECE_MAX)
+        if (v->editions[i] == t->edition || !has_room(v->live, v->piece.n + t->event.n))
             continue;
         rc = buf_add_str(&v->piece, buf_str(&t->event));
         v->editions[i] = t->edition;
@@ -253,7 +274,7 @@ static bool serve(struct viewer *v, int64_t now_ms)
 {
     bool gone = atomic_load_explicit(&v->x->gone, memory_order_relaxed);
     if (!gone && !v->said_goodbye) {
-        buf_release(&v->piece); /* it may be long until there is another, and that one short */
+        give_back(v); /* it may be long until there is another, and that one short */
         if (gather(v, now_ms))
             send_piece(v, now_ms);
         if (!v->said_goodbye || v->piece.n > 0)
@@ -268,7 +289,7 @@ static bool serve(struct viewer *v, int64_t now_ms)
     list_remove(&v->open_link);
     pthread_mutex_unlock(&v->live->lock);
     atomic_fetch_sub(&v->live->streams, 1);
-    buf_fini(&v->piece);
+    give_back(v);
     free(v);
     exchange_reply(x);
     return false;
@@ -282,6 +303,13 @@ static bool is_ending(struct live *l)
     return ending;
 }
 
+static void refresh(struct live *l, struct topic *t, int64_t data, int64_t now_ms)
+{
+    size_t most = (size_t)l->server->config.console_memory, others = l->events - t->event.cap;
+    topic_refresh(t, l->server, l->db, data, now_ms, others < most ? most - others : 0);
+    l->events = others + t->event.cap;
+}
+
 /* Whatever it costs to look: who is signed out is told so, and a server that stops does not wait for it. */
 static void look(struct live *l, int64_t data)
 {
@@ -291,7 +319,7 @@ static void look(struct live *l, int64_t data)
         int64_t now = clock_mono_ms(l->server->clock);
         if (now - began >= LOOKS_MS || is_ending(l))
             return;
-        topic_refresh(container_of(it, struct topic, link), l->server, l->db, data, now);
+        refresh(l, container_of(it, struct topic, link), data, now);
     }
 }
 

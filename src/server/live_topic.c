@@ -9,10 +9,12 @@
 
 #define ARENA_MAX (8u << 20) /* one answer, with what it takes to make it */
 #define EVENT_MAX (2u << 20) /* bytes of one event */
+#define FRAME_MAX 80         /* of an event, about its topic and body */
 #define LOOK_MS 1000         /* between two looks, at least */
 #define LOOK_AGAIN_MS 10000  /* also when the data are the same: some of it is counted in memory */
 #define COST_FACTOR 20       /* a topic takes a twentieth of the thread's time at most */
 #define DEADLINE_MS 2000     /* of one look */
+#define REFUSAL_ARENA_MAX 65536
 
 /* Only what needs no escape in the JSON that names it. */
 static bool is_plain(const char *name)
@@ -107,7 +109,12 @@ void topic_free(struct topic *t)
 /* Writes the event that says what the answer is. */
 static int write_event(const struct topic *t, const struct http_response *res, struct buf *out)
 {
-    int rc = buf_printf(out, "event: update\ndata: {\"topic\":\"%s\",\"status\":%d,\"body\":", t->name,
+    size_t body = 4; /* null */
+    for (size_t i = 0; i < res->part_count; i++)
+        body += res->parts[i].bytes.n;
+    int rc = buf_reserve(out, strlen(t->name) + body + FRAME_MAX); /* no more: it is kept as it is */
+    if (rc == 0)
+        rc = buf_printf(out, "event: update\ndata: {\"topic\":\"%s\",\"status\":%d,\"body\":", t->name,
                         res->status);
     size_t before = out->n;
     for (size_t i = 0; i < res->part_count && rc == 0; i++)
@@ -150,6 +157,24 @@ static int ask(const struct topic *t, struct server *s, struct db *db, struct bu
     return rc;
 }
 
+/* In place of an answer that there is no room for. */
+static int write_refusal(const struct topic *t, struct buf *out)
+{
+    auto_arena struct arena a;
+    arena_init(&a, REFUSAL_ARENA_MAX);
+    struct http_response *res = arena_new(&a, struct http_response);
+    if (res == NULL)
+        return ERR_NOMEM;
+    http_response_init(res);
+    http_reply_problem_status(
+        res, &a, 503,
+        "this is more than the server keeps up to date at once ([console] memory): ask for "
+        "less, or close other pages");
+    int rc = write_event(t, res, out);
+    http_response_fini(res);
+    return rc;
+}
+
 static bool is_due(const struct topic *t, int64_t data, int64_t now_ms)
 {
     if (t->edition == 0)
@@ -157,12 +182,13 @@ static bool is_due(const struct topic *t, int64_t data, int64_t now_ms)
     return now_ms >= t->rest_until_ms && (data != t->data || now_ms - t->asked_ms >= LOOK_AGAIN_MS);
 }
 
-void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms)
+void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms,
+                   size_t room)
 {
     if (!is_due(t, data, now_ms))
         return;
     struct buf event;
-    buf_init(&event, EVENT_MAX);
+    buf_init(&event, room < EVENT_MAX ? room : EVENT_MAX);
     db_set_deadline(db, now_ms + DEADLINE_MS);
     int rc = ask(t, s, db, &event);
     db_set_deadline(db, 0);
@@ -170,18 +196,20 @@ void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t dat
     t->data = data;
     t->asked_ms = now_ms;
     t->rest_until_ms = now_ms + (cost * COST_FACTOR > LOOK_MS ? cost * COST_FACTOR : LOOK_MS);
-    if (rc != 0) {
-        log_error("server", "an answer for the console is too large, or there was no memory for it",
-                  LOG_STR("topic", t->name));
-        buf_clear(&event);
-        rc = buf_printf(&event, "event: update\ndata: {\"topic\":\"%s\",\"status\":503,\"body\":null}\n\n",
-                        t->name);
+    bool refused = rc != 0;
+    if (refused) {
+        buf_fini(&event);
+        buf_init(&event, EVENT_MAX);
+        rc = write_refusal(t, &event);
     }
     bool same = event.n == t->event.n && (event.n == 0 || memcmp(event.p, t->event.p, event.n) == 0);
     if (rc != 0 || same) {
         buf_fini(&event);
         return;
     }
+    if (refused)
+        log_warn("server", "an answer is too large for a page of the console to be kept up to date",
+                 LOG_STR("topic", t->name));
     buf_fini(&t->event);
     t->event = event;
     t->edition++;

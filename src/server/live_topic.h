@@ -34,8 +34,10 @@ int topic_check(struct server *s, const char *name, enum who role, struct arena 
 int topic_new(struct server *s, const char *name, enum who role, struct topic **out,
               struct err *e) MUST_CHECK;
 void topic_free(struct topic *t);
-/* Asks again if it is time to. data: a number that another change to the database makes another. Another
-   answer is another edition. */
-void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms);
+/* Asks again if it is time to. data: a number that another change to the database makes another. room: bytes
+   that the event may take; an answer that needs more becomes one that says so. Another answer is another
+   edition. */
+void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms,
+                   size_t room);
 
 #endif

@@ -28,15 +28,20 @@ def at_once(times, what):
 # --- streams ---
 
 
-def test_more_than_one_part_holds(make_server):
-    """Each of them is told, however much they are together."""
-    server = make_server()
+def fill_with_long_names(server):
+    """Half a megabyte to look at."""
     server.stop()
     fill(server, 500, "--model", "m")
     with contextlib.closing(sqlite3.connect(server.dir / "data" / "pqota.db")) as db:
         db.execute("UPDATE device SET name = ?", ("n" * 1000,))
         db.commit()
     server.start()
+
+
+def test_more_than_one_part_holds(make_server):
+    """Each of them is told, however much they are together."""
+    server = make_server()
+    fill_with_long_names(server)
     topics = [f"/api/devices?limit=500&after=a{n}" for n in range(16)]
     with Stream(signed_in(server), *topics) as stream:
         assert stream.status == 200
@@ -44,6 +49,28 @@ def test_more_than_one_part_holds(make_server):
     assert sorted(t["topic"] for t in told) == sorted(topics)
     assert all(len(t["body"]["items"]) == 500 for t in told)
     assert len(str(told)) > 4 << 20
+
+
+def test_so_much_and_no_more(make_server):
+    """What there is no memory for is told so, and told as it is once others have left."""
+    server = make_server({"console.memory": "4M"})
+    fill_with_long_names(server)
+    place = signed_in(server)
+    with Stream(place, *[f"/api/devices?limit=500&after=a{n}" for n in range(16)]) as greedy:
+        told = {}
+        while len(told) < 16:
+            data = greedy.update()
+            told[data["topic"]] = data
+        full, none = ([t for t in told.values() if t["status"] == status] for status in (200, 503))
+        assert len(full) + len(none) == 16 and len(full) >= 3, [t["status"] for t in told.values()]
+        assert sum(len(str(t)) for t in full) <= 4 << 20
+        assert none and all("[console] memory" in t["body"]["detail"] for t in none)
+        late = "/api/devices?limit=500&after=b"
+        with Stream(place, "/api/status", late) as other:
+            assert other.update("/api/status")["status"] == 200
+            assert other.update(late)["status"] == 503
+            greedy.close()
+            assert len(other.update(late)["body"]["items"]) == 500
 
 
 def test_one_account_leaves_streams_for_others(make_server):
