@@ -76,7 +76,14 @@ static int resume(struct call *c)
 
 static int next(struct call *c)
 {
-    return steer(c, ota_deploy_next);
+    int64_t id, phase;
+    struct deployment d;
+    int rc = api_param_id(c, 0, &id);
+    if (rc == 0)
+        rc = api_query_id(c, "phase", &phase);
+    if (rc == 0)
+        rc = ota_deploy_next(c->ota, c->db, c->arena, c->who->id, id, phase, &d, &c->err);
+    return rc != 0 ? rc : reply(c, 200, id);
 }
 
 static int approve_or_deny(struct call *c, bool approve)

@@ -83,6 +83,18 @@ static int steer(struct line_args *args)
     return deployment_print(&op, doc);
 }
 
+static int next(struct line_args *args)
+{
+    static const char *const which[] = {"phase", NULL};
+    auto_operate struct operate op;
+    auto_json yyjson_doc *doc = NULL;
+    if (operate_init(&op, args) != 0 ||
+        operate_path(&op, "/api/deployments", args->operands[0], "next", NULL) != 0 ||
+        operate_query_options(&op, which) != 0 || operate_call(&op, "POST", NULL, &doc) != 0)
+        return operate_fail(&op);
+    return deployment_print(&op, doc);
+}
+
 static const struct grid_column device_columns[] = {
     {"DEVICE", GRID_LEFT}, {"PHASE", GRID_RIGHT}, {"STATE", GRID_LEFT},   {"VERSION", GRID_LEFT},
     {"TRIES", GRID_RIGHT}, {"ACTION", GRID_LEFT}, {"UPDATED", GRID_LEFT}, {"WHY", GRID_LEFT},
@@ -166,6 +178,11 @@ static const struct line_option devices_options[] = {
     {.name = NULL},
 };
 
+static const struct line_option next_options[] = {
+    {.name = "phase", .value = "N", .help = "only if that is the one that opens, counted from 1"},
+    {.name = NULL},
+};
+
 static const struct line_sub subs[] = {
     {"list", "", 0, 0, LINE_SERVER | LINE_JSON | LINE_LIST, list_options, list,
      "list deployments, newest first", NULL},
@@ -178,7 +195,7 @@ static const struct line_sub subs[] = {
     {"pause", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer, "let no more devices begin",
      "Devices that have begun go on. `pqota deployment resume` lets the others begin again."},
     {"resume", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer, "go on after a pause", NULL},
-    {"next", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer, "open the next phase",
+    {"next", "ID", 1, 1, LINE_SERVER | LINE_JSON, next_options, next, "open the next phase",
      "However many devices of the present phase have succeeded."},
     {"approve", "ID", 1, 1, LINE_SERVER | LINE_JSON, NULL, steer,
      "agree to a deployment that another operator made", NULL},

@@ -59,10 +59,10 @@ int ota_deploy_pause(struct ota *ota, struct db *db, struct arena *a, const char
                      struct deployment *out, struct err *e) MUST_CHECK;
 int ota_deploy_resume(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
                       struct deployment *out, struct err *e) MUST_CHECK;
-/* Opens the next phase, however many of the present one have succeeded. ERR_CONFLICT: there is none, or it
-   does not run. */
+/* Opens the next phase, however many of the present one have succeeded. phase: the number that it is meant to
+   have, from 1; 0 is whichever is next. ERR_CONFLICT: there is none, another is next, or it does not run. */
 int ota_deploy_next(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
-                    struct deployment *out, struct err *e) MUST_CHECK;
+                    int64_t phase, struct deployment *out, struct err *e) MUST_CHECK;
 int ota_deploy_approve(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
                        bool approve, struct deployment *out, struct err *e) MUST_CHECK;
 

@@ -126,7 +126,7 @@ int ota_deploy_resume(struct ota *ota, struct db *db, struct arena *a, const cha
 }
 
 int ota_deploy_next(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
-                    struct deployment *out, struct err *e)
+                    int64_t phase, struct deployment *out, struct err *e)
 {
     struct deployment d;
     int rc = store_deployment_by_pk(db, a, deployment, &d, e);
@@ -140,6 +140,9 @@ int ota_deploy_next(struct ota *ota, struct db *db, struct arena *a, const char 
                        (long long)d.pk);
     if (d.phase + 1 >= d.phases)
         return err_set(e, ERR_CONFLICT, "deployment %lld: its last phase is open already", (long long)d.pk);
+    if (phase != 0 && phase != (int64_t)d.phase + 2)
+        return err_set(e, ERR_CONFLICT, "deployment %lld: the phase that opens next is %lld by now, not %lld",
+                       (long long)d.pk, (long long)d.phase + 2, (long long)phase);
     rc = ota_phase_open(ota, db, a, who, &d, e);
     if (rc == 0)
         rc = ota_advance_deployment(ota, db, a, d.pk, e);

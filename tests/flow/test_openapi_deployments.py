@@ -58,7 +58,10 @@ def test_a_policy_from_approval_to_the_end(call, server, tmp_path):
     call("nextPhase", 404, id=999999)
     call("nextPhase", 409, id=other)
     third = call("deploy", 201, body={**order, "approval": False}).json()["id"]
-    assert call("nextPhase", 200, id=third).json()["phase"] == 2
+    call("nextPhase", 400, id=third, query="?phase=two")
+    problem = call("nextPhase", 409, id=third, query="?phase=3").json()
+    assert "next is 2 by now, not 3" in problem["detail"]
+    assert call("nextPhase", 200, id=third, query="?phase=2").json()["phase"] == 2
     call("cancelDeployment", 200, id=third)
     call("poll", 204, who=first, query="?version=1")  # it does not say that it can ask
     update = call("poll", 200, who=first, query="?version=1&consent=yes").json()

@@ -190,6 +190,24 @@ static void a_revoked_device_is_not_waited_for(void **state)
                         "cancelled,succeeded,cancelled");
 }
 
+static int next(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
+                struct deployment *out, struct err *e)
+{
+    return ota_deploy_next(ota, db, a, who, deployment, 0, out, e);
+}
+
+static int second(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
+                  struct deployment *out, struct err *e)
+{
+    return ota_deploy_next(ota, db, a, who, deployment, 2, out, e);
+}
+
+static int third(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
+                 struct deployment *out, struct err *e)
+{
+    return ota_deploy_next(ota, db, a, who, deployment, 3, out, e);
+}
+
 static void a_person_opens_the_next(void **state)
 {
     struct fixture *f = *state;
@@ -206,13 +224,15 @@ static void a_person_opens_the_next(void **state)
     assert_string_equal(ask_text(f, "SELECT why FROM deployment"), short_of);
     assert_int_equal(ask(f, "SELECT count(*) FROM event WHERE kind = 'deployment.short'"), 1);
     assert_string_equal(state_of(f, pk), "running");
-    assert_ok(steer(f, ota_deploy_next, "anna", pk), f->e);
+    assert_int_equal(steer(f, third, "anna", pk), ERR_CONFLICT);
+    assert_nothing(f, "d3", "0");
+    assert_ok(steer(f, second, "anna", pk), f->e);
     assert_offered(f, "d3", "0", r.pk);
     assert_string_equal(ask_text(f, "SELECT why FROM deployment"), "");
     assert_string_equal(ask_text(f, "SELECT who FROM event WHERE kind = 'deployment.phase'"), "anna");
-    assert_int_equal(steer(f, ota_deploy_next, "anna", pk), ERR_CONFLICT);
+    assert_int_equal(steer(f, next, "anna", pk), ERR_CONFLICT);
     assert_ok(steer(f, ota_deploy_cancel, "anna", pk), f->e);
-    assert_int_equal(steer(f, ota_deploy_next, "anna", pk), ERR_CONFLICT);
+    assert_int_equal(steer(f, next, "anna", pk), ERR_CONFLICT);
 }
 
 static void errors_pause_it(void **state)

@@ -142,13 +142,19 @@ static int approve(struct ota *ota, struct db *db, struct arena *a, const char *
     return ota_deploy_approve(ota, db, a, "berta", deployment, strcmp(who, "deny") != 0, out, e);
 }
 
+static int next(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
+                struct deployment *out, struct err *e)
+{
+    return ota_deploy_next(ota, db, a, who, deployment, 0, out, e);
+}
+
 int step_steer(struct world *w, struct err *e)
 {
     static const struct {
         steer_fn *fn;
         const char *word;
     } ways[] = {{ota_deploy_pause, "pause"},   {ota_deploy_resume, "resume"},
-                {ota_deploy_resume, "resume"}, {ota_deploy_next, "next"},
+                {ota_deploy_resume, "resume"}, {next, "next"},
                 {ota_deploy_cancel, "cancel"}, {approve, "approve"},
                 {approve, "approve"},          {approve, "deny"}};
     size_t k = pick(w, sizeof ways / sizeof ways[0]);
