@@ -1,10 +1,10 @@
 // The page: who is signed in, which view is shown, and what stands around it.
 
-import { api, may, onSignedOut } from "./api.js";
+import { api, ApiError, may, onSignedOut } from "./api.js";
 import { redrawCharts } from "./charts.js";
 import { clear, el, replace } from "./dom.js";
 import { chooseLanguage, chosenLanguage, t, useLanguage } from "./i18n.js";
-import { onLiveState } from "./live.js";
+import { onLiveRetry, onLiveState } from "./live.js";
 import { badge, button, dialog, field, icon, problem, toast } from "./ui.js";
 import { navigation, views } from "./views/index.js";
 
@@ -13,7 +13,9 @@ const LIVE_TONES = { live: "ok", connecting: "quiet", paused: "quiet", slow: "qu
 
 const app = document.getElementById("app");
 const liveBadge = el("span", { class: "live", role: "status" });
+const tabs = new BroadcastChannel("pqota.session");  // this browser's others: one session is for all of them
 let session = { name: null };
+let choosing = false;  // who came by a link is asked for a password
 let link = null;  // the token of a sign-in link, until it is used
 let leave = null;  // what the present view wants done when it goes
 let drawn = 0;  // counts navigations, so that a view that is late is noticed
@@ -65,6 +67,7 @@ async function changePassword() {
         body: [session.by_link ? null : old, next],
         actions: [{ label: t("common.cancel") }, { label: t("common.password_change"), run: async (values) => {
             await api.put("/console/password", Object.fromEntries(values));
+            session.by_link = false;
             return true;
         } }],
     });
@@ -75,6 +78,7 @@ async function changePassword() {
 
 async function signOut(path) {
     await api.del(path);
+    tabs.postMessage(null);
     ended();
 }
 
@@ -138,6 +142,15 @@ function end() {
     document.querySelectorAll("dialog[open]").forEach((each) => each.close());  // they asked about what is shown no more
 }
 
+/** A view's module; it comes from the server like everything else. */
+async function load(route) {
+    try {
+        return await views[route]();
+    } catch (error) {
+        throw error instanceof TypeError ? new ApiError(0, t("common.unreachable")) : error;
+    }
+}
+
 /** Shows a route's view in main. */
 async function show(route, main, more) {
     const mine = drawn;
@@ -161,7 +174,7 @@ async function show(route, main, more) {
         ...more,
     };
     try {
-        const { default: view } = await views[route]();
+        const { default: view } = await load(route);
         if (mine !== drawn) {
             return;
         }
@@ -173,7 +186,7 @@ async function show(route, main, more) {
         }
         leave = cleanup || null;
     } catch (error) {
-        replace(main, el("h1", { tabindex: "-1" }, t(`nav.${route}`)), problem(error));
+        replace(main, el("h1", { tabindex: "-1" }, t(`nav.${route}`)), problem(error), button(t("common.again"), { on: navigate }));
     }
     if (mine === drawn && drawn > 1 && !main.contains(document.activeElement)) {
         focusView(main);
@@ -186,17 +199,25 @@ function showSignIn() {
     const token = link;
     link = null;
     replace(app, main, el("footer", { class: "alone-foot" }, connection(), preferences()));
-    return show("signin", main, { link: token, done: (next) => {
+    return show("signin", main, { link: token, choosing, entered, done: (next) => {
         session = next;
+        choosing = false;
         navigate();
     } });
+}
+
+/** Somebody has signed in here. */
+function entered(next) {
+    session = next;
+    choosing = next.by_link;
+    tabs.postMessage(null);
 }
 
 /** Shows what the address says. */
 function navigate() {
     end();
     shown = location.hash;
-    if (!session.name || link) {
+    if (!session.name || link || choosing) {
         return showSignIn();
     }
     if (!shell) {
@@ -222,12 +243,26 @@ function navigate() {
     return show(route, main, { params, query });
 }
 
-/** The server no longer knows who asks. */
-function ended() {
-    if (session.name) {
+/** The server no longer knows who asks: somebody else may be signed in by now. */
+async function ended() {
+    const { name } = session;
+    if (!await check() && name && name === session.name) {
         session = { ...session, name: null, role: null };
+        choosing = false;
         navigate();
     }
+}
+
+/** Asks who is signed in, for another tab may have changed that; what the server answers, null when nobody does. */
+async function check() {
+    const next = await api.get("/console/session").catch(() => null);
+    if (next && (next.name !== session.name || next.role !== session.role)) {
+        session = next;
+        choosing = false;
+        shell = null;
+        navigate();
+    }
+    return next;
 }
 
 /** A sign-in link leaves the address, and the history, at once. */
@@ -254,6 +289,9 @@ async function start() {
 }
 
 onSignedOut(ended);
+onLiveRetry(check);
+tabs.onmessage = check;
+document.addEventListener("visibilitychange", () => document.hidden || check());
 onLiveState((state) => {
     replace(liveBadge, state in LIVE_TONES && badge(t(`common.live.${state}`), LIVE_TONES[state]));
 });

@@ -1,6 +1,7 @@
 // Makes elements. All text that is shown goes through here as text, never as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
+const FOCUSABLE = "a[href], button:enabled, input:enabled, select:enabled, [tabindex='0']";
 
 function append(node, child) {
     if (Array.isArray(child)) {
@@ -64,14 +65,24 @@ function alike(a, b) {
         && ["href", "name", "aria-label"].every((key) => a.getAttribute(key) === b.getAttribute(key));
 }
 
-/** Puts children in place of those that are there. What had the focus, if it is there again, keeps it. */
+/** The first in it that the keyboard reaches. */
+function reachable(node) {
+    return [...node.querySelectorAll(FOCUSABLE)].find((each) => each.checkVisibility());
+}
+
+/**
+ * Puts children in place of those that are there. What had the focus, if it is there again, keeps it; else what is
+ * nearest to it has it, for the keyboard would begin at the top of the page.
+ */
 export function replace(node, ...children) {
     const had = document.activeElement;
     const within = had !== node && node.contains(had);
     node.replaceChildren();
     append(node, children);
     if (within && !node.contains(had)) {
-        [...node.querySelectorAll(had.tagName)].find((each) => alike(each, had))?.focus({ preventScroll: true });
+        const next = [...node.querySelectorAll(had.tagName)].find((each) => alike(each, had)) || reachable(node)
+            || node.closest("main")?.querySelector("h1");
+        next?.focus({ preventScroll: true });
     }
     return node;
 }

@@ -20,6 +20,12 @@ let silence = 0;
 let planned = false;
 let state = "off";
 let onState = () => {};
+let whoIsIn = () => null;
+
+/** Asked before a stream that was refused is asked for again: what GET /console/session answers, or null. */
+export function onLiveRetry(fn) {
+    whoIsIn = fn;
+}
 
 /** Told "off", "connecting", "live", "lost", "paused", or "slow" (asked for now and then) as that changes. */
 export function onLiveState(fn) {
@@ -87,15 +93,10 @@ function retry() {
     tries += 1;
     timer = setTimeout(async () => {
         const mine = turn;
-        const session = await api.get("/console/session").catch(() => null);  // still away: connect() finds out
-        if (mine !== turn) {
-            return;
-        }
-        if (session && !session.name) {
-            endSession();
-        } else if (session && refused) {
+        const session = await whoIsIn();  // null: still away, as connect() finds out
+        if (mine === turn && session && refused) {
             look();
-        } else {
+        } else if (mine === turn) {
             connect();
         }
     }, wait * (0.75 + Math.random() / 2));
@@ -131,6 +132,8 @@ async function connect() {
     close();
     turn += 1;
     if (!wanted) {
+        place?.();
+        place = null;
         setState("off");
         return;
     }

@@ -206,6 +206,7 @@ def test_a_canary_is_made_in_the_form_and_watched_to_its_end(site, as_, simulate
     page.see("canary", ".beside")
     assert command(page)[:3] == ["pqota", "deploy", "fleet@2.0"]
     page.press("Deploy", "main form")
+    page.press("Deploy", "dialog")
     page.heading("Deployment ")
     page.see("Live", ".foot")
     page.see("canary", "main")
@@ -224,6 +225,7 @@ def test_the_command_does_what_the_form_does(site, as_, page):
     page.fill("approval", True)
     argv = command(page)
     page.press("Deploy", "main form")
+    page.press("Deploy", "dialog")
     page.see("Waits for approval")
     one = int(page.at().rpartition("/")[2])
     site.pqota(*argv[1:])
@@ -248,6 +250,7 @@ def test_a_deployment_pauses_on_errors_and_its_devices_say_why(site, as_, simula
     as_("admin")
     order(page, "fleet@bad", "model==fleet")
     page.press("Deploy", "main form")
+    page.press("Deploy", "dialog")
     page.see("Paused", ".heading", seconds=30)
     page.see("Stopped: too many failed", "main")
     page.see("pqfleet: it failed, as was drawn", "table")

@@ -3,8 +3,8 @@
 import { api, may } from "../api.js";
 import { el, replace } from "../dom.js";
 import { t } from "../i18n.js";
-import { button, card, copyable, field, form, heading, link, problem, toast, unique } from "../ui.js";
-import { orderBody, orderCommand, SPAN } from "./order.js";
+import { button, card, confirmed, copyable, field, form, heading, link, problem, toast, unique } from "../ui.js";
+import { orderBody, orderCommand, orderQuestion, SPAN } from "./order.js";
 import { preview } from "./preview.js";
 
 const NAME = "[A-Za-z0-9][A-Za-z0-9._+~\\-]{0,127}";
@@ -95,7 +95,7 @@ function timing() {
     const cron = field({ label: t("deploy.cron"), name: "cron", value: "0 0 2 * * ?", required: true });
     const open = field({ label: t("deploy.open_for"), name: "open_for", value: "2h", pattern: SPAN, required: true, title: t("deploy.span") });
     const zone = field({ label: t("deploy.zone"), name: "zone", placeholder: t("deployment.zone_device"),
-        pattern: "[+\\-][0-9]{2}:[0-9]{2}|Z", title: "+09:00" });
+        pattern: "[+\\-][0-9]{2}:[0-9]{2}|Z", title: "+09:00", hint: t("deploy.zone_hint") });
     const speed = field({ label: t("deploy.per_minute"), name: "per_minute", type: "number", min: 1, max: 1000000 });
     const deadline = field({ label: t("deployment.deadline"), name: "deadline", pattern: SPAN, placeholder: "4h", hint: t("deploy.deadline_hint") });
     const node = folded(t("deploy.when"), fields(start, speed, deadline), fields(days, at, cron, open, zone));
@@ -227,7 +227,12 @@ async function render({ main, query, session, go }) {
             card(t("deploy.what"), what), phaseCard,
             card(t("deploy.terms"), checks, when, more)],
         onSubmit: async () => {
-            const made = await api.post("/api/deployments", orderBody(read(node), phases.read()));
+            const body = orderBody(read(node), phases.read());
+            const found = await shown.found();
+            if (!node.isConnected || !await confirmed(orderQuestion(body, found), t("deploy.submit"))) {
+                return;
+            }
+            const made = await api.post("/api/deployments", body);
             toast(t("deploy.made", { id: made.id }));
             go(`#/deployment/${made.id}`);
         },

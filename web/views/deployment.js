@@ -7,6 +7,7 @@ import { live } from "../live.js";
 import {
     button, card, confirmed, details, field, heading, link, pager, problem, share, stat, stateBadge, stats, table, when,
 } from "../ui.js";
+import { targetWords } from "./order.js";
 import { bar, flow, note, pace } from "./phases.js";
 
 const PAGE = 50;
@@ -15,11 +16,6 @@ const DAY_S = 86_400;
 const USUAL_PRIORITY = 500;
 const OVER = ["finished", "cancelled", "denied"];
 const MEMBER_STATES = ["failed", "active", "waiting", "succeeded", "already", "cancelled"];
-
-/** Whom a deployment is for, in words. */
-export function targetWords({ kind, value }) {
-    return t(`deployment.target.${kind}`, { value });
-}
 
 /** A part of the page that is drawn anew only when its key changes, so that nobody loses what is focused there. */
 function slot(node) {
@@ -35,12 +31,17 @@ function slot(node) {
     };
 }
 
+function approval(d) {
+    return (d.start_at && Date.parse(d.start_at) > Date.now() && t("deployment.ask.approve_later", { at: time(d.start_at) }))
+        || t(d.window ? "deployment.ask.approve_window" : "deployment.ask.approve");
+}
+
 /** What the state and the role allow: [name, right, question that is asked before, kind]. */
 function actionsOf(d, session, latest) {
     const own = d.created_by === session.name;
     const next = d.phases[d.phase];
     return [
-        d.state === "approval" && !own && ["approve", "approve", () => t("deployment.ask.approve"), "primary"],
+        d.state === "approval" && !own && ["approve", "approve", () => approval(d), "primary"],
         d.state === "approval" && ["deny", "approve", () => t("deployment.ask.deny"), "danger"],
         d.state === "paused" && ["resume", "change", null, "primary"],
         ["running", "scheduled"].includes(d.state) && ["pause", "approve", null, ""],
@@ -56,8 +57,12 @@ function actionButtons(d, session, latest, done) {
     return actionsOf(d, session, latest).map(([name, , question, kind]) => {
         const label = t(`deployment.do.${name}`);
         return button(label, { kind, on: async () => {
-            if (question === null || await confirmed(question(), label, kind || "primary")) {
-                done(await api.post(`/api/deployments/${d.id}/${name}`));
+            const asked = question && [el("p", null, el("strong", null, t("deployment.ask.which", {
+                id: d.id, release: `${d.release.name} ${d.release.version}`, target: targetWords(d.target),
+            }))), el("p", null, question())];
+            if (!asked || await confirmed(asked, label, kind || "primary")) {
+                const phase = name === "next" ? d.phase + 1 : null;  // that is the one that was asked about
+                done(await api.post(query(`/api/deployments/${d.id}/${name}`, { phase })));
             }
         } });
     });

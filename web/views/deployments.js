@@ -5,7 +5,7 @@ import { el, replace } from "../dom.js";
 import { t } from "../i18n.js";
 import { live } from "../live.js";
 import { card, field, heading, link, linkButton, pager, problem, share, stateBadge, table, when } from "../ui.js";
-import { targetWords } from "./deployment.js";
+import { targetWords } from "./order.js";
 import { bar } from "./phases.js";
 
 const PAGE = 50;

@@ -1,4 +1,8 @@
-// A deployment as it is ordered: what the form holds, as the request's body and as the command that does the same.
+// A deployment as it is ordered: what the form holds, as the request's body, in words, and as the command that does the
+// same.
+
+import { el } from "../dom.js";
+import { plural, t, time } from "../i18n.js";
 
 /** A length of time as the command takes it. */
 export const SPAN = "[1-9][0-9]{0,8}(s|m|min|h|d|w)?";
@@ -98,6 +102,26 @@ export function orderBody(values, phases) {
         body[key] = values[key] || undefined;
     }
     return JSON.parse(JSON.stringify(body));
+}
+
+/** Whom a deployment is for, in words. */
+export function targetWords({ kind, value }) {
+    return t(`deployment.target.${kind}`, { value });
+}
+
+/** What is asked before it is made. found: its preview, or {error}. */
+export function orderQuestion(body, found) {
+    const release = body.name ? `${body.name} ${body.version}` : t("deploy.release_n", { id: body.release });
+    const counted = found.error ? `${t("deploy.ask_unknown")} ${found.error.detail}` : t(found.complete ? "deploy.ask_devices" : "deploy.ask_devices_more",
+        { devices: plural("deploy.count", found.devices) });
+    const begins = (body.approval && t("deploy.ask_approval"))
+        || (body.start_at && t("deployment.begins", { at: time(body.start_at) }))
+        || (body.window && t("deploy.ask_window")) || t("deploy.ask_now");
+    return [
+        el("p", null, el("strong", null, `${release} → ${targetWords(body.target)}`)),
+        el("p", null, counted, " ", begins),
+        found.warnings?.length > 0 && el("ul", { class: "note warn" }, found.warnings.map((each) => el("li", null, each))),
+    ];
 }
 
 /** The command that does what that body does. */

@@ -49,28 +49,38 @@ function drawn(preview, version) {
 
 /**
  * A place for a preview. Its show(body, version) asks for one when nothing has changed for a moment; body null: what
- * is still missing is said.
- * @returns {HTMLElement & {show: (body: Object|null, version: string) => void}}
+ * is still missing is said. found() answers that of the last body, without waiting for another change: null when there
+ * is none, {error} when it was refused.
+ * @returns {HTMLElement & {show: (body: Object|null, version: string) => void, found: () => Promise<Object|null>}}
  */
 export function preview() {
     const node = el("div", { class: "preview", "aria-live": "polite" });
     let timer = 0;
     let asked = 0;
     let incomplete = false;
+    let begin = null;  // what the timer waits to do
+    let answer = Promise.resolve(null);
     const ask = async (body, version) => {
         asked += 1;
         const mine = asked;
-        let result;
+        let result, found;
         node.setAttribute("aria-busy", "true");
         try {
-            result = drawn(await api.post("/api/deployments/preview", body), version);
+            found = await api.post("/api/deployments/preview", body);
+            result = drawn(found, version);
         } catch (error) {
+            found = { error };
             result = error.status === NOT_THERE ? el("p", { class: "muted" }, t("deploy.no_preview")) : problem(error);
         }
         if (mine === asked) {
             node.removeAttribute("aria-busy");
             replace(node, result);
         }
+        return found;
+    };
+    node.found = () => {
+        begin?.();
+        return answer;
     };
     node.show = (body, version) => {
         clearTimeout(timer);
@@ -79,9 +89,16 @@ export function preview() {
                 replace(node, loading());
                 incomplete = false;
             }
-            timer = setTimeout(() => ask(body, version), WAIT_MS);
+            begin = () => {
+                clearTimeout(timer);
+                begin = null;
+                answer = ask(body, version);
+            };
+            timer = setTimeout(begin, WAIT_MS);
         } else {
             asked += 1;
+            begin = null;
+            answer = Promise.resolve(null);
             incomplete = true;
             node.removeAttribute("aria-busy");
             replace(node, el("p", { class: "muted" }, t("deploy.incomplete")));

@@ -21,7 +21,7 @@ function passwordForm(session, done) {
             next, again,
         ],
         action: t("signin.set_password"),
-        extra: [button(t("signin.later"), { kind: "plain", on: done })],
+        extra: [button(t("signin.later"), { kind: "plain", on: () => done(session) })],
         onSubmit: async (values) => {
             const same = values.get("new") === values.get("again");
             again.fail(same ? null : t("signin.not_same"));
@@ -30,7 +30,7 @@ function passwordForm(session, done) {
                 return;
             }
             await api.put("/console/password", { new: values.get("new") });
-            done();
+            done({ ...session, by_link: false });
         },
     })];
 }
@@ -38,15 +38,16 @@ function passwordForm(session, done) {
 export default {
     route: "signin",
     title: "nav.signin",
-    async render({ main, link, session, done }) {
+    async render({ main, link, session, choosing, entered, done }) {
         const choosePassword = (fresh) => {
-            const [first, node] = passwordForm(fresh, () => done(fresh));
+            const [first, node] = passwordForm(fresh, done);
             replace(main, brand(), el("h1", { tabindex: "-1" }, t("signin.choose_password")),
                 card(null, el("p", { class: "muted" }, t("signin.choose_why", { name: fresh.name })), node));
             first.input.focus();
         };
         const enter = async (body) => {
             const fresh = await api.post("/console/session", body);
+            entered(fresh);
             if (fresh.by_link) {
                 choosePassword(fresh);
             } else {
@@ -54,6 +55,10 @@ export default {
             }
         };
         const said = el("div");
+        if (choosing && !link) {
+            choosePassword(session);
+            return;
+        }
         if (link) {
             try {
                 await enter({ link });
