@@ -16,8 +16,8 @@ const COUNTED = 10_000;  // the server counts certificates no further
 const TOPICS = { about: "/api/server", status: "/api/status", trust: "/api/trust", history: "/api/server/history" };
 
 /** Part of the page that is drawn anew only when what it shows has changed, so that nobody loses the focus there. */
-function part(make) {
-    const node = el("div", { class: "stack" }, loading());
+function part(make, first = loading()) {
+    const node = el("div", { class: "stack", hidden: !first }, first);
     let shown = "";
     return {
         node,
@@ -26,6 +26,13 @@ function part(make) {
             if (next !== shown) {
                 shown = next;
                 replace(node, make(...given));
+                node.hidden = !node.childElementCount;
+            }
+        },
+        /** What it would show was refused; what it showed before stays. */
+        lack() {
+            if (!shown) {
+                replace(node, empty(t("server.lacking")));
             }
         },
     };
@@ -163,19 +170,23 @@ function diskTone({ disk_free_bytes: free, db_bytes: size }) {
 const logTone = (store) => (store.wal_bytes > GIB / 4 ? "warn" : "ok");
 const queueTone = ({ waiting, limit }) => (waiting >= 0.9 * limit ? "bad" : waiting >= limit / 2 ? "warn" : "ok");
 
-function healthPart(store, mqtt, queues, minute) {
+function healthPart(store, mqtt, minute) {
     const now = minute * 60_000;
     const waiting = mqtt.announcements + mqtt.events;
     const said = (name, tone, ...more) => [t(`server.${name}`),
         el("span", { class: "row" }, badge(t(`server.${name}.${tone}`), tone), ...more)];
-    return [details([
+    return details([
         said("commits", commitTone(store, now), store.last_failure && when(store.last_failure)),
         [t("server.group"), number(store.commits ? store.jobs / store.commits : 0, 1)],
         [t("server.database"), bytes(store.db_bytes)],
         said("log", logTone(store), bytes(store.wal_bytes)),
         said("disk", diskTone(store), bytes(store.disk_free_bytes)),
         said("broker", brokerTone(mqtt, now), waiting > 0 && plural("server.announcements", waiting)),
-    ]), el("h3", null, t("server.queues")), table({
+    ]);
+}
+
+function queuePart(queues) {
+    return [el("h3", null, t("server.queues")), table({
         caption: t("server.queues"),
         columns: [
             { key: "name", label: t("server.work"), cell: ([name]) => t(`server.queue.${name}`) },
@@ -190,37 +201,50 @@ function healthPart(store, mqtt, queues, minute) {
 
 /* --- at the top: what needs somebody, and the numbers of now --- */
 
-function* worries({ about, status, trust }, now) {
-    for (const name of ["image", "director"]) {
-        for (const role of trust[name].roles) {
-            const tone = roleTone(role, now);
-            yield [tone, t(`server.worry.role.${tone}`, { role: role.role, repository: t(`server.repository.${name}`) })];
+/** Of each topic that is there. */
+const WORRIES = {
+    *trust(trust, now) {
+        for (const name of ["image", "director"]) {
+            for (const role of trust[name].roles) {
+                const tone = roleTone(role, now);
+                yield [tone, t(`server.worry.role.${tone}`, { role: role.role, repository: t(`server.repository.${name}`) })];
+            }
         }
-    }
-    for (const c of about.certificates) {
-        const what = t(`server.certificate.${c.what}`);
-        yield [certificateTone(c, now), c.expires ? t("server.worry.certificate", { what, at: time(c.expires) })
-            : t("server.worry.file", { what })];
-    }
-    const health = { commits: commitTone(status.store, now), log: logTone(status.store), disk: diskTone(status.store),
-        broker: brokerTone(status.mqtt, now) };
-    for (const [name, tone] of Object.entries(health)) {
-        yield [tone, `${t(`server.${name}`)}: ${t(`server.${name}.${tone}`)}`];
-    }
-    for (const [name, q] of Object.entries(about.queues)) {
-        yield [queueTone(q), t("server.worry.queue", { name: t(`server.queue.${name}`), share: percent(q.waiting / q.limit) })];
-    }
-    yield [trust.unsigned_allowed ? "warn" : "ok", t("server.unsigned")];
+        yield [trust.unsigned_allowed ? "warn" : "ok", t("server.unsigned")];
+    },
+    *about({ certificates, queues }, now) {
+        for (const c of certificates) {
+            const what = t(`server.certificate.${c.what}`);
+            yield [certificateTone(c, now), c.expires ? t("server.worry.certificate", { what, at: time(c.expires) })
+                : t("server.worry.file", { what })];
+        }
+        for (const [name, q] of Object.entries(queues)) {
+            yield [queueTone(q), t("server.worry.queue",
+                { name: t(`server.queue.${name}`), share: percent(q.waiting / q.limit) })];
+        }
+    },
+    *status({ store, mqtt }, now) {
+        const health = { commits: commitTone(store, now), log: logTone(store), disk: diskTone(store),
+            broker: brokerTone(mqtt, now) };
+        for (const [name, tone] of Object.entries(health)) {
+            yield [tone, `${t(`server.${name}`)}: ${t(`server.${name}.${tone}`)}`];
+        }
+    },
+};
+
+function worries(had, now) {
+    return Object.entries(WORRIES).flatMap(([name, of]) => (had[name] ? [...of(had[name], now)] : []))
+        .filter(([tone]) => ["warn", "bad"].includes(tone));
 }
 
-function worryPart(list) {
-    return list.length === 0 ? el("p", { class: "row" }, badge(t("server.fine"), "ok"))
+function worryPart(list, complete) {
+    return list.length === 0 ? complete && el("p", { class: "row" }, badge(t("server.fine"), "ok"))
         : list.slice(0, ROLES_SHOWN).map(([tone, text]) => el("p", { class: tone === "bad" ? "problem" : "note warn" }, text));
 }
 
 function numbersPart({ version, started, now, connections, sessions, limits, memory_bytes: memory }, last) {
     const crowded = connections >= 0.8 * limits.connections;
-    const ms = (n) => (n === null ? "–" : t("server.ms", { n: number(n, 1) }));
+    const ms = (n) => ((n ?? null) === null ? "–" : t("server.ms", { n: number(n, 1) }));
     return stats(
         stat(t("server.uptime"), duration((new Date(now) - new Date(started)) / 1000), `pqota ${version}`),
         stat(t("server.requests"), number(last.requests_per_second, 1), t("server.a_second")),
@@ -246,10 +270,15 @@ const CHARTS = () => [
 
 function charts() {
     const kept = CHARTS().map(([name, series, format]) =>
-        ({ name, series, format, holder: el("div", null, empty(t("server.not_yet"))) }));
+        ({ name, series, format, holder: el("div", null, loading()) }));
+    const say = (text) => kept.filter(({ chart }) => !chart).forEach(({ holder }) => replace(holder, empty(text)));
     return {
         nodes: kept.map(({ name, holder }) => card(t(`server.chart.${name}`), holder)),
+        lack: () => say(t("server.lacking")),
         draw(history) {
+            if (!history.times.length) {
+                say(t("server.not_yet"));
+            }
             for (const each of history.times.length ? kept : []) {
                 const options = { label: t(`server.chart.${each.name}`), times: history.times, format: each.format,
                     series: each.series.map(([key, label, tone]) => ({ label, tone, values: history[key] })) };
@@ -267,46 +296,77 @@ function charts() {
 const lastOf = (history) => Object.fromEntries(Object.entries(history)
     .map(([key, list]) => [key, Array.isArray(list) ? list.at(-1) ?? null : list]));
 
+function problemPart(refused) {
+    return refused.map(([name, { status, detail }]) =>
+        problem(new ApiError(status, `${t(`server.topic.${name}`)}: ${detail}`)));
+}
+
+/** The parts below the worries: each with the topic that it cannot do without, and what of it all it shows. */
+const PARTS = {
+    numbers: [numbersPart, "about", ({ about, history = {} }) => [about, lastOf(history)]],
+    trust: [trustPart, "trust", ({ trust }, minute) => [trust, minute]],
+    certificates: [certificatePart, "about", ({ about }, minute) => [about.certificates, about.renewals, minute]],
+    health: [healthPart, "status", ({ status }, minute) => [status.store, status.mqtt, minute]],
+    queues: [queuePart, "about", ({ about }) => [about.queues]],
+    crypto: [cryptoPart, "about", ({ about }, minute, connection) =>
+        [{ crypto: about.crypto, listeners: about.listeners }, connection]],
+};
+
+/** What draws all that is known, and says what was refused. had, refused: by topic. */
+function drawing({ problems, worrying, parts }, connection) {
+    return (had, refused) => {
+        const some = Object.keys(refused).length > 0;
+        problems.draw(Object.entries(refused));
+        if (!had.about && !refused.about) {
+            return;
+        }
+        // The server's clock decides what is near its end.
+        const minute = Math.floor((refused.about ? Date.now() : Date.parse(had.about.now)) / 60_000);
+        const list = worries(had, minute * 60_000);
+        const complete = !some && Object.keys(WORRIES).every((name) => had[name]);
+        if (list.length || complete || some) {
+            worrying.draw(list, complete);
+        }
+        for (const [name, [, topic, given]] of Object.entries(PARTS)) {
+            if (had[topic]) {
+                parts[name].draw(...given(had, minute, connection));
+            } else if (refused[topic]) {
+                parts[name].lack();
+            }
+        }
+    };
+}
+
 function render({ main, session }) {
     const drawn = charts();
-    const problems = el("div", { hidden: true });
-    const parts = { worries: part(worryPart), numbers: part(numbersPart), trust: part(trustPart),
-        health: part(healthPart), certificates: part(certificatePart), crypto: part(cryptoPart) };
+    const problems = part(problemPart, null);
+    const worrying = part(worryPart);
+    const parts = Object.fromEntries(Object.entries(PARTS).map(([name, [make]]) => [name, part(make)]));
     replace(main,
-        heading(t("server.heading")), problems, parts.worries.node, parts.numbers.node,
+        heading(t("server.heading")), problems.node, worrying.node, parts.numbers.node,
         card(t("server.metadata"), parts.trust.node),
         el("div", { class: "columns" }, drawn.nodes),
         card(t("server.certificates"), parts.certificates.node),
-        el("div", { class: "columns" }, card(t("server.health"), parts.health.node),
+        el("div", { class: "columns" }, card(t("server.health"), parts.health.node, parts.queues.node),
             card(t("server.crypto"), parts.crypto.node)),
         el("p", { class: "row muted" }, t("server.machines"), el("a", { href: "/metrics" }, t("server.metrics")),
             el("a", { href: "/openapi.json" }, t("server.openapi"))));
     const had = {};
-    const draw = () => {
-        const { about, status, trust, history } = had;
-        if (!about || !status || !trust || !history) {
-            return;
-        }
-        const now = Date.parse(about.now);  // the server's clock decides what is near its end
-        const minute = Math.floor(now / 60_000);
-        parts.worries.draw([...worries(had, minute * 60_000)].filter(([tone]) => ["warn", "bad"].includes(tone)));
-        parts.numbers.draw(about, lastOf(history));
-        parts.trust.draw(trust, minute);
-        parts.certificates.draw(about.certificates, about.renewals, minute);
-        parts.health.draw(status.store, status.mqtt, about.queues, minute);
-        parts.crypto.draw({ crypto: about.crypto, listeners: about.listeners }, session.connection);
-    };
+    const refused = {};
+    const draw = drawing({ problems, worrying, parts }, session.connection);
     const stop = live(Object.fromEntries(Object.entries(TOPICS).map(([name, topic]) => [topic, (body, status) => {
-        problems.hidden = status === 200;
-        if (status !== 200) {
-            replace(problems, problem(new ApiError(status, body.detail)));
-            return;
+        if (status === 200) {
+            had[name] = body;
+            delete refused[name];
+        } else {
+            refused[name] = { status, detail: body.detail };
         }
-        had[name] = body;
-        if (name === "history") {
-            drawn.draw(body);
+        if (name === "history" && had.history) {
+            drawn.draw(had.history);
+        } else if (name === "history") {
+            drawn.lack();
         }
-        draw();
+        draw(had, refused);
     }])));
     return () => {
         stop();
