@@ -10,6 +10,7 @@ const ICONS = {
     firmware: "M7 7h10v10H7zM10 3v4M14 3v4M10 17v4M14 17v4M3 10h4M3 14h4M17 10h4M17 14h4",
     server: "M3 12h4l3-7 4 14 3-7h4",
     changes: "M12 7v5l3 2M12 3a9 9 0 1 0 9 9M21 4v5h-5",
+    access: "M8 15a4.5 4.5 0 1 0 0-.01zM11.2 11.8L20 3M16 7l3 3M13.5 9.5l2 2",
     accounts: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM3 20c0-3.5 2.7-6 6-6s6 2.5 6 6M16 4.5a3.5 3.5 0 0 1 0 6M18 14.5c1.8.9 3 2.9 3 5.5",
     user: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 21c0-4 3.6-7 8-7s8 3 8 7",
     shield: "M12 3l7 3v5.5c0 4.5-2.9 7.6-7 9.5-4.1-1.9-7-5-7-9.5V6zM9 12l2.2 2.2L15.5 10",
@@ -257,50 +258,88 @@ export function form({ children, action, kind = "primary", extra = [], label, on
     return node;
 }
 
+/** What run answers; until then nothing but its own button can be pressed, and that waits. */
+async function alone(run, own, buttons) {
+    const others = buttons.filter((each) => each !== own);
+    const able = (yes) => others.forEach((each) => {
+        each.disabled = !yes;
+    });
+    able(false);
+    own.setAttribute("aria-busy", "true");
+    try {
+        return await run();
+    } finally {
+        own.removeAttribute("aria-busy");
+        able(true);
+    }
+}
+
 /**
  * A question in front of the page. Escape and the first action that has neither value nor run answer null.
  * @param {{title: string, body: any, actions: {label: string, kind?: string, value?: any,
- *     run?: (values: FormData) => any}[]}} options body: text, node or array of them, fields among them;
- *     run: does it, with what the fields hold; what it throws is shown and the dialog stays, false keeps it too;
- *     what it returns otherwise (or value) is the answer. The last action is what the Enter key does.
+ *     run?: (values: FormData) => any}[], stays?: boolean}} options body: text, node or array of them, fields among
+ *     them; run: does it, with what the fields hold; what it throws is shown and the dialog stays, false keeps it too;
+ *     what it returns otherwise (or value) is the answer, even if the view was left meanwhile, for it was done.
+ *     The last action is what the Enter key does. stays: actions alone close it, neither Escape nor leaving the view
  * @returns {Promise<any>}
  */
-export function dialog({ title, body, actions }) {
+export function dialog({ title, body, actions, stays = false }) {
     const id = unique("dialog");
     const problems = el("div", { "aria-live": "assertive" });
     const content = el("form", { class: "form" }, el("h2", { id }, title),
         el("div", { class: "dialog-body" }, typeof body === "string" ? el("p", null, body) : body), problems);
     const node = el("dialog", { "aria-labelledby": id }, content);
     return new Promise((resolve) => {
-        let answer = null;
-        const choose = async ({ value, run }) => {
+        let working = false;
+        let kept = stays;
+        const end = (answer) => {
+            kept = false;
+            node.close();
+            node.remove();
+            resolve(answer ?? null);
+        };
+        const choose = async ({ value, run }, own) => {
+            if (working) {
+                return;
+            }
+            working = true;
             replace(problems);
             try {
-                const result = run ? await run(new FormData(content)) : value;
-                if (!run || result !== false) {
-                    answer = result ?? null;
-                    node.close();
+                const result = run ? await alone(() => run(new FormData(content)), own, buttons) : value;
+                if (!run || result !== false || !node.open) {
+                    end(result);
                 }
             } catch (error) {
-                replace(problems, problem(error));
+                if (node.open) {
+                    replace(problems, problem(error));
+                } else {
+                    failed(error);
+                    end(null);
+                }
+            } finally {
+                working = false;
             }
         };
         const main = actions.at(-1);
-        content.append(el("div", { class: "actions end" }, actions.map((action) => (action === main
-            ? button(action.label, { kind: action.kind || "primary", type: "submit" })
-            : button(action.label, { kind: action.kind, on: () => choose(action) })))));
-        content.addEventListener("submit", async (event) => {
+        const buttons = actions.map((action) => button(action.label, action === main
+            ? { kind: action.kind || "primary", type: "submit" }
+            : { kind: action.kind, on: (event) => choose(action, event.currentTarget) }));
+        content.append(el("div", { class: "actions end" }, buttons));
+        content.addEventListener("submit", (event) => {
             event.preventDefault();
-            const send = content.querySelector("button[type=submit]");
-            if (!send.hasAttribute("aria-busy")) {
-                send.setAttribute("aria-busy", "true");
-                await choose(main);
-                send.removeAttribute("aria-busy");
-            }
+            choose(main, buttons.at(-1));
         });
+        const hold = (event) => (working || kept) && event.preventDefault();
+        node.addEventListener("cancel", hold);
+        node.addEventListener("keydown", (event) => event.key === "Escape" && hold(event));
         node.addEventListener("close", () => {
-            node.remove();
-            resolve(answer);
+            if (kept) {
+                node.showModal();
+            } else if (working) {
+                node.remove();
+            } else {
+                end(null);
+            }
         });
         document.body.append(node);
         node.showModal();

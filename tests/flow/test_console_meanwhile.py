@@ -84,3 +84,75 @@ def test_what_was_refused_is_said_and_the_rest_is_shown(make_server, tmp_path):
         assert page.complaints() == []
     finally:
         page.close()
+
+
+# --- questions that are left while they are answered ---
+
+
+@contextlib.contextmanager
+def standing_still(server):
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+
+def new_account(page, name):
+    page.press("New account", "main")
+    page.fill("name", name, "dialog")
+    page.press("New account", "dialog")
+    page.one("dialog button[aria-busy]")
+
+
+def told_password(page, name):
+    page.see(f"Password of {name}", "dialog")
+    return page.one("dialog code").text
+
+
+def test_escape_does_not_lose_what_is_under_way(site, as_, page):
+    as_("admin", "#/accounts")
+    page.see("viewer", "table")
+    with standing_still(site):
+        new_account(page, "yan")
+        assert not page.button("Cancel", "dialog").is_enabled()
+        page.keys(Keys.ESCAPE, Keys.ESCAPE)
+        assert page.all("dialog[open]")
+    password = told_password(page, "yan")
+    page.keys(Keys.ESCAPE, Keys.ESCAPE)
+    assert told_password(page, "yan") == password
+    page.press("I have it", "dialog")
+    wait_for(lambda: not page.all("dialog"), what="it was read")
+    page.see("yan", "table")
+    Console(site).sign_in("yan", password)
+
+
+def test_leaving_does_not_lose_what_is_under_way(site, as_, page):
+    as_("admin", "#/changes")
+    page.see("session.opened", "table")
+    page.go("#/accounts")
+    page.see("viewer", "table")
+    with standing_still(site):
+        new_account(page, "yuri")
+        page.go("#/changes")
+        wait_for(lambda: not page.all("dialog"), what="the question is gone")
+    told_password(page, "yuri")
+    page.go("#/accounts")
+    page.see("yuri", "table")
+    password = told_password(page, "yuri")
+    page.press("I have it", "dialog")
+    wait_for(lambda: not page.all("dialog"), what="it was read")
+    Console(site).sign_in("yuri", password)
+
+
+def test_what_failed_after_leaving_is_said(as_, site, page):
+    page.expected = [409]
+    as_("admin", "#/changes")
+    page.see("session.opened", "table")
+    page.go("#/accounts")
+    page.see("viewer", "table")
+    with standing_still(site):
+        new_account(page, "viewer")  # which there is
+        page.go("#/changes")
+        wait_for(lambda: not page.all("dialog"), what="the question is gone")
+    page.see("viewer", "#toasts")

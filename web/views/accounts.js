@@ -26,6 +26,7 @@ async function tell(account) {
             title: t("accounts.password_of", { name: account.name }),
             body: [el("p", null, t("accounts.shown_once")), copyable(account.password)],
             actions: [{ label: t("accounts.noted") }],
+            stays: true,
         });
     }
 }
