@@ -156,3 +156,97 @@ def test_what_failed_after_leaving_is_said(as_, site, page):
         page.go("#/changes")
         wait_for(lambda: not page.all("dialog"), what="the question is gone")
     page.see("viewer", "#toasts")
+
+
+# --- what an upload left ---
+
+
+def upload(page, folder, name, version, data=None, **more):
+    file = folder / f"{name}-{version}.bin"
+    file.write_bytes(data or os.urandom(1000))
+    page.one(".drop")
+    page.driver.find_element("css selector", "input[type=file]").send_keys(str(file))
+    for key, value in more.items():
+        page.script("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        page.fill(key, value, "main form")
+    page.press("Upload", "main form")
+
+
+def uploaded(page, folder, name, version):
+    upload(page, folder, name, version)
+    page.see(f"{name} {version}", "table")
+    page.one("main [name=compare]")
+
+
+def gone(page):
+    wait_for(lambda: not page.all("main [name=compare]"), what="it says nothing of the upload")
+    assert page.one(".drop")
+
+
+def test_an_upload_is_told_until_it_was_seen(as_, tmp_path, page):
+    as_("operator", "#/firmware")
+    uploaded(page, tmp_path, "told", "1")
+    page.go("#/deployments")
+    page.heading("Deployments")
+    page.go("#/firmware")
+    page.one("main [name=compare]")
+    page.press("Close", "main")
+    gone(page)
+    page.go("#/deployments")
+    page.heading("Deployments")
+    page.go("#/firmware")
+    page.see("told 1", "table")
+    gone(page)
+
+
+def test_an_upload_that_was_deleted_is_not_offered(site, as_, tmp_path, page):
+    as_("operator", "#/firmware")
+    uploaded(page, tmp_path, "brief", "1")
+    assert page.button("New deployment", "main")
+    (pk,) = (r["id"] for r in site.api("GET", "/api/firmware").json()["items"] if r["name"] == "brief")
+    site.api("DELETE", f"/api/firmware/{pk}", expect=204)
+    gone(page)
+
+
+def test_an_upload_that_failed_is_told_once(as_, tmp_path, page):
+    page.expected = [400, 409, 422]
+    as_("operator", "#/firmware")
+    upload(page, tmp_path, "wrong", "1", expected="0" * 64)
+    page.one("main .problem")
+    page.go("#/deployments")
+    page.heading("Deployments")
+    page.go("#/firmware")
+    page.one(".drop")
+    assert not page.all("main .problem")
+    upload(page, tmp_path, "wrong", "2", expected="0" * 64)
+    page.one("main .problem")
+    page.press("Close", "main")
+    wait_for(lambda: not page.all("main .problem"), what="it says nothing of the failure")
+
+
+def test_nobody_is_told_what_another_uploaded(site, page, tmp_path):
+    first, second = (signed_in(site, "operator") for _ in range(2))
+    page.take_session(first)
+    page.open("#/firmware")
+    uploaded(page, tmp_path, "mine", "1")
+    page.one(".user").click()
+    page.press("Sign out", "#user-menu")
+    page.heading("Sign in")
+    page.fill("name", second.name)
+    page.fill("password", second.password)
+    page.press("Sign in", "main")
+    page.see("mine 1", "table")
+    gone(page)
+
+
+def test_what_would_change_can_be_deployed(site, as_, page):
+    release = site.publish("dry", "1", os.urandom(500), model="fleet")["id"]
+    as_("viewer", f"#/firmware/{release}")
+    page.see("60", ".preview .stats")
+    assert "New deployment" not in page.text("main")
+    as_("operator", f"#/firmware/{release}")
+    page.fill("filter", "model==fleet and tag==beta")
+    page.press("New deployment", "main")
+    page.heading("New deployment")
+    assert page.one("[name=target]").get_attribute("value") == "model==fleet and tag==beta"
+    assert page.one("[name=release]").get_attribute("value") in ("dry@1", str(release))

@@ -33,7 +33,7 @@ function render(context) {
         options: [["", t("deployments.any")], ...STATES.map((each) => [each, t(`common.state.${each}`)])] });
     choice.input.addEventListener("change", () => go(query("#/firmware", { state: choice.input.value })));
     const pages = el("div");
-    const drop = may(session, "change") ? dropPlace() : null;
+    const drop = may(session, "change") ? dropPlace(session) : null;
     replace(main, heading(t("nav.firmware")), drop && card(t("firmware.upload"), drop.node), card(t("firmware.releases"), choice, rows, pages));
     const stop = live({ [query("/api/firmware", { state, limit: PAGE, after })]: (page, status) => {
         if (status !== 200) {

@@ -82,17 +82,18 @@ function terms(release) {
 }
 
 /** What would change, were it deployed to those that match. */
-function dryRun(id, version) {
+function dryRun(id, release, session) {
     const shown = preview();
     const filter = field({ label: t("deploy.value.filter"), name: "filter", placeholder: "model==gw;tag==beta", hint: t("firmware.dry_run_hint") });
-    const deploy = el("a", { href: "#/deploy" }, t("nav.deploy"));
+    const deploy = linkButton(t("nav.deploy"), "#/deploy");
     const ask = () => {
         const value = filter.input.value.trim();
+        deploy.hidden = release()?.state !== "published" || !may(session, "change");
         deploy.setAttribute("href", `#/deploy?release=${id}&filter=${encodeURIComponent(value)}`);
-        shown.show({ release: id, target: value ? { kind: "filter", value } : { kind: "all", value: "" } }, version());
+        shown.show({ release: id, target: value ? { kind: "filter", value } : { kind: "all", value: "" } }, release()?.version ?? "");
     };
     filter.input.addEventListener("input", ask);
-    return { node: card(t("firmware.dry_run"), filter, shown), ask };
+    return { node: card(t("firmware.dry_run"), filter, shown, el("div", null, deploy)), ask };
 }
 
 function actions(release, session, go) {
@@ -118,7 +119,7 @@ export function renderRelease({ main, params, session, go, setTitle }) {
     let release = null;
     let standing = null;
     let trust = null;
-    const dry = dryRun(id, () => release?.version ?? "");
+    const dry = dryRun(id, () => release, session);
     const rest = [next, card(t("firmware.about"), fileCard), card(t("firmware.signatures"), signed), dry.node];
     const drawTrust = () => standing && replace(signed, signatures(standing, trust),
         standing.unsigned_allowed && el("p", { class: "note warn" }, t("firmware.unsigned_allowed")));

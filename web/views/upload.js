@@ -3,6 +3,7 @@
 import { api, upload } from "../api.js";
 import { el, replace } from "../dom.js";
 import { bytes, duration, percent, t, time } from "../i18n.js";
+import { live } from "../live.js";
 import { button, confirmed, copyable, dialog, field, form, link, problem, progress, toast } from "../ui.js";
 import { shell } from "./order.js";
 import { signing } from "./release.js";
@@ -12,12 +13,25 @@ const RATE_MS = 10_000;
 const NAME = "[A-Za-z0-9][A-Za-z0-9._+~\\-]{0,127}";
 const HASH = /^[0-9a-f]{64}/;
 
-let job = null;  // the upload that is under way or was the last
+let job = null;  // the upload that is under way or was the last, until nobody needs to know of it any more
 let changed = null;  // told of its progress: the view that shows it
 
-async function run(path, file, release) {
+const isOver = () => Boolean(job?.made || job?.error);
+
+/** Nobody is told what somebody else uploaded, nor what was over when they signed out. */
+function takeOver(session) {
+    if (job && job.session !== session && (isOver() || job.session.name !== session.name)) {
+        const { abort } = job;
+        job = null;
+        abort();
+    } else if (job) {
+        job.session = session;
+    }
+}
+
+async function run(path, file, release, session) {
     const ended = new AbortController();
-    const mine = { file, release, sent: 0, samples: [{ at: Date.now(), sent: 0 }], abort: () => ended.abort() };
+    const mine = { file, release, session, sent: 0, samples: [{ at: Date.now(), sent: 0 }], abort: () => ended.abort() };
     const guard = (event) => event.preventDefault();  // the browser asks before it closes the page
     job = mine;
     changed?.();
@@ -35,7 +49,7 @@ async function run(path, file, release) {
         toast(t("firmware.uploaded", { name: release }));
     } catch (error) {
         mine.error = error;
-        if (!changed) {
+        if (!changed && job === mine) {
             toast(error.detail ?? String(error), "bad");
         }
     } finally {
@@ -75,10 +89,17 @@ function arrived({ made, file }) {
         verdict.className = given ? `note ${given === sha256 ? "" : "warn"}` : "";
         verdict.textContent = given ? t(given === sha256 ? "firmware.same" : "firmware.differs") : "";
     });
-    return el("div", { class: "stack" },
+    return [
         el("p", null, link(`${made.name} ${made.version}`, "firmware", made.id), " · ", t(`common.state.${made.state}`)),
         el("p", null, t("firmware.hash_here", { command: `sha256sum ${shell(file.name)}` })), copyable(sha256), mine, verdict,
-        made.state === "draft" ? signing(made) : el("p", null, el("a", { href: `#/deploy?release=${made.id}` }, t("nav.deploy"))));
+        made.state === "draft" ? signing(made) : el("p", null, el("a", { href: `#/deploy?release=${made.id}` }, t("nav.deploy"))),
+    ];
+}
+
+/** How the upload ended. */
+function outcome(over, close) {
+    return el("div", { class: "stack" }, over.made ? arrived(over) : problem(over.error),
+        el("div", null, button(t("common.close"), { on: close })));
 }
 
 /** Name and version as the file's name suggests them: gateway-1.1.bin. */
@@ -87,7 +108,7 @@ function guess(filename) {
     return { name: name || filename.replace(/\..*$/, ""), version: version || "" };
 }
 
-function about(file, back) {
+function about(file, session, back) {
     const filename = file.name.replace(/[^\w.+~-]+-*/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 128) || "firmware";
     const { name, version } = guess(filename);
     const input = (key, options) => field({ label: t(`firmware.${key}`), name: key, autocomplete: "off", ...options });
@@ -109,7 +130,7 @@ function about(file, back) {
             const given = { model: text("models").replace(/\s/g, ""), notes: text("notes"), type: text("type"), sha256: text("expected") };
             const asked = Object.entries(given).filter(([, value]) => value).map((pair) => pair.map(encodeURIComponent).join("="));
             const path = ["/api/firmware", ...[text("name"), text("version"), filename].map(encodeURIComponent)].join("/");
-            run(asked.length ? `${path}?${asked.join("&")}` : path, file, `${text("name")} ${text("version")}`);
+            run(asked.length ? `${path}?${asked.join("&")}` : path, file, `${text("name")} ${text("version")}`, session);
         },
     });
 }
@@ -146,8 +167,18 @@ async function acceptSigned(found) {
     return true;
 }
 
+/** Tells when what was uploaded is deleted, or no longer in the state that it arrived in. */
+function watch({ id, state }, passed) {
+    return live({ [`/api/firmware/${id}`]: (body, status) => {
+        if (status === 404 || (status === 200 && body.state !== state)) {
+            passed();
+        }
+    } });
+}
+
 /** Where files are dropped or chosen, and what becomes of them. stop() when it is shown no more. */
-export function dropPlace() {
+export function dropPlace(session) {
+    takeOver(session);
     const place = el("div", { class: "stack" });
     const show = (...children) => replace(place, ...children);
     const chosen = async (file) => {
@@ -158,7 +189,7 @@ export function dropPlace() {
                     start();
                 }
             } else if (file) {
-                show(about(file, start));
+                show(about(file, session, start));
                 place.querySelector("input").focus();
             }
         } catch (error) {
@@ -180,15 +211,25 @@ export function dropPlace() {
         } } }, input, el("strong", null, t("firmware.drop")), el("span", { class: "muted" }, t("firmware.drop_hint")));
         return node;
     };
+    let told = null;
+    let unwatch = () => {};
+    const forget = () => {
+        job = null;
+        unwatch();
+        told?.remove();
+    };
     const start = () => {
-        const bar = job && !job.made && !job.error ? underWay() : null;
-        bar?.step();
-        show(bar || zone(), job?.error && problem(job.error), job?.made && arrived(job));
-        return bar;
+        const running = job && !isOver() ? underWay() : null;
+        running?.step();
+        unwatch();
+        unwatch = job?.made ? watch(job.made, forget) : () => {};
+        told = isOver() ? outcome(job, forget) : null;
+        show(running || zone(), told);
+        return running;
     };
     let bar = null;
     const follow = () => {
-        if (bar && !job.made && !job.error) {
+        if (bar && !isOver()) {
             bar.step();
         } else {
             bar = start();
@@ -203,5 +244,9 @@ export function dropPlace() {
         document.removeEventListener("dragover", beside);
         document.removeEventListener("drop", beside);
         changed = null;
+        unwatch();
+        if (job?.error) {
+            job = null;  // it was seen
+        }
     } };
 }
