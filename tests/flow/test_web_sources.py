@@ -111,6 +111,27 @@ def test_every_text_is_asked_for():
     assert unused == []
 
 
+def event_kinds():
+    """Those that the server writes; a deployment's are put together from a word."""
+    kinds = set()
+    for file in sorted((TREE / "src/ota").glob("*.c")):
+        text = file.read_text(encoding="utf-8")
+        if "store_event_add(" in text:
+            kinds |= set(re.findall(r'"([a-z]+\.[a-z_]+)"', text))
+        for call in re.findall(r"\b(?:ota_deployment_(?:note|move)|ota_deploy_end|start)\(([^;{]*);", text):
+            kinds |= {f"deployment.{word}" for word in re.findall(r'"([a-z]+)"', call) if word != "server"}
+    assert {"deployment.approved", "deployment.cancelled", "deployment.phase", "session.opened"} <= kinds
+    return kinds
+
+
+def test_every_kind_of_event_is_known():
+    """Changes offers them to be chosen; a device's history says its own in words."""
+    offered = re.search(r"const KINDS = ([^;]*);", code()[pathlib.Path("views/changes.js")])[1]
+    assert set(re.findall(r"[a-z]+\.[a-z_]+", offered)) == event_kinds()
+    words = {f"device.kind.{kind}" for kind in event_kinds() if kind.startswith("device.")}
+    assert words <= set(table("en")), words - set(table("en"))
+
+
 def test_nothing_that_the_policy_forbids():
     """No markup from texts, no script from texts, no style in attributes, no inline script."""
     for name, text in code().items():

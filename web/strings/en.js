@@ -215,6 +215,7 @@ export default {
     "device.kind.device.released": "Released from its certificate",
     "device.kind.device.token": "Given another token",
     "device.kind.device.revoked": "Revoked",
+    "device.kind.device.deleted": "Deleted",
     "device.kind.device.tagged": "Tagged",
     "device.kind.device.untagged": "Tag removed",
     "device.kind.device.attributes": "Attributes changed",

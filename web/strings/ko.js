@@ -215,6 +215,7 @@ export default {
     "device.kind.device.released": "인증서 의무 해제됨",
     "device.kind.device.token": "토큰 교체됨",
     "device.kind.device.revoked": "폐기됨",
+    "device.kind.device.deleted": "삭제됨",
     "device.kind.device.tagged": "태그 추가됨",
     "device.kind.device.untagged": "태그 제거됨",
     "device.kind.device.attributes": "속성 변경됨",

@@ -7,12 +7,14 @@ import { live } from "../live.js";
 import { badge, button, card, field, form, heading, link, loading, pager, table } from "../ui.js";
 
 const PAGE = 50;
-const KINDS = "account.created account.disabled account.enabled account.password account.removed account.role action.cancel "
-    + "action.failed action.succeeded deployment.approved deployment.cancelled deployment.created deployment.denied "
-    + "deployment.finished deployment.paused deployment.phase deployment.resumed device.added device.attributes device.described "
-    + "device.enrolled device.registered device.renewed device.revoked device.tagged device.untagged operator.registered "
-    + "operator.revoked release.deleted release.published release.uploaded session.closed session.opened setting.changed "
-    + "setting.reset token.created token.revoked trust.updated";
+const KINDS = "account.created account.disabled account.enabled account.password account.removed account.role "
+    + "action.cancel action.failed action.succeeded deployment.approved deployment.cancelled deployment.created "
+    + "deployment.denied deployment.finished deployment.paused deployment.phase deployment.resumed deployment.short "
+    + "deployment.started device.added device.attributes device.deleted device.described device.enrolled "
+    + "device.readmitted device.registered device.released device.renewed device.revoked device.tagged device.token "
+    + "device.untagged link.created module.created module.deleted module.file module.file_deleted "
+    + "operator.registered operator.revoked release.deleted release.published release.uploaded session.closed "
+    + "session.opened setting.changed setting.reset token.created token.revoked trust.updated";
 const TONES = { failed: "bad", revoked: "bad", denied: "bad", paused: "warn", cancelled: "warn", deleted: "warn", removed: "warn",
     succeeded: "ok", approved: "ok", finished: "ok", published: "ok" };
 
