@@ -3,12 +3,11 @@
 #include <string.h>
 
 #include "api/encode.h"
-#include "base/log.h"
 #include "keys/password.h"
 #include "model/operator.h"
 #include "ota/accounts.h"
 #include "server/console.h"
-#include "server/login_table.h"
+#include "server/login.h"
 #include "server/run.h"
 #include "server/server.h"
 #include "store/accounts.h"
@@ -109,34 +108,14 @@ static int refuse_guessing(struct call *c, int64_t seconds)
                    (long long)seconds);
 }
 
-/* Seconds that this address, or whoever tries this name, has to wait. */
 static int64_t must_wait(struct call *c, const struct attempt *t)
 {
-    int64_t by_address = logins_wait(c->server->logins, c->who->address);
-    int64_t by_name = t->name != NULL ? logins_name_wait(c->server->logins, str_of(t->name)) : 0;
-    return by_address > by_name ? by_address : by_name;
+    return login_wait(c->server->logins, c->who->address, str_of(t->name));
 }
 
 static void note_failure(struct call *c, const char *name)
 {
-    struct logins *logins = c->server->logins;
-    bool known = name != NULL && account_is_name(str_of(name));
-    bool limit = logins_failed(logins, c->who->address);
-    bool locked = name != NULL && logins_name_failed(logins, str_of(name));
-    logins_count(logins, LOGIN_WRONG);
-    log_warn("server", "a sign-in failed",
-             LOG_STR("account", name == NULL ? "by link"
-                                : known      ? name
-                                             : "?"),
-             LOG_STR("peer", c->who->address), LOG_STR("listener", CONSOLE_LISTENER));
-    if (limit)
-        log_warn("server", "too many failed logins from one address: it has to wait",
-                 LOG_STR("peer", c->who->address), LOG_I64("failures", LOGIN_FAILURES_MAX),
-                 LOG_I64("seconds", LOGIN_WINDOW_MS / 1000));
-    if (locked)
-        log_warn("server", "too many failed sign-ins to one account: it has to wait",
-                 LOG_STR("account", known ? name : "?"), LOG_I64("failures", LOGIN_NAME_FAILURES_MAX),
-                 LOG_I64("seconds", LOGIN_NAME_WINDOW_MS / 1000));
+    login_failed(c->server->logins, c->who->address, CONSOLE_LISTENER, str_of(name));
 }
 
 static int look_up(struct call *c, struct attempt *t)

@@ -18,7 +18,7 @@ struct login {
     struct login_mark mark; /* when there is a phc */
     void (*then)(struct run *run);
     bool right;
-    int64_t wait; /* seconds: it was not checked, since too many from its address were wrong meanwhile */
+    int64_t wait; /* seconds: it was not checked, since too many were wrong meanwhile */
     int rc;       /* of the check itself */
 };
 
@@ -33,7 +33,9 @@ static void refuse_wrong(struct run *run)
 static void refuse_waiting(struct run *run, int64_t seconds)
 {
     logins_count(run->server->logins, LOGIN_LIMITED);
-    run_refuse(run, 429, "too many wrong passwords came from this address: wait, then try again");
+    run_refuse(
+        run, 429,
+        "there were too many wrong passwords from this address or for this name: wait, then try again");
     const char *text = arena_printf(&run->x->arena, "%lld", (long long)seconds);
     if (text != NULL)
         http_set(&run->x->res, "Retry-After", text);
@@ -47,18 +49,36 @@ static void become(struct run *run, struct str name, enum who role)
     run->who = id;
 }
 
-/* What was sent as a name may be a password that got into the wrong place: only what is a name is told. */
-static void note_failure(struct run *run, const struct login *l)
+int64_t login_wait(struct logins *logins, const char *address, struct str name)
 {
-    struct logins *logins = run->server->logins;
-    bool limit = logins_failed(logins, run->who.address);
+    int64_t by_address = logins_wait(logins, address);
+    int64_t by_name = name.p != NULL ? logins_name_wait(logins, name) : 0;
+    return by_address > by_name ? by_address : by_name;
+}
+
+/* What was sent as a name may be a password that got into the wrong place: only what is a name is told. */
+static struct str shown(struct str name)
+{
+    if (name.p == NULL)
+        return STR("by link");
+    return account_is_name(name) ? name : STR("?");
+}
+
+void login_failed(struct logins *logins, const char *address, const char *listener, struct str name)
+{
+    bool limit = logins_failed(logins, address);
+    bool locked = name.p != NULL && logins_name_failed(logins, name);
     logins_count(logins, LOGIN_WRONG);
-    log_warn("server", "a login failed", LOG_S("account", account_is_name(l->name) ? l->name : STR("?")),
-             LOG_STR("peer", run->who.address), LOG_STR("listener", run->x->peer->listener));
+    log_warn("server", "a login failed", LOG_S("account", shown(name)), LOG_STR("peer", address),
+             LOG_STR("listener", listener));
     if (limit)
         log_warn("server", "too many failed logins from one address: it has to wait",
-                 LOG_STR("peer", run->who.address), LOG_I64("failures", LOGIN_FAILURES_MAX),
+                 LOG_STR("peer", address), LOG_I64("failures", LOGIN_FAILURES_MAX),
                  LOG_I64("seconds", LOGIN_WINDOW_MS / 1000));
+    if (locked)
+        log_warn("server", "too many failed logins to one account: it has to wait",
+                 LOG_S("account", shown(name)), LOG_I64("failures", LOGIN_NAME_FAILURES_MAX),
+                 LOG_I64("seconds", LOGIN_NAME_WINDOW_MS / 1000));
 }
 
 /* --- at the head ---------------------------------------------------------------------------------------- */
@@ -124,7 +144,12 @@ enum login_begun login_begin(struct run *run)
     *l = (struct login){
         .name = name, .password = password, .phc = account.password, .changed_at = account.changed_at};
     run->login = l;
-    return l->phc != NULL ? recall(run, l, &account) : LOGIN_WAITS;
+    enum login_begun begun = l->phc != NULL ? recall(run, l, &account) : LOGIN_WAITS;
+    wait = begun == LOGIN_WAITS ? logins_name_wait(run->server->logins, name) : 0;
+    if (wait == 0)
+        return begun;
+    refuse_waiting(run, wait);
+    return LOGIN_REFUSED;
 }
 
 /* --- in the lane for passwords, and back ---------------------------------------------------------------- */
@@ -166,7 +191,7 @@ static void settle(struct exchange *x)
         if (l->wait > 0) {
             refuse_waiting(run, l->wait);
         } else {
-            note_failure(run, l);
+            login_failed(run->server->logins, run->who.address, x->peer->listener, l->name);
             refuse_wrong(run);
         }
         exchange_reply(x);
@@ -186,7 +211,7 @@ static void verify(struct pool_job *job, struct db *db)
     /* What queued behind others of its kind need not be hashed: they were good, or too many were wrong. */
     if (l->phc != NULL && logins_good(logins, &l->mark))
         l->right = true;
-    else if ((l->wait = logins_wait(logins, run->who.address)) == 0)
+    else if ((l->wait = login_wait(logins, run->who.address, l->name)) == 0)
         l->rc = password_verify(l->password, l->phc, &l->right, &run->call.err);
     exchange_call(run->x, settle);
 }

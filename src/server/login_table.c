@@ -117,8 +117,10 @@ bool logins_good(struct logins *l, const struct login_mark *mark)
 {
     int64_t now = clock_mono_ms(l->clock);
     pthread_mutex_lock(&l->lock);
-    const struct good *g = find_good(l, mark);
+    struct good *g = find_good(l, mark);
     bool good = g != NULL && now < g->until_ms;
+    if (good)
+        g->until_ms = now + LOGIN_GOOD_MS;
     pthread_mutex_unlock(&l->lock);
     return good;
 }

@@ -13,14 +13,14 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define LOGIN_GOOD_MAX 1024 /* credentials kept */
-#define LOGIN_GOOD_MS 60000
+#define LOGIN_GOOD_MAX 1024    /* credentials kept */
+#define LOGIN_GOOD_MS 60000    /* since they were last used */
 #define LOGIN_SOURCES_MAX 4096 /* addresses kept */
 #define LOGIN_FAILURES_MAX 10  /* from one address within LOGIN_WINDOW_MS; then it waits for the rest of it */
 #define LOGIN_WINDOW_MS 60000
 
-/* To one account's sign-in at the console, from wherever. Scripts that are busy under its name are not kept
-   out by it: it is not asked for HTTP Basic. */
+/* To one account, from wherever. A script that is busy under its name is not kept out by it: credentials that
+   were good a moment ago are known before this is asked. */
 #define LOGIN_NAME_FAILURES_MAX 20
 #define LOGIN_NAME_WINDOW_MS 900000
 
@@ -37,6 +37,7 @@ struct login_mark {
 /* phc, changed_at: the account's, so that any change to it is another mark. ERR_CRYPTO. */
 int logins_mark(const struct logins *l, struct str name, struct str password, const char *phc,
                 int64_t changed_at, struct login_mark *out, struct err *e) MUST_CHECK;
+/* Whether it was good within LOGIN_GOOD_MS; it counts from anew then. */
 bool logins_good(struct logins *l, const struct login_mark *mark);
 void logins_add_good(struct logins *l, const struct login_mark *mark);
 

@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from console import Console
 from harness import ANYONE, free_port, program, run, wait_for
 
 WHO = "/rest/v1/userinfo"
@@ -195,6 +196,32 @@ def test_too_many_wrong_ones_make_an_address_wait(server):
     assert server.logs().count("a login failed") == 10
     assert server.logs().count("too many failed logins from one address") == 1
     assert logins(server) == {"cached": 0, "right": 1, "wrong": 10, "limited": 1}
+
+
+def test_one_account_is_guessed_at_so_often_wherever_from(server):
+    password = {name: create(server, name, "viewer") for name in ("vera", "wim")}
+
+    def there(last, name, said):
+        way = ["--interface", f"127.0.0.{last}", "--resolve", f"localhost:{server.port}:127.0.0.1"]
+        return login(server, name, said, *way)
+
+    assert there(5, "vera", password["vera"]).status == 200
+    assert [there(2 + i // 9, "vera", "wrong").status for i in range(20)] == [401] * 20
+    late = there(6, "vera", "wrong")
+    assert late.status == 429 and 60 < int(late.headers["retry-after"]) <= 900
+    assert there(7, "wim", password["wim"]).status == 200
+    assert there(5, "vera", password["vera"]).status == 200  # a script that is at work goes on
+    place = Console(server)
+    refused = place.sign_in("vera", password["vera"], expect=429)  # the account is the same at the console
+    assert 60 < int(refused.headers["retry-after"]) <= 900
+    assert server.logs().count("too many failed logins to one account") == 1
+
+    # What is wrong at the console counts here too.
+    for i in range(20):
+        said = {"name": "wim", "password": "wrong wrong"}
+        assert place.call("POST", "/console/session", said, "--interface", f"127.0.1.{2 + i // 9}").status == 401
+    fresh = server.pqota("account", "password", "wim").out.strip()  # not known from a moment ago
+    assert there(8, "wim", fresh).status == 429
 
 
 def test_a_crash_and_a_restart_keep_them(server):

@@ -180,8 +180,8 @@ def test_how_somebody_signed_in_is_told(server):
         ("session.closed", "signed out everywhere", "127.0.5.5"),
     ]
     From(server, "127.0.5.6").sign_in("ken", "guessed wrong", expect=401)
-    wait_for(lambda: "a sign-in failed" in server.logs(), what="the log says so")
-    line = next(row for row in server.logs().splitlines() if "a sign-in failed" in row)
+    wait_for(lambda: "a login failed" in server.logs(), what="the log says so")
+    line = next(row for row in server.logs().splitlines() if "a login failed" in row)
     assert "account=ken" in line and "127.0.5.6" in line and "guessed" not in server.logs()
 
 

@@ -211,7 +211,7 @@ def test_guessing(guessed):
     # An administrator's link is the way in, for its owner.
     way = guess(guessed, "127.0.0.3", token=link(guessed, "--account", "vic"))
     assert way.status == 200 and way.json()["name"] == "vic"
-    assert "too many failed sign-ins to one account" in guessed.logs()
+    assert "too many failed logins to one account" in guessed.logs()
     assert 'result="limited"' in guessed.curl("/metrics").body.decode()
 
 

@@ -59,7 +59,9 @@ static void good_for_a_minute_and_nothing_else(void **state)
         mark(l, "ci", "secret", "$phc", 8), mark(l, "", "cisecret", "$phc", 7)};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         assert_false(logins_good(l, &others[i]));
-    now_ms++;
+    now_ms += LOGIN_GOOD_MS - 1; /* since it was used */
+    assert_true(logins_good(l, &m));
+    now_ms += LOGIN_GOOD_MS;
     assert_false(logins_good(l, &m));
     logins_add_good(l, &m);
     assert_true(logins_good(l, &m));
