@@ -218,8 +218,8 @@ def test_one_account_is_guessed_at_so_often_wherever_from(server):
 
     # What is wrong at the console counts here too.
     for i in range(20):
-        said = {"name": "wim", "password": "wrong wrong"}
-        assert place.call("POST", "/console/session", said, "--interface", f"127.0.1.{2 + i // 9}").status == 401
+        said, where = {"name": "wim", "password": "wrong wrong"}, f"127.0.1.{2 + i // 9}"
+        assert place.call("POST", "/console/session", said, "--interface", where).status == 401
     fresh = server.pqota("account", "password", "wim").out.strip()  # not known from a moment ago
     assert there(8, "wim", fresh).status == 429
 
