@@ -204,6 +204,7 @@ static int look_at_numbers(struct looking *l, const char *model, struct err *e)
     if (rc != 0)
         return rc;
     l->count[REVOKED] = revoked;
+    l->out->no_clock = -1;
     for (int v = 0; v < VERDICTS; v++)
         others += l->count[v];
     if (model == NULL && l->out->complete && devices > others)
@@ -225,7 +226,10 @@ static int look_at(struct looking *l, const struct preview_row *r, struct err *e
     if (rc != 0 || verdict == OTHER_MODEL)
         return rc;
     shares_take(&l->shares, l->c->d.kind == TARGET_DEVICE ? 0 : shares_phase_of(&l->shares, r->matches));
-    if ((verdict != GETS && verdict != GOES_BACK) || p->sample_count == PREVIEW_SAMPLE)
+    if (verdict != GETS && verdict != GOES_BACK)
+        return 0;
+    p->no_clock += r->no_clock;
+    if (p->sample_count == PREVIEW_SAMPLE)
         return 0;
     struct preview_device d = {
         .id = arena_dup_str(l->arena, str_of(r->id)),
@@ -428,6 +432,7 @@ static int conclude(struct looking *l, struct arena *a, struct err *e)
 {
     struct preview *p = l->out;
     p->devices = l->count[GETS] + l->count[GOES_BACK];
+    p->older = l->count[GOES_BACK];
     p->already = l->count[ALREADY];
     p->phase_count = l->shares.count;
     for (size_t i = 0; i < p->phase_count; i++) /* the names live as long as what was asked */
@@ -437,7 +442,7 @@ static int conclude(struct looking *l, struct arena *a, struct err *e)
         rc = keep_sample(p, a, e);
     if (rc == 0)
         rc = add_excluded(l, a, e);
-    return rc != 0 ? rc : preview_warn(l->ota, l->db, a, l->c, l->count[GOES_BACK], p, e);
+    return rc != 0 ? rc : preview_warn(l->ota, l->db, a, l->c, p, e);
 }
 
 int ota_preview(struct ota *ota, struct db *db, struct arena *a, const struct deploy *asked,

@@ -29,9 +29,11 @@ struct preview_phase {
 };
 
 struct preview {
-    int64_t devices; /* would get it */
-    int64_t already; /* have it */
-    bool complete;   /* false: there may be more of everything */
+    int64_t devices;  /* would get it */
+    int64_t older;    /* of these: would go back to an older version */
+    int64_t no_clock; /* of these: their offset from UTC is not known; -1: they were not looked at */
+    int64_t already;  /* have it */
+    bool complete;    /* false: there may be more of everything */
     struct preview_excluded excluded[PREVIEW_REASONS];
     size_t excluded_count;
     struct preview_change changes[PREVIEW_CHANGES]; /* of those that would get it, most first */
@@ -48,8 +50,8 @@ struct preview {
 int ota_preview(struct ota *ota, struct db *db, struct arena *a, const struct deploy *d, struct preview *out,
                 struct err *e) MUST_CHECK;
 
-/* ota/preview_warn.c: adds the warnings. older: devices that would go back to an older version. */
+/* ota/preview_warn.c: adds the warnings. */
 int preview_warn(struct ota *ota, struct db *db, struct arena *a, const struct deploy_checked *c,
-                 int64_t older, struct preview *out, struct err *e) MUST_CHECK;
+                 struct preview *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -88,6 +88,26 @@ static int warn_phases(struct arena *a, const struct deploy *d, struct preview *
     return rc;
 }
 
+/* A window in a time that is not known of each device: a night there may be a day. */
+static int warn_clock(struct arena *a, const struct deployment_policy *w, struct preview *p, struct err *e)
+{
+    if (w->window_schedule == NULL || strcmp(w->window_zone, "device") != 0 || p->no_clock == 0 ||
+        p->devices == 0)
+        return 0;
+    if (p->no_clock < 0)
+        return add(
+            p,
+            "The window opens by each device's own clock, and by UTC for devices whose offset from UTC "
+            "was never set.",
+            e);
+    return add(p,
+               arena_printf(a,
+                            "The offset from UTC of %s%lld of the devices was never set: for them the window "
+                            "opens by UTC.",
+                            p->complete ? "" : "at least ", (long long)p->no_clock),
+               e);
+}
+
 static int warn_other(struct db *db, struct arena *a, const struct release *r, struct preview *p,
                       struct err *e)
 {
@@ -102,21 +122,24 @@ static int warn_other(struct db *db, struct arena *a, const struct release *r, s
 }
 
 int preview_warn(struct ota *ota, struct db *db, struct arena *a, const struct deploy_checked *c,
-                 int64_t older, struct preview *out, struct err *e)
+                 struct preview *out, struct err *e)
 {
     const struct release *r = &c->release;
     int rc = 0;
     if (out->devices == 0 && out->complete)
         rc = add(out, "No device would get it now.", e);
-    if (rc == 0 && older > 0)
-        rc = add(out,
-                 arena_printf(a, "%lld of the devices would go back to an older version.", (long long)older),
-                 e);
+    if (rc == 0 && out->older > 0)
+        rc = add(
+            out,
+            arena_printf(a, "%lld of the devices would go back to an older version.", (long long)out->older),
+            e);
     if (rc == 0)
         rc = warn_vouched(db, a, r, out, e);
     if (rc == 0)
         rc = warn_metadata(ota, a, out, e);
     if (rc == 0)
         rc = warn_phases(a, &c->d, out, e);
+    if (rc == 0)
+        rc = warn_clock(a, &c->d.policy, out, e);
     return rc != 0 ? rc : warn_other(db, a, r, out, e);
 }

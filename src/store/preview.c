@@ -7,7 +7,7 @@
 /* --- devices ------------------------------------------------------------------------------------------- */
 
 #define FIRST_VALUE 5 /* of the filters, among the statement's values */
-#define ROW_COLUMNS 5
+#define ROW_COLUMNS 6
 
 static int no_memory(struct err *e)
 {
@@ -39,7 +39,8 @@ static int write_from(const struct preview_search *q, int first, struct search_s
 static int write_slice(const struct preview_search *q, struct search_sql *sql, struct err *e)
 {
     int first = FIRST_VALUE;
-    int rc = buf_printf(&sql->text, "SELECT d.pk, d.id, d.model, d.version, d.revoked_at IS NOT NULL");
+    int rc = buf_printf(&sql->text, "SELECT d.pk, d.id, d.model, d.version, d.revoked_at IS NOT NULL,"
+                                    " d.utc_offset IS NULL");
     if (rc != 0)
         return no_memory(e);
     rc = search_sql_phases(sql, q->phases, q->phase_count, &first, q->now_ms, e);
@@ -68,6 +69,7 @@ static struct preview_row read_row(const struct search_sql *sql, struct stmt *s,
         .model = stmt_get_text(s, 2, a, oom),
         .version = stmt_get_text(s, 3, a, oom),
         .revoked = stmt_get_i64(s, 4) != 0,
+        .no_clock = stmt_get_i64(s, 5) != 0,
         .matches = search_sql_matches(sql, s, ROW_COLUMNS),
     };
 }

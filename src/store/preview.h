@@ -15,6 +15,7 @@ struct preview_row {
     int64_t pk;
     const char *id, *model, *version; /* version NULL: not reported yet */
     bool revoked;
+    bool no_clock;    /* its offset from UTC is not known */
     unsigned matches; /* bit i: phase i has a filter and it matches */
 };
 

@@ -56,6 +56,28 @@ def test_who_would_get_it(call, shared, tmp_path):
     assert told["devices"] == 0 and "going back is not allowed" in told["excluded"][0]["reason"]
 
 
+def test_windows_by_clocks_that_are_not_known(call, shared):
+    """A night by each device's own clock is one by UTC where nobody set it."""
+    for i in range(3):
+        shared.enrol(f"clock-{i}", "clock")
+    release = shared.publish("clock", "1", os.urandom(500))["id"]
+    shared.api("PUT", "/api/devices/clock-0", {"utc_offset": "+09:00"}, expect=204)
+
+    def warned(kind, value, **window):
+        body = {"release": release, "target": {"kind": kind, "value": value}}
+        if window:
+            body["window"] = {"schedule": "0 0 2 * * ?", "duration": "02:00:00", **window}
+        told = call("previewDeployment", 200, body=body).json()
+        return [w for w in told["warnings"] if "UTC" in w]
+
+    (some,) = warned("filter", "id==clock-*", zone="device")
+    assert "The offset from UTC of 2 of the devices was never set" in some
+    assert warned("filter", "id==clock-*") == warned("device", "clock-0", zone="device") == []
+    assert warned("filter", "id==clock-*", zone="+09:00") == []
+    (any_,) = warned("model", "clock", zone="device")  # by numbers that are kept: nobody is asked
+    assert "by UTC for devices whose offset from UTC was never set" in any_
+
+
 def test_it_refuses_as_the_real_thing_does(call, shared):
     shared.enrol("r-1", "r")
     shared.enrol("s-1", "s")
