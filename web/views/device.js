@@ -4,8 +4,10 @@ import { api, may } from "../api.js";
 import { el, replace } from "../dom.js";
 import { algorithm, has, t, time } from "../i18n.js";
 import { live } from "../live.js";
-import { badge, button, card, details, dialog, empty, field, form, heading, icon, link, linkButton, loading, pager, stateBadge,
-    toast, when } from "../ui.js";
+import { badge, card, details, empty, field, form, heading, icon, link, loading, pager, stateBadge, toast, when }
+    from "../ui.js";
+import { deviceActions, revokedNote } from "./device-actions.js";
+import { clock, deviceWords } from "./device-words.js";
 import { deviceState, transportBadge } from "./devices.js";
 
 const PAGE = 50;
@@ -13,29 +15,6 @@ const TONES = { succeeded: "ok", failed: "bad", cancelled: "quiet" };
 
 function refused(body) {
     return el("div", { class: "problem", role: "alert" }, body.detail);
-}
-
-async function revoke(id) {
-    const done = await dialog({
-        title: t("device.revoke_title", { id }),
-        body: [el("p", null, t("device.revoke_what")), field({ label: t("device.reason"), name: "reason", maxlength: 128 })],
-        actions: [{ label: t("common.cancel") }, { label: t("device.revoke"), kind: "danger", run: async (values) => {
-            const reason = values.get("reason").trim();
-            await api.post(`/api/devices/${encodeURIComponent(id)}/revoke`, reason ? { reason } : {});
-            return true;
-        } }],
-    });
-    if (done) {
-        toast(t("device.is_revoked", { id }));
-    }
-}
-
-function actions(id, session) {
-    return [
-        may(session, "change") && linkButton(t("device.deploy"), `#/deploy?device=${encodeURIComponent(id)}`,
-            { icon: "deployments" }),
-        may(session, "admin") && button(t("device.revoke"), { kind: "danger", on: () => revoke(id) }),
-    ];
 }
 
 /** Its name, how it came, and when. */
@@ -48,15 +27,13 @@ function state(device) {
 }
 
 function overview(device) {
-    const offset = device.utc_offset_minutes;
     return details([
         [t("common.model"), device.model],
         [t("common.version"), device.version ?? t("common.unknown")],
         [t("fleet.update"), deviceState(device)],
         [t("device.interface"), t(`device.interface.${device.interface}`)],
         [t("device.registered"), when(device.created)],
-        offset !== null && [t("device.clock"), `UTC${offset < 0 ? "−" : "+"}${new Date(Math.abs(offset) * 60000)
-            .toISOString().slice(11, 16)}`],
+        [t("device.clock"), clock(device)],
         device.revoked && [t("fleet.revoked"), when(device.revoked)],
     ]);
 }
@@ -80,11 +57,13 @@ function certificate(each) {
     ]));
 }
 
-function why(body) {
-    const { now, last_poll: last, deployments } = body;
+function whyNow({ now }) {
+    return [now.deployment !== null && [link(t("common.deployment_n", { n: now.deployment }), "deployment", now.deployment),
+        ": "], now.text];
+}
+
+function whyElse({ last_poll: last, deployments }) {
     return [
-        el("p", { class: "why-now" }, now.deployment !== null
-            && [link(t("common.deployment_n", { n: now.deployment }), "deployment", now.deployment), ": "], now.text),
         last && el("p", { class: "muted" }, t("device.last_answer"), " ", when(last.since), ": ", last.text),
         deployments.length > 0 && el("ul", { class: "failures" }, deployments.map((each) => el("li", null,
             el("div", { class: "row between" }, el("span", null,
@@ -124,28 +103,46 @@ function tagEditor(id, session) {
     return { node: card(t("common.tags"), list, add), show };
 }
 
+/** The reasons. Only what counts now is read out when it changes: times pass all the while. */
+function whyBox() {
+    const now = el("p", { class: "why-now", "aria-live": "polite" });
+    const others = el("div", { class: "stack" }, loading());
+    let shown = "";
+    const show = (body, status) => {
+        const key = status === 200 ? JSON.stringify(body.now) : "";
+        if (key !== shown) {
+            shown = key;
+            replace(now, status === 200 && whyNow(body));
+        }
+        replace(others, status === 200 ? whyElse(body) : refused(body));
+    };
+    return { node: card(t("device.why"), now, others), show };
+}
+
 class DeviceView {
     constructor({ main, params, session, setTitle }) {
         [this.id] = params;
         this.path = `/api/devices/${encodeURIComponent(this.id)}`;
         this.state = el("div", { class: "row" });
-        this.actions = el("div", { class: "actions" }, actions(this.id, session));
+        this.session = session;
+        this.actions = deviceActions(session);
         this.problem = el("div");
         this.overview = el("div", null, loading());
-        this.why = el("div", { class: "stack", "aria-live": "polite" }, loading());
+        this.why = whyBox();
+        this.words = deviceWords(this.id, session);
         this.attributes = el("div");
         this.certificates = el("ul", { class: "failures" });
         this.timeline = el("div", { class: "stack" }, loading());
         this.tags = tagEditor(this.id, session);
         setTitle(this.id);
         this.body = el("div", { class: "columns wide-first" },
-            el("div", { class: "stack" }, card(t("device.why"), this.why), card(t("device.history"), this.timeline)),
-            el("div", { class: "stack" }, card(t("device.overview"), this.overview), this.tags.node,
+            el("div", { class: "stack" }, this.why.node, card(t("device.history"), this.timeline)),
+            el("div", { class: "stack" }, card(t("device.overview"), this.overview, this.words.node), this.tags.node,
                 card(t("device.attributes"), this.attributes), card(t("device.certificates"), this.certificates)));
-        replace(main, heading(this.id, { actions: this.actions, detail: this.state }), this.problem, this.body);
+        replace(main, heading(this.id, { actions: this.actions.node, detail: this.state }), this.problem, this.body);
         this.close = live({
             [this.path]: (body, status) => this.show(body, status),
-            [`${this.path}/why`]: (body, status) => replace(this.why, status === 200 ? why(body) : refused(body)),
+            [`${this.path}/why`]: (body, status) => this.why.show(body, status),
         });
         this.closeHistory = () => {};
         this.page("");
@@ -154,11 +151,13 @@ class DeviceView {
     show(device, status) {
         const there = status === 200;
         this.body.hidden = !there;
-        this.actions.hidden = !there || device.revoked;
-        replace(this.problem, !there && refused(device));
+        this.actions.node.hidden = !there;
+        replace(this.problem, there ? revokedNote(device, this.session) : refused(device));
         if (!there) {
             return;
         }
+        this.actions.show(device);
+        this.words.show(device);
         replace(this.state, state(device));
         replace(this.overview, overview(device));
         replace(this.attributes, attributes(device));

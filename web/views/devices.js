@@ -7,7 +7,7 @@ import { live } from "../live.js";
 import { badge, button, card, field, form, link, linkButton, loading, pager, problem, stateBadge, table, when } from "../ui.js";
 
 const PAGE = 25;
-const FIELDS = ["device", "model", "version", "tag", "q"];
+const FIELDS = ["device", "model", "version", "tag", "revoked", "q"];
 const TRANSPORTS = { pq: "ok", classical: "warn", plain: "bad", proxy: "quiet" };
 
 /** How a device last came. */
@@ -83,13 +83,15 @@ class DeviceList {
             model: text("model", t("common.model"), { list: "known-models" }),
             version: text("version", t("common.version")),
             tag: text("tag", t("fleet.tag")),
+            revoked: field({ label: t("fleet.revoked"), name: "revoked", type: "select", value: this.values.revoked,
+                options: [["", t("fleet.revoked.any")], ...["false", "true"].map((each) => [each, t(`fleet.revoked.${each}`)])] }),
             q: text("q", t("fleet.filter"), { maxlength: 4096, placeholder: "tag==berlin and last_seen>-1d",
                 hint: t("fleet.filter_hint") }),
         };
     }
 
     makeForm() {
-        this.fields.q.classList.add("whole");
+        this.fields.q.classList.add("grow");
         return form({
             label: t("fleet.filter_devices"),
             children: [el("div", { class: "fields" }, FIELDS.map((name) => this.fields[name])), this.known],
@@ -128,13 +130,14 @@ class DeviceList {
 
     showLinks() {
         const filter = expression(this.values);
-        replace(this.links, may(this.session, "change")
+        replace(this.links, may(this.session, "change") && this.values.revoked !== "true"
             && linkButton(t("fleet.deploy"), withQuery("#/deploy", { filter }), { icon: "deployments" }));
     }
 
     async load() {
-        const { device, model, version, tag, q } = this.values;
-        const path = withQuery("/api/devices", { q: device, model, version, tag, filter: q, limit: PAGE, after: this.after });
+        const { device, model, version, tag, revoked, q } = this.values;
+        const path = withQuery("/api/devices", { q: device, model, version, tag, revoked, filter: q, limit: PAGE,
+            after: this.after });
         let late = false;
         this.close();
         this.close = () => {

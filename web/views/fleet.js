@@ -1,11 +1,12 @@
 // How many devices there are, what they run, what failed, and which they are.
 
-import { api } from "../api.js";
+import { api, may } from "../api.js";
 import { stackedArea } from "../charts.js";
 import { el, replace } from "../dom.js";
 import { number, percent, plural, t } from "../i18n.js";
 import { live } from "../live.js";
-import { card, copyable, empty, field, heading, link, loading, problem, progress, stat, stats, when } from "../ui.js";
+import { card, copyable, empty, field, heading, link, linkButton, loading, problem, progress, stat, stats, when }
+    from "../ui.js";
 import { deviceList } from "./devices.js";
 
 const HISTORY_MS = 60_000;
@@ -27,7 +28,8 @@ function tiles(status) {
     const open = Object.values(actions.open).reduce((sum, n) => sum + n, 0);
     const quantum = proxy && !known ? t("fleet.by_proxy") : percent(known ? pq / known : null);
     return stats(
-        stat(t("fleet.devices"), number(devices.total), devices.revoked ? plural("fleet.revoked_n", devices.revoked) : null),
+        stat(t("fleet.devices"), number(devices.total), devices.revoked
+            ? el("a", { href: "#/fleet?revoked=true" }, plural("fleet.revoked_n", devices.revoked)) : null),
         stat(t("fleet.seen"), number(devices.seen_last_day),
             devices.total ? percent(devices.seen_last_day / devices.total) : null),
         stat(t("fleet.quantum"), quantum, ways, classical || plain ? "warn" : ""),
@@ -40,9 +42,11 @@ function tiles(status) {
 /** What runs now: the most frequent versions as bars, each a link to its devices. */
 function versionBars(status) {
     const most = Math.max(1, ...status.versions.map((each) => each.devices));
-    const rest = status.versions.slice(VERSIONS).reduce((sum, each) => sum + each.devices, 0);
+    const { total, revoked } = status.devices;
+    const shown = status.versions.slice(0, VERSIONS);
+    const rest = total - revoked - shown.reduce((sum, each) => sum + each.devices, 0);  // the server names some only
     return status.versions.length === 0 ? empty(t("fleet.no_versions"))
-        : el("ul", { class: "bars" }, status.versions.slice(0, VERSIONS).map(({ model, version, devices }) => {
+        : el("ul", { class: "bars" }, shown.map(({ model, version, devices }) => {
             const query = version === null ? { q: `model=="${model}" and version==""` } : { model, version };
             return el("li", null, el("a", { href: `#/fleet?${new URLSearchParams(query)}` },
                 el("span", { class: "muted" }, model), " ", versionName(version)),
@@ -65,8 +69,10 @@ function failures(body, status) {
 }
 
 /** What comes next on a server that has no devices yet. */
-function firstDevice() {
-    return card(t("fleet.first"), el("p", null, t("fleet.first_token")), copyable("pqota token new --model gateway"),
+function firstDevice(session) {
+    return card(t("fleet.first"), may(session, "change") && [el("p", null, t("fleet.first_here")),
+        el("div", null, linkButton(t("access.new"), "#/access", { icon: "plus" }))],
+    el("p", null, t("fleet.first_token")), copyable("pqota token new --model gateway"),
         el("p", null, t("fleet.first_enroll")), copyable("pqota-agent enroll --config agent.conf --token TOKEN"),
         el("p", { class: "muted" }, t("fleet.first_then"), " ", link(t("nav.firmware"), "firmware")));
 }
@@ -83,10 +89,9 @@ class History {
         this.model.input.addEventListener("change", () => this.load());
         this.asked = 0;
         this.turn = 0;  // counts requests: a late answer is none, nor is one after the view has gone
-        this.versions = "";
     }
 
-    /** The models to choose from, and whether something has changed. */
+    /** The models to choose from; it comes every ten seconds also when nothing changes. */
     status(status) {
         const models = [...new Set(status.versions.map((each) => each.model))].sort();
         const known = [...this.model.input.options].slice(1).map((option) => option.value);
@@ -95,9 +100,7 @@ class History {
             replace(this.model.input, el("option", { value: "" }, t("fleet.all_models")),
                 models.map((model) => el("option", { value: model, selected: model === chosen }, model)));
         }
-        const versions = JSON.stringify(status.versions);
-        if (versions !== this.versions && Date.now() - this.asked > HISTORY_MS) {
-            this.versions = versions;
+        if (Date.now() - this.asked > HISTORY_MS) {
             this.load();
         }
     }
@@ -109,9 +112,16 @@ class History {
         const model = this.model.input.value;
         const query = new URLSearchParams({ hours: this.hours.input.value, ...(model && { model }) });
         const shown = await api.get(`/api/fleet/history?${query}`).then((history) => () => this.show(history),
-            (error) => () => this.drop(error.status === 404 ? empty(t("fleet.no_history")) : problem(error)));
+            (error) => () => this.fail(error));
         if (mine === this.turn) {
             shown();
+        }
+    }
+
+    fail(error) {
+        this.drop(error.status === 404 ? empty(t("fleet.no_history")) : problem(error));
+        if (error.status === 0) {
+            this.asked = 0;  // what comes next shows that it answers again
         }
     }
 
@@ -170,7 +180,7 @@ export default {
                 replace(numbers, tiles(body));
                 if (none !== (body.devices.total === 0)) {
                     none = !none;
-                    replace(first, none && firstDevice());
+                    replace(first, none && firstDevice(session));
                 }
                 replace(bars, versionBars(body));
                 history.status(body);
