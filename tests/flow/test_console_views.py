@@ -215,6 +215,7 @@ VIEWS = [
     "#/firmware/1",
     "#/server",
     "#/changes",
+    "#/access",
     "#/accounts",
     "#/nothing",
 ]

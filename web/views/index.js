@@ -11,6 +11,7 @@ export const views = {
     firmware: () => import("./firmware.js"),
     server: () => import("./server.js"),
     changes: () => import("./changes.js"),
+    access: () => import("./access.js"),
     accounts: () => import("./accounts.js"),
 };
 
@@ -21,5 +22,6 @@ export const navigation = [
     { route: "firmware", under: [] },
     { route: "server", under: [] },
     { route: "changes", under: [] },
+    { route: "access", under: [] },
     { route: "accounts", under: [], right: "admin" },
 ];
