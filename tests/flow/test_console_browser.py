@@ -160,6 +160,7 @@ def test_what_nobody_signed_is_a_draft_until_the_command_was_run(make_server, tm
                 page.see("gateway 1.1 is published.", "dialog")
                 page.press("Close", "dialog")
             wait_for(lambda: "Draft" not in page.text("table"), what="it is published, on the page too")
+            wait_for(lambda: not page.all(".copyable"), what="nobody is told to sign it any more")
         assert page.complaints() == []
     finally:
         page.close()

@@ -186,7 +186,7 @@ function healthPart(store, mqtt, minute) {
 }
 
 function queuePart(queues) {
-    return [el("h3", null, t("server.queues")), table({
+    return table({
         caption: t("server.queues"),
         columns: [
             { key: "name", label: t("server.work"), cell: ([name]) => t(`server.queue.${name}`) },
@@ -196,7 +196,7 @@ function queuePart(queues) {
                 progress({ value: q.waiting, max: q.limit, label: t(`server.queue.${name}`), tone: queueTone(q) }) },
         ],
         rows: Object.entries(queues),
-    })];
+    });
 }
 
 /* --- at the top: what needs somebody, and the numbers of now --- */
@@ -347,8 +347,8 @@ function render({ main, session }) {
         card(t("server.metadata"), parts.trust.node),
         el("div", { class: "columns" }, drawn.nodes),
         card(t("server.certificates"), parts.certificates.node),
-        el("div", { class: "columns" }, card(t("server.health"), parts.health.node, parts.queues.node),
-            card(t("server.crypto"), parts.crypto.node)),
+        el("div", { class: "columns" }, card(t("server.health"), parts.health.node,
+            el("h3", null, t("server.queues")), parts.queues.node), card(t("server.crypto"), parts.crypto.node)),
         el("p", { class: "row muted" }, t("server.machines"), el("a", { href: "/metrics" }, t("server.metrics")),
             el("a", { href: "/openapi.json" }, t("server.openapi"))));
     const had = {};
