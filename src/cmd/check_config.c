@@ -51,16 +51,20 @@ static void print_listeners(const struct server_config *c)
 
 static int print_summary(const char *path, const struct server_config *c, struct err *e)
 {
-    char server[CLOCK_TEXT_MAX] = "", device[CLOCK_TEXT_MAX];
+    char server[CLOCK_TEXT_MAX] = "", console[CLOCK_TEXT_MAX] = "", device[CLOCK_TEXT_MAX];
     int rc = until(c->device_ca, device, e);
     if (rc == 0 && c->tls)
         rc = until(c->tls_certificate, server, e);
+    if (rc == 0 && c->console)
+        rc = until(c->console_certificate, console, e);
     if (rc != 0)
         return rc;
     printf("%s: OK\n", path);
     print_listeners(c);
     if (c->tls)
         printf("  server certificate: %s, until %s\n", c->tls_certificate, server);
+    if (c->console)
+        printf("  console certificate: %s, until %s\n", c->console_certificate, console);
     printf("  device authority: %s, until %s\n", c->device_ca, device);
     printf("  data: %s%s\n", c->data_dir, file_exists(c->data_dir) ? "" : " (made at the first start)");
     return 0;
@@ -87,5 +91,9 @@ int cmd_check_config(int argc, char **argv)
         return cmd_fail(VERB, &e);
     if (config_check(&c, &e) != 0 && err_context(&e, "%s", path) != 0)
         return cmd_fail(VERB, &e);
-    return print_summary(path, &c, &e) == 0 ? CMD_OK : cmd_fail(VERB, &e);
+    if (print_summary(path, &c, &e) != 0)
+        return cmd_fail(VERB, &e);
+    if (config_check_console_life(&c, &e) != 0)
+        fprintf(stderr, "pqota " VERB ": warning: %s; browsers will refuse it\n", e.text);
+    return CMD_OK;
 }

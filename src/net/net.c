@@ -97,7 +97,7 @@ static int bind_loop(struct loop *l, const struct net_config *config, struct loo
                 rc = remember_unix_path(l->net, from->address, e);
         }
         if (rc != 0)
-            return rc;
+            return err_context(e, "[%s]", from->name);
     }
     return 0;
 }

@@ -131,8 +131,13 @@ int pki_file_names(const char *file, struct arena *a, const char *names[PKI_NAME
                    struct err *e) MUST_CHECK;
 
 /* What a listener or client needs of its files: readable, the key is the certificate's, the certificate is
-   for that purpose and valid at now_s (Unix seconds). The error says which of these is not so. *cert is
-   filled. */
+   for that purpose. The error says which of these is not so. *cert is filled. */
+int pki_files_fit(const char *cert_file, const char *key_uri, enum pki_purpose purpose, struct pki_cert *cert,
+                  struct err *e) MUST_CHECK;
+/* Whether what was read from that file is valid at now_s (Unix seconds). */
+int pki_life_check(const struct pki_cert *cert, const char *cert_file, int64_t now_s,
+                   struct err *e) MUST_CHECK;
+/* Both. */
 int pki_files_check(const char *cert_file, const char *key_uri, enum pki_purpose purpose, int64_t now_s,
                     struct pki_cert *cert, struct err *e) MUST_CHECK;
 

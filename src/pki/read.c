@@ -241,7 +241,7 @@ static int check_purpose(X509 *cert, const char *file, enum pki_purpose purpose,
                    file, server ? "server" : "client", server ? "serverAuth" : "clientAuth");
 }
 
-static int check_times(const struct pki_cert *c, const char *file, int64_t now_s, struct err *e)
+int pki_life_check(const struct pki_cert *c, const char *file, int64_t now_s, struct err *e)
 {
     char when[CLOCK_TEXT_MAX];
     if (now_s < c->not_before)
@@ -265,8 +265,8 @@ static int check_pair(X509 *cert, const char *cert_file, const char *key_uri, st
     return rc;
 }
 
-int pki_files_check(const char *cert_file, const char *key_uri, enum pki_purpose purpose, int64_t now_s,
-                    struct pki_cert *cert, struct err *e)
+int pki_files_fit(const char *cert_file, const char *key_uri, enum pki_purpose purpose, struct pki_cert *cert,
+                  struct err *e)
 {
     X509 *certs[PKI_BUNDLE_MAX];
     size_t count = 0;
@@ -279,9 +279,19 @@ int pki_files_check(const char *cert_file, const char *key_uri, enum pki_purpose
         rc = err_context(e, "%s", cert_file);
     if (rc == 0)
         rc = check_purpose(certs[0], cert_file, purpose, e);
-    if (rc == 0)
-        rc = check_times(&info, cert_file, now_s, e);
     pki_certs_free(certs, count);
+    if (rc == 0)
+        *cert = info;
+    return rc;
+}
+
+int pki_files_check(const char *cert_file, const char *key_uri, enum pki_purpose purpose, int64_t now_s,
+                    struct pki_cert *cert, struct err *e)
+{
+    struct pki_cert info;
+    int rc = pki_files_fit(cert_file, key_uri, purpose, &info, e);
+    if (rc == 0)
+        rc = pki_life_check(&info, cert_file, now_s, e);
     if (rc == 0)
         *cert = info;
     return rc;

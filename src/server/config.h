@@ -124,6 +124,8 @@ int config_read(const char *path, struct arena *a, struct server_config *out, st
 /* What no single row can tell: files that are missing or unreadable, keys that do not match their
    certificates, plain listeners outside loopback, no listener at all. */
 int config_check(const struct server_config *c, struct err *e) MUST_CHECK;
+/* What browsers will complain of, and the server starts with: the console's certificate is not valid now. */
+int config_check_console_life(const struct server_config *c, struct err *e) MUST_CHECK;
 /* The whole file with every default written out and explained. values override: "section.key", value, ...
    NULL; NULL is none. */
 int config_write(const char *const *values, struct buf *out, struct err *e) MUST_CHECK;

@@ -39,6 +39,73 @@ static int check_plain(const struct server_config *c, struct err *e)
     return rc;
 }
 
+/* --- one port, one listener ----------------------------------------------------------------------------- */
+
+struct place_list {
+    bool on;
+    const char *section, *text;
+};
+
+static unsigned port_of(const struct sockaddr_storage *s)
+{
+    if (s->ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)s)->sin6_port);
+    return ntohs(((const struct sockaddr_in *)s)->sin_port);
+}
+
+/* Also one address and all of them. "[::]" takes no IPv4, so that families do not meet. */
+static bool are_one(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    if (a->ss_family != b->ss_family || port_of(a) != port_of(b) || port_of(a) == 0)
+        return false;
+    if (a->ss_family == AF_INET) {
+        in_addr_t x = ((const struct sockaddr_in *)a)->sin_addr.s_addr;
+        in_addr_t y = ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+        return x == y || x == htonl(INADDR_ANY) || y == htonl(INADDR_ANY);
+    }
+    const struct in6_addr *x = &((const struct sockaddr_in6 *)a)->sin6_addr;
+    const struct in6_addr *y = &((const struct sockaddr_in6 *)b)->sin6_addr;
+    return IN6_ARE_ADDR_EQUAL(x, y) || IN6_IS_ADDR_UNSPECIFIED(x) || IN6_IS_ADDR_UNSPECIFIED(y);
+}
+
+static int check_pair(const struct place_list *stays, const struct place_list *moves, struct err *e)
+{
+    struct str rest = str_of(stays->text), other;
+    struct sockaddr_storage a, b;
+    int rc;
+    while ((rc = config_listen_next(&rest, &a, e)) == 1) {
+        other = str_of(moves->text);
+        while ((rc = config_listen_next(&other, &b, e)) == 1)
+            if (are_one(&a, &b))
+                return err_set(e, ERR_CONFLICT,
+                               "[%s] listen = %s and [%s] listen = %s both take port %u: give [%s] another "
+                               "port, or set enabled = no there",
+                               stays->section, stays->text, moves->section, moves->text, port_of(&a),
+                               moves->section);
+        if (rc != 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int check_places(const struct server_config *c, struct err *e)
+{
+    /* Whom devices look for stays where it is. */
+    const struct place_list lists[] = {{c->tls, "tls", c->tls_listen},
+                                       {c->classical, "classical", c->classical_listen},
+                                       {c->plain, "plain", c->plain_listen},
+                                       {c->console, "console", c->console_listen}};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        for (size_t j = 0; j < i; j++) {
+            int rc = lists[i].on && lists[j].on ? check_pair(&lists[j], &lists[i], e) : 0;
+            if (rc != 0)
+                return rc;
+        }
+    return 0;
+}
+
+/* --- files ---------------------------------------------------------------------------------------------- */
+
 static int folder_of(const char *path, char *out, size_t size, struct err *e)
 {
     const char *slash = strrchr(path, '/');
@@ -175,6 +242,7 @@ static int check_contexts(const struct server_config *c, struct err *e)
                                        .key_file = c->console_key,
                                        .second_cert_file = c->tls ? c->tls_certificate : NULL,
                                        .second_key_file = c->tls ? c->tls_key : NULL,
+                                       .own_at_any_time = true,
                                        .verify = TLS_INSECURE_NO_VERIFY};
     if (c->tls && try_context(&tls, e) != 0)
         return err_context(e, "[tls]");
@@ -200,12 +268,24 @@ static int check_tls(const struct server_config *c, struct err *e)
             "[console] certificate: %s is missing: run pqota init once more to have it made, or set "
             "enabled = no",
             c->console_certificate);
-    if (c->console && pki_files_check(c->console_certificate, c->console_key, PKI_SERVER, now, &cert, e) != 0)
+    /* Its life is for the browser to judge: updates of a whole fleet do not wait for it. */
+    if (c->console && pki_files_fit(c->console_certificate, c->console_key, PKI_SERVER, &cert, e) != 0)
         return err_context(e, "[console] certificate and key");
     if (c->classical &&
         pki_files_check(c->classical_certificate, c->classical_key, PKI_SERVER, now, &cert, e) != 0)
         return err_context(e, "[classical] certificate and key");
     return 0;
+}
+
+int config_check_console_life(const struct server_config *c, struct err *e)
+{
+    struct pki_cert cert;
+    if (!c->console)
+        return 0;
+    int rc = pki_files_fit(c->console_certificate, c->console_key, PKI_SERVER, &cert, e);
+    if (rc == 0)
+        rc = pki_life_check(&cert, c->console_certificate, (int64_t)time(NULL), e);
+    return rc != 0 ? err_context(e, "[console] certificate") : 0;
 }
 
 /* The certificate may be missing, or its life be over: the server makes a new one, with its key if there is
@@ -291,6 +371,8 @@ int config_check(const struct server_config *c, struct err *e)
         rc = check_secret_key(c, e);
     if (rc == 0 && c->plain)
         rc = check_plain(c, e);
+    if (rc == 0)
+        rc = check_places(c, e);
     if (rc == 0 && c->unix_socket)
         rc = check_unix(c, e);
     if (rc == 0)

@@ -95,6 +95,13 @@ void server_set_trust(struct server *s, const struct server_config *c, struct tr
         log_error("trust", "the first update metadata were not taken over", LOG_ERR(&e));
 }
 
+void server_tell_console_life(const struct server_config *c)
+{
+    struct err e = {0};
+    if (config_check_console_life(c, &e) != 0)
+        log_warn("server", "browsers will refuse the console's certificate", LOG_ERR(&e));
+}
+
 static bool same(const char *a, const char *b)
 {
     return strcmp(a, b) == 0;
@@ -194,6 +201,7 @@ static int apply(struct server *s, const struct server_config *c, struct err *e)
     server_set_ddi(s, c);
     broker_reload(s->broker, c);
     log_setup(c->log_level, c->log_format, 2);
+    server_tell_console_life(c);
     return 0;
 }
 

@@ -398,6 +398,7 @@ int server_run(const char *config_file, struct err *e)
         rc = config_check(&s->config, e);
     if (rc == 0) {
         log_setup(s->config.log_level, s->config.log_format, STDERR_FILENO);
+        server_tell_console_life(&s->config);
         rc = watch_signals(s, e);
     }
     if (rc == 0) {

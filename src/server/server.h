@@ -73,6 +73,8 @@ int server_run(const char *config_file, struct err *e) MUST_CHECK;
 
 /* server/reload.c: SIGHUP. A bad configuration keeps the old one. */
 void server_reload(struct server *s);
+/* In the log, if browsers will complain of the console's certificate. */
+void server_tell_console_life(const struct server_config *c);
 /* What start and reload share. */
 int server_load_trust(struct server *s, const struct server_config *c, struct err *e) MUST_CHECK;
 /* Keys of update metadata; takes over `k`, and reads the first metadata if there are none. */

@@ -69,6 +69,7 @@ int server_console_context(const struct server_config *c, struct tls_sessions *s
         .key_file = c->console_key,
         .second_cert_file = c->tls ? c->tls_certificate : NULL,
         .second_key_file = c->tls ? c->tls_key : NULL,
+        .own_at_any_time = true,
         .verify = TLS_INSECURE_NO_VERIFY,
         .sessions = sessions,
         .alpn = "http/1.1",

@@ -147,7 +147,17 @@ def test_a_taken_port_is_said(make_server):
         taken.listen()
         two.set("tls.listen", f"127.0.0.1:{taken.getsockname()[1]}")
         done = run([program("pqota", two.build), "serve", "-c", two.conf])
-        assert done.code != 0 and "listen" in done.err, done
+        assert done.code != 0 and "[tls]: cannot listen on" in done.err, done
+
+
+def test_two_listeners_on_one_port_are_said_before_the_start(make_server):
+    """As after an upgrade, where another listener has the console's port already."""
+    server = make_server(start=False)
+    server.set("tls.listen", f"127.0.0.1:{server.console_port}")
+    for verb in ("check-config", "serve"):
+        done = run([program("pqota", server.build), verb, "-c", server.conf])
+        assert done.code == 1 and "[tls] listen = " in done.err, done
+        assert f"both take port {server.console_port}: give [console] another port" in done.err
 
 
 def test_two_servers_never_share_a_data_folder(make_server):
