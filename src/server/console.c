@@ -19,12 +19,17 @@ bool console_is(const struct net_peer *peer)
     return strcmp(peer->listener, CONSOLE_LISTENER) == 0;
 }
 
-/* What is changed without saying who one is, is a device's: enrolment. */
+/* What is open to anybody is for devices, as is what their updates are checked by. The console's own page
+   leads to the interface's description. */
 bool console_has(const struct route_table *table, const struct route *row)
 {
-    if (table->face == FACE_CONSOLE)
+    static const char *const devices[] = {"/tuf/", "/pki/"};
+    if (table->face == FACE_CONSOLE || strcmp(row->path, "/openapi.json") == 0)
         return true;
-    return (row->who & WHO_READERS) != 0 && (row->method == HTTP_GET || (row->who & WHO_ANYONE) == 0);
+    for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
+        if (strncmp(row->path, devices[i], strlen(devices[i])) == 0)
+            return false;
+    return (row->who & WHO_READERS) != 0 && (row->who & WHO_ANYONE) == 0;
 }
 
 /* RFC 6265 section 4.2: "a=b; c=d". */

@@ -232,6 +232,9 @@ DEVICES_OWN = [
     ("GET", "/rest/v1/userinfo"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/pki/server-roots.pem"),
+    ("GET", "/pki/device-roots.pem"),
+    ("GET", "/pki/device.crl"),
 ]
 CONSOLES_OWN = [
     "/index.html",
@@ -253,6 +256,19 @@ def test_what_devices_and_others_use_is_elsewhere(shared, admin, anyone, method,
         is_guarded(reply)
     if not path.startswith("/DEFAULT"):  # where it says 404 to whom it does not know
         assert shared.curl(path, "-X", method, who=ANYONE).status != 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["image/timestamp.json", "director/1.root.json", "director/dev-1/targets.json", "image/targets/a/1/2/x"],
+)
+def test_what_updates_are_checked_by_is_elsewhere(admin, anyone, path):
+    for place in (admin, anyone):
+        assert "for devices" in place.get(f"/tuf/{path}", expect=404).json()["detail"]
+
+
+def test_the_description_of_the_interface_is_for_anybody(anyone):
+    assert anyone.get("/openapi.json").json()["openapi"]
 
 
 @pytest.mark.parametrize("path", CONSOLES_OWN)
@@ -280,7 +296,7 @@ def test_a_session_counts_nowhere_else(shared, admin):
 # --- its certificate and its files ---
 
 
-def own_certificate(folder, name):
+def own_certificate(folder, name, life=("-days", "9")):
     """An authority, and a leaf of it for localhost; answers authority, certificate with it, key."""
     ca, ca_key, key, csr, leaf, ext = (
         folder / f"{name}.{end}" for end in ("ca.pem", "ca.key", "key", "csr", "pem", "ext")
@@ -320,8 +336,7 @@ def own_certificate(folder, name):
             ext,
             "-out",
             leaf,
-            "-days",
-            "9",
+            *life,
         ],
         check=0,
     )
@@ -355,6 +370,30 @@ def test_a_certificate_of_ones_own_and_another_one_without_a_restart(make_server
     server.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "[console]" in server.logs(), what="it says what is wrong")
     assert believes(other)
+
+
+def test_a_certificate_that_is_over_stops_nobody_but_browsers(make_server, tmp_path):
+    past = ("-not_before", "20200101000000Z", "-not_after", "20200201000000Z")
+    ca, leaf, key = own_certificate(tmp_path, "over", past)
+    server = make_server({"console.certificate": leaf, "console.key": key})
+    said = "browsers will refuse the console's certificate"
+    assert server.api("GET", "/api/status") and said in server.logs()
+    assert f"{leaf} expired at 2020-02-01" in server.logs()
+
+    def asked(*trust):
+        return server.curl("/console/session", *trust, who=ANYONE, url=server.console_url)
+
+    assert asked("--cacert", ca).curl == 60 and asked("--insecure").status == 200
+    checked = run([program("pqota", server.build), "check-config", "-c", server.conf], check=0)
+    assert f"console certificate: {leaf}, until 2020-02-01" in checked.out
+    assert "warning: [console] certificate" in checked.err and "2020-02-01" in checked.err
+    server.reload()  # whatever else is new is taken
+    assert server.logs().count(said) == 2
+    fresh = own_certificate(tmp_path, "fresh")
+    shutil.copy(fresh[1], leaf)
+    shutil.copy(fresh[2], key)
+    server.reload()
+    assert asked("--cacert", fresh[0]).status == 200 and server.logs().count(said) == 2
 
 
 def old_folder(folder):

@@ -76,11 +76,16 @@ static void the_cookie(void **state)
                         "__Host-pqota=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict");
 }
 
-static bool has(unsigned who, enum http_method method, enum face face)
+static bool has_path(const char *path, unsigned who, enum http_method method, enum face face)
 {
-    const struct route row = {.method = method, .path = "/x", .who = (enum who)who};
+    const struct route row = {.method = method, .path = path, .who = (enum who)who};
     const struct route_table table = {.rows = &row, .count = 1, .face = face};
     return console_has(&table, &row);
+}
+
+static bool has(unsigned who, enum http_method method, enum face face)
+{
+    return has_path("/x", who, method, face);
 }
 
 static void what_devices_alone_use_is_not_there(void **state)
@@ -89,12 +94,16 @@ static void what_devices_alone_use_is_not_there(void **state)
     assert_true(has(WHO_READERS, HTTP_GET, FACE_NATIVE));
     assert_true(has(WHO_ADMIN, HTTP_POST, FACE_NATIVE));
     assert_true(has(WHO_DEVICE | WHO_READERS, HTTP_GET, FACE_NATIVE));
-    assert_true(has(WHO_ANYONE | WHO_DEVICE | WHO_READERS, HTTP_GET, FACE_NATIVE));
     assert_true(has(WHO_ANYONE, HTTP_POST, FACE_CONSOLE));
     assert_false(has(WHO_DEVICE, HTTP_GET, FACE_NATIVE));
     assert_false(has(WHO_DEVICE | WHO_EXPIRED, HTTP_POST, FACE_NATIVE));
     assert_false(has(WHO_ANYONE, HTTP_POST, FACE_NATIVE)); /* enrolment */
     assert_false(has(WHO_ANYONE | WHO_READERS, HTTP_POST, FACE_NATIVE));
+    assert_false(has(WHO_ANYONE | WHO_DEVICE | WHO_READERS, HTTP_GET, FACE_NATIVE));
+    assert_false(has_path("/tuf/image/targets/{}/{}/{}/{}", WHO_DEVICE | WHO_READERS, HTTP_GET, FACE_NATIVE));
+    assert_false(has_path("/pki/x", WHO_READERS, HTTP_GET, FACE_NATIVE));
+    assert_true(has_path("/pki/x", WHO_READERS, HTTP_GET, FACE_CONSOLE));
+    assert_true(has_path("/openapi.json", WHO_ANYONE | WHO_READERS, HTTP_GET, FACE_NATIVE));
     assert_false(has(WHO_ANYONE | WHO_LOCAL, HTTP_GET, FACE_NATIVE));
 }
 
