@@ -17,12 +17,13 @@ struct telling {
     int64_t since; /* numbers begin there; 0: there are none */
     const int64_t *times;
     size_t n;
-    int64_t *total; /* of all series */
+    int64_t *total;  /* of all series */
+    int64_t *shared; /* what the series held that rare ones share; at the end, at its last number */
     /* The one at hand. */
     int64_t series;
     int64_t *values;
-    size_t filled; /* of its values; from there on the last number holds */
-    int64_t last, live;
+    size_t filled;        /* of its values; from there on the last number holds */
+    int64_t last, live;   /* last: FLEET_UNKNOWN before the first number */
     char *name, *version; /* free */
     /* Those kept: at most one more than are told. */
     struct fleet_series kept[FLEET_HISTORY_MAX + 1];
@@ -92,11 +93,23 @@ static int keep(struct telling *t, const char *model, const char *version, int64
     return 0;
 }
 
+/* What had no number of its own then was nowhere, unless others without one were: it may be among them. */
+static int64_t unnoted(const struct telling *t, size_t i)
+{
+    return t->shared[i] > 0 ? FLEET_UNKNOWN : 0;
+}
+
 /* The last number holds up to that time. */
 static void fill(struct telling *t, int64_t until)
 {
     for (; t->filled < t->n && t->times[t->filled] < until; t->filled++)
-        t->values[t->filled] = t->last;
+        t->values[t->filled] = t->last != FLEET_UNKNOWN ? t->last : unnoted(t, t->filled);
+}
+
+/* What was noted as none may have been among the rare ones; then it stays there until it is noted again. */
+static int64_t now_of(const struct telling *t)
+{
+    return t->last == 0 && t->shared[t->n - 1] > 0 ? 0 : t->live;
 }
 
 static int end_series(struct telling *t, struct err *e)
@@ -105,10 +118,10 @@ static int end_series(struct telling *t, struct err *e)
     if (t->series == 0)
         return 0;
     fill(t, INT64_MAX);
-    t->values[t->n - 1] = t->live;
+    t->values[t->n - 1] = now_of(t);
     for (size_t i = 0; i < t->n; i++) {
         peak = t->values[i] > peak ? t->values[i] : peak;
-        t->total[i] += t->values[i];
+        t->total[i] += t->values[i] > 0 ? t->values[i] : 0;
     }
     t->series = 0;
     return peak > 0 && t->name[0] != '\0' ? keep(t, t->name, t->version, peak, e) : 0;
@@ -125,7 +138,7 @@ static int begin_series(struct telling *t, const struct fleet_point *p, struct e
     t->version = p->version != NULL ? strdup(p->version) : NULL;
     t->series = p->series;
     t->filled = 0;
-    t->last = 0;
+    t->last = FLEET_UNKNOWN;
     t->live = p->live;
     return t->name != NULL && (p->version == NULL || t->version != NULL) ? 0 : no_memory(e);
 }
@@ -141,13 +154,25 @@ static int on_point(void *ctx, const struct fleet_point *p, struct err *e)
     return 0;
 }
 
-/* What runs since the last sample, and never did before. */
+static int read_shared(struct telling *t, struct db *db, struct arena *scratch, struct err *e)
+{
+    int rc = store_fleet_each(db, scratch, "", t->times[0], on_point, t, e);
+    if (rc != 0 || t->series == 0)
+        return rc;
+    fill(t, INT64_MAX);
+    memcpy(t->shared, t->values, t->n * sizeof t->values[0]);
+    t->series = 0;
+    return 0;
+}
+
+/* What runs and has no series: since the last sample, or so rare that it was never told apart. */
 static int add_new(struct telling *t, struct db *db, struct err *e)
 {
     struct fleet_row rows[FLEET_HISTORY_MAX];
     size_t count;
     int rc = store_fleet_new(db, t->arena, t->model, FLEET_HISTORY_MAX, rows, &count, e);
-    memset(t->values, 0, t->n * sizeof t->values[0]);
+    for (size_t i = 0; i < t->n; i++)
+        t->values[i] = unnoted(t, i);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         t->values[t->n - 1] = rows[i].devices;
         rc = keep(t, rows[i].model, rows[i].version, rows[i].devices, e);
@@ -155,7 +180,7 @@ static int add_new(struct telling *t, struct db *db, struct err *e)
     return rc;
 }
 
-/* All that is not told by itself, as one. */
+/* All that is not told by itself, as one. Of one model's, what the rare ones were is not known. */
 static int add_others(struct telling *t, struct err *e)
 {
     struct fleet_series *s = &t->kept[t->kept_count];
@@ -165,8 +190,10 @@ static int add_others(struct telling *t, struct err *e)
         return no_memory(e);
     for (size_t i = 0; i < t->n; i++) {
         for (size_t k = 0; k < t->kept_count; k++)
-            s->devices[i] -= t->kept[k].devices[i];
+            s->devices[i] -= t->kept[k].devices[i] > 0 ? t->kept[k].devices[i] : 0;
         any = any || s->devices[i] > 0;
+        if (t->model != NULL && i + 1 < t->n && t->shared[i] > 0)
+            s->devices[i] = FLEET_UNKNOWN;
     }
     t->kept_count += any;
     return 0;
@@ -195,6 +222,8 @@ static int tell(struct telling *t, struct db *db, struct err *e)
     arena_init(&scratch, SCRATCH_BYTES);
     int rc = store_fleet_since(db, &t->since, e);
     if (rc == 0)
+        rc = read_shared(t, db, &scratch, e);
+    if (rc == 0)
         rc = store_fleet_each(db, &scratch, t->model, t->times[0], on_point, t, e);
     if (rc == 0)
         rc = end_series(t, e);
@@ -222,7 +251,8 @@ int ota_fleet_history(struct ota *ota, struct db *db, struct arena *a, int64_t h
     t->n = h.time_count;
     t->total = arena_array(a, int64_t, t->n);
     t->values = arena_array(a, int64_t, t->n);
-    if (t->total == NULL || t->values == NULL)
+    t->shared = arena_array(a, int64_t, t->n);
+    if (t->total == NULL || t->values == NULL || t->shared == NULL)
         return no_memory(e);
     rc = db_read_begin(db, e);
     if (rc == 0)

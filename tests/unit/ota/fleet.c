@@ -225,6 +225,53 @@ static void what_is_new_is_told_before_it_is_noted(void **state)
     assert_int_equal(h.series[1].devices[h.time_count - 2], 0);
 }
 
+static const int64_t *of(const struct fleet_history *h, const char *version)
+{
+    for (size_t i = 0; i < h->series_count; i++)
+        if (h->series[i].version != NULL && strcmp(h->series[i].version, version) == 0)
+            return h->series[i].devices;
+    fail_msg("%s is not told", version);
+    return NULL;
+}
+
+/* What shares a series with others was there, and nobody knows how much of it. */
+static void what_was_rare_was_not_nothing(void **state)
+{
+    struct fixture *f = *state;
+    f->now_ms = BEGIN_MS;
+    sample(f, "INSERT INTO fleet VALUES ('rare', '1', 1), ('rare', '2', 6), ('late', '1', 1); WITH RECURSIVE"
+              " c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 520) INSERT INTO fleet"
+              " SELECT 'm', printf('%d', i), 5 FROM c");
+    sample(f, "");
+    /* Now one of them is told apart, and one no longer. */
+    sample(f, "UPDATE fleet SET devices = 7 WHERE model = 'late'; UPDATE fleet SET devices = 2 WHERE model ="
+              " 'rare' AND version = '2'");
+    sample(f, "");
+    f->now_ms -= STEP_MS - 1000;
+    struct fleet_history h = told(f, 1, "rare");
+    size_t now = h.time_count - 1;
+    assert_int_equal(of(&h, "1")[now], 1);
+    for (size_t i = 0; i < now; i++)
+        assert_int_equal(of(&h, "1")[i], FLEET_UNKNOWN);
+    assert_int_equal(of(&h, "2")[now], 0); /* as it was noted */
+    assert_int_equal(of(&h, "2")[now - 1], 0);
+    assert_int_equal(of(&h, "2")[now - 3], 6);
+    assert_int_equal(of(&h, "other")[now], 2);
+    assert_int_equal(of(&h, "other")[now - 1], FLEET_UNKNOWN);
+    h = told(f, 1, "late");
+    assert_int_equal(of(&h, "1")[now], 7);
+    assert_int_equal(of(&h, "1")[now - 1], 7);
+    assert_int_equal(of(&h, "1")[now - 3], FLEET_UNKNOWN);
+    /* Of all models the sum is known at any time. */
+    h = told(f, 1, NULL);
+    for (size_t i = now - 3; i <= now; i++) {
+        int64_t sum = 0;
+        for (size_t k = 0; k < h.series_count; k++)
+            sum += h.series[k].devices[i] > 0 ? h.series[k].devices[i] : 0;
+        assert_int_equal(sum, i < now - 2 ? 2608 : 2610);
+    }
+}
+
 static void a_clock_that_went_back(void **state)
 {
     struct fixture *f = *state;
@@ -262,6 +309,7 @@ int main(void)
         T(many_versions_share_one_series),
         T(nothing_changed_nothing_written),
         T(what_is_new_is_told_before_it_is_noted),
+        T(what_was_rare_was_not_nothing),
         T(a_clock_that_went_back),
         T(a_clock_that_ran_ahead),
     };
