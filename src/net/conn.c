@@ -12,6 +12,7 @@
 #include "base/log.h"
 
 #define STEPS_PER_TURN 16 /* what one connection may do before others have their turn: 2 MiB of a file */
+#define GRACE_MS 5000     /* our own limit of a write comes before the system's, for it says why */
 #define PENDING_MAX (LOOP_BUFFER * 2)
 
 #define TO(state) (1u << (state))
@@ -121,6 +122,16 @@ static void describe_peer(struct conn *c, const struct listener *ln, const struc
     c->peer.listener = ln->name;
 }
 
+/* A peer that vanished acknowledges nothing: without a limit the system tries for a quarter of an hour, also
+   where what we wrote fits its buffers and no write of ours waits. */
+static void prepare_tcp(const struct loop *l, int fd)
+{
+    int on = 1;
+    unsigned ms = (unsigned)(l->limits.write_ms + GRACE_MS);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+}
+
 int conn_open(struct listener *ln, int fd, const struct sockaddr_storage *from, struct err *e)
 {
     struct loop *l = ln->loop;
@@ -150,9 +161,8 @@ int conn_open(struct listener *ln, int fd, const struct sockaddr_storage *from, 
         return rc;
     }
     c->poll.data = c;
-    int on = 1;
     if (ln->kind != NET_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        prepare_tcp(l, fd);
     l->connections++;
     stat_add(&l->stats.open, 1);
     c->state = CONN_HANDSHAKE;
