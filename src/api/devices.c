@@ -1,6 +1,7 @@
 /* /api/devices: list, show, history, tags, revocation. */
 #include "api/api.h"
 #include "api/certificate.h"
+#include "api/firmware_json.h"
 #include "api/reason_json.h"
 #include "model/filter.h"
 #include "model/window.h"
@@ -125,8 +126,11 @@ static void put_entry(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct dev
     api_put_time(doc, obj, "at", h->at);
     api_put_text(doc, obj, "kind", h->kind);
     api_put_text(doc, obj, "text", h->text);
-    if (h->action != 0)
+    if (h->action != 0) {
         yyjson_mut_obj_add_sint(doc, obj, "action", h->action);
+        yyjson_mut_obj_add_sint(doc, obj, "deployment", h->deployment);
+        firmware_put_name(doc, obj, h->release, h->release_name, h->release_version);
+    }
     if (h->state != NULL)
         api_put_text(doc, obj, "state", h->state);
     if (h->progress >= 0)

@@ -119,13 +119,15 @@ static int show(struct line_args *args)
 }
 
 static const struct grid_column history_columns[] = {
-    {"WHEN", GRID_LEFT}, {"KIND", GRID_LEFT}, {"STATE", GRID_LEFT}, {"DONE", GRID_RIGHT}, {"TEXT", GRID_LEFT},
+    {"WHEN", GRID_LEFT},  {"KIND", GRID_LEFT},  {"RELEASE", GRID_LEFT},
+    {"STATE", GRID_LEFT}, {"DONE", GRID_RIGHT}, {"TEXT", GRID_LEFT},
 };
 
 static void history_row(struct operate *op, struct grid *t, yyjson_val *h)
 {
     grid_cell_z(t, operate_ago(op, h, "at"));
     grid_cell(t, operate_str(h, "kind"));
+    grid_cell_z(t, operate_release(op, h, "release"));
     grid_cell(t, operate_str(h, "state"));
     if (yyjson_is_int(yyjson_obj_get(h, "progress")))
         grid_cellf(t, "%lld%%", (long long)operate_int(h, "progress"));
@@ -141,7 +143,7 @@ static int history(struct line_args *args)
         operate_path(&op, "/api/devices", args->operands[0], "history", NULL) != 0)
         return operate_fail(&op);
     return operate_show_list(&op, &(struct operate_listing){.columns = history_columns,
-                                                            .count = 5,
+                                                            .count = 6,
                                                             .row = history_row,
                                                             .none = "Nothing happened yet."});
 }

@@ -53,10 +53,12 @@ struct device_history {
     int64_t at;
     const char *kind; /* 'device.enrolled', ..., or 'status' */
     const char *text;
-    int64_t action;     /* 0: not about one */
-    const char *state;  /* of the action */
-    int64_t progress;   /* percent, -1 when none was told */
-    const char *cursor; /* goes on after this entry */
+    int64_t action;              /* 0: not about one */
+    const char *state;           /* of the action */
+    int64_t progress;            /* percent, -1 when none was told */
+    const char *cursor;          /* goes on after this entry */
+    int64_t deployment, release; /* the action's; 0: not about one */
+    const char *release_name, *release_version;
 };
 
 /* An id for a device of that model that has no name of its own: "<model>-<8 hex>", with what a model's name

@@ -4,7 +4,7 @@ static const struct {
     const char *word, *text;
 } reasons[REASONS] = {
     [REASON_UNKNOWN] = {"unknown", "it has not asked yet"},
-    [REASON_NOTHING] = {"nothing", "no deployment that runs is for it"},
+    [REASON_NOTHING] = {"nothing", "no running deployment has anything left to do for it"},
     [REASON_NEWER] = {"newer", "the release is newer than what runs"},
     [REASON_BACK] = {"back", "the deployment may take it back to an older release"},
     [REASON_SUPERSEDES] = {"supersedes", "it takes the place of an update that had not begun to install"},

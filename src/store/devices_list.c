@@ -331,6 +331,10 @@ static bool read_entry(struct stmt *s, struct arena *a, struct device_history *o
         .action = stmt_get_i64(s, 5),
         .state = stmt_get_text(s, 6, a, &oom),
         .progress = stmt_is_null(s, 7) ? -1 : stmt_get_i64(s, 7),
+        .deployment = stmt_get_i64(s, 8),
+        .release = stmt_get_i64(s, 9),
+        .release_name = stmt_get_text(s, 10, a, &oom),
+        .release_version = stmt_get_text(s, 11, a, &oom),
     };
     return !oom && out->cursor != NULL;
 }
@@ -347,16 +351,19 @@ int store_device_history(struct db *db, struct arena *a, const struct device *d,
         return no_memory(e);
     auto_stmt struct stmt s = {0};
     /* A device's own rows, bounded by retention and by status_max per action, sorted here. */
-    rc = db_prepare(db, &s,
-                    "SELECT at, source, pk, kind, text, action, state, progress FROM ("
-                    " SELECT at, 0 AS source, pk, kind, detail AS text, NULL AS action, NULL AS state,"
-                    "  NULL AS progress"
-                    "  FROM event WHERE subject = ?1 AND kind >= 'device.' AND kind < 'device/'"
-                    " UNION ALL SELECT t.at, 1, t.pk, 'status', t.message, t.action, t.state, t.progress"
-                    "  FROM action c JOIN action_status t ON t.action = c.pk WHERE c.device = ?2)"
-                    " WHERE (at, source, pk) < (?3, ?4, ?5)"
-                    " ORDER BY at DESC, source DESC, pk DESC LIMIT ?6",
-                    e);
+    rc =
+        db_prepare(db, &s,
+                   "SELECT h.at, h.source, h.pk, h.kind, h.text, h.action, h.state, h.progress, h.deployment,"
+                   "  h.release, r.name, r.version FROM ("
+                   " SELECT at, 0 AS source, pk, kind, detail AS text, NULL AS action, NULL AS state,"
+                   "  NULL AS progress, NULL AS deployment, NULL AS release"
+                   "  FROM event WHERE subject = ?1 AND kind >= 'device.' AND kind < 'device/'"
+                   " UNION ALL SELECT t.at, 1, t.pk, 'status', t.message, t.action, t.state, t.progress,"
+                   "  c.deployment, c.release FROM action c JOIN action_status t ON t.action = c.pk"
+                   "  WHERE c.device = ?2) h"
+                   " LEFT JOIN release r ON r.pk = h.release WHERE (h.at, h.source, h.pk) < (?3, ?4, ?5)"
+                   " ORDER BY h.at DESC, h.source DESC, h.pk DESC LIMIT ?6",
+                   e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, d->id);

@@ -82,7 +82,7 @@ def test_tokens_devices_deployments_events(shared):
     assert shared.curl("/api/update?version=1", who=who).status == 204
     assert "cancelled" in shared.pqota("deployment", "list").out
     assert "deployment" in shared.pqota("events", "--limit", "20").out
-    assert "cancelled" in shared.pqota("device", "history", "cli-1").out
+    assert re.search(r"cli-m 2 +cancelled", shared.pqota("device", "history", "cli-1").out)
     shared.pqota("device", "revoke", "cli-1", "--reason", "lost", "--yes")
     assert shared.curl("/api/update", who=who).status == 401
     assert "revoked" in shared.pqota("device", "show", "cli-1").out

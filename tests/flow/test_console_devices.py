@@ -1,5 +1,7 @@
 """Devices in the console: their clocks, those that are revoked and come back, and what the fleet counts."""
 
+import json
+import os
 import sqlite3
 
 import pytest
@@ -109,6 +111,40 @@ def test_a_device_that_comes_by_token(site, as_, page):
     page.see("Release hawk-1?", "dialog")
     page.press("Release", "dialog")
     page.see("Released from its certificate", ".timeline")
+
+
+# --- what it lived through ---
+
+
+def deployed(site, version, model):
+    release = site.publish(model, version, os.urandom(500))["id"]
+    body = {"release": release, "target": {"kind": "model", "value": model}}
+    return site.api("POST", "/api/deployments", body, expect=201).json()["id"]
+
+
+def ended(site, who, state, message):
+    """What is offered to the device now ends that way."""
+    action = wait_for(lambda: site.curl("/api/update?version=0", who=who).body, what="an offer")
+    where = f"/api/update/{json.loads(action)['action']}/status"
+    site.api("POST", where, {"state": state, "message": message}, who=who, expect=204)
+
+
+def test_a_history_says_what_each_line_is_about(site, as_, page):
+    who = site.enrol("past-1", "past")
+    first = deployed(site, "1", "past")
+    ended(site, who, "failed", "no power")
+    second = deployed(site, "2", "past")
+    ended(site, who, "failed", "no room")
+    as_("viewer", "#/device/past-1")
+    page.see("no room", ".timeline")
+    lines = page.text(".timeline").split("\n")
+    about = {line for line in lines if "Deployment " in line}
+    assert about == {f"past 1 · Deployment {first}", f"past 2 · Deployment {second}"}
+    entries = [e.text for e in page.all(".timeline li")]
+    assert [("past 1" in e, "past 2" in e) for e in entries if "no power" in e] == [(True, False)]
+    page.see("no running deployment has anything left to do for it", ".why-now")
+    page.press("past 2", ".timeline")
+    page.heading("past 2")
 
 
 # --- what is read out ---

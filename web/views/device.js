@@ -17,6 +17,14 @@ function refused(body) {
     return el("div", { class: "problem", role: "alert" }, body.detail);
 }
 
+function releaseLink({ id, name, version }) {
+    return link(`${name} ${version}`, "firmware", id);
+}
+
+function deploymentLink(n) {
+    return link(t("common.deployment_n", { n }), "deployment", n);
+}
+
 /** Its name, how it came, and when. */
 function state(device) {
     return [
@@ -58,8 +66,7 @@ function certificate(each) {
 }
 
 function whyNow({ now }) {
-    return [now.deployment !== null && [link(t("common.deployment_n", { n: now.deployment }), "deployment", now.deployment),
-        ": "], now.text];
+    return [now.deployment !== null && [deploymentLink(now.deployment), ": "], now.text];
 }
 
 function whyElse({ last_poll: last, deployments }) {
@@ -67,8 +74,8 @@ function whyElse({ last_poll: last, deployments }) {
         last && el("p", { class: "muted" }, t("device.last_answer"), " ", when(last.since), ": ", last.text),
         deployments.length > 0 && el("ul", { class: "failures" }, deployments.map((each) => el("li", null,
             el("div", { class: "row between" }, el("span", null,
-                link(t("common.deployment_n", { n: each.deployment }), "deployment", each.deployment),
-                ` · ${each.release.name} ${each.release.version}`), stateBadge(each.device_state || each.state)),
+                deploymentLink(each.deployment), " · ", releaseLink(each.release)),
+            stateBadge(each.device_state || each.state)),
             el("p", { class: "words" }, each.text)))),
     ];
 }
@@ -78,7 +85,9 @@ function entry(each) {
         : el("strong", null, has(`device.kind.${each.kind}`) ? t(`device.kind.${each.kind}`) : each.kind);
     return el("li", { class: TONES[each.state] || null },
         el("div", { class: "row between" }, el("span", { class: "row tight" }, what,
-            each.progress > 0 && el("span", null, `${each.progress} %`)), el("time", { datetime: each.at }, time(each.at))),
+            each.progress > 0 && el("span", null, `${each.progress} %`),
+            each.release && el("span", null, releaseLink(each.release), " · ", deploymentLink(each.deployment))),
+        el("time", { datetime: each.at }, time(each.at))),
         each.text && el("p", { class: "words" }, each.text));
 }
 

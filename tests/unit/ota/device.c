@@ -268,7 +268,14 @@ static void shows_its_last_action(void **state)
     assert_string_equal(entries[0].kind, "status");
     assert_int_equal(entries[0].progress, 40);
     assert_int_equal(entries[0].action, 8);
+    assert_int_equal(entries[0].deployment, 2);
+    assert_int_equal(entries[0].release, 4);
+    assert_string_equal(entries[0].release_name, "gw");
+    assert_string_equal(entries[0].release_version, "1.4");
     assert_string_equal(entries[1].kind, "device.tagged");
+    assert_int_equal(entries[1].deployment, 0);
+    assert_int_equal(entries[1].release, 0);
+    assert_null(entries[1].release_name);
     assert_string_equal(entries[2].text, "no power");
     assert_string_equal(entries[2].state, "failed");
 }
