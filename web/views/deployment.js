@@ -8,7 +8,7 @@ import {
     button, card, confirmed, details, field, heading, link, pager, problem, share, stat, stateBadge, stats, table, when,
 } from "../ui.js";
 import { targetWords } from "./order.js";
-import { bar, flow, note, pace } from "./phases.js";
+import { bar, concerned, flow, note, pace } from "./phases.js";
 
 const PAGE = 50;
 const TICK_MS = 5000;
@@ -93,9 +93,8 @@ function left(seconds, now) {
 function summary(d, samples, now) {
     const { perMinute, seconds } = pace(samples, d, now);
     const { succeeded, failed } = d.devices;
-    const all = Object.values(d.devices).reduce((sum, n) => sum + n, 0) - d.devices.already;
     return stats(
-        stat(t("common.state.succeeded"), number(succeeded), share(succeeded, all)),
+        stat(t("common.state.succeeded"), number(succeeded), share(succeeded, concerned(d.devices))),
         stat(t("common.state.failed"), number(failed), null, failed ? "bad" : ""),
         stat(t("deployment.rate"), perMinute === null ? "–" : number(perMinute, perMinute < 10 ? 1 : 0), t("deployment.per_minute")),
         OVER.includes(d.state)

@@ -6,14 +6,14 @@ import { t } from "../i18n.js";
 import { live } from "../live.js";
 import { card, field, heading, link, linkButton, pager, problem, share, stateBadge, table, when } from "../ui.js";
 import { targetWords } from "./order.js";
-import { bar } from "./phases.js";
+import { bar, concerned } from "./phases.js";
 
 const PAGE = 50;
 const STATES = ["approval", "scheduled", "running", "paused", "finished", "cancelled", "denied"];
 
 function progressCell(d) {
-    const all = Object.values(d.devices).reduce((sum, n) => sum + n, 0) - d.devices.already;
-    return el("div", { class: "progress-cell" }, bar(d.devices), el("span", { class: "muted" }, share(d.devices.succeeded, all)));
+    return el("div", { class: "progress-cell" }, bar(d.devices),
+        el("span", { class: "muted" }, share(d.devices.succeeded, concerned(d.devices))));
 }
 
 const COLUMNS = () => [

@@ -10,9 +10,14 @@ const MISSED = 3;  // so many devices took on average
 const SETTLED_MS = 15_000;
 const COUNTS = ["waiting", "active", "succeeded", "already", "failed", "cancelled"];
 
-/** Devices that thresholds are shares of: who had the version, or was let go, is none. */
+/** Devices that thresholds are shares of: who had nothing to do, or was let go, is none. */
 function counted(c) {
     return c.waiting + c.active + c.succeeded + c.failed;
+}
+
+/** Devices that were to get it. */
+export function concerned(c) {
+    return counted(c) + c.cancelled;
 }
 
 function errorShare(phase, all) {
@@ -41,14 +46,14 @@ function standing(d, phase) {
     const c = phase.devices;
     const all = counted(c);
     const errors = errorShare(phase, all);
-    if (!phase.opened || ["approval", "scheduled", "denied"].includes(d.state)) {
+    if (["cancelled", "denied"].includes(d.state)) {
+        return ["ended", "quiet"];
+    }
+    if (!phase.opened || ["approval", "scheduled"].includes(d.state)) {
         return ["closed", "quiet"];
     }
-    if (c.failed > 0 && errors !== null && c.failed >= errors * all) {
+    if (d.state === "paused" && c.failed > 0 && errors !== null && c.failed >= errors * all) {
         return ["broken", "bad"];
-    }
-    if (d.state === "cancelled") {
-        return ["ended", "quiet"];
     }
     const passed = c.succeeded * 100 >= phase.success_percent * all;
     if (c.waiting + c.active === 0) {
@@ -65,28 +70,28 @@ function sized(node, name, share) {
 /**
  * Devices as a bar: those that succeeded from the left, those that failed from the right, with thresholds as marks.
  * @param {Object} c the counts
- * @param {{success?: number|null, errors?: number|null}} marks shares
+ * @param {{all?: number, success?: number|null, errors?: number|null}} options how many there are; marks: shares
  */
-export function bar(c, { success = null, errors = null } = {}) {
-    const all = counted(c) || 1;
-    const label = t("deployment.bar", { good: number(c.succeeded), bad: number(c.failed), all: number(counted(c)) });
+export function bar(c, { all = concerned(c), success = null, errors = null } = {}) {
+    const label = t("deployment.bar", { good: number(c.succeeded), bad: number(c.failed), all: number(all) });
     return el("div", { class: "flow-bar", role: "img", "aria-label": label },
         ["succeeded", "active", "failed"].map((state) =>
-            sized(el("span", { class: state }), "--share", c[state] / all)),
+            sized(el("span", { class: state }), "--share", c[state] / (all || 1))),
         success !== null && sized(el("i", { class: "goes-on" }), "--at", success),
         errors !== null && sized(el("i", { class: "stops" }), "--at", 1 - errors));
 }
 
 function card(d, phase, i) {
     const c = phase.devices;
+    const all = counted(c);
     const last = i === d.phases.length - 1;
     const [word, tone] = standing(d, phase);
     return el("li", { class: `phase ${tone}`, "aria-current": i + 1 === d.phase ? "step" : null },
         el("header", null, el("h3", null, phase.name || t("deployment.phase", { n: i + 1 })),
             badge(t(`deployment.phase.${word}`), tone)),
         el("p", { class: "muted" }, t("deployment.takes", { what: takes(phase, d.phases.length === 1) }),
-            word !== "closed" && [" · ", t("deployment.opened"), " ", when(phase.opened)]),
-        bar(c, { success: last ? null : phase.success_percent / 100, errors: errorShare(phase, counted(c)) }),
+            word !== "closed" && phase.opened && [" · ", t("deployment.opened"), " ", when(phase.opened)]),
+        bar(c, { all, success: last ? null : phase.success_percent / 100, errors: errorShare(phase, all) }),
         el("p", { class: "marks" },
             el("span", { class: "goes-on" }, !last && t("deployment.goes_on_at", { share: percent(phase.success_percent / 100) })),
             el("span", { class: "stops" }, stopsAt(phase))),
