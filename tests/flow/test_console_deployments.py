@@ -1,0 +1,100 @@
+"""A deployment's page as it goes wrong: stopped, taken up again, aborted."""
+
+import itertools
+import os
+
+import pytest
+
+from consolesite import as_, page, site  # noqa: F401
+from harness import wait_for
+
+NUMBERS = itertools.count(1)
+CANARY = [{"name": "canary", "count": 2, "error_count": 1, "success_percent": 90}, {"name": "rest"}]
+
+
+class Rollout:
+    """A deployment to four devices of a model of their own, which do as they are told."""
+
+    def __init__(self, site, **more):
+        self.site, self.model = site, f"model{next(NUMBERS)}"
+        self.devices = [site.enrol(f"{self.model}-{i}", self.model) for i in range(1, 5)]
+        self.release = site.publish(self.model, "2", os.urandom(500))["id"]
+        body = {"release": self.release, "target": {"kind": "model", "value": self.model}, **more}
+        self.pk = site.api("POST", "/api/deployments", body, expect=201).json()["id"]
+        self.where = f"/api/deployments/{self.pk}"
+        wait_for(lambda: self.shown()["prepared"], what="its devices are known")
+
+    def name(self, i):
+        return f"{self.model}-{i}"
+
+    def shown(self):
+        return self.site.api("GET", self.where, expect=200).json()
+
+    def steer(self, what):
+        self.site.api("POST", f"{self.where}/{what}", expect=200)
+
+    def poll(self, i, version="1"):
+        return self.site.api("GET", f"/api/update?version={version}", who=self.devices[i - 1])
+
+    def ends(self, i, state, **more):
+        """Device i, from 1, takes what it is offered, which ends so."""
+        self.is_at(i, state, self.poll(i).json()["action"], **more)
+
+    def is_at(self, i, state, action, **more):
+        body = {"state": state, **more}
+        who = self.devices[i - 1]
+        self.site.api("POST", f"/api/update/{action}/status", body, who=who, expect=204)
+
+
+@pytest.fixture
+def rollout(site):
+    made = []
+
+    def begin(**more):
+        made.append(Rollout(site, **more))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        if not each.shown()["closed"]:
+            each.steer("cancel")
+
+
+def badges(page):
+    return [e.text for e in page.all(".flow .badge")]
+
+
+def shares(page, within):
+    """How much of the first bar is of which state, in percent."""
+    return page.script(
+        "const [bar] = document.querySelector(arguments[0]).querySelectorAll('.flow-bar');"
+        "return Object.fromEntries([...bar.querySelectorAll('span')]"
+        ".map((e) => [e.className, parseFloat(e.style.getPropertyValue('--share'))]))",
+        within,
+    )
+
+
+def test_what_was_aborted_is_not_drawn_as_complete(rollout, as_, page):
+    it = rollout()
+    it.ends(1, "succeeded", version="2")
+    it.steer("cancel")
+    as_("viewer", f"#/deployment/{it.pk}")
+    page.see("1 of 4 (25%)", ".stats")
+    assert shares(page, "main")["succeeded"] == 25
+    page.go("#/deployments")
+    page.see("1 of 4 (25%)", ".progress-cell")
+    assert shares(page, ".progress-cell")["succeeded"] == 25
+
+
+def test_phases_follow_what_was_done_with_the_deployment(rollout, as_, page):
+    it = rollout(phases=CANARY)
+    as_("operator", f"#/deployment/{it.pk}")
+    page.see("Not open yet", ".flow")
+    it.ends(1, "failed", message="no room")
+    page.see("Stopped: too many failed", ".flow")
+    assert badges(page) == ["Stopped: too many failed", "Not open yet"]
+    page.press("Resume", ".heading")
+    wait_for(lambda: badges(page) == ["Open", "Not open yet"], what="the phase goes on")
+    page.press("Abort", ".heading")
+    page.press("Abort", "dialog")
+    wait_for(lambda: badges(page) == ["Ended", "Ended"], what="both have ended")
