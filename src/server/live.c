@@ -20,7 +20,7 @@
 #define TICK_MS 1000
 #define QUIET_MS 15000 /* then a word goes out: either side notices that the other has left without one */
 #define PIECE_MAX (4u << 20) /* bytes of one part of a stream; more than one event ever has */
-#define LOOKS_MS 2000        /* spent on topics at once; the others' turn is next */
+#define LOOKS_MS 2000        /* spent on topics in one turn */
 #define SESSION_ARENA_MAX 16384
 #define SHARED_FROM 16          /* from so many streams on, one account has half of them at most */
 #define SMALL_PIECE (64u << 10) /* has room always: a usual page is never kept waiting by large ones */
@@ -303,23 +303,32 @@ static bool is_ending(struct live *l)
     return ending;
 }
 
-static void refresh(struct live *l, struct topic *t, int64_t data, int64_t now_ms)
+/* Whether it was asked. */
+static bool refresh(struct live *l, struct topic *t, int64_t data, int64_t now_ms)
 {
     size_t most = (size_t)l->server->config.console_memory, others = l->events - t->event.cap;
-    topic_refresh(t, l->server, l->db, data, now_ms, others < most ? most - others : 0);
+    bool asked = topic_refresh(t, l->server, l->db, data, now_ms, others < most ? most - others : 0);
     l->events = others + t->event.cap;
+    return asked;
 }
 
-/* Whatever it costs to look: who is signed out is told so, and a server that stops does not wait for it. */
-static void look(struct live *l, int64_t data)
+/* What was asked goes to the end: whatever there is no time for now is first the next time. Whatever it costs
+   to look, who is signed out is told so, and a server that stops does not wait for it. */
+static void look(struct live *l, int64_t data, bool new_ones, int64_t until_ms)
 {
-    int64_t began = clock_mono_ms(l->server->clock);
-    list_for_each(it, &l->topics)
-    {
+    struct list *last = l->topics.prev, *next;
+    for (struct list *it = l->topics.next; last != &l->topics; it = next) {
+        struct topic *t = container_of(it, struct topic, link);
         int64_t now = clock_mono_ms(l->server->clock);
-        if (now - began >= LOOKS_MS || is_ending(l))
+        next = it->next;
+        if (now >= until_ms || is_ending(l))
             return;
-        refresh(l, container_of(it, struct topic, link), data, now);
+        if ((!new_ones || t->edition == 0) && refresh(l, t, data, now)) {
+            list_remove(it);
+            list_add_tail(&l->topics, it);
+        }
+        if (it == last)
+            return;
     }
 }
 
@@ -338,7 +347,8 @@ static void tick(struct live *l, bool ending)
         else if (v->ends == NULL)
             check_session(l, v);
     }
-    look(l, data);
+    look(l, data, true, now + LOOKS_MS / 2); /* a page that has just come, before what others have seen */
+    look(l, data, false, now + LOOKS_MS);
     list_for_each_safe(it, next, &l->viewers)
     {
         struct viewer *v = container_of(it, struct viewer, link);

@@ -182,11 +182,11 @@ static bool is_due(const struct topic *t, int64_t data, int64_t now_ms)
     return now_ms >= t->rest_until_ms && (data != t->data || now_ms - t->asked_ms >= LOOK_AGAIN_MS);
 }
 
-void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms,
+bool topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms,
                    size_t room)
 {
     if (!is_due(t, data, now_ms))
-        return;
+        return false;
     struct buf event;
     buf_init(&event, room < EVENT_MAX ? room : EVENT_MAX);
     db_set_deadline(db, now_ms + DEADLINE_MS);
@@ -205,7 +205,7 @@ void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t dat
     bool same = event.n == t->event.n && (event.n == 0 || memcmp(event.p, t->event.p, event.n) == 0);
     if (rc != 0 || same) {
         buf_fini(&event);
-        return;
+        return true;
     }
     if (refused)
         log_warn("server", "an answer is too large for a page of the console to be kept up to date",
@@ -213,4 +213,5 @@ void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t dat
     buf_fini(&t->event);
     t->event = event;
     t->edition++;
+    return true;
 }

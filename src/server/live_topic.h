@@ -36,8 +36,8 @@ int topic_new(struct server *s, const char *name, enum who role, struct topic **
 void topic_free(struct topic *t);
 /* Asks again if it is time to. data: a number that another change to the database makes another. room: bytes
    that the event may take; an answer that needs more becomes one that says so. Another answer is another
-   edition. */
-void topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms,
+   edition. Whether it was asked. */
+bool topic_refresh(struct topic *t, struct server *s, struct db *db, int64_t data, int64_t now_ms,
                    size_t room);
 
 #endif

@@ -6,12 +6,15 @@ import os
 import signal
 import socket
 import sqlite3
+import threading
+import urllib.parse
 
 from console import Console, Stream, account, link, signed_in, streams, tls
 from fleet import fill
 from harness import program, run
 
 GUESSES = 24  # at once; ten may be tried
+MANY = 8000  # devices
 YEAR_MS = 365 * 86400 * 1000
 
 
@@ -71,6 +74,37 @@ def test_so_much_and_no_more(make_server):
             assert other.update(late)["status"] == 503
             greedy.close()
             assert len(other.update(late)["body"]["items"]) == 500
+
+
+def test_who_asks_for_much_leaves_time_for_others(make_server):
+    """Hundreds of filters, each over many devices, while the data change: more than one turn has time for."""
+    server = make_server()
+    server.stop()
+    fill(server, MANY, "--model", "m")
+    server.start()
+    greedy, other = signed_in(server, "viewer"), signed_in(server, "viewer")
+    over = threading.Event()
+
+    def costly(n):
+        wanted = ",".join(f"id==*{n}x{k}*y" for k in range(45))
+        return f"/api/devices?limit=1&filter={urllib.parse.quote(wanted, safe='=*,')}"
+
+    def change():
+        n = 0
+        while not over.wait(0.2):
+            server.api(("PUT", "DELETE")[n % 2], "/api/devices/fleet-0000001/tags/t", expect=204)
+            n += 1
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as held:
+        held.callback(over.set)
+        changes = pool.submit(change)
+        for k in range(8):
+            held.enter_context(Stream(greedy, *[costly(100 * k + n) for n in range(12)]))
+        for n in (1, 2):
+            with Stream(other, f"/api/status?n={n}", timeout=30) as stream:
+                assert stream.update()["body"]["devices"]["total"] == MANY
+        over.set()
+        changes.result()
 
 
 def test_one_account_leaves_streams_for_others(make_server):
