@@ -4,7 +4,7 @@ import { api, ApiError, may, onSignedOut } from "./api.js";
 import { redrawCharts } from "./charts.js";
 import { clear, el, replace } from "./dom.js";
 import { chooseLanguage, chosenLanguage, t, useLanguage } from "./i18n.js";
-import { onLiveRetry, onLiveState } from "./live.js";
+import { away, onLiveRetry, onLiveState } from "./live.js";
 import { badge, button, dialog, field, icon, problem, toast } from "./ui.js";
 import { navigation, views } from "./views/index.js";
 
@@ -187,6 +187,9 @@ async function show(route, main, more) {
         leave = cleanup || null;
     } catch (error) {
         replace(main, el("h1", { tabindex: "-1" }, t(`nav.${route}`)), problem(error), button(t("common.again"), { on: navigate }));
+        if (mine === drawn && error.status === 0) {
+            leave = away(navigate);
+        }
     }
     if (mine === drawn && drawn > 1 && !main.contains(document.activeElement)) {
         focusView(main);
@@ -229,6 +232,7 @@ function navigate() {
     for (const each of shell.links) {
         if (each.dataset.routes.split(" ").includes(route)) {
             each.setAttribute("aria-current", "page");
+            each.scrollIntoView({ inline: "center", block: "nearest" });  // a narrow page shows some of them
         } else {
             each.removeAttribute("aria-current");
         }

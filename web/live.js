@@ -82,6 +82,39 @@ async function look() {
     }
 }
 
+/** How long to wait before asking again for the n-th time, not all browsers at once. */
+function waitOf(n) {
+    return RETRY_MS[Math.min(n, RETRY_MS.length - 1)] * (0.75 + Math.random() / 2);
+}
+
+/** The server did not answer what nobody follows: says so, and asks until it does; back() then. Answers what ends it. */
+export function away(back) {
+    let asked = 0;
+    let next = 0;
+    let ended = false;
+    const ask = async () => {
+        const session = document.hidden ? null : await whoIsIn();
+        if (session && !ended) {
+            back();
+        } else if (!ended) {
+            later();
+        }
+    };
+    const later = () => {
+        next = setTimeout(ask, waitOf(asked));
+        asked += 1;
+    };
+    setState("lost");
+    later();
+    return () => {
+        ended = true;
+        clearTimeout(next);
+        if (!subscribers.size) {
+            setState("off");
+        }
+    };
+}
+
 /** The stream ended for good (its own retries are over): asks first whether there still is a session. */
 function retry() {
     const refused = source?.readyState === EventSource.CLOSED;
@@ -89,7 +122,7 @@ function retry() {
     if (!refused) {
         setState("lost");
     }
-    const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
+    const wait = waitOf(tries);
     tries += 1;
     timer = setTimeout(async () => {
         const mine = turn;
@@ -99,7 +132,7 @@ function retry() {
         } else if (mine === turn) {
             connect();
         }
-    }, wait * (0.75 + Math.random() / 2));
+    }, wait);
 }
 
 /** A place of the n-th and those after it: what gives it up; null when other tabs have them all. */

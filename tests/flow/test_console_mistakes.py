@@ -102,16 +102,26 @@ def test_a_language_is_chosen_before_a_password(site, page):
 
 def test_a_view_that_is_opened_while_the_server_is_away(site, as_, page):
     page.expected = ["lost"]
-    as_("operator", "#/fleet")
+    as_("admin", "#/fleet")
     page.see("Live", ".foot")
     site.stop()
     try:
         page.go("#/server")
         page.see("The server does not answer", "main")
+        page.see("Connection lost", ".foot")
     finally:
         site.start()
-    page.press("Try again", "main")
-    page.heading("Trust and server")
+    page.heading("Trust and server", seconds=20)
+    page.see("Live", ".foot")
+    site.stop()
+    try:
+        page.go("#/accounts")  # which has no stream
+        page.see("The server does not answer", "main")
+        page.see("Connection lost", ".foot")
+    finally:
+        site.start()
+    page.see("operator", "table", seconds=20)
+    wait_for(lambda: "lost" not in page.text(".foot"), what="it is said no more")
 
 
 def test_another_person_signs_in_in_another_tab(site, as_, page):
