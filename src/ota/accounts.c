@@ -30,9 +30,9 @@ int ota_account_check(const char *name, const char *role, struct err *e)
     enum who unused;
     if (!account_is_name(str_of(name)))
         return err_set(e, ERR_INVALID,
-                       "an account's name is letters, digits and . _ @ + - (at most %d), and begins with a "
-                       "letter or digit",
-                       ACCOUNT_NAME_MAX);
+                       "\"%.128s\" is no account's name: that is letters, digits and . _ @ + - (at most %d), "
+                       "and begins with a letter or digit",
+                       name, ACCOUNT_NAME_MAX);
     if (is_reserved(name))
         return err_set(e, ERR_INVALID,
                        "\"%s\" means something else in the record of events; take another name", name);

@@ -12,6 +12,16 @@ struct asked {
     struct account_password made;
 };
 
+/* Operators may be called what accounts may not. */
+static int check_name(struct call *c, const struct asked *q)
+{
+    int rc = ota_account_check(q->name, q->role != NULL ? q->role : role_name(WHO_ADMIN), &c->err);
+    if (rc == 0 || q->name != c->who->id || account_is_name(str_of(q->name)))
+        return rc;
+    const struct err why = c->err;
+    return err_set(&c->err, why.code, "%s; it is your certificate's: say another with --account", why.text);
+}
+
 /* Nobody learns the password of an account that the link brings about; its owner sets one, or asks for
    another link. */
 static int hash_new(struct call *c)
@@ -32,7 +42,7 @@ static int hash_new(struct call *c)
     if (rc == 0)
         rc = api_get_text(c, root, "role", 32, &q->role);
     if (rc == 0)
-        rc = ota_account_check(q->name, q->role != NULL ? q->role : role_name(WHO_ADMIN), &c->err);
+        rc = check_name(c, q);
     return rc == 0 ? ota_account_hash(&q->made, &c->err) : rc;
 }
 

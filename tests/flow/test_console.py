@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from certificates import operator
 from console import Console, account, authority, link, signed_in
 from harness import ANYONE, TREE, Server, environment, program, run, wait_for
 
@@ -447,3 +448,13 @@ def test_the_link_leads_to_the_console(shared):
     told = shared.pqota("console", "--account", "lea").err
     assert str(authority(shared).resolve()) in told.replace("operator/../", "") and "once" in told, told
     assert json.loads(Console(shared).sign_in(token=token).body)["name"] == "lea"
+
+
+def test_an_operator_whose_name_no_account_may_have(shared, tmp_path):
+    kim = operator(shared, tmp_path, "kim~2", "admin")
+    refused = shared.curl("/api/sign-in-links", "-H", "Content-Type: application/json", "-d", "{}", who=kim)
+    assert refused.status == 400
+    said = refused.json()["detail"]
+    assert '"kim~2" is no account\'s name' in said and "say another with --account" in said
+    other = shared.pqota("console", "--account", "kim~3", check=1).err
+    assert '"kim~3" is no account\'s name' in other and "--account" not in other
