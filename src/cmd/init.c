@@ -16,6 +16,7 @@
 #include "cmd/cmd.h"
 #include "cmd/profile.h"
 #include "keys/seal.h"
+#include "ota/operators.h"
 #include "server/config.h"
 
 #define VERB "init"
@@ -76,6 +77,20 @@ struct asked {
     size_t hosts;
 };
 
+/* Both the certificate and the database have to take it, before either is made. */
+static int take_operator(const char *name, struct asked *asked)
+{
+    struct err e = {0};
+    asked->admin = name;
+    if (!str_is_device_id(str_of(name)) || !str_is_name(str_of(name)))
+        return cmd_usage_error(
+            VERB,
+            "--operator \"%s\" is not 1 to 64 letters, digits and . _ -, a letter or digit "
+            "first",
+            name);
+    return ota_operator_check_name(name, &e) == 0 ? CMD_OK : cmd_usage_error(VERB, "--operator: %s", e.text);
+}
+
 static int take_option(int o, struct init *in, struct asked *asked)
 {
     switch (o) {
@@ -92,11 +107,7 @@ static int take_option(int o, struct init *in, struct asked *asked)
                    ? CMD_OK
                    : cmd_usage_error(VERB, "--policy \"%s\" is not balanced, cnsa2 or constrained", optarg);
     case 'o':
-        asked->admin = optarg;
-        return str_is_device_id(str_of(optarg))
-                   ? CMD_OK
-                   : cmd_usage_error(VERB, "--operator \"%s\" is not 1 to 64 letters, digits and . _ : -",
-                                     optarg);
+        return take_operator(optarg, asked);
     case 'p':
         return str_to_u64(str_of(optarg), UINT16_MAX, &asked->port) == 0 && asked->port > 0
                    ? CMD_OK

@@ -62,11 +62,8 @@ static int add_or_complete(struct db *db, const struct certificate *c, int64_t p
     return again;
 }
 
-static int add(struct db *db, struct arena *a, const char *who, const char *name, const char *role,
-               const struct pki_cert *cert, int64_t now_ms, struct err *e)
+int ota_operator_check_name(const char *name, struct err *e)
 {
-    enum who bit;
-    int64_t pk = 0;
     if (is_reserved(name))
         return err_set(e, ERR_INVALID, "no operator may be called \"%s\": events name others so", name);
     if (!str_is_name(str_of(name)))
@@ -74,7 +71,17 @@ static int add(struct db *db, struct arena *a, const char *who, const char *name
             e, ERR_INVALID,
             "an operator's name begins with a letter or digit, then letters, digits and . _ + ~ -, 128 "
             "bytes at most");
-    int rc = role_parse(str_of(role), &bit, e);
+    return 0;
+}
+
+static int add(struct db *db, struct arena *a, const char *who, const char *name, const char *role,
+               const struct pki_cert *cert, int64_t now_ms, struct err *e)
+{
+    enum who bit;
+    int64_t pk = 0;
+    int rc = ota_operator_check_name(name, e);
+    if (rc == 0)
+        rc = role_parse(str_of(role), &bit, e);
     if (rc == 0 && cert->issuer_key[0] == '\0')
         rc = err_set(e, ERR_INTERNAL, "an operator's certificate was registered without its issuer");
     if (rc == 0)

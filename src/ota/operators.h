@@ -15,6 +15,8 @@
 struct db;
 struct ota;
 
+/* Whether an operator may be called so. */
+int ota_operator_check_name(const char *name, struct err *e) MUST_CHECK;
 /* Registers an operator, or one more certificate of one who has that role already. The certificate must be
    known to come from an operator root. For `pqota init`: nothing is running, so nothing in memory changes.
    role: viewer, operator or admin. ERR_CONFLICT: another role, revoked, or the certificate is registered. */

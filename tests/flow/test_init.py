@@ -295,7 +295,10 @@ def test_another_users_folder_is_refused_to_root(tmp_path):
     (["a", "b"], '"b" is too much'), (["--policy", "best"], "balanced, cnsa2 or constrained"),
     (["--port", "0"], "1 to 65535"), (["--port", "x"], "1 to 65535"),
     (["--host", "a b"], "neither a DNS name"), (["--host"], "missing"),
-    (["--operator", "../x"], "--operator"), (["--nonsense"], "not known"), ([""], "empty"),
+    (["--operator", "../x"], "--operator"),
+    (["--operator", "kim:dev"], "letters, digits and . _ -"),
+    (["--operator", "server"], "no operator may be called"),
+    (["--nonsense"], "not known"), ([""], "empty"),
 ])
 def test_usage(tmp_path, args, says):
     done = pqota("init", *args, code=2, cwd=tmp_path)
