@@ -62,7 +62,7 @@ struct tls_config {
     bool remember;
     /* Client: an own certificate that expired is still shown (renewal). Not-yet-valid stays an error. */
     bool accept_expired_own;
-    /* Server: an own certificate is shown before and after its life too, for clients that tell their users. */
+    /* Server: an own certificate is shown before and after its life too: clients tell their users. */
     bool own_at_any_time;
     /* For a board without a clock, Unix seconds, 0 for none: the time is the later of this and the
        system's, and while the system clock is before it, "not yet valid" is not enforced. */
