@@ -81,6 +81,7 @@ void deployment_put(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct deplo
             all[s] += v->phases[i].members[s];
     }
     put_members(doc, obj, all);
+    yyjson_mut_obj_add_sint(doc, obj, "retrying", v->retrying);
     put_counts(doc, obj, v->actions);
 }
 

@@ -1,4 +1,6 @@
 /* /api/deployments: releases for devices; begun, looked at and steered. */
+#include <string.h>
+
 #include "api/api.h"
 #include "api/deployment_json.h"
 #include "ota/deploy.h"
@@ -170,27 +172,44 @@ static int list_actions(struct call *c)
     return end_list(c, &l, more, count > 0 ? list[count - 1].pk : 0);
 }
 
+/* *state: room for the state. */
+static int read_choice(struct call *c, enum member_state *state, struct member_choice *out)
+{
+    const char *word;
+    struct member_choice which = {0};
+    int rc = api_query_text(c, "state", str_is_name, &word);
+    if (rc == 0)
+        rc = api_query_id(c, "phase", &which.phase);
+    if (rc != 0)
+        return rc;
+    which.retrying = word != NULL && strcmp(word, "retrying") == 0;
+    if (word != NULL && !which.retrying) {
+        if (member_state_parse(str_of(word), state) != 0)
+            return err_set(&c->err, ERR_INVALID,
+                           "state= is waiting, retrying, active, succeeded, already, failed or cancelled");
+        which.state = state;
+    }
+    *out = which;
+    return 0;
+}
+
 static int list_members(struct call *c)
 {
     int64_t id, after;
     size_t limit, count;
     bool more;
-    const char *word;
     enum member_state state;
+    struct member_choice which;
     struct member_row *list;
     int rc = api_param_id(c, 0, &id);
     if (rc == 0)
-        rc = api_query_text(c, "state", str_is_name, &word);
-    if (rc == 0 && word != NULL && member_state_parse(str_of(word), &state) != 0)
-        rc = err_set(&c->err, ERR_INVALID,
-                     "state= is waiting, active, succeeded, already, failed or cancelled");
+        rc = read_choice(c, &state, &which);
     if (rc == 0)
         rc = api_query_limit(c, &limit);
     if (rc == 0)
         rc = api_query_id(c, "after", &after);
     if (rc == 0)
-        rc = ota_deployment_members(c->db, c->arena, id, word != NULL ? &state : NULL, after, limit, &list,
-                                    &count, &more, &c->err);
+        rc = ota_deployment_members(c->db, c->arena, id, &which, after, limit, &list, &count, &more, &c->err);
     struct api_list l;
     if (rc == 0)
         rc = api_list_begin(c, &l);

@@ -120,7 +120,7 @@ static void device_row(struct operate *op, struct grid *t, yyjson_val *m)
 
 static int devices(struct line_args *args)
 {
-    static const char *const filters[] = {"state", NULL};
+    static const char *const filters[] = {"state", "phase", NULL};
     auto_operate struct operate op;
     if (operate_init(&op, args) != 0 ||
         operate_path(&op, "/api/deployments", args->operands[0], "devices", NULL) != 0 ||
@@ -173,8 +173,9 @@ static const struct line_option devices_options[] = {
     {.name = "state",
      .letter = 's',
      .value = "STATE",
-     .choices = "waiting active succeeded already failed cancelled",
-     .help = "those in that state"},
+     .choices = "waiting retrying active succeeded already failed cancelled",
+     .help = "those in that state; retrying: they have failed, and wait to try again"},
+    {.name = "phase", .value = "N", .help = "those of that phase, counted from 1"},
     {.name = NULL},
 };
 

@@ -83,6 +83,7 @@ struct deployment_view {
     struct deployment d;
     int prepared_percent; /* of the fleet that was looked through for its devices */
     int64_t actions[ACTION_STATES];
+    int64_t retrying; /* of those that wait: they have failed, and are to try again */
     struct phase *phases;
     size_t phase_count;
 };
@@ -95,9 +96,9 @@ int ota_deployment_list(struct db *db, struct arena *a, const enum deployment_st
 /* In the order they began, above `after`, with device ids. */
 int ota_deployment_actions(struct db *db, struct arena *a, int64_t deployment, int64_t after, size_t limit,
                            struct action **out, size_t *count, bool *more, struct err *e) MUST_CHECK;
-/* Its devices, whatever became of them; state NULL: any. */
-int ota_deployment_members(struct db *db, struct arena *a, int64_t deployment, const enum member_state *state,
-                           int64_t after, size_t limit, struct member_row **out, size_t *count, bool *more,
-                           struct err *e) MUST_CHECK;
+/* Its devices, whatever became of them. */
+int ota_deployment_members(struct db *db, struct arena *a, int64_t deployment,
+                           const struct member_choice *which, int64_t after, size_t limit,
+                           struct member_row **out, size_t *count, bool *more, struct err *e) MUST_CHECK;
 
 #endif

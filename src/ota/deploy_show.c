@@ -22,6 +22,8 @@ static int view(struct db *db, struct arena *a, const struct deployment *d, stru
     int rc = store_deployment_counts(db, d->pk, v.actions, e);
     if (rc == 0)
         rc = store_phases(db, a, d->pk, &v.phases, &v.phase_count, e);
+    if (rc == 0 && d->policy.retries > 0)
+        rc = store_member_retrying(db, d->pk, &v.retrying, e);
     if (rc == 0)
         rc = percent_of(db, d, &v.prepared_percent, e);
     if (rc == 0)
@@ -77,11 +79,11 @@ int ota_deployment_actions(struct db *db, struct arena *a, int64_t deployment, i
     return rc != 0 ? rc : store_action_list(db, a, deployment, after, limit, out, count, more, e);
 }
 
-int ota_deployment_members(struct db *db, struct arena *a, int64_t deployment, const enum member_state *state,
-                           int64_t after, size_t limit, struct member_row **out, size_t *count, bool *more,
-                           struct err *e)
+int ota_deployment_members(struct db *db, struct arena *a, int64_t deployment,
+                           const struct member_choice *which, int64_t after, size_t limit,
+                           struct member_row **out, size_t *count, bool *more, struct err *e)
 {
     struct deployment d;
     int rc = store_deployment_by_pk(db, a, deployment, &d, e);
-    return rc != 0 ? rc : store_member_list(db, a, deployment, state, after, limit, out, count, more, e);
+    return rc != 0 ? rc : store_member_list(db, a, deployment, which, after, limit, out, count, more, e);
 }

@@ -8,6 +8,7 @@
 #include "store/search_sql.h"
 
 #define COLUMNS "m.deployment, m.device, m.phase, m.state, m.attempts, m.retry_at, m.why"
+#define RETRYING "m.state = 'waiting' AND m.retry_at IS NOT NULL"
 
 static int read_row(struct stmt *s, struct arena *a, struct member *out, struct err *e)
 {
@@ -123,28 +124,31 @@ static int read_listed(struct stmt *s, struct arena *a, struct member_row *out, 
     return rc;
 }
 
-/* Few have failed or are active; these have indexes of their own. */
-static int prepare_list(struct db *db, const enum member_state *state, struct stmt *s, struct err *e)
+/* Few have failed or are active; these have indexes of their own, which SQLite does not choose by itself. */
+static int prepare_list(struct db *db, const struct member_choice *which, struct stmt *s, struct err *e)
 {
-#define LIST(condition)                                                                                      \
+#define LIST(index, condition)                                                                               \
     "SELECT " COLUMNS ", d.id, d.version, a.pk, a.state, a.progress, a.message, a.created_at, a.updated_at," \
-    " a.closed_at FROM member m JOIN device d ON d.pk = m.device LEFT JOIN action a ON a.pk ="               \
+    " a.closed_at FROM member m " index " JOIN device d ON d.pk = m.device LEFT JOIN action a ON a.pk ="     \
     " (SELECT max(x.pk) FROM action x WHERE x.device = m.device AND x.deployment = m.deployment)"            \
-    " WHERE m.deployment = ?1 AND m.device > ?2 " condition " ORDER BY m.device LIMIT ?3"
-    if (state == NULL)
-        return db_prepare(db, s, LIST(""), e);
-    if (*state == MEMBER_FAILED)
-        return db_prepare(db, s, LIST("AND m.state = 'failed'"), e);
-    if (*state == MEMBER_ACTIVE)
-        return db_prepare(db, s, LIST("AND m.state = 'active'"), e);
-    int rc = db_prepare(db, s, LIST("AND m.state = ?4"), e);
+    " WHERE m.deployment = ?1 AND m.device > ?2 AND (?4 = 0 OR m.phase = ?4 - 1) " condition                 \
+    " ORDER BY m.device LIMIT ?3"
+    if (which->retrying)
+        return db_prepare(db, s, LIST("INDEXED BY member_retrying", "AND " RETRYING), e);
+    if (which->state == NULL)
+        return db_prepare(db, s, LIST("", ""), e);
+    if (*which->state == MEMBER_FAILED)
+        return db_prepare(db, s, LIST("INDEXED BY member_failed", "AND m.state = 'failed'"), e);
+    if (*which->state == MEMBER_ACTIVE)
+        return db_prepare(db, s, LIST("INDEXED BY member_active", "AND m.state = 'active'"), e);
+    int rc = db_prepare(db, s, LIST("", "AND m.state = ?5"), e);
     if (rc == 0)
-        stmt_text(s, 4, member_state_word(*state));
+        stmt_text(s, 5, member_state_word(*which->state));
     return rc;
 #undef LIST
 }
 
-int store_member_list(struct db *db, struct arena *a, int64_t deployment, const enum member_state *state,
+int store_member_list(struct db *db, struct arena *a, int64_t deployment, const struct member_choice *which,
                       int64_t after, size_t limit, struct member_row **out, size_t *count, bool *more,
                       struct err *e)
 {
@@ -152,12 +156,13 @@ int store_member_list(struct db *db, struct arena *a, int64_t deployment, const 
     if (list == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a list of %zu devices", limit);
     auto_stmt struct stmt s = {0};
-    int rc = prepare_list(db, state, &s, e);
+    int rc = prepare_list(db, which, &s, e);
     if (rc != 0)
         return rc;
     stmt_i64(&s, 1, deployment);
     stmt_i64(&s, 2, after);
     stmt_i64(&s, 3, (int64_t)limit + 1);
+    stmt_i64(&s, 4, which->phase);
     size_t n = 0;
     while (rc == 0 && n <= limit && (rc = stmt_step(&s, e)) == STMT_ROW) {
         rc = read_listed(&s, a, &list[n], e);
@@ -330,6 +335,19 @@ int store_deployment_reach(struct db *db, const struct deployment *d, int64_t mo
 
 int store_member_add(struct db *db, const struct member *m, bool *added, struct err *e)
 {
+int store_member_retrying(struct db *db, int64_t deployment, int64_t *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT count(*) FROM member m INDEXED BY member_retrying WHERE m.deployment = ?"
+                        " AND " RETRYING,
+                        e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, deployment);
+    return count_one(&s, out, e);
+}
+
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "INSERT INTO member (deployment, device, phase, state, attempts, why)"

@@ -37,10 +37,18 @@ struct member_row {
     const char *device_id, *version;
     struct action action; /* its last; pk 0: none yet */
 };
-/* In the order in which they were registered, device pk above `after`; state NULL: any. */
-int store_member_list(struct db *db, struct arena *a, int64_t deployment, const enum member_state *state,
+/* Which are listed; nothing set: all. */
+struct member_choice {
+    const enum member_state *state;
+    bool retrying; /* they have failed, and wait to try again */
+    int64_t phase; /* from 1 */
+};
+/* In the order in which they were registered, device pk above `after`. */
+int store_member_list(struct db *db, struct arena *a, int64_t deployment, const struct member_choice *which,
                       int64_t after, size_t limit, struct member_row **out, size_t *count, bool *more,
                       struct err *e) MUST_CHECK;
+/* How many have failed, and wait to try again. */
+int store_member_retrying(struct db *db, int64_t deployment, int64_t *out, struct err *e) MUST_CHECK;
 /* Devices that are to be told of it: they wait, are active or were cancelled, in a phase that is open; in the
    order of their pk, above `after`. out has room for `look`, which is how many are looked at in one call at
    most. *last: the pk of the last one looked at; *end: there are no others. */

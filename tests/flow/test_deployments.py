@@ -238,3 +238,29 @@ def test_pages_of_a_filter(server):
         seen += [i["id"] for i in page["items"]]
         after = page["next"]
     assert seen == [f"f-{i}" for i in range(7)]
+
+
+def test_members_are_found_by_phase_and_by_what_they_wait_for(server):
+    devices = [server.enrol(f"mem-{i}", "members") for i in range(1, 5)]
+    server.publish("members", "2", b"x" * 100)
+    pk = deploy(server, "members@2", "--model", "members", "--retries", 1, "--phase", "count=2")
+
+    def of(query, expect=200):
+        reply = server.api("GET", f"/api/deployments/{pk}/devices?{query}", expect=expect).json()
+        return [m["device"] for m in reply["items"]] if expect == 200 else reply["detail"]
+
+    wait_for(lambda: shown(server, pk)["prepared"], what="its devices are known")
+    report(server, devices[0], poll(server, devices[0], "?version=1").json()["action"], "failed")
+    poll(server, devices[1], "?version=1")
+    assert shown(server, pk)["retrying"] == 1
+    assert of("state=retrying") == ["mem-1"]
+    assert of("state=retrying&phase=2") == of("state=failed") == []
+    assert of("state=active") == of("state=active&phase=1") == ["mem-2"]
+    assert of("state=waiting&phase=1") == ["mem-1"]
+    assert of("phase=2&limit=1") == ["mem-3"]
+    assert of("phase=2") == of("state=waiting&phase=2") == ["mem-3", "mem-4"]
+    assert "retrying, active" in of("state=lost", expect=400)
+    assert "phase=" in of("phase=one", expect=400)
+    words = server.pqota("deployment", "devices", pk, "--phase", 2).out
+    assert "mem-3" in words and "mem-1" not in words
+    assert "mem-1" in server.pqota("deployment", "devices", pk, "--state", "retrying").out
