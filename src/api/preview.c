@@ -7,6 +7,7 @@ static void put_excluded(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "excluded");
     for (size_t i = 0; i < p->excluded_count; i++) {
         yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, list);
+        yyjson_mut_obj_add_str(doc, row, "code", p->excluded[i].code);
         api_put_text(doc, row, "reason", p->excluded[i].reason);
         yyjson_mut_obj_add_sint(doc, row, "devices", p->excluded[i].devices);
     }

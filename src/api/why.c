@@ -21,6 +21,17 @@ static void put_numbers(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct w
         yyjson_mut_obj_add_sint(doc, obj, "first", l->first);
 }
 
+/* What the device said, or what paused the deployment; "" when nobody said anything. */
+static const char *message(const struct why_line *l)
+{
+    const char *text = l->member.why;
+    if (l->reason == REASON_PAUSED || l->reason == REASON_PHASE)
+        return l->deployment.why;
+    if (text == NULL && l->member.state == MEMBER_FAILED)
+        text = l->action.message;
+    return l->reason == REASON_DONE && text != NULL ? text : "";
+}
+
 static void put_line(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct why_line *l)
 {
     const struct deployment *d = &l->deployment;
@@ -37,6 +48,8 @@ static void put_line(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct why_
     yyjson_mut_obj_add_sint(doc, obj, "attempts_most", d->policy.retries + 1);
     api_put_some(doc, obj, "action", l->action.pk);
     put_numbers(doc, obj, l);
+    if (message(l)[0] != '\0')
+        api_put_text(doc, obj, "message", message(l));
 }
 
 static int why(struct call *c)

@@ -410,12 +410,15 @@ static int add_excluded(struct looking *l, struct arena *a, struct err *e)
     const struct release *r = &l->c->release;
     struct preview *p = l->out;
     const struct preview_excluded all[PREVIEW_REASONS] = {
-        {"they are revoked", l->count[REVOKED]},
-        {arena_printf(a, "%s %s does not fit their model", r->name, r->version), l->count[OTHER_MODEL]},
-        {arena_printf(a, "%s %s is not newer than what they run, and going back is not allowed", r->name,
+        {"revoked", "they are revoked", l->count[REVOKED]},
+        {"model", arena_printf(a, "%s %s does not fit their model", r->name, r->version),
+         l->count[OTHER_MODEL]},
+        {"not_newer",
+         arena_printf(a, "%s %s is not newer than what they run, and going back is not allowed", r->name,
                       r->version),
          l->count[NEWER]},
-        {arena_printf(a, "what they run is too old to go to %s %s at once, as its vendor says", r->name,
+        {"too_old",
+         arena_printf(a, "what they run is too old to go to %s %s at once, as its vendor says", r->name,
                       r->version),
          l->count[TOO_OLD]},
     };

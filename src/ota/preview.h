@@ -13,6 +13,7 @@
 #define PREVIEW_WARNINGS 16
 
 struct preview_excluded {
+    const char *code;   /* one word */
     const char *reason; /* words that go on from "left out, because" */
     int64_t devices;
 };

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 
 import pytest
@@ -116,9 +117,9 @@ def test_a_device_that_comes_by_token(site, as_, page):
 # --- what it lived through ---
 
 
-def deployed(site, version, model):
+def deployed(site, version, model, **more):
     release = site.publish(model, version, os.urandom(500))["id"]
-    body = {"release": release, "target": {"kind": "model", "value": model}}
+    body = {"release": release, "target": {"kind": "model", "value": model}, **more}
     return site.api("POST", "/api/deployments", body, expect=201).json()["id"]
 
 
@@ -142,9 +143,24 @@ def test_a_history_says_what_each_line_is_about(site, as_, page):
     assert about == {f"past 1 · Deployment {first}", f"past 2 · Deployment {second}"}
     entries = [e.text for e in page.all(".timeline li")]
     assert [("past 1" in e, "past 2" in e) for e in entries if "no power" in e] == [(True, False)]
-    page.see("no running deployment has anything left to do for it", ".why-now")
+    page.see("No running deployment has anything left to do for it.", ".why-now")
+    page.see("The device had its part in the deployment already. Tried 1 of 1 times. no room", "main")
     page.press("past 2", ".timeline")
     page.heading("past 2")
+
+
+def test_the_reasons_are_in_the_page_s_language(site, as_, page):
+    site.enrol("warum-1", "warum")
+    held = {"start_at": "2100-01-01T00:00:00Z"}
+    deployed(site, "1", "warum", **held)
+    as_("operator")
+    page.script("localStorage.setItem('pqota.language', 'ko')")
+    page.open("#/device/warum-1")
+    page.see("배포가 아직 시작되지 않았습니다.", ".why-now")
+    page.see("2100", ".why-now")
+    assert not re.search("[a-z]{3,} [a-z]{3,}", page.text(".why-now"))
+    page.open("#/deploy?filter=id%3D%3Dwarum-1&release=1")
+    page.see("기기 1대: 모델에 맞지 않는 릴리스", ".preview")
 
 
 # --- what is read out ---

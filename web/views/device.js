@@ -4,9 +4,10 @@ import { api, may } from "../api.js";
 import { el, replace } from "../dom.js";
 import { algorithm, has, t, time } from "../i18n.js";
 import { live } from "../live.js";
-import { badge, card, details, empty, field, form, heading, icon, link, loading, pager, stateBadge, toast, when }
+import { badge, card, details, empty, field, form, heading, icon, loading, pager, stateBadge, toast, when }
     from "../ui.js";
 import { deviceActions, revokedNote } from "./device-actions.js";
+import { deploymentLink, releaseLink, whyBox } from "./device-why.js";
 import { clock, deviceWords } from "./device-words.js";
 import { deviceState, transportBadge } from "./devices.js";
 
@@ -15,14 +16,6 @@ const TONES = { succeeded: "ok", failed: "bad", cancelled: "quiet" };
 
 function refused(body) {
     return el("div", { class: "problem", role: "alert" }, body.detail);
-}
-
-function releaseLink({ id, name, version }) {
-    return link(`${name} ${version}`, "firmware", id);
-}
-
-function deploymentLink(n) {
-    return link(t("common.deployment_n", { n }), "deployment", n);
 }
 
 /** Its name, how it came, and when. */
@@ -65,21 +58,6 @@ function certificate(each) {
     ]));
 }
 
-function whyNow({ now }) {
-    return [now.deployment !== null && [deploymentLink(now.deployment), ": "], now.text];
-}
-
-function whyElse({ last_poll: last, deployments }) {
-    return [
-        last && el("p", { class: "muted" }, t("device.last_answer"), " ", when(last.since), ": ", last.text),
-        deployments.length > 0 && el("ul", { class: "failures" }, deployments.map((each) => el("li", null,
-            el("div", { class: "row between" }, el("span", null,
-                deploymentLink(each.deployment), " · ", releaseLink(each.release)),
-            stateBadge(each.device_state || each.state)),
-            el("p", { class: "words" }, each.text)))),
-    ];
-}
-
 function entry(each) {
     const what = each.state ? stateBadge(each.state)
         : el("strong", null, has(`device.kind.${each.kind}`) ? t(`device.kind.${each.kind}`) : each.kind);
@@ -112,22 +90,6 @@ function tagEditor(id, session) {
     return { node: card(t("common.tags"), list, add), show };
 }
 
-/** The reasons. Only what counts now is read out when it changes: times pass all the while. */
-function whyBox() {
-    const now = el("p", { class: "why-now", "aria-live": "polite" });
-    const others = el("div", { class: "stack" }, loading());
-    let shown = "";
-    const show = (body, status) => {
-        const key = status === 200 ? JSON.stringify(body.now) : "";
-        if (key !== shown) {
-            shown = key;
-            replace(now, status === 200 && whyNow(body));
-        }
-        replace(others, status === 200 ? whyElse(body) : refused(body));
-    };
-    return { node: card(t("device.why"), now, others), show };
-}
-
 class DeviceView {
     constructor({ main, params, session, setTitle }) {
         [this.id] = params;
@@ -137,7 +99,7 @@ class DeviceView {
         this.actions = deviceActions(session);
         this.problem = el("div");
         this.overview = el("div", null, loading());
-        this.why = whyBox();
+        this.why = whyBox(refused);
         this.words = deviceWords(this.id, session);
         this.attributes = el("div");
         this.certificates = el("ul", { class: "failures" });

@@ -2,7 +2,7 @@
 
 import { api } from "../api.js";
 import { el, replace } from "../dom.js";
-import { number, plural, t } from "../i18n.js";
+import { has, number, plural, t } from "../i18n.js";
 import { link, loading, problem, stat, stats, table } from "../ui.js";
 
 const WAIT_MS = 400;
@@ -29,6 +29,10 @@ function changes(preview, version) {
     });
 }
 
+function excludedWords({ code, reason }) {
+    return has(`deploy.excluded.${code}`) ? t(`deploy.excluded.${code}`) : reason;
+}
+
 function drawn(preview, version) {
     const { devices, complete, already, excluded, phases, sample, warnings } = preview;
     const counted = (n) => (complete ? number(n) : t("deploy.at_least", { n: number(n) }));
@@ -40,7 +44,7 @@ function drawn(preview, version) {
             name: phase.name || t("deployment.phase", { n: i + 1 }), devices: plural("deploy.count", phase.devices),
         })))),
         excluded.length > 0 && section(t("deploy.excluded"), list(excluded.map((each) => t("deploy.because", {
-            devices: plural("deploy.count", each.devices), reason: each.reason,
+            devices: plural("deploy.count", each.devices), reason: excludedWords(each),
         })))),
         sample.length > 0 && section(t("deploy.sample"), el("p", { class: "sample" }, sample.map((device) =>
             [link(device.id, "device", device.id), " "]))),
