@@ -23,8 +23,8 @@ const ICONS = {
 const TONES = {
     running: "info", active: "info", offered: "info", downloading: "info", downloaded: "info", installing: "info",
     rebooting: "info", cancelling: "warn", approval: "warn", scheduled: "quiet", paused: "warn", finished: "ok",
-    succeeded: "ok", already: "ok", published: "ok", signed: "info", draft: "quiet", waiting: "quiet", failed: "bad",
-    denied: "bad", cancelled: "quiet",
+    succeeded: "ok", already: "ok", published: "ok", signed: "info", draft: "quiet", waiting: "quiet", retrying: "warn",
+    failed: "bad", denied: "bad", cancelled: "quiet",
 };
 
 const AGO_MS = 5000;

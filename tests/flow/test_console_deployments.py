@@ -61,7 +61,7 @@ def rollout(site):
 
 
 def badges(page):
-    return [e.text for e in page.all(".flow .badge")]
+    return page.script("return [...document.querySelectorAll('.flow .badge')].map((e) => e.textContent)")
 
 
 def shares(page, within):
@@ -98,3 +98,35 @@ def test_phases_follow_what_was_done_with_the_deployment(rollout, as_, page):
     page.press("Abort", ".heading")
     page.press("Abort", "dialog")
     wait_for(lambda: badges(page) == ["Ended", "Ended"], what="both have ended")
+
+
+def listed(page):
+    """The devices in the list, in its order."""
+    return page.script("return [...document.querySelectorAll('table tbody a')].map((e) => e.textContent)")
+
+
+def test_a_first_try_that_failed_is_not_hidden(rollout, as_, page):
+    it = rollout(retries=1, phases=CANARY)
+    as_("viewer", f"#/deployment/{it.pk}")
+    page.see("Failed\n0", ".stats")
+    assert "Waits to try again" not in page.text(".stats")
+    it.ends(1, "failed", message="no room")
+    page.see("Waits to try again\n1", ".stats")
+    page.fill("state", "retrying")
+    page.see("no room", "table")
+    assert listed(page) == [it.name(1)]
+    assert "Waits to try again" in page.text("table tbody")
+
+
+def test_who_holds_a_phase_up_is_found(rollout, as_, page):
+    it = rollout(phases=CANARY)
+    it.ends(2, "succeeded", version="2")
+    as_("viewer", f"#/deployment/{it.pk}")
+    page.fill("state", "waiting")
+    wait_for(lambda: listed(page) == [it.name(i) for i in (1, 3, 4)], what="all that wait")
+    page.fill("phase", 1)
+    wait_for(lambda: listed(page) == [it.name(1)], what="who waits in the canary")
+    page.fill("state", "succeeded")
+    wait_for(lambda: listed(page) == [it.name(2)], what="who has it in the canary")
+    page.fill("phase", 2)
+    page.see("Nothing here.", "main")

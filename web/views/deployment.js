@@ -15,7 +15,7 @@ const TICK_MS = 5000;
 const DAY_S = 86_400;
 const USUAL_PRIORITY = 500;
 const OVER = ["finished", "cancelled", "denied"];
-const MEMBER_STATES = ["failed", "active", "waiting", "succeeded", "already", "cancelled"];
+const MEMBER_STATES = ["failed", "retrying", "active", "waiting", "succeeded", "already", "cancelled"];
 
 /** A part of the page that is drawn anew only when its key changes, so that nobody loses what is focused there. */
 function slot(node) {
@@ -96,6 +96,7 @@ function summary(d, samples, now) {
     return stats(
         stat(t("common.state.succeeded"), number(succeeded), share(succeeded, concerned(d.devices))),
         stat(t("common.state.failed"), number(failed), null, failed ? "bad" : ""),
+        d.retrying > 0 && stat(t("common.state.retrying"), number(d.retrying), null, "warn"),
         stat(t("deployment.rate"), perMinute === null ? "–" : number(perMinute, perMinute < 10 ? 1 : 0), t("deployment.per_minute")),
         OVER.includes(d.state)
             ? stat(t("deployment.closed"), when(d.closed), time(d.closed))
@@ -139,6 +140,10 @@ function words(member) {
     return said ? el("span", { class: "said", title: said }, said) : el("span", { class: "muted" }, "–");
 }
 
+function memberState({ state, retry, action }) {
+    return state === "active" && action ? action.state : state === "waiting" && retry ? "retrying" : state;
+}
+
 /** The devices of one state, a page at a time, as they change. */
 function members(id) {
     const path = `/api/deployments/${id}/devices`;
@@ -146,7 +151,7 @@ function members(id) {
         caption: t("deployment.devices"),
         columns: [
             { key: "device", label: t("common.device"), cell: (m) => link(m.device, "device", m.device) },
-            { key: "state", label: t("common.state"), cell: (m) => stateBadge(m.action && m.state === "active" ? m.action.state : m.state) },
+            { key: "state", label: t("common.state"), cell: (m) => stateBadge(memberState(m)) },
             { key: "said", label: t("deployment.said"), cell: words },
             { key: "phase", label: t("deployment.phase_column"), align: "right", cell: (m) => number(m.phase) },
             { key: "version", label: t("deployment.runs"), cell: (m) => m.version ?? "–" },
@@ -159,10 +164,13 @@ function members(id) {
     const pages = el("div");
     const choice = field({ label: t("deployment.show"), name: "state", type: "select", value: "failed",
         options: MEMBER_STATES.map((state) => [state, t(`common.state.${state}`)]) });
+    const phase = field({ label: t("deployment.phase_column"), name: "phase", type: "select", value: "",
+        options: [["", t("deployments.any")]] });
+    phase.hidden = true;
     let stop = () => {};
     const follow = (after) => {
         stop();
-        stop = live({ [query(path, { state: choice.input.value, limit: PAGE, after })]: (page, status) => {
+        stop = live({ [query(path, { state: choice.input.value, phase: phase.input.value, limit: PAGE, after })]: (page, status) => {
             if (status !== 200) {
                 replace(pages, problem(new ApiError(status, page.detail)));
                 return;
@@ -171,9 +179,21 @@ function members(id) {
             replace(pages, pager({ next: page.next, has: Boolean(after), onNext: follow, onFirst: () => follow() }));
         } });
     };
-    choice.input.addEventListener("change", () => follow());
+    for (const each of [choice, phase]) {
+        each.input.addEventListener("change", () => follow());
+    }
     follow();
-    return { node: card(t("deployment.devices"), choice, rows, pages), stop: () => stop() };
+    return {
+        node: card(t("deployment.devices"), el("div", { class: "fields narrow" }, choice, phase), rows, pages),
+        stop: () => stop(),
+        knows(phases) {
+            if (phase.hidden && phases.length > 1) {
+                phase.hidden = false;
+                phase.input.append(...phases.map((each, i) =>
+                    el("option", { value: i + 1 }, each.name || t("deployment.phase", { n: i + 1 }))));
+            }
+        },
+    };
 }
 
 function render({ main, params, session, setTitle }) {
@@ -207,6 +227,7 @@ function render({ main, params, session, setTitle }) {
         terms.draw(`${d.approved} ${d.closed}`, () => policy(d));
         pulse();
         replace(phases, flow(d));
+        devices.knows(d.phases);
     };
     const stop = live({ [`/api/deployments/${id}`]: (d, status) => {
         if (status === 200) {
