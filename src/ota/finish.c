@@ -62,11 +62,23 @@ int ota_phase_open(struct ota *ota, struct db *db, struct arena *a, const char *
     return rc != 0 ? rc : announce_deployment(ota, db, d, e);
 }
 
+/* As things are when it stops: devices that have begun may fail after it. NULL: no memory. */
+static const char *why_stopped(struct arena *a, const struct deployment *d, int number, const struct phase *p)
+{
+    long long failed = p->members[MEMBER_FAILED];
+    bool counted = p->error_count != 0 && failed >= p->error_count;
+    long long limit = counted ? p->error_count : p->error_percent;
+    return arena_printf(a, "stopped when %lld device%s of phase %d of %d had failed (limit %lld %s)", failed,
+                        failed == 1 ? "" : "s", number + 1, d->phases, limit,
+                        !counted     ? "%"
+                        : limit == 1 ? "device"
+                                     : "devices");
+}
+
 static int stop(struct ota *ota, struct db *db, struct arena *a, struct deployment *d, int number,
                 const struct phase *p, struct err *e)
 {
-    const char *why = arena_printf(a, "in phase %d of %d, %lld of its devices failed", number + 1, d->phases,
-                                   (long long)p->members[MEMBER_FAILED]);
+    const char *why = why_stopped(a, d, number, p);
     if (why == NULL)
         return err_set(e, ERR_NOMEM, "no memory to pause a deployment");
     if (d->policy.rollback != 0)

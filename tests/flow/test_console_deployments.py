@@ -93,6 +93,7 @@ def test_phases_follow_what_was_done_with_the_deployment(rollout, as_, page):
     it.ends(1, "failed", message="no room")
     page.see("Stopped: too many failed", ".flow")
     assert badges(page) == ["Stopped: too many failed", "Not open yet"]
+    page.see("stopped when 1 device of phase 1 of 2 had failed (limit 1 device)", ".note")
     page.press("Resume", ".heading")
     wait_for(lambda: badges(page) == ["Open", "Not open yet"], what="the phase goes on")
     page.press("Abort", ".heading")

@@ -110,7 +110,7 @@ def test_from_canary_to_all_with_a_pause_and_two_crashes(made, tmp_path):
 
     it = wait_for(lambda: (s := shown(made, d))["state"] == "paused" and s, 60, what="errors pause it")
     assert it["phases"][1]["devices"]["failed"] >= 8  # who had begun went on
-    assert it["why"] == "in phase 2 of 3, 8 of its devices failed"
+    assert it["why"] == "stopped when 8 devices of phase 2 of 3 had failed (limit 8 devices)"
     begun = sum(it["actions"].values())
     kill(made)
     wait_for(

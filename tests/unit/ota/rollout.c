@@ -255,7 +255,7 @@ static void errors_pause_it(void **state)
     ends(f, 3, r.pk, ACTION_FAILED);
     assert_string_equal(state_of(f, pk), "paused");
     assert_string_equal(ask_text(f, "SELECT why FROM deployment"),
-                        "in phase 1 of 2, 3 of its devices failed");
+                        "stopped when 3 devices of phase 1 of 2 had failed (limit 30 %)");
     /* Nobody begins, and who has begun goes on. */
     assert_nothing(f, "d4", "0");
     assert_int_equal(why(f, "d4"), REASON_PAUSED);
