@@ -1,6 +1,7 @@
 /*
  * A deployment's devices are looked for in slices, in the order in which they were registered, and each is
- * put into a phase as it is found, so that at any time each phase has its share of those found so far.
+ * put into a phase as it is found, so that at any time each phase has its share of those found so far. Who has
+ * nothing to do is no part of that: a canary of such devices would prove nothing, and let all others begin.
  */
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "ota/deploy.h"
 #include "ota/finish.h"
 #include "ota/ota.h"
+#include "ota/reason.h"
 #include "ota/shares.h"
 #include "store/db.h"
 #include "store/deployments.h"
@@ -48,17 +50,23 @@ static int begin(struct preparing *p, struct err *e)
 
 static int take(struct preparing *p, const struct member_found *f, struct err *e)
 {
-    size_t i = shares_phase_of(&p->shares, f->matches);
+    const char *const why[] = {
+        [NEED_NONE_SAME] = "it ran the version already",
+        [NEED_NONE_NEWER] = reason_text(REASON_NOT_NEWER),
+        [NEED_UPDATE] = NULL,
+    };
+    bool waits = f->need == NEED_UPDATE;
+    size_t i = waits ? shares_phase_of(&p->shares, f->matches) : shares_last(&p->shares);
     const struct member m = {
         .deployment = p->d->pk,
         .device = f->device,
         .phase = (int)i,
-        .state = f->already ? MEMBER_ALREADY : MEMBER_WAITING,
-        .why = f->already ? "it ran the version already" : NULL,
+        .state = waits ? MEMBER_WAITING : MEMBER_ALREADY,
+        .why = why[f->need],
     };
     bool added = false;
     int rc = store_member_add(p->db, &m, &added, e);
-    if (rc == 0 && added)
+    if (rc == 0 && added && waits)
         shares_take(&p->shares, i);
     return rc;
 }

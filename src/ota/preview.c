@@ -159,6 +159,12 @@ static int count(struct looking *l, const char *model, const char *version, int6
     return rc;
 }
 
+/* As ota/prepare has it: what is too old is offered the release, and refuses it. */
+static bool takes_share(enum verdict v)
+{
+    return v == GETS || v == GOES_BACK || v == TOO_OLD;
+}
+
 /* --- by numbers that are kept already ------------------------------------------------------------------ */
 
 static int sample_group(struct looking *l, const struct group *g, size_t most, struct err *e)
@@ -182,7 +188,7 @@ static int tally_model(struct looking *l, const char *model, struct err *e)
     int rc = store_preview_tally(l->db, l->arena, model, TALLY_MAX, &list, &n, &more, e);
     for (size_t i = 0; i < n && rc == 0; i++) {
         rc = count(l, list[i].model, list[i].version, list[i].devices, &verdict, e);
-        members += list[i].devices;
+        members += takes_share(verdict) ? list[i].devices : 0;
     }
     if (rc == 0 && more)
         l->out->complete = false;
@@ -223,7 +229,7 @@ static int look_at(struct looking *l, const struct preview_row *r, struct err *e
         return 0;
     }
     int rc = count(l, r->model, r->version, 1, &verdict, e);
-    if (rc != 0 || verdict == OTHER_MODEL)
+    if (rc != 0 || !takes_share(verdict))
         return rc;
     shares_take(&l->shares, l->c->d.kind == TARGET_DEVICE ? 0 : shares_phase_of(&l->shares, r->matches));
     if (verdict != GETS && verdict != GOES_BACK)

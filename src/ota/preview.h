@@ -26,7 +26,7 @@ struct preview_device {
 };
 struct preview_phase {
     const char *name;
-    int64_t devices; /* that it takes, with those that have the version already */
+    int64_t devices; /* that it takes; who has nothing to do is in none */
 };
 
 struct preview {

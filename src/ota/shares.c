@@ -15,7 +15,7 @@ int shares_init(struct shares *s, struct arena *a, const struct phase *phases, s
         if (phases[i].filter[0] != '\0')
             rc = filter_parse(str_of(phases[i].filter), a, &made.filters[i], e);
         for (int m = 0; m < MEMBER_STATES; m++)
-            made.taken[i] += phases[i].members[m];
+            made.taken[i] += m != MEMBER_ALREADY ? phases[i].members[m] : 0;
         if (is_shared(&made, i))
             made.shared += made.taken[i];
     }
@@ -29,6 +29,11 @@ int shares_init(struct shares *s, struct arena *a, const struct phase *phases, s
 static bool has_share(int64_t taken, int64_t percent, int64_t n)
 {
     return taken < (percent * n + 99) / 100;
+}
+
+size_t shares_last(const struct shares *s)
+{
+    return s->count > 0 ? s->count - 1 : 0;
 }
 
 /* The first that wants it. */
@@ -49,7 +54,7 @@ size_t shares_phase_of(const struct shares *s, unsigned matches)
         if (has_share(taken, percent, s->shared + 1))
             return i;
     }
-    return s->count > 0 ? s->count - 1 : 0;
+    return shares_last(s);
 }
 
 void shares_take(struct shares *s, size_t phase)

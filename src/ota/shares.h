@@ -1,4 +1,5 @@
-/* Which phase of a deployment a device falls to, as its devices are found one after the other: pure. */
+/* Which phase of a deployment a device falls to, as its devices are found one after the other: pure. Devices
+   that have nothing to do take no share. */
 #ifndef PQOTA_OTA_SHARES_H
 #define PQOTA_OTA_SHARES_H
 
@@ -21,6 +22,8 @@ int shares_init(struct shares *s, struct arena *a, const struct phase *phases, s
                 struct err *e) MUST_CHECK;
 /* matches: bit i says that phase i has a filter and that it matches. */
 size_t shares_phase_of(const struct shares *s, unsigned matches);
+/* Of those that take no share. */
+size_t shares_last(const struct shares *s);
 /* The device fell to it. */
 void shares_take(struct shares *s, size_t phase);
 

@@ -208,17 +208,20 @@ int store_member_told(struct db *db, const struct deployment *d, int64_t after, 
 
 /* --- looking for members ------------------------------------------------------------------------------- */
 
-#define FIRST_VALUE 8 /* of the filters, among the statement's values */
+#define FIRST_VALUE 9 /* of the filters, among the statement's values */
 #define FOUND_COLUMNS 2
+#define IDLE "NOT EXISTS (SELECT 1 FROM action x WHERE x.device = d.pk AND x.closed_at IS NULL)"
 
 /* The filters' values are bound; the rest of the text is ours. */
 static int write_search(const struct member_search *q, struct search_sql *sql, struct err *e)
 {
     struct buf *b = &sql->text;
     int first = FIRST_VALUE, rc;
-    rc = buf_printf(b,
-                    "SELECT d.pk, d.version IS (SELECT version FROM release WHERE pk = ?3)"
-                    " AND NOT EXISTS (SELECT 1 FROM action x WHERE x.device = d.pk AND x.closed_at IS NULL)");
+    rc = buf_printf(b, "SELECT d.pk, CASE"
+                       " WHEN d.version IS (SELECT version FROM release WHERE pk = ?3) AND " IDLE " THEN 1"
+                       " WHEN NOT ?8 AND (SELECT max(v.sequence) FROM release_model v WHERE v.model = d.model"
+                       "  AND v.version = d.version) >= (SELECT r.sequence FROM release_model r"
+                       "  WHERE r.release = ?3 AND r.model = d.model) AND " IDLE " THEN 2 ELSE 0 END");
     if (rc == 0 && (rc = search_sql_phases(sql, q->phases, q->phase_count, &first, q->now_ms, e)) != 0)
         return rc;
     if (rc == 0) {
@@ -250,13 +253,14 @@ static int bind_search(const struct member_search *q, const struct search_sql *s
     stmt_i64(s, 5, d->created_at);
     stmt_some(s, 6, d->kind == TARGET_DEPLOYMENT ? d->origin : 0);
     stmt_i64(s, 7, until - after);
+    stmt_i64(s, 8, d->policy.allow_downgrade);
     return search_sql_bind(sql, s);
 }
 
 static struct member_found read_found(const struct search_sql *sql, struct stmt *s)
 {
     return (struct member_found){.device = stmt_get_i64(s, 0),
-                                 .already = stmt_get_i64(s, 1) != 0,
+                                 .need = (enum member_need)stmt_get_i64(s, 1),
                                  .matches = search_sql_matches(sql, s, FOUND_COLUMNS)};
 }
 
@@ -331,10 +335,6 @@ int store_deployment_reach(struct db *db, const struct deployment *d, int64_t mo
     return rc;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------- */
-
-int store_member_add(struct db *db, const struct member *m, bool *added, struct err *e)
-{
 int store_member_retrying(struct db *db, int64_t deployment, int64_t *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};
@@ -348,6 +348,10 @@ int store_member_retrying(struct db *db, int64_t deployment, int64_t *out, struc
     return count_one(&s, out, e);
 }
 
+/* --- writing ------------------------------------------------------------------------------------------- */
+
+int store_member_add(struct db *db, const struct member *m, bool *added, struct err *e)
+{
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
                         "INSERT INTO member (deployment, device, phase, state, attempts, why)"

@@ -65,9 +65,14 @@ struct member_search {
     size_t phase_count;
     int64_t now_ms;
 };
+enum member_need {
+    NEED_UPDATE,
+    NEED_NONE_SAME,
+    NEED_NONE_NEWER
+}; /* what it runs, unless that is about to change */
 struct member_found {
     int64_t device;
-    bool already;     /* it runs the version, and nothing is about to change that */
+    enum member_need need;
     unsigned matches; /* bit i: phase i has a filter and it matches */
 };
 /* Of the devices with a pk in (after, until]. out has room for until - after. */

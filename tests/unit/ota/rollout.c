@@ -44,6 +44,42 @@ static void a_canary_of_few(void **state)
     assert_int_equal(in_phase(f, pk, 1), 2);
 }
 
+static int run_sql(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    (void)f;
+    return db_exec(db, arg, e);
+}
+
+/* A canary of those that have it would prove nothing, and all others would begin at once. */
+static void a_canary_of_those_that_need_it(void **state)
+{
+    struct fixture *f = *state;
+    add_fleet(f, 12);
+    struct release r = publish(f, "gw", "1", "m");
+    publish(f, "gw", "2", "m");
+    assert_ok(fixture_write(f, run_sql,
+                            "UPDATE device SET version = '1' WHERE pk <= 3;"
+                            "UPDATE device SET version = '2' WHERE pk = 4"),
+              f->e);
+    struct phase phases[2];
+    struct deploy d = in_two(r.pk, (struct phase){.devices = 2, .success_percent = 100}, phases);
+    int64_t pk = made(f, &d);
+    assert_int_equal(in_phase(f, pk, 0), 2);
+    assert_int_equal(ask(f, "SELECT phase FROM deployment"), 0);
+    assert_string_equal(ask_text(f, "SELECT group_concat(device) FROM member WHERE phase = 0"), "5,6");
+    assert_int_equal(ask(f, "SELECT count(*) FROM member WHERE phase = 1 AND state = 'already'"), 4);
+    assert_nothing(f, "d7", "0");
+    assert_offered(f, "d5", "0", r.pk);
+    assert_ok(steer(f, ota_deploy_cancel, "anna", pk), f->e);
+
+    d = in_two(r.pk, (struct phase){.percent = 25, .success_percent = 100}, phases);
+    d.policy.allow_downgrade = true;
+    pk = made(f, &d);
+    assert_int_equal(in_phase(f, pk, 0), 3); /* of nine: the fourth goes back, three have it */
+    assert_int_equal(
+        ask(f, "SELECT min(device) FROM member WHERE phase = 0 AND deployment = %lld", (long long)pk), 4);
+}
+
 static void what_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -357,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(shares_are_exact),
         ROW(a_canary_of_few),
+        ROW(a_canary_of_those_that_need_it),
         ROW(what_is_refused),
         ROW(a_large_fleet_in_slices),
         ROW(a_phase_opens_the_next),
