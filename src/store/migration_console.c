@@ -76,8 +76,6 @@ const char migration_console[] =
 
     /* --- what failed lately, and what a deployment would leave out --- */
     "CREATE INDEX action_failed ON action (closed_at) WHERE state = 'failed';"
-    "CREATE INDEX member_retrying ON member (deployment, device)"
-    "  WHERE state = 'waiting' AND retry_at IS NOT NULL;"
     "CREATE INDEX device_revoked_by_model ON device (model) WHERE revoked_at IS NOT NULL;"
 
     /* --- which devices' certificates end soon --- */

@@ -397,6 +397,9 @@ static const char directed[] =
     /* A device's last action that succeeded, by one step: pk is in every index. */
     "CREATE INDEX action_succeeded ON action (device) WHERE state = 'succeeded';";
 
+static const char retrying[] = "CREATE INDEX member_retrying ON member (deployment, device)"
+                               "  WHERE state = 'waiting' AND retry_at IS NOT NULL;";
+
 const struct migration migrations[] = {
     {1, "first tables", first},
     {2, "numbers counted as they change", tallies},
@@ -405,5 +408,6 @@ const struct migration migrations[] = {
     {5, "what the director signed for each device", directed},
     {6, "deployments that protect themselves, hawkBit's devices", migration_fleets},
     {7, "what the console in a browser needs", migration_console},
+    {8, "who waits to try again", retrying},
 };
 const size_t migration_count = sizeof migrations / sizeof migrations[0];
