@@ -4,6 +4,13 @@ import { el, replace } from "./dom.js";
 import { number, t, time } from "./i18n.js";
 
 const COLOURS = 10;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+const MARKED_BY_DAYS_MS = 36 * HOUR_MS;
+const MARKS = 8;
+const STEPS_MS = [1000, 2000, 5000, 10_000, 30_000, ...[1, 2, 5, 10, 30].map((n) => n * MINUTE_MS),
+    ...[1, 2, 3, 6].map((n) => n * HOUR_MS)];
 const drawn = new Set();
 let library = null;
 
@@ -20,25 +27,39 @@ function colourClass(series, index) {
     return series.tone ? `chart-${series.tone}` : `chart-${(index % COLOURS) + 1}`;
 }
 
-function axisTime(iso, spanHours) {
-    const options = spanHours <= 1 ? { timeStyle: "medium" }
-        : spanHours <= 36 ? { hour: "2-digit", minute: "2-digit" }
-            : { month: "short", day: "numeric" };
-    return time(iso, options);
+function axisTime(ms, step) {
+    return time(ms, step < MINUTE_MS ? { timeStyle: "medium" } : step < DAY_MS ? { hour: "2-digit", minute: "2-digit" }
+        : { month: "short", day: "numeric" });
 }
 
-/** Over several days the marks stand where days begin. */
-function dayMarks(times) {
-    const day = (iso) => new Date(iso).toDateString();
-    return times.flatMap((iso, i) => (i > 0 && day(iso) !== day(times[i - 1]) ? [{ value: i }] : []));
+/** How far apart the axis has its marks. */
+function markStep(span) {
+    return span > MARKED_BY_DAYS_MS ? DAY_MS : STEPS_MS.find((step) => span / step <= MARKS) ?? DAY_MS;
+}
+
+/** Where that is by the reader's clock: at whole steps of a day that begins at midnight. */
+function marks(first, last, step) {
+    const found = [];
+    const day = new Date(first);
+    day.setHours(0, 0, 0, 0);
+    while (day <= last) {
+        const begin = day.getTime();
+        day.setDate(day.getDate() + 1);
+        const skipped = Math.max(0, Math.ceil((first - begin) / step)) * step;
+        for (let at = begin + skipped; at <= last && at < day; at += step) {
+            found.push({ value: at });
+        }
+    }
+    return found;
 }
 
 function datasets(options, stacked) {
+    const at = options.times.map(Date.parse);
     return options.series.map((series, i) => {
         const line = colour(colourClass(series, i));
         return {
             label: series.label,
-            data: series.values,
+            data: series.values.map((y, row) => ({ x: at[row], y })),
             borderColor: line,
             backgroundColor: colour(colourClass(series, i), stacked ? 0.55 : 0.12),
             borderWidth: stacked ? 1 : 2,
@@ -46,7 +67,7 @@ function datasets(options, stacked) {
             fill: stacked ? (i === 0 ? "origin" : "-1") : false,
             pointRadius: 0,
             pointHitRadius: 8,
-            tension: 0.2,
+            tension: 0,  // a curve would draw more than there is
             spanGaps: false,
         };
     });
@@ -56,11 +77,11 @@ function configuration(options, stacked) {
     const format = options.format || ((n) => number(n, 2));
     const text = colour("chart-text");
     const grid = colour("chart-grid");
-    const times = options.times;
-    const span = times.length > 1 ? (new Date(times.at(-1)) - new Date(times[0])) / 3.6e6 : 0;
+    const [first, last] = [options.times[0], options.times.at(-1)].map((iso) => Date.parse(iso));
+    const step = markStep(last - first);
     return {
         type: "line",
-        data: { labels: times, datasets: datasets(options, stacked) },
+        data: { datasets: datasets(options, stacked) },
         options: {
             animation: false,
             responsive: true,
@@ -68,17 +89,18 @@ function configuration(options, stacked) {
             interaction: { mode: "index", intersect: false },
             scales: {
                 x: {
+                    type: "linear",
+                    min: first,
+                    max: last,
                     grid: { display: false, borderColor: grid },
                     afterBuildTicks: (axis) => {
-                        if (span > 36) {
-                            axis.ticks = dayMarks(times);
-                        }
+                        axis.ticks = marks(first, last, step);
                     },
                     ticks: {
                         color: text,
                         maxRotation: 0,
                         autoSkipPadding: 24,
-                        callback: (value) => axisTime(times[value], span),
+                        callback: (value) => axisTime(value, step),
                     },
                 },
                 y: {
@@ -95,8 +117,8 @@ function configuration(options, stacked) {
                 tooltip: {
                     itemSort: stacked ? (a, b) => b.datasetIndex - a.datasetIndex : undefined,
                     callbacks: {
-                        title: (items) => (items.length ? time(times[items[0].dataIndex]) : ""),
-                        label: (item) => `${item.dataset.label}: ${format(item.raw)}`,
+                        title: (items) => (items.length ? time(items[0].parsed.x) : ""),
+                        label: (item) => `${item.dataset.label}: ${format(item.parsed.y)}`,
                     },
                 },
             },

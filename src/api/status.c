@@ -20,6 +20,8 @@ static void put_fleet(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct su
         yyjson_mut_obj_add_sint(doc, row, "devices", s->versions[i].devices);
     }
     yyjson_mut_obj_add_sint(doc, root, "deployments_running", s->deployments_running);
+    yyjson_mut_obj_add_sint(doc, root, "deployments_paused", s->deployments_paused);
+    yyjson_mut_obj_add_sint(doc, root, "deployments_approval", s->deployments_approval);
     yyjson_mut_val *actions = yyjson_mut_obj_add_obj(doc, root, "actions");
     yyjson_mut_val *open = yyjson_mut_obj_add_obj(doc, actions, "open");
     yyjson_mut_val *closed = yyjson_mut_obj_add_obj(doc, actions, "last_day");

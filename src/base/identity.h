@@ -13,7 +13,7 @@ enum who {
     WHO_DEVICE = 1 << 1,
     WHO_VIEWER = 1 << 2,   /* operator, reads only */
     WHO_OPERATOR = 1 << 3, /* operator: publishes, deploys, tags, makes tokens */
-    WHO_ADMIN = 1 << 4,    /* operator: also revokes and deletes */
+    WHO_ADMIN = 1 << 4,    /* operator: also revokes, and has accounts and settings */
     WHO_EXPIRED = 1 << 5,  /* a device whose certificate expired less than 90 days ago: renewal alone */
     WHO_LOCAL = 1 << 6,    /* came over the Unix socket without a proxy's header */
     WHO_APPROVER = 1 << 7, /* operator: reads, and approves, denies and pauses deployments */

@@ -96,7 +96,10 @@ static int print_status(struct operate *op, yyjson_val *s)
                (long long)operate_int(devices, "seen_last_day"));
     add_transport(op, &t, yyjson_obj_get(devices, "transport"));
     grid_cell_z(&t, "deployments");
-    grid_cellf(&t, "%lld running", (long long)operate_int(s, "deployments_running"));
+    grid_cellf(&t, "%lld running, %lld paused, %lld to be approved",
+               (long long)operate_int(s, "deployments_running"),
+               (long long)operate_int(s, "deployments_paused"),
+               (long long)operate_int(s, "deployments_approval"));
     yyjson_obj_iter it = yyjson_obj_iter_with(actions);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;)
         if (yyjson_is_obj(v = yyjson_obj_iter_get_val(key))) {

@@ -34,10 +34,26 @@ static int read_devices(struct db *db, int64_t since, struct summary *out, struc
         rc = read_tally(db, "seen", since, &out->seen, e);
     for (int i = 0; i < SUMMARY_TRANSPORTS && rc == 0; i++)
         rc = read_tally(db, transport_tally[i], 0, &out->transport[i], e);
-    if (rc == 0)
-        rc = db_get_i64(db, "SELECT count(*) FROM deployment WHERE state = 'running'",
-                        &out->deployments_running, e);
     return rc;
+}
+
+static int read_deployments(struct db *db, struct summary *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s,
+                        "SELECT count(*) FILTER (WHERE state = 'running'),"
+                        " count(*) FILTER (WHERE state = 'paused'),"
+                        " count(*) FILTER (WHERE state = 'approval')"
+                        " FROM deployment WHERE state IN ('running', 'paused', 'approval')",
+                        e);
+    if (rc == 0)
+        rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    out->deployments_running = stmt_get_i64(&s, 0);
+    out->deployments_paused = stmt_get_i64(&s, 1);
+    out->deployments_approval = stmt_get_i64(&s, 2);
+    return 0;
 }
 
 static int read_versions(struct db *db, struct arena *a, struct summary *out, struct err *e)
@@ -85,6 +101,8 @@ static int read_actions(struct db *db, int64_t since, struct summary *out, struc
 static int read_all(struct db *db, struct arena *a, int64_t since, struct summary *out, struct err *e)
 {
     int rc = read_devices(db, since, out, e);
+    if (rc == 0)
+        rc = read_deployments(db, out, e);
     if (rc == 0)
         rc = read_versions(db, a, out, e);
     return rc != 0 ? rc : read_actions(db, since, out, e);

@@ -19,7 +19,7 @@ struct summary_version {
 struct summary {
     int64_t devices, revoked, seen;        /* seen: since the time asked for */
     int64_t transport[SUMMARY_TRANSPORTS]; /* devices by how they last came, as far as they ever did */
-    int64_t deployments_running;
+    int64_t deployments_running, deployments_paused, deployments_approval;
     int64_t open[ACTION_STATES];      /* actions under way, by state */
     int64_t closed[ACTION_STATES];    /* closed since the time asked for */
     struct summary_version *versions; /* of devices that are not revoked, the most frequent first */

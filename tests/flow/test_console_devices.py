@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sqlite3
+import time
 
 import pytest
 from console import streams
@@ -177,6 +178,27 @@ def test_times_that_pass_are_not_read_out(site, as_, page):
 
 # --- what the fleet counts ---
 
+
+def test_deployments_that_wait_for_somebody_are_not_forgotten(site, as_, page):
+    running = deployed(site, "1", "waits")
+    asked = deployed(site, "2", "waits", approval=True)
+    site.api("POST", f"/api/deployments/{running}/pause", expect=200)
+    as_("viewer", "#/fleet")
+    page.press("1 paused", ".stats")
+    page.heading("Deployments")
+    page.see(f"Deployment {running}", "table")
+    assert f"Deployment {asked}" not in page.text("table")
+    page.go("#/fleet")
+    page.press("1 waits for approval", ".stats")
+    page.see(f"Deployment {asked}", "table")
+    for each in (running, asked):
+        site.api("POST", f"/api/deployments/{each}/cancel", expect=200)
+    page.go("#/fleet")
+    page.one('.stats a[href="#/deployments?state=running"]').click()
+    page.heading("Deployments")
+    assert page.at() == "#/deployments?state=running"
+
+
 KINDS = 55
 
 
@@ -215,6 +237,33 @@ def test_versions_over_time_come_back_with_the_connection(site, as_, page):
     page.see("Live", ".foot", seconds=20)
     wait_for(lambda: "does not answer" not in page.text(".chart-holder"), what="it is asked for anew")
     assert streams(site) == 1
+
+
+DRAWN = """
+const chart = globalThis.Chart?.getChart(document.querySelector(".chart-holder canvas"));
+const told = chart?.data.datasets[0].data.map(({ x }) => x);
+return chart && [told, chart.getDatasetMeta(0).data.map(({ x }) => x), chart.scales.x.ticks.length];"""
+
+
+@pytest.fixture
+def known_before(site):
+    """What ran is known of the last hours."""
+    site.stop()
+    with sqlite3.connect(site.dir / "data" / "pqota.db") as db:
+        at = int(time.time() * 1000) - 3 * 3600 * 1000
+        db.execute("INSERT OR IGNORE INTO fleet_series VALUES (9999, 'fleet', '0', 5, 5)")
+        db.execute("INSERT OR IGNORE INTO fleet_sample VALUES (9999, ?, 5)", (at,))
+    site.start()
+
+
+def test_versions_over_time_are_drawn_to_scale(site, as_, page, known_before):
+    as_("viewer", "#/fleet")
+    page.fill("hours", "24")
+    times, drawn, ticks = wait_for(lambda: page.script(DRAWN), what="a chart")
+    whole = (drawn[-1] - drawn[0]) / (times[-1] - times[0])
+    far = [abs((x - drawn[0]) - (at - times[0]) * whole) for x, at in zip(drawn, times)]
+    assert len(drawn) > 3 and max(far) < 2, (drawn, times)  # the last of them is now: not a whole step later
+    assert ticks > 1
 
 
 A_MINUTE = "const now = Date.now; Date.now = () => now() + (window.later || 0);"

@@ -97,7 +97,8 @@ function timing() {
     const zone = field({ label: t("deploy.zone"), name: "zone", placeholder: t("deployment.zone_device"),
         pattern: "[+\\-][0-9]{2}:[0-9]{2}|Z", title: "+09:00", hint: t("deploy.zone_hint") });
     const speed = field({ label: t("deploy.per_minute"), name: "per_minute", type: "number", min: 1, max: 1000000 });
-    const deadline = field({ label: t("deployment.deadline"), name: "deadline", pattern: SPAN, placeholder: "4h", hint: t("deploy.deadline_hint") });
+    const deadline = field({ label: t("deployment.deadline"), name: "deadline", pattern: SPAN, placeholder: t("deploy.none"),
+        hint: t("deploy.deadline_hint") });
     const node = folded(t("deploy.when"), fields(start, speed, deadline), fields(days, at, cron, open, zone));
     node.toggle = (values) => {
         show(at, values.days !== "" && values.days !== "cron");

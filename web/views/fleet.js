@@ -17,6 +17,14 @@ function versionName(version) {
     return version ?? t("common.unknown");
 }
 
+/** Devices under way, and deployments that wait for somebody. */
+function underWay({ actions, deployments_paused: paused, deployments_approval: approval }) {
+    const open = Object.values(actions.open).reduce((sum, n) => sum + n, 0);
+    const waiting = [["paused", paused], ["approval", approval]].filter(([, n]) => n);
+    return [plural("fleet.open_n", open), waiting.map(([state, n]) => [" · ",
+        el("a", { href: `#/deployments?state=${state}` }, plural(`fleet.deployments.${state}`, n))])];
+}
+
 function tiles(status) {
     const { devices, actions } = status;
     const { pq, classical, plain, proxy } = devices.transport;
@@ -25,7 +33,6 @@ function tiles(status) {
         `${t(`fleet.transport.${way}`)} ${number(n)}`).join(" · ");
     const running = status.deployments_running;
     const { failed, succeeded } = actions.last_day;
-    const open = Object.values(actions.open).reduce((sum, n) => sum + n, 0);
     const quantum = proxy && !known ? t("fleet.by_proxy") : percent(known ? pq / known : null);
     return stats(
         stat(t("fleet.devices"), number(devices.total), devices.revoked
@@ -33,7 +40,7 @@ function tiles(status) {
         stat(t("fleet.seen"), number(devices.seen_last_day),
             devices.total ? percent(devices.seen_last_day / devices.total) : null),
         stat(t("fleet.quantum"), quantum, ways, classical || plain ? "warn" : ""),
-        stat(t("fleet.running"), el("a", { href: "#/deployments" }, number(running)), plural("fleet.open_n", open)),
+        stat(t("fleet.running"), el("a", { href: "#/deployments?state=running" }, number(running)), underWay(status)),
         stat(t("fleet.failures"), el("a", { href: "#/changes?kind=action.failed" }, number(failed)),
             plural("fleet.succeeded_n", succeeded), failed ? "bad" : ""),
     );

@@ -252,6 +252,8 @@ static void test_status(void **state)
     assert_int_equal(s.fleet.revoked, 1);
     assert_int_equal(s.fleet.seen, 0);
     assert_int_equal(s.fleet.deployments_running, 1);
+    assert_int_equal(s.fleet.deployments_paused, 0);
+    assert_int_equal(s.fleet.deployments_approval, 0);
     assert_int_equal(s.fleet.open[ACTION_OFFERED], 1);
     assert_int_equal(s.fleet.closed[ACTION_SUCCEEDED], 1);
     assert_int_equal(s.fleet.version_count, 2);
