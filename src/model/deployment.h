@@ -78,7 +78,7 @@ enum member_state {
     MEMBER_WAITING,
     MEMBER_ACTIVE,
     MEMBER_SUCCEEDED,
-    MEMBER_ALREADY, /* ran the version before it was its turn */
+    MEMBER_ALREADY, /* nothing to do: it ran the version, or a newer one, before it was its turn */
     MEMBER_FAILED,
     MEMBER_CANCELLED
 };
@@ -116,8 +116,8 @@ int deployment_check_policy(const struct deployment_policy *p, struct err *e) MU
 int deployment_check_phases(const struct phase *phases, size_t count, struct err *e) MUST_CHECK;
 
 /* Whether so many of its devices have succeeded that the next phase opens; whether so many have failed that
-   it must stop; whether all are through, and too few have succeeded. Devices that had the version already,
-   and cancelled ones, do not count. */
+   it must stop; whether all are through, and too few have succeeded. Devices that had nothing to do, and
+   cancelled ones, do not count. */
 bool phase_passed(const struct phase *p);
 bool phase_broken(const struct phase *p);
 bool phase_fell_short(const struct phase *p);

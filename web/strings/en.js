@@ -67,7 +67,7 @@ export default {
     "common.state.rebooting": "Restarting",
     "common.state.cancelling": "Being cancelled",
     "common.state.succeeded": "Succeeded",
-    "common.state.already": "Had it already",
+    "common.state.already": "Nothing to do",
     "common.state.failed": "Failed",
     "common.state.cancelled": "Cancelled",
     "common.state.approval": "Waits for approval",

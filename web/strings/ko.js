@@ -67,7 +67,7 @@ export default {
     "common.state.rebooting": "재시작 중",
     "common.state.cancelling": "취소하는 중",
     "common.state.succeeded": "성공",
-    "common.state.already": "이미 설치됨",
+    "common.state.already": "업데이트 불필요",
     "common.state.failed": "실패",
     "common.state.cancelled": "취소됨",
     "common.state.approval": "승인 대기",
