@@ -125,9 +125,45 @@ def test_who_holds_a_phase_up_is_found(rollout, as_, page):
     as_("viewer", f"#/deployment/{it.pk}")
     page.fill("state", "waiting")
     wait_for(lambda: listed(page) == [it.name(i) for i in (1, 3, 4)], what="all that wait")
+    assert "never" not in page.text("table tbody"), "they poll"
     page.fill("phase", 1)
     wait_for(lambda: listed(page) == [it.name(1)], what="who waits in the canary")
     page.fill("state", "succeeded")
     wait_for(lambda: listed(page) == [it.name(2)], what="who has it in the canary")
     page.fill("phase", 2)
     page.see("Nothing here.", "main")
+
+
+def test_what_is_under_way_is_said(rollout, as_, page):
+    it = rollout()
+    as_("viewer", f"#/deployment/{it.pk}")
+    page.see("Waiting\n4", ".counts")
+    assert "Under way:" not in page.text("main")
+    it.poll(1)
+    it.is_at(2, "downloading", it.poll(2).json()["action"])
+    page.see("Under way: 1 offered, 1 downloading", "main")
+
+
+def test_who_has_nothing_to_do_is_not_said_to_have_had_it(site, rollout, as_, page):
+    it = rollout()
+    site.publish(it.model, "3", os.urandom(500))
+    it.poll(1, version="3")
+    as_("viewer", f"#/deployment/{it.pk}")
+    page.see("Nothing to do\n1", ".counts")
+    page.fill("state", "already")
+    wait_for(lambda: listed(page) == [it.name(1)], what="who runs something newer")
+    assert "Nothing to do" in page.text("table tbody")
+
+
+def test_how_long_it_takes_says_why_it_cannot_be_told(rollout, as_, page):
+    it = rollout(phases=[{"name": "canary", "count": 2, "success_percent": 90}, {"name": "rest"}])
+    as_("viewer", f"#/deployment/{it.pk}")
+    page.see("cannot be told now", ".stats")
+    it.ends(1, "failed")
+    page.see("canary can no longer reach 90%; open the next phase, or abort", ".stats")
+    it.ends(2, "succeeded", version="2")
+    it.steer("next")
+    page.see("about", ".stats")
+    for i in (3, 4):
+        it.ends(i, "succeeded", version="2")
+    page.see("nothing left to do", ".stats")

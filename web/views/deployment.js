@@ -2,19 +2,20 @@
 
 import { api, ApiError, may, query } from "../api.js";
 import { el, replace } from "../dom.js";
-import { duration, number, plural, t, time } from "../i18n.js";
+import { duration, number, percent, plural, t, time } from "../i18n.js";
 import { live } from "../live.js";
 import {
     button, card, confirmed, details, field, heading, link, pager, problem, share, stat, stateBadge, stats, table, when,
 } from "../ui.js";
 import { targetWords } from "./order.js";
-import { bar, concerned, flow, note, pace } from "./phases.js";
+import { bar, concerned, fallsShort, flow, note, pace, phaseName } from "./phases.js";
 
 const PAGE = 50;
 const TICK_MS = 5000;
 const DAY_S = 86_400;
 const USUAL_PRIORITY = 500;
 const OVER = ["finished", "cancelled", "denied"];
+const BEGUN = ["waiting", "offered", "downloading", "downloaded", "installing", "rebooting", "cancelling"];
 const MEMBER_STATES = ["failed", "retrying", "active", "waiting", "succeeded", "already", "cancelled"];
 
 /** A part of the page that is drawn anew only when its key changes, so that nobody loses what is focused there. */
@@ -46,7 +47,7 @@ function actionsOf(d, session, latest) {
         d.state === "paused" && ["resume", "change", null, "primary"],
         ["running", "scheduled"].includes(d.state) && ["pause", "approve", null, ""],
         d.state === "running" && d.prepared && next && ["next", "change", () => t("deployment.ask.next", {
-            name: next.name || t("deployment.phase", { n: d.phase + 1 }),
+            name: phaseName(d, d.phase),
             devices: plural("deploy.count", latest().phases[d.phase].devices.waiting),
         }), ""],
         !OVER.includes(d.state) && ["cancel", "change", () => t("deployment.ask.cancel"), "danger"],
@@ -79,8 +80,16 @@ function notice(d, session) {
     return words && el("p", { class: `note ${["paused", "approval"].includes(d.state) ? "warn" : ""}` }, words);
 }
 
-/** About how long, and when that is, no more exact than it is. */
-function left(seconds, now) {
+/** About how long, and when that is, no more exact than it is; else why it cannot be told. */
+function left(d, seconds, now) {
+    if (d.prepared && ["running", "paused"].includes(d.state) && d.devices.waiting + d.devices.active === 0) {
+        return ["–", t("deployment.nothing_left")];
+    }
+    if (fallsShort(d)) {
+        return ["–", t("deployment.cannot_reach", {
+            phase: phaseName(d, d.phase - 1), share: percent(d.phases[d.phase - 1].success_percent / 100),
+        })];
+    }
     if (seconds === null) {
         return ["–", t("deployment.cannot_tell")];
     }
@@ -100,8 +109,15 @@ function summary(d, samples, now) {
         stat(t("deployment.rate"), perMinute === null ? "–" : number(perMinute, perMinute < 10 ? 1 : 0), t("deployment.per_minute")),
         OVER.includes(d.state)
             ? stat(t("deployment.closed"), when(d.closed), time(d.closed))
-            : stat(t("deployment.left"), ...left(seconds, now)),
+            : stat(t("deployment.left"), ...left(d, seconds, now)),
     );
+}
+
+/** What the devices that have begun are at. */
+function underWay(d) {
+    const counts = BEGUN.filter((state) => d.actions[state])
+        .map((state) => t(`deployment.doing.${state}`, { n: number(d.actions[state]) }));
+    return counts.length > 0 && el("p", { class: "muted" }, t("deployment.doing", { what: counts.join(", ") }));
 }
 
 function windowWords({ schedule, seconds, zone }) {
@@ -157,7 +173,7 @@ function members(id) {
             { key: "version", label: t("deployment.runs"), cell: (m) => m.version ?? "–" },
             { key: "attempts", label: t("deployment.attempts"), align: "right", cell: (m) => number(m.attempts) },
             { key: "retry", label: t("deployment.retry"), cell: (m) => (m.retry ? when(m.retry) : "–") },
-            { key: "updated", label: t("deployment.updated"), cell: (m) => when(m.action?.updated ?? null) },
+            { key: "updated", label: t("deployment.updated"), cell: (m) => (m.action ? when(m.action.updated) : "–") },
         ],
         rows: [],
     });
@@ -186,11 +202,10 @@ function members(id) {
     return {
         node: card(t("deployment.devices"), el("div", { class: "fields narrow" }, choice, phase), rows, pages),
         stop: () => stop(),
-        knows(phases) {
-            if (phase.hidden && phases.length > 1) {
+        knows(d) {
+            if (phase.hidden && d.phases.length > 1) {
                 phase.hidden = false;
-                phase.input.append(...phases.map((each, i) =>
-                    el("option", { value: i + 1 }, each.name || t("deployment.phase", { n: i + 1 }))));
+                phase.input.append(...d.phases.map((_, i) => el("option", { value: i + 1 }, phaseName(d, i))));
             }
         },
     };
@@ -216,7 +231,8 @@ function render({ main, params, session, setTitle }) {
         heading(name, { actions: actions.node, detail: el("span", { class: "deployment-line" }, state.node, detail.node) }),
         why.node, figures, rest,
     ];
-    const pulse = () => now && replace(figures, summary(now, samples, Date.now()), bar(now.devices));
+    const pulse = () => now && replace(figures, summary(now, samples, Date.now()), bar(now.devices),
+        underWay(now));
     const draw = (d) => {
         now = d;
         note(samples, d, Date.now());
@@ -227,7 +243,7 @@ function render({ main, params, session, setTitle }) {
         terms.draw(`${d.approved} ${d.closed}`, () => policy(d));
         pulse();
         replace(phases, flow(d));
-        devices.knows(d.phases);
+        devices.knows(d);
     };
     const stop = live({ [`/api/deployments/${id}`]: (d, status) => {
         if (status === 200) {

@@ -20,6 +20,21 @@ export function concerned(c) {
     return counted(c) + c.cancelled;
 }
 
+/** What the i-th phase is called. */
+export function phaseName(d, i) {
+    return d.phases[i].name || t("deployment.phase", { n: i + 1 });
+}
+
+/** Whether the present phase cannot succeed any more, so that the next one does not open by itself. */
+export function fallsShort(d) {
+    if (d.state !== "running" || !d.prepared || d.phase === d.phases.length) {
+        return false;
+    }
+    const { devices, success_percent: share } = d.phases[d.phase - 1];
+    const all = counted(devices);
+    return (all - devices.failed) * 100 < share * all;
+}
+
 function errorShare(phase, all) {
     const shares = [phase.error_percent / 100, all ? phase.error_count / all : 0].filter((x) => x > 0);
     return shares.length ? Math.min(...shares, 1) : null;
@@ -87,7 +102,7 @@ function card(d, phase, i) {
     const last = i === d.phases.length - 1;
     const [word, tone] = standing(d, phase);
     return el("li", { class: `phase ${tone}`, "aria-current": i + 1 === d.phase ? "step" : null },
-        el("header", null, el("h3", null, phase.name || t("deployment.phase", { n: i + 1 })),
+        el("header", null, el("h3", null, phaseName(d, i)),
             badge(t(`deployment.phase.${word}`), tone)),
         el("p", { class: "muted" }, t("deployment.takes", { what: takes(phase, d.phases.length === 1) }),
             word !== "closed" && phase.opened && [" · ", t("deployment.opened"), " ", when(phase.opened)]),
