@@ -12,18 +12,23 @@ import { preview } from "./preview.js";
 
 const KEY_SHOWN = 12;  // letters of a key's id
 
-/** How a draft is published: in one step beside the key, or with a signing request that is carried to it. */
-export function signing(release) {
+/**
+ * How a draft is published: in one step beside the key, or with a signing request that is carried to it. What is signed
+ * is called as it was uploaded; local: how the file is called here, if that is known.
+ */
+export function signing(release, local = null) {
     const { name, version, models } = release;
     const file = release.artifacts[0]?.filename ?? release.filename;
     const request = `${name}-${version}.sign.json`;
     const words = ["pqota", "firmware", "sign", ...release.artifacts.map((each) => each.filename), "--name", name, "--version", version,
         ...(models.length === 1 && models[0] === name ? [] : models.flatMap((model) => ["--model", model]))];
+    const lines = (...all) => copyable([...(local && local !== file ? [["cp", local, file]] : []), ...all]
+        .map(commandLine).join("\n"));
     return [
-        el("p", null, t("firmware.unsigned", { file })),
-        copyable(commandLine([...words, "--sign-with", "targets.key"])),
+        el("p", null, t("firmware.unsigned", { file: local ?? file })),
+        lines([...words, "--sign-with", "targets.key"]),
         el("p", null, t("firmware.or_three")),
-        copyable([words, ["pqota", "trust", "sign", request, "--key", "targets.key"]].map(commandLine).join("\n")),
+        lines(words, ["pqota", "trust", "sign", request, "--key", "targets.key"]),
         el("p", null, t("firmware.then_drop", { request })),
     ];
 }

@@ -92,7 +92,7 @@ function arrived({ made, file }) {
     return [
         el("p", null, link(`${made.name} ${made.version}`, "firmware", made.id), " · ", t(`common.state.${made.state}`)),
         el("p", null, t("firmware.hash_here", { command: `sha256sum ${shell(file.name)}` })), copyable(sha256), mine, verdict,
-        made.state === "draft" ? signing(made) : el("p", null, el("a", { href: `#/deploy?release=${made.id}` }, t("nav.deploy"))),
+        made.state === "draft" ? signing(made, file.name) : el("p", null, el("a", { href: `#/deploy?release=${made.id}` }, t("nav.deploy"))),
     ];
 }
 
