@@ -184,6 +184,10 @@ int deployment_print(struct operate *op, yyjson_doc *doc)
                                                      (long long)operate_int(d, "rolls_back")))));
     operate_property(&t, "closed", str_of(operate_when(op, d, "closed")));
     operate_property(&t, "attempts", str_of(deployment_counts(op, yyjson_obj_get(d, "actions"))));
+    if (operate_int(d, "retrying") != 0)
+        operate_property(&t, "to try again",
+                         str_of(or_dash(arena_printf(&op->arena, "%lld of those that wait",
+                                                     (long long)operate_int(d, "retrying")))));
     if (operate_print_grid(op, &t) != 0)
         return operate_fail(op);
     return print_phases(op, d) == 0 ? CMD_OK : operate_fail(op);

@@ -253,6 +253,7 @@ def test_members_are_found_by_phase_and_by_what_they_wait_for(server):
     report(server, devices[0], poll(server, devices[0], "?version=1").json()["action"], "failed")
     poll(server, devices[1], "?version=1")
     assert shown(server, pk)["retrying"] == 1
+    assert "1 of those that wait" in server.pqota("deployment", "show", pk).out
     assert of("state=retrying") == ["mem-1"]
     assert of("state=retrying&phase=2") == of("state=failed") == []
     assert of("state=active") == of("state=active&phase=1") == ["mem-2"]
