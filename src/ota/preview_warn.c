@@ -68,6 +68,18 @@ static int warn_metadata(struct ota *ota, struct arena *a, struct preview *p, st
     return rc;
 }
 
+/* Nobody is waited for there. */
+static int warn_empty(struct arena *a, struct preview *p, struct err *e)
+{
+    for (size_t i = 0; p->devices > 0 && p->complete && i + 1 < p->phase_count; i++)
+        if (p->phases[i].devices == 0)
+            return add(p,
+                       arena_printf(a, "Phase %zu takes no device: phase %zu opens as soon as it does.",
+                                    i + 1, i + 2),
+                       e);
+    return 0;
+}
+
 static int warn_phases(struct arena *a, const struct deploy *d, struct preview *p, struct err *e)
 {
     bool stops = false;
@@ -139,6 +151,8 @@ int preview_warn(struct ota *ota, struct db *db, struct arena *a, const struct d
         rc = warn_metadata(ota, a, out, e);
     if (rc == 0)
         rc = warn_phases(a, &c->d, out, e);
+    if (rc == 0)
+        rc = warn_empty(a, out, e);
     if (rc == 0)
         rc = warn_clock(a, &c->d.policy, out, e);
     return rc != 0 ? rc : warn_other(db, a, r, out, e);

@@ -152,6 +152,10 @@ static void what_is_worth_a_second_thought(void **state)
     assert_string_equal(p.phases[0].name, "canary");
     assert_int_equal(p.phases[0].devices, 4);
     assert_int_equal(p.phases[1].devices, 36);
+    assert_false(warns(&p, "takes no device"));
+    d = in_two(one.pk, (struct phase){.filter = "tag==nobody", .error_count = 1}, phases);
+    p = tried(f, &d);
+    assert_true(warns(&p, "Phase 1 takes no device: phase 2 opens"));
 }
 
 /* The very refusals. */
