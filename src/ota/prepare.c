@@ -1,7 +1,8 @@
 /*
  * A deployment's devices are looked for in slices, in the order in which they were registered, and each is
- * put into a phase as it is found, so that at any time each phase has its share of those found so far. Who has
- * nothing to do is no part of that: a canary of such devices would prove nothing, and let all others begin.
+ * put into a phase as it is found, so that at any time each phase has its share of those found so far. Who
+ * has nothing to do is no part of that: a canary of such devices would prove nothing, and let all others
+ * begin.
  */
 #include <string.h>
 
