@@ -297,7 +297,7 @@ export default {
     "access.revoke": "Revoke",
     "access.revoke_token_what": "Revoke token {id} for {what}? It lets nobody in any more; devices that enrolled with it stay.",
     "access.operators": "Operators' certificates",
-    "access.operators_what": "Who works with the pqota command or by scripts. pqota operator add makes another count.",
+    "access.operators_what": "Who works with the pqota command or by scripts. To add one, use pqota operator add.",
     "access.no_operators": "There are no operators.",
     "access.revoke_operator_what": "Revoke the operator {name}? All certificates of that name stop to count at once. This cannot be taken back, and the name is not given again.",
 
