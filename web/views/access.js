@@ -1,11 +1,10 @@
 // What lets devices and operators in: enrolment tokens, and the certificates of operators.
 
-import { ApiError, api, may, query } from "../api.js";
+import { api, may, query } from "../api.js";
 import { el, replace } from "../dom.js";
 import { algorithm, t } from "../i18n.js";
-import { live } from "../live.js";
-import { badge, button, card, confirmed, dialog, field, heading, link, pager, problem, table, toast, when }
-    from "../ui.js";
+import { followed } from "../lists.js";
+import { badge, button, card, confirmed, dialog, field, heading, link, table, toast, when } from "../ui.js";
 import { tellToken } from "./tokens.js";
 
 const PAGE = 25;
@@ -20,25 +19,13 @@ function act(label, what, on) {
     return node;
 }
 
-/** A card with a list that follows the server; its node has close(). */
-function followed({ title, what, path, columns, nothing }) {
+/** A card with a list that follows the server, until stop(). */
+function listCard({ title, what, path, columns, nothing }) {
     const rows = table({ caption: title, columns, rows: [], empty: nothing });
     const pages = el("div");
-    const node = card(title, el("p", { class: "muted" }, what), rows, pages);
-    node.close = () => {};
-    const turn = (after) => {
-        node.close();
-        node.close = live({ [query(path, { limit: PAGE, after })]: (page, status) => {
-            if (status !== 200) {
-                replace(pages, problem(new ApiError(status, page.detail)));
-                return;
-            }
-            rows.update(page.items);
-            replace(pages, pager({ next: page.next, has: Boolean(after), onNext: turn, onFirst: () => turn("") }));
-        } });
-    };
-    turn("");
-    return node;
+    const { turn, stop } = followed({ rows, pages, path: (after) => query(path, { limit: PAGE, after }) });
+    turn();
+    return { node: card(title, el("p", { class: "muted" }, what), rows, pages), stop };
 }
 
 // --- tokens ---
@@ -125,15 +112,15 @@ function operatorColumns(session) {
 }
 
 function render({ main, session }) {
-    const tokens = followed({ title: t("access.tokens"), what: t("access.tokens_what"), path: "/api/tokens",
+    const tokens = listCard({ title: t("access.tokens"), what: t("access.tokens_what"), path: "/api/tokens",
         columns: tokenColumns(session), nothing: t("access.no_tokens") });
-    const operators = followed({ title: t("access.operators"), what: t("access.operators_what"), path: "/api/operators",
+    const operators = listCard({ title: t("access.operators"), what: t("access.operators_what"), path: "/api/operators",
         columns: operatorColumns(session), nothing: t("access.no_operators") });
     replace(main, heading(t("nav.access"), { detail: t("access.what"), actions: may(session, "change")
-        ? [button(t("access.new"), { kind: "primary", icon: "plus", on: makeToken })] : [] }), tokens, operators);
+        ? [button(t("access.new"), { kind: "primary", icon: "plus", on: makeToken })] : [] }), tokens.node, operators.node);
     return () => {
-        tokens.close();
-        operators.close();
+        tokens.stop();
+        operators.stop();
     };
 }
 

@@ -3,9 +3,10 @@
 import { api, ApiError, may, query } from "../api.js";
 import { el, replace } from "../dom.js";
 import { duration, number, percent, plural, t, time } from "../i18n.js";
+import { followed } from "../lists.js";
 import { live } from "../live.js";
 import {
-    button, card, confirmed, details, field, heading, link, pager, problem, share, stat, stateBadge, stats, table, when,
+    button, card, confirmed, details, field, heading, link, problem, share, stat, stateBadge, stats, table, when,
 } from "../ui.js";
 import { targetWords } from "./order.js";
 import { bar, concerned, fallsShort, flow, note, pace, phaseName } from "./phases.js";
@@ -183,25 +184,15 @@ function members(id) {
     const phase = field({ label: t("deployment.phase_column"), name: "phase", type: "select", value: "",
         options: [["", t("deployments.any")]] });
     phase.hidden = true;
-    let stop = () => {};
-    const follow = (after) => {
-        stop();
-        stop = live({ [query(path, { state: choice.input.value, phase: phase.input.value, limit: PAGE, after })]: (page, status) => {
-            if (status !== 200) {
-                replace(pages, problem(new ApiError(status, page.detail)));
-                return;
-            }
-            rows.update(page.items);
-            replace(pages, pager({ next: page.next, has: Boolean(after), onNext: follow, onFirst: () => follow() }));
-        } });
-    };
+    const { turn, stop } = followed({ rows, pages, path: (after) =>
+        query(path, { state: choice.input.value, phase: phase.input.value, limit: PAGE, after }) });
     for (const each of [choice, phase]) {
-        each.input.addEventListener("change", () => follow());
+        each.input.addEventListener("change", () => turn());
     }
-    follow();
+    turn();
     return {
         node: card(t("deployment.devices"), el("div", { class: "fields narrow" }, choice, phase), rows, pages),
-        stop: () => stop(),
+        stop,
         knows(d) {
             if (phase.hidden && d.phases.length > 1) {
                 phase.hidden = false;
