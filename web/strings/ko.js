@@ -207,7 +207,7 @@ export default {
     "device.registered": "등록",
     "device.clock": "기기 시간대",
     "device.clock_unknown": "알 수 없음: UTC로 간주",
-    "device.clock_hint": "UTC와의 시차이며 유지 보수 시간대의 기준이 됩니다. 비워 두면 알 수 없음으로 둡니다.",
+    "device.clock_hint": "UTC와의 시차이며 유지보수 시간대의 기준이 됩니다. 비워 두면 알 수 없음으로 둡니다.",
     "device.words": "이름과 시간대 변경",
     "device.save": "저장",
     "device.attributes": "속성",

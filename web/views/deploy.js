@@ -228,6 +228,7 @@ async function render({ main, query, session, go }) {
             card(t("deploy.what"), what), phaseCard,
             card(t("deploy.terms"), checks, when, more)],
         onSubmit: async () => {
+            changed();  // whatever filled the form in: the preview is of what is ordered
             const body = orderBody(read(node), phases.read());
             const found = await shown.found();
             if (!node.isConnected || !await confirmed(orderQuestion(body, found), t("deploy.submit"))) {

@@ -112,8 +112,9 @@ export function targetWords({ kind, value }) {
 /** What is asked before it is made. found: its preview, or {error}. */
 export function orderQuestion(body, found) {
     const release = body.name ? `${body.name} ${body.version}` : t("deploy.release_n", { id: body.release });
-    const counted = found.error ? `${t("deploy.ask_unknown")} ${found.error.detail}` : t(found.complete ? "deploy.ask_devices" : "deploy.ask_devices_more",
-        { devices: plural("deploy.count", found.devices) });
+    const counted = found.error ? `${t("deploy.ask_unknown")} ${found.error.detail}`
+        : t(found.complete ? "deploy.ask_devices" : "deploy.ask_devices_more",
+            { devices: plural("deploy.count", found.devices) });
     const begins = (body.approval && t("deploy.ask_approval"))
         || (body.start_at && t("deployment.begins", { at: time(body.start_at) }))
         || (body.window && t("deploy.ask_window")) || t("deploy.ask_now");
