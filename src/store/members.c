@@ -217,11 +217,13 @@ static int write_search(const struct member_search *q, struct search_sql *sql, s
 {
     struct buf *b = &sql->text;
     int first = FIRST_VALUE, rc;
-    rc = buf_printf(b, "SELECT d.pk, CASE"
-                       " WHEN d.version IS (SELECT version FROM release WHERE pk = ?3) AND " IDLE " THEN 1"
-                       " WHEN NOT ?8 AND (SELECT max(v.sequence) FROM release_model v WHERE v.model = d.model"
-                       "  AND v.version = d.version) >= (SELECT r.sequence FROM release_model r"
-                       "  WHERE r.release = ?3 AND r.model = d.model) AND " IDLE " THEN 2 ELSE 0 END");
+    rc = buf_printf(b,
+                    "SELECT d.pk, CASE"
+                    " WHEN d.version IS (SELECT version FROM release WHERE pk = ?3) AND " IDLE " THEN %d"
+                    " WHEN NOT ?8 AND (SELECT max(v.sequence) FROM release_model v WHERE v.model = d.model"
+                    "  AND v.version = d.version) >= (SELECT r.sequence FROM release_model r"
+                    "  WHERE r.release = ?3 AND r.model = d.model) AND " IDLE " THEN %d ELSE %d END",
+                    NEED_NONE_SAME, NEED_NONE_NEWER, NEED_UPDATE);
     if (rc == 0 && (rc = search_sql_phases(sql, q->phases, q->phase_count, &first, q->now_ms, e)) != 0)
         return rc;
     if (rc == 0) {

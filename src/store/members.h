@@ -65,11 +65,8 @@ struct member_search {
     size_t phase_count;
     int64_t now_ms;
 };
-enum member_need {
-    NEED_UPDATE,
-    NEED_NONE_SAME,
-    NEED_NONE_NEWER
-}; /* what it runs, unless that is about to change */
+/* By what it runs, unless an action that is open is about to change that. */
+enum member_need { NEED_UPDATE, NEED_NONE_SAME, NEED_NONE_NEWER };
 struct member_found {
     int64_t device;
     enum member_need need;
