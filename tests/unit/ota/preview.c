@@ -10,23 +10,6 @@
 #define DEVICES 40
 #define ROUNDS 50
 
-static int run_sql(struct fixture *f, struct db *db, void *arg, struct err *e)
-{
-    (void)f;
-    return db_exec(db, arg, e);
-}
-
-static void sql(struct fixture *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void sql(struct fixture *f, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    assert_ok(fixture_write(f, run_sql, text), f->e);
-}
-
 static struct preview tried(struct fixture *f, const struct deploy *d)
 {
     struct preview p;
@@ -207,6 +190,7 @@ static const char *const versions[] = {"1", "2", "3", "odd", NULL};
 static int run_shuffle(struct fixture *f, struct db *db, void *arg, struct err *e)
 {
     int rc = 0;
+    (void)f;
     (void)arg;
     for (int i = 0; i < DEVICES && rc == 0; i++) {
         const char *v = versions[any(5)], *quote = v != NULL ? "'" : "";
@@ -218,7 +202,7 @@ static int run_shuffle(struct fixture *f, struct db *db, void *arg, struct err *
                  "DELETE FROM device_tag WHERE id = 'd%d'; %s 'd%d'",
                  models[any(3)], quote, v != NULL ? v : "NULL", quote, any(8) == 0 ? "1" : "NULL", i, i, tag,
                  i);
-        rc = run_sql(f, db, text, e);
+        rc = db_exec(db, text, e);
     }
     return rc;
 }

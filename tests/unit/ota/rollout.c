@@ -44,12 +44,6 @@ static void a_canary_of_few(void **state)
     assert_int_equal(in_phase(f, pk, 1), 2);
 }
 
-static int run_sql(struct fixture *f, struct db *db, void *arg, struct err *e)
-{
-    (void)f;
-    return db_exec(db, arg, e);
-}
-
 /* A canary of those that have it would prove nothing, and all others would begin at once. */
 static void a_canary_of_those_that_need_it(void **state)
 {
@@ -57,10 +51,7 @@ static void a_canary_of_those_that_need_it(void **state)
     add_fleet(f, 12);
     struct release r = publish(f, "gw", "1", "m");
     publish(f, "gw", "2", "m");
-    assert_ok(fixture_write(f, run_sql,
-                            "UPDATE device SET version = '1' WHERE pk <= 3;"
-                            "UPDATE device SET version = '2' WHERE pk = 4"),
-              f->e);
+    sql(f, "UPDATE device SET version = CASE WHEN pk <= 3 THEN '1' ELSE '2' END WHERE pk <= 4");
     struct phase phases[2];
     struct deploy d = in_two(r.pk, (struct phase){.devices = 2, .success_percent = 100}, phases);
     int64_t pk = made(f, &d);
@@ -226,22 +217,22 @@ static void a_revoked_device_is_not_waited_for(void **state)
                         "cancelled,succeeded,cancelled");
 }
 
-static int next(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
-                struct deployment *out, struct err *e)
+struct opening {
+    int64_t deployment, phase;
+};
+
+static int run_open(struct fixture *f, struct db *db, void *arg, struct err *e)
 {
-    return ota_deploy_next(ota, db, a, who, deployment, 0, out, e);
+    const struct opening *o = arg;
+    struct deployment out;
+    return ota_deploy_next(&f->ota, db, &f->arena, "anna", o->deployment, o->phase, &out, e);
 }
 
-static int second(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
-                  struct deployment *out, struct err *e)
+/* phase: from 1; 0: whichever is next. */
+static int opens(struct fixture *f, int64_t deployment, int64_t phase)
 {
-    return ota_deploy_next(ota, db, a, who, deployment, 2, out, e);
-}
-
-static int third(struct ota *ota, struct db *db, struct arena *a, const char *who, int64_t deployment,
-                 struct deployment *out, struct err *e)
-{
-    return ota_deploy_next(ota, db, a, who, deployment, 3, out, e);
+    struct opening o = {deployment, phase};
+    return fixture_write(f, run_open, &o);
 }
 
 static void a_person_opens_the_next(void **state)
@@ -260,15 +251,15 @@ static void a_person_opens_the_next(void **state)
     assert_string_equal(ask_text(f, "SELECT why FROM deployment"), short_of);
     assert_int_equal(ask(f, "SELECT count(*) FROM event WHERE kind = 'deployment.short'"), 1);
     assert_string_equal(state_of(f, pk), "running");
-    assert_int_equal(steer(f, third, "anna", pk), ERR_CONFLICT);
+    assert_int_equal(opens(f, pk, 3), ERR_CONFLICT);
     assert_nothing(f, "d3", "0");
-    assert_ok(steer(f, second, "anna", pk), f->e);
+    assert_ok(opens(f, pk, 2), f->e);
     assert_offered(f, "d3", "0", r.pk);
     assert_string_equal(ask_text(f, "SELECT why FROM deployment"), "");
     assert_string_equal(ask_text(f, "SELECT who FROM event WHERE kind = 'deployment.phase'"), "anna");
-    assert_int_equal(steer(f, next, "anna", pk), ERR_CONFLICT);
+    assert_int_equal(opens(f, pk, 0), ERR_CONFLICT);
     assert_ok(steer(f, ota_deploy_cancel, "anna", pk), f->e);
-    assert_int_equal(steer(f, next, "anna", pk), ERR_CONFLICT);
+    assert_int_equal(opens(f, pk, 0), ERR_CONFLICT);
 }
 
 static void errors_pause_it(void **state)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "ota/finish.h"
+#include "store/db.h"
 
 struct call {
     struct deploy d;
@@ -68,6 +69,22 @@ int steer(struct fixture *f, steer_fn *fn, const char *who, int64_t deployment)
 {
     struct steering s = {fn, who, deployment};
     return fixture_write(f, run_steer, &s);
+}
+
+static int run_sql(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    (void)f;
+    return db_exec(db, arg, e);
+}
+
+void sql(struct fixture *f, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    assert_ok(fixture_write(f, run_sql, text), f->e);
 }
 
 const char *state_of(struct fixture *f, int64_t d)

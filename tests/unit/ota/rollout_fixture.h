@@ -17,6 +17,9 @@ typedef int steer_fn(struct ota *ota, struct db *db, struct arena *a, const char
                      struct deployment *out, struct err *e);
 int steer(struct fixture *f, steer_fn *fn, const char *who, int64_t deployment);
 
+/* Changes the database as no interface would. */
+void sql(struct fixture *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 const char *state_of(struct fixture *f, int64_t d);
 int64_t in_phase(struct fixture *f, int64_t d, int phase);
 /* d1 to dn of the model m. */

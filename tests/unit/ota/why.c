@@ -205,12 +205,6 @@ static void one_that_is_not_for_it(void **state)
     assert_non_null(strstr(told(f, "d1").text, "revoked"));
 }
 
-static int run_sql(struct fixture *f, struct db *db, void *arg, struct err *e)
-{
-    (void)f;
-    return db_exec(db, arg, e);
-}
-
 static void not_newer(void **state)
 {
     struct fixture *f = *state;
@@ -221,7 +215,7 @@ static void not_newer(void **state)
     publish(f, "gw", "2", "m");
     struct deploy d = to_each(one.pk);
     int64_t pk = made(f, &d);
-    assert_ok(fixture_write(f, run_sql, "UPDATE device SET version = '2'"), f->e);
+    sql(f, "UPDATE device SET version = '2'");
     assert_ok(ota_why(&f->ota, f->reader, &f->arena, "d1", pk, &w, &f->e), f->e);
     assert_int_equal(w.lines[0].reason, REASON_NOT_NEWER);
     assert_non_null(strstr(w.lines[0].text, "is not newer than 2, which runs"));
