@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from certificates import operator
+from certificates import operator, sign
 from console import Console, account, authority, link, signed_in
 from harness import ANYONE, TREE, Server, environment, program, run, wait_for
 
@@ -303,44 +303,11 @@ def own_certificate(folder, name, life=("-days", "9")):
         folder / f"{name}.{end}" for end in ("ca.pem", "ca.key", "key", "csr", "pem", "ext")
     )
     ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            *ec,
-            "-keyout",
-            ca_key,
-            "-out",
-            ca,
-            "-subj",
-            f"/CN={name} CA",
-            "-days",
-            "9",
-        ],
-        check=0,
-    )
+    own = ["-keyout", ca_key, "-out", ca, "-subj", f"/CN={name} CA", "-days", "9"]
+    run(["openssl", "req", "-x509", *ec, *own], check=0)
     run(["openssl", "req", *ec, "-keyout", key, "-out", csr, "-subj", f"/CN={name}"], check=0)
     ext.write_text("subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n")
-    run(
-        [
-            "openssl",
-            "x509",
-            "-req",
-            "-in",
-            csr,
-            "-CA",
-            ca,
-            "-CAkey",
-            ca_key,
-            "-extfile",
-            ext,
-            "-out",
-            leaf,
-            *life,
-        ],
-        check=0,
-    )
+    sign(csr, ca, ca_key, ext, leaf, *life)
     return ca, leaf, key
 
 

@@ -3,7 +3,6 @@
 import os
 import shlex
 
-
 from browser import Browser
 from console import Console, account, link, signed_in
 from consolesite import DEVICES, QUIET, as_, page, simulate, site  # noqa: F401
@@ -240,9 +239,8 @@ def test_the_command_does_what_the_form_does(site, as_, page):
         for phase in first["phases"] + second["phases"] if key == "phases" else ():
             del phase["opened"]
         assert first[key] == second[key], key
-    assert page.all(".heading .actions button") and "Approve" not in page.text(
-        ".heading"
-    )  # by another person
+    assert page.all(".heading .actions button")
+    assert "Approve" not in page.text(".heading")  # by another person
     page.press("Deny", ".heading")
     page.press("Deny", "dialog")
     page.see("Denied", ".heading")

@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-
 from browser import Browser
 from console import Console, link, signed_in
 from fleet import Fleet, fill
@@ -27,8 +26,6 @@ NOTES = {
     "5.2": "Screens go dark at night.",
 }
 DAYS = 7
-
-
 BY_HAND = {
     "gw-tegel-1": "slot B: /dev/mmcblk0p3 has 412 MiB, the image needs 430 MiB",
     "gw-tegel-2": "the bundle's signature is good, but its compatible is gateway-mk2",
@@ -143,21 +140,8 @@ def shown(tmp_path_factory):
         server,
         folder,
         *("--protocol", "native", "--issuer", server.issuer, "-n", GATEWAYS, "--id-prefix", "gw-"),
-        *(
-            "--version",
-            "2.3.0",
-            "--interval",
-            1,
-            "--install",
-            3,
-            "--fail",
-            0.03,
-            "--vanish",
-            0,
-            "--hang",
-            0.02,
-        ),
-        *("--fall-back", 0, "--stay", "--seconds", 600),
+        *("--version", "2.3.0", "--interval", 1, "--install", 3, "--stay", "--seconds", 600),
+        *("--fail", 0.03, "--vanish", 0, "--hang", 0.02, "--fall-back", 0),
     ).start()
     server.broken = fail_by_hand(server, releases["gateway", "2.4.0"])
     ann = signed_in(server, "operator", "ann")

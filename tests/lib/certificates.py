@@ -16,6 +16,12 @@ def new_key(folder, name="k"):
     return key, csr
 
 
+def sign(csr, authority, key, extensions, cert, *life):
+    """What an authority of openssl's makes of a request; extensions: a file."""
+    by = ["-CA", authority, "-CAkey", key, "-extfile", extensions]
+    run(["openssl", "x509", "-req", "-in", csr, *by, "-out", cert, *life], check=0)
+
+
 def issue(server, folder, device, *args, ca="device-ca"):
     """A certificate made with the authority's key and openssl: for times that pqota would not issue."""
     key, csr = new_key(folder, device)
@@ -25,25 +31,8 @@ def issue(server, folder, device, *args, ca="device-ca"):
         "extendedKeyUsage=clientAuth\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
     )
     run(["openssl", "req", "-new", "-key", key, "-subj", f"/CN={device}", "-out", csr], check=0)
-    run(
-        [
-            "openssl",
-            "x509",
-            "-req",
-            "-in",
-            csr,
-            "-CA",
-            server.dir / "pki" / f"{ca}.pem",
-            "-CAkey",
-            server.dir / "pki" / f"{ca}.key",
-            "-extfile",
-            ext,
-            "-out",
-            cert,
-            *args,
-        ],
-        check=0,
-    )
+    authority = server.dir / "pki" / f"{ca}.pem"
+    sign(csr, authority, authority.with_suffix(".key"), ext, cert, *args)
     if server.via and ca == "device-ca":
         admit(server, device, cert)
     return Credential(cert, key)

@@ -64,24 +64,9 @@ def simulate(site, tmp_path):
     made = []
 
     def begin(*args):
-        fleet = Fleet(
-            site,
-            tmp_path,
-            "--protocol",
-            "native",
-            "--issuer",
-            site.issuer,
-            "-n",
-            DEVICES,
-            "--interval",
-            0.4,
-            "--install",
-            0.2,
-            "--stay",
-            "--seconds",
-            120,
-            *args
-        ).start()
+        who = ("--protocol", "native", "--issuer", site.issuer, "-n", DEVICES)
+        pace = ("--interval", 0.4, "--install", 0.2, "--stay", "--seconds", 120)
+        fleet = Fleet(site, tmp_path, *who, *pace, *args).start()
         made.append(fleet)
         return fleet
 
