@@ -51,7 +51,7 @@ int result_print(const struct options *o, const struct counts *c, const char *en
               add_counts(doc, root, c) && latency_add(doc, root, "poll", &c->poll) &&
               latency_add(doc, root, "report", &c->report) && latency_add(doc, root, "late", &c->late) &&
               yyjson_mut_obj_add_real(doc, root, "own_cpu_share", (double)c->cpu_us / (seconds * 1e6)) &&
-              errors_add(doc, root, &errors);
+              errors_add(doc, root, "errors", &errors);
     if (!ok)
         return err_set(e, ERR_NOMEM, "no memory for the result");
     auto_arena struct arena arena;

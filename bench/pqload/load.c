@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,18 +21,29 @@ bool load_counts(const struct load *l, uint64_t due)
     return l->begin != 0 && due >= l->begin && due < l->end;
 }
 
+void failure_note(struct failures *f, enum error_kind kind, const char *text)
+{
+    f->kinds[kind]++;
+    if (f->count < LOAD_SAMPLES)
+        snprintf(f->samples[f->count], ERR_TEXT_MAX, "%s: %s", error_names[kind], text);
+    f->count++;
+}
+
 void load_error(struct load *l, enum error_kind kind, const char *text)
 {
-    struct counts *c = &l->counts;
-    c->errors[kind]++;
-    if (c->error_count < LOAD_SAMPLES)
-        snprintf(c->samples[c->error_count], ERR_TEXT_MAX, "%s: %s", error_names[kind], text);
-    c->error_count++;
-    if (c->error_count == LOAD_ERRORS_MAX && l->phase != LOAD_OVER) {
+    struct failures *f = &l->counts.errors;
+    failure_note(f, kind, text);
+    if (f->count == LOAD_ERRORS_MAX && l->phase != LOAD_OVER) {
         l->rc =
-            err_set(&l->error, ERR_IO, "%d operations failed; the first: %s", LOAD_ERRORS_MAX, c->samples[0]);
+            err_set(&l->error, ERR_IO, "%d operations failed; the first: %s", LOAD_ERRORS_MAX, f->samples[0]);
         load_stop(l);
     }
+}
+
+static bool all_done(const struct load *l)
+{
+    return (l->phase == LOAD_DRAIN && l->busy == 0 && l->next_due >= l->end) ||
+           (l->phase == LOAD_MEASURE && l->ended > 0 && l->ended == l->options->operations);
 }
 
 void load_slot_done(struct slot *s)
@@ -45,9 +55,13 @@ void load_slot_done(struct slot *s)
     if (s->busy) {
         s->busy = false;
         l->busy--;
-        l->round_busy -= l->options->mode == MODE_IDLE;
+        l->ended++;
     }
-    if (l->phase == LOAD_DRAIN && l->busy == 0 && l->next_due >= l->end)
+    if (s->in_round) {
+        s->in_round = false;
+        l->round_busy--;
+    }
+    if (all_done(l))
         load_stop(l);
 }
 
@@ -66,6 +80,7 @@ static void begin_measuring(struct load *l)
         slot_account(&l->slots[i], false);
     read_cpu(l, &l->own_cpu_before, &l->other_cpu_before);
     l->phase = l->phase == LOAD_OVER ? LOAD_OVER : LOAD_MEASURE;
+    l->begun = l->ended = 0;
     l->begin = l->step == 0 ? uv_hrtime() : l->next_due;
     if (l->step != 0)
         l->end = l->begin + (uint64_t)(l->options->seconds * 1e9);
@@ -107,6 +122,16 @@ static void on_stage(uv_timer_t *timer)
             uv_timer_start(timer, on_stage, (uint64_t)(l->options->seconds * 1e3 + 0.5), 0);
         return;
     }
+    if (l->options->operations > 0) {
+        char text[96];
+        snprintf(text, sizeof text, "%llu of %llu operations were not done after %g s",
+                 (unsigned long long)(l->options->operations - l->ended),
+                 (unsigned long long)l->options->operations, l->options->seconds);
+        load_error(l, ERROR_TIMEOUT, text);
+        if (l->phase != LOAD_OVER)
+            load_stop(l);
+        return;
+    }
     if (l->phase == LOAD_DRAIN) {
         load_error(l, ERROR_TIMEOUT, "operations were due and not done: the server is slower than --rate");
         if (l->phase != LOAD_OVER)
@@ -126,7 +151,7 @@ static void on_tick(uv_timer_t *timer)
     struct load *l = timer->data;
     uint64_t now = uv_hrtime();
     for (size_t i = 0; i < l->options->connections && l->phase != LOAD_OVER; i++)
-        slot_check_timeout(&l->slots[i], now);
+        slot_tick(&l->slots[i], now);
     for (struct list *it; l->phase != LOAD_OVER && (it = list_pop(&l->resting)) != NULL;)
         list_add_tail(&l->waiting, it);
 }
@@ -147,14 +172,9 @@ static void set_alarm(struct load *l)
     timerfd_settime(l->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-/* Before each wait: whoever is free begins what is due, at most one operation a slot. */
-static void on_dispatch(uv_prepare_t *prepare)
+/* Whoever is free begins what is due, at most one operation a slot. */
+static void dispatch_due(struct load *l)
 {
-    struct load *l = prepare->data;
-    if (l->options->mode == MODE_IDLE) {
-        round_dispatch(l);
-        return;
-    }
     uint64_t now = uv_hrtime();
     size_t most = l->options->connections;
     while (l->phase != LOAD_OVER && !list_empty(&l->waiting) && most-- > 0) {
@@ -165,11 +185,26 @@ static void on_dispatch(uv_prepare_t *prepare)
             due = l->next_due;
             l->next_due += l->step;
         }
+        if (l->options->operations > 0 && l->begun++ >= l->options->operations)
+            break;
         struct slot *s = container_of(list_pop(&l->waiting), struct slot, link);
         slot_begin(s, due);
     }
     if (l->phase != LOAD_OVER && l->step != 0 && !list_empty(&l->waiting))
         set_alarm(l);
+}
+
+/* Before each wait. */
+static void on_dispatch(uv_prepare_t *prepare)
+{
+    struct load *l = prepare->data;
+    bool idle = l->options->mode == MODE_IDLE;
+    if (l->in_round)
+        round_dispatch(l);
+    if (!l->in_round && (!idle || l->step != 0))
+        dispatch_due(l);
+    if (idle && l->step != 0)
+        stretch_check(l);
 }
 
 static int resolve(struct load *l, struct err *e)
@@ -195,56 +230,60 @@ static int resolve(struct load *l, struct err *e)
     return found ? 0 : err_errno(e, last, "nobody answers at %s port %s", name, o->port);
 }
 
-static int make_tls(const struct options *o, struct tls_ctx **out, struct err *e)
+/* A context remembers one session, so each slot that resumes has its own; the others share the identity's. */
+static int make_slot(struct load *l, size_t i, struct err *e)
 {
-    struct tls_config c = {.role = TLS_CLIENT,
-                           .ca_file = o->ca,
-                           .cert_file = o->cert,
-                           .key_file = o->key,
-                           .kem = o->kem,
-                           .sig = o->sig,
-                           .alpn = "http/1.1",
-                           .remember = o->mode == MODE_RESUMED};
-    int rc = tls_ctx_new(&c, out, e);
-    if (rc == 0) { /* one system call for many records: the load stays cheap */
-        SSL_CTX_set_read_ahead(tls_ctx_ssl(*out), 1);
-        SSL_CTX_set_default_read_buffer_len(tls_ctx_ssl(*out), LOAD_BUFFER);
+    struct slot *s = &l->slots[i];
+    s->load = l;
+    s->fd = -1;
+    s->who = &l->identities.rows[i % l->identities.count];
+    list_init(&s->link);
+    list_add_tail(&l->waiting, &s->link);
+    const struct request *r = &s->who->request;
+    s->request = r->text.p;
+    if (r->number_n > 0) {
+        s->request = malloc(r->text.n);
+        if (s->request == NULL)
+            return err_set(e, ERR_NOMEM, "no memory for %zu requests", l->options->connections);
+        memcpy(s->request, r->text.p, r->text.n);
     }
-    return rc;
+    if (l->options->mode == MODE_RESUMED)
+        return identity_context(l->options, s->who, &s->tls, e);
+    s->tls = tls_ctx_ref(s->who->tls);
+    return 0;
 }
 
-/* A context remembers one session, so each slot that resumes has its own; the others share one. */
 static int make_slots(struct load *l, struct err *e)
 {
     size_t n = l->options->connections;
     l->slots = calloc(n, sizeof *l->slots);
     if (l->slots == NULL)
         return err_set(e, ERR_NOMEM, "no memory for %zu connections", n);
-    int rc = make_tls(l->options, &l->tls, e);
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        struct slot *s = &l->slots[i];
-        s->load = l;
-        s->fd = -1;
-        list_init(&s->link);
-        list_add_tail(&l->waiting, &s->link);
-        if (l->options->mode == MODE_RESUMED)
-            rc = make_tls(l->options, &s->tls, e);
-        else
-            s->tls = tls_ctx_ref(l->tls);
-    }
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = make_slot(l, i, e);
     return rc;
 }
 
-static int make_request(struct load *l, struct err *e)
+static void free_slots(struct load *l)
 {
-    const struct options *o = l->options;
-    int n = snprintf(l->request, sizeof l->request,
-                     "GET %s HTTP/1.1\r\nHost: %s:%s\r\nUser-Agent: pqload/" PQOTA_VERSION "\r\n\r\n",
-                     o->path, o->host, o->port);
-    if (n < 0 || (size_t)n >= sizeof l->request)
-        return err_set(e, ERR_TOO_LARGE, "the URL is longer than %d bytes", LOAD_REQUEST_MAX);
-    l->request_n = (size_t)n;
-    return 0;
+    for (size_t i = 0; l->slots != NULL && i < l->options->connections; i++) {
+        struct slot *s = &l->slots[i];
+        if (s->who != NULL && s->who->request.number_n > 0)
+            free(s->request);
+        tls_ctx_free(s->tls);
+    }
+    free(l->slots);
+}
+
+void load_opened(struct load *l)
+{
+    l->phase = LOAD_WARMUP;
+    l->next_due = uv_hrtime();
+    if (l->options->warmup > 0 && l->options->operations == 0)
+        uv_timer_start(&l->stage, on_stage, (uint64_t)(l->options->warmup * 1e3 + 0.5), 0);
+    else
+        on_stage(&l->stage);
 }
 
 static int make_handles(struct load *l, struct err *e)
@@ -263,13 +302,12 @@ static int make_handles(struct load *l, struct err *e)
         return err_set(e, ERR_IO, "no event loop: %s", uv_strerror(rc));
     uv_prepare_start(&l->dispatch, on_dispatch);
     uv_timer_start(&l->tick, on_tick, LOAD_TICK_MS, LOAD_TICK_MS);
-    l->next_due = uv_hrtime();
     if (l->options->mode == MODE_IDLE)
         return round_init(l, e);
-    if (l->options->warmup > 0)
-        uv_timer_start(&l->stage, on_stage, (uint64_t)(l->options->warmup * 1e3 + 0.5), 0);
+    if (l->options->open_first)
+        round_begin(l);
     else
-        on_stage(&l->stage);
+        load_opened(l);
     return 0;
 }
 
@@ -282,7 +320,7 @@ static int prepare(struct load *l, struct err *e)
     }
     int rc = resolve(l, e);
     if (rc == 0)
-        rc = make_request(l, e);
+        rc = identities_make(l->options, &l->identities, e);
     if (rc == 0)
         rc = make_slots(l, e);
     return rc == 0 ? make_handles(l, e) : rc;
@@ -308,10 +346,8 @@ int load_run(const struct options *o, struct counts *out, struct err *e)
         *e = l->error;
     }
     *out = l->counts;
-    for (size_t i = 0; l->slots != NULL && i < o->connections; i++)
-        tls_ctx_free(l->slots[i].tls);
-    free(l->slots);
-    tls_ctx_free(l->tls);
+    free_slots(l);
+    identities_fini(&l->identities);
     if (l->alarm_fd >= 0)
         close(l->alarm_fd);
     uv_loop_close(&l->uv);

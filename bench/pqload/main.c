@@ -20,12 +20,12 @@ int main(int argc, char **argv)
     if (counts == NULL)
         return PROGRAM_ERRORS;
     int rc = load_run(&options, counts, &e);
-    if (rc != 0 && counts->operation.count == 0 && counts->error_count == 0)
+    if (rc != 0 && counts->operation.count == 0 && counts->errors.count == 0)
         return program_fail(NAME, PROGRAM_ERRORS, &e);
     struct err late = {0};
     if (result_print(&options, counts, stdout, &late) != 0)
         return program_fail(NAME, PROGRAM_ERRORS, &late);
     if (rc != 0)
         return program_fail(NAME, PROGRAM_ERRORS, &e);
-    return counts->error_count > 0 && !options.allow_errors ? PROGRAM_ERRORS : PROGRAM_GOOD;
+    return counts->errors.count > 0 && !options.allow_errors ? PROGRAM_ERRORS : PROGRAM_GOOD;
 }

@@ -19,17 +19,32 @@ static const char usage[] =
     "                          resumed   the same, with the session of the connection before\n"
     "                          keep      requests on connections that stay\n"
     "                          download  the same, for large bodies\n"
-    "                          idle      open the connections, one request each, then wait: \"ping\" on "
-    "standard\n"
-    "                                    input makes each send one more, \"quit\" or its end ends\n"
+    "                          idle      open the connections, one request each, then wait for a line on\n"
+    "                                    standard input: \"ping\" makes each send one more, \"poll RATE "
+    "SECONDS\"\n"
+    "                                    so many a second, each by the one that was idle longest, until "
+    "\"stop\"\n"
+    "                                    or the time is over; \"quit\" or the end of input ends\n"
     "  -c, --connections N     at once (default 1)\n"
     "  -r, --rate N            operations a second, at even distances; each is timed from when it was due,\n"
     "                          also if it had to wait (default: as many as there can be)\n"
+    "  -n, --operations N      end once so many were done, without a warm-up; --seconds is the most that it "
+    "takes\n"
+    "      --open-first        open all connections, with nothing asked, before the warm-up\n"
     "  -d, --seconds S         measured (default 5)\n"
     "  -w, --warmup S          before that, not counted (default 1)\n"
     "  -t, --timeout S         an operation that takes longer is an error (default 10)\n"
+    "      --retry S           one that is turned away (no connection or handshake, closed early, 503, too "
+    "slow)\n"
+    "                          tries again after a random time, S on average, as often as it takes\n"
     "      --ca FILE           roots of the server's certificate (needed)\n"
     "      --cert FILE, --key FILE   a client's certificate (default: none is shown)\n"
+    "      --identities FILE   a line is CERT KEY [PATH]: connections take them in turn; PATH instead of the "
+    "URL's\n"
+    "      --method METHOD     (default GET, with --body POST)\n"
+    "      --body FILE         what each request carries; the first run of four or more # in it becomes the\n"
+    "                          request's number, with leading zeros\n"
+    "      --header TEXT       \"Name: value\", in each request; may be repeated\n"
     "      --kem LIST          key exchanges (default x25519mlkem768)\n"
     "      --sig LIST          signatures (default mldsa65)\n"
     "      --address IP        connect to this address; HOST is what the certificate must name\n"
@@ -48,6 +63,12 @@ enum {
     OPT_KEM,
     OPT_SIG,
     OPT_ADDRESS,
+    OPT_IDENTITIES,
+    OPT_METHOD,
+    OPT_BODY,
+    OPT_HEADER,
+    OPT_OPEN,
+    OPT_RETRY,
     OPT_EXPECT,
     OPT_CPU,
     OPT_ALLOW,
@@ -58,15 +79,22 @@ static const struct option long_options[] = {
     {"mode", required_argument, NULL, 'm'},
     {"connections", required_argument, NULL, 'c'},
     {"rate", required_argument, NULL, 'r'},
+    {"operations", required_argument, NULL, 'n'},
+    {"open-first", no_argument, NULL, OPT_OPEN},
     {"seconds", required_argument, NULL, 'd'},
     {"warmup", required_argument, NULL, 'w'},
     {"timeout", required_argument, NULL, 't'},
+    {"retry", required_argument, NULL, OPT_RETRY},
     {"ca", required_argument, NULL, OPT_CA},
     {"cert", required_argument, NULL, OPT_CERT},
     {"key", required_argument, NULL, OPT_KEY},
     {"kem", required_argument, NULL, OPT_KEM},
     {"sig", required_argument, NULL, OPT_SIG},
     {"address", required_argument, NULL, OPT_ADDRESS},
+    {"identities", required_argument, NULL, OPT_IDENTITIES},
+    {"method", required_argument, NULL, OPT_METHOD},
+    {"body", required_argument, NULL, OPT_BODY},
+    {"header", required_argument, NULL, OPT_HEADER},
     {"expect", required_argument, NULL, OPT_EXPECT},
     {"cpu-of", required_argument, NULL, OPT_CPU},
     {"allow-errors", no_argument, NULL, OPT_ALLOW},
@@ -101,6 +129,43 @@ static int parse_pids(const char *text, struct options *o, struct err *e)
     return 0;
 }
 
+/* Printable ASCII without blanks. */
+static bool is_word(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++)
+        if (*p <= ' ' || *p > '~')
+            return false;
+    return true;
+}
+
+bool options_path_ok(const char *path)
+{
+    return path[0] == '/' && is_word(path);
+}
+
+static int parse_header(const char *text, struct options *o, struct err *e)
+{
+    const char *colon = strchr(text, ':');
+    bool ok = colon != NULL && colon != text;
+    for (const char *p = text; ok && *p != '\0'; p++)
+        ok = *p >= (p < colon ? '!' : ' ') && *p <= '~';
+    if (!ok)
+        return err_set(e, ERR_INVALID, "--header is \"%s\"; it must be \"Name: value\"", text);
+    if (o->header_count == OPTIONS_HEADERS_MAX)
+        return err_set(e, ERR_INVALID, "there are more than %d --header", OPTIONS_HEADERS_MAX);
+    o->headers[o->header_count++] = text;
+    return 0;
+}
+
+int options_parse_stretch(const char *text, double *rate, double *seconds, struct err *e)
+{
+    char first[32], second[32], more;
+    if (sscanf(text, "%31s %31s %c", first, second, &more) != 2)
+        return err_set(e, ERR_INVALID, "\"poll\" is followed by a rate and seconds");
+    int rc = number_parse("rate", first, 0.01, OPTIONS_RATE_MAX, rate, e);
+    return rc != 0 ? rc : number_parse("seconds", second, 0.05, OPTIONS_SECONDS_MAX, seconds, e);
+}
+
 static int parse_url(const char *url, struct options *o, struct err *e)
 {
     struct str rest = str_of(url);
@@ -119,11 +184,8 @@ static int parse_url(const char *url, struct options *o, struct err *e)
     snprintf(o->host, sizeof o->host, STR_FMT, STR_ARG(host));
     snprintf(o->port, sizeof o->port, "%u", (unsigned)number);
     o->path = slash != NULL ? slash : "/";
-    for (const char *p = o->path; *p != '\0'; p++) {
-        if (*p <= ' ' || *p > '~')
-            return err_set(e, ERR_INVALID, "the path in \"%s\" has a character that no request may have",
-                           url);
-    }
+    if (!is_word(o->path))
+        return err_set(e, ERR_INVALID, "the path in \"%s\" has a character that no request may have", url);
     return 0;
 }
 
@@ -136,6 +198,8 @@ static int parse_number_option(int o, const char *arg, struct options *out, stru
         rc = number_parse_count("connections", arg, 1, OPTIONS_CONNECTIONS_MAX, &n, e);
         out->connections = rc == 0 ? (size_t)n : out->connections;
         return rc;
+    case 'n':
+        return number_parse_count("operations", arg, 1, OPTIONS_OPERATIONS_MAX, &out->operations, e);
     case OPT_EXPECT:
         rc = number_parse_count("expect", arg, 200, 599, &n, e);
         out->expect = rc == 0 ? (int)n : out->expect;
@@ -146,6 +210,8 @@ static int parse_number_option(int o, const char *arg, struct options *out, stru
         return number_parse("seconds", arg, 0.05, OPTIONS_SECONDS_MAX, &out->seconds, e);
     case 'w':
         return number_parse("warmup", arg, 0, OPTIONS_SECONDS_MAX, &out->warmup, e);
+    case OPT_RETRY:
+        return number_parse("retry", arg, 0.01, OPTIONS_SECONDS_MAX, &out->retry, e);
     default:
         return number_parse("timeout", arg, 0.1, OPTIONS_SECONDS_MAX, &out->timeout, e);
     }
@@ -153,9 +219,15 @@ static int parse_number_option(int o, const char *arg, struct options *out, stru
 
 static int parse_option(int o, char *arg, struct options *out, struct err *e)
 {
-    const char **texts[] = {[OPT_CA - OPT_CA] = &out->ca,   [OPT_CERT - OPT_CA] = &out->cert,
-                            [OPT_KEY - OPT_CA] = &out->key, [OPT_KEM - OPT_CA] = &out->kem,
-                            [OPT_SIG - OPT_CA] = &out->sig, [OPT_ADDRESS - OPT_CA] = &out->address};
+    const char **texts[] = {[OPT_CA - OPT_CA] = &out->ca,
+                            [OPT_CERT - OPT_CA] = &out->cert,
+                            [OPT_KEY - OPT_CA] = &out->key,
+                            [OPT_KEM - OPT_CA] = &out->kem,
+                            [OPT_SIG - OPT_CA] = &out->sig,
+                            [OPT_ADDRESS - OPT_CA] = &out->address,
+                            [OPT_METHOD - OPT_CA] = &out->method,
+                            [OPT_BODY - OPT_CA] = &out->body,
+                            [OPT_IDENTITIES - OPT_CA] = &out->identities};
     switch (o) {
     case 'm':
         return parse_mode(arg, &out->mode, e);
@@ -167,12 +239,20 @@ static int parse_option(int o, char *arg, struct options *out, struct err *e)
     case OPT_JSON:
         out->json = true;
         return 0;
+    case OPT_OPEN:
+        out->open_first = true;
+        return 0;
+    case OPT_HEADER:
+        return parse_header(arg, out, e);
     case OPT_CA:
     case OPT_CERT:
     case OPT_KEY:
     case OPT_KEM:
     case OPT_SIG:
     case OPT_ADDRESS:
+    case OPT_IDENTITIES:
+    case OPT_METHOD:
+    case OPT_BODY:
         *texts[o - OPT_CA] = arg;
         return 0;
     case '?':
@@ -180,6 +260,28 @@ static int parse_option(int o, char *arg, struct options *out, struct err *e)
     default:
         return parse_number_option(o, arg, out, e);
     }
+}
+
+/* What goes together and what does not. */
+static int check(struct options *o, struct err *e)
+{
+    if (o->ca == NULL)
+        return err_set(e, ERR_INVALID, "--ca is needed: whom to believe about the server");
+    if ((o->cert == NULL) != (o->key == NULL))
+        return err_set(e, ERR_INVALID, "--cert and --key are given together or not at all");
+    if (o->cert != NULL && o->identities != NULL)
+        return err_set(e, ERR_INVALID, "--identities has the certificates: --cert makes no sense beside it");
+    if (o->mode == MODE_IDLE && o->rate > 0)
+        return err_set(e, ERR_INVALID, "--rate makes no sense for idle connections");
+    if (o->operations > 0 && (o->rate > 0 || o->mode == MODE_IDLE))
+        return err_set(e, ERR_INVALID, "--operations makes no sense with --rate or for idle connections");
+    if (o->open_first && (!mode_stays(o->mode) || o->mode == MODE_IDLE))
+        return err_set(e, ERR_INVALID, "--open-first makes sense in the modes keep and download alone");
+    if (o->method == NULL)
+        o->method = o->body != NULL ? "POST" : "GET";
+    if (o->method[0] == '\0' || !is_word(o->method))
+        return err_set(e, ERR_INVALID, "--method is \"%s\"; it must be one word", o->method);
+    return 0;
 }
 
 int options_parse(int argc, char **argv, struct options *out, struct err *e)
@@ -191,7 +293,7 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
                         .expect = 200,
                         .kem = "x25519mlkem768",
                         .sig = "mldsa65"};
-    for (int c; (c = getopt_long(argc, argv, "m:c:r:d:w:t:h", long_options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "m:c:r:n:d:w:t:h", long_options, NULL)) != -1;) {
         if (c == 'h') {
             fputs(usage, stdout);
             return 1;
@@ -202,13 +304,9 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
     }
     if (optind + 1 != argc)
         return err_set(e, ERR_INVALID, "one URL is needed; see pqload --help");
-    if (o.ca == NULL)
-        return err_set(e, ERR_INVALID, "--ca is needed: whom to believe about the server");
-    if ((o.cert == NULL) != (o.key == NULL))
-        return err_set(e, ERR_INVALID, "--cert and --key are given together or not at all");
-    if (o.mode == MODE_IDLE && o.rate > 0)
-        return err_set(e, ERR_INVALID, "--rate makes no sense for idle connections");
-    int rc = parse_url(argv[optind], &o, e);
+    int rc = check(&o, e);
+    if (rc == 0)
+        rc = parse_url(argv[optind], &o, e);
     if (rc != 0)
         return rc;
     *out = o;

@@ -26,9 +26,31 @@ static struct figures figures_of(const struct options *o, const struct counts *c
     return f;
 }
 
-static size_t sample_count(const struct counts *c)
+static bool shows_certificate(const struct options *o)
 {
-    return c->error_count < LOAD_SAMPLES ? (size_t)c->error_count : LOAD_SAMPLES;
+    return o->cert != NULL || o->identities != NULL;
+}
+
+static size_t sample_count(const struct failures *f)
+{
+    return f->count < LOAD_SAMPLES ? (size_t)f->count : LOAD_SAMPLES;
+}
+
+static bool failures_add(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *name,
+                         const struct failures *f)
+{
+    const struct errors errors = {f->count, error_names, f->kinds, ERROR_KINDS, f->samples, sample_count(f)};
+    return errors_add(doc, root, name, &errors);
+}
+
+static int write_json(yyjson_mut_doc *doc, FILE *out, struct err *e)
+{
+    auto_arena struct arena arena;
+    arena_init(&arena, JSON_MAX);
+    struct str text = json_write(doc, &arena);
+    if (text.p == NULL || fprintf(out, STR_FMT "\n", STR_ARG(text)) < 0 || fflush(out) != 0)
+        return err_set(e, ERR_IO, "the result could not be written");
+    return 0;
 }
 
 static int print_json(const struct options *o, const struct counts *c, FILE *out, struct err *e)
@@ -39,10 +61,8 @@ static int print_json(const struct options *o, const struct counts *c, FILE *out
     if (root == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the result");
     yyjson_mut_doc_set_root(doc, root);
-    const struct errors errors = {c->error_count, error_names, c->errors,
-                                  ERROR_KINDS,    c->samples,  sample_count(c)};
     bool ok = yyjson_mut_obj_add_str(doc, root, "mode", mode_names[o->mode]) &&
-              yyjson_mut_obj_add_bool(doc, root, "mutual", o->cert != NULL) &&
+              yyjson_mut_obj_add_bool(doc, root, "mutual", shows_certificate(o)) &&
               yyjson_mut_obj_add_uint(doc, root, "connections", o->connections) &&
               yyjson_mut_obj_add_real(doc, root, "rate", o->rate) &&
               yyjson_mut_obj_add_real(doc, root, "seconds", f.seconds) &&
@@ -65,17 +85,34 @@ static int print_json(const struct options *o, const struct counts *c, FILE *out
     ok = ok && yyjson_mut_obj_add_uint(doc, root, "server_cpu_total_us", c->other_cpu_us) &&
          yyjson_mut_obj_add_real(doc, root, "generator_cpu_share", f.own_share) &&
          yyjson_mut_obj_add_bool(doc, root, "generator_limited", f.own_share > RESULT_OWN_CPU_MAX) &&
-         errors_add(doc, root, &errors);
-    if (!ok)
+         failures_add(doc, root, "retries", &c->retries) && failures_add(doc, root, "errors", &c->errors);
+    return ok ? write_json(doc, out, e) : err_set(e, ERR_NOMEM, "no memory for the result");
+}
+
+int result_print_stretch(const struct load *l, uint64_t undone, FILE *out, struct err *e)
+{
+    const struct stretch *s = &l->stretch;
+    double seconds = (double)(s->end - s->begin) / 1e9;
+    auto_json_mut yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = doc != NULL ? yyjson_mut_obj(doc) : NULL;
+    if (root == NULL)
         return err_set(e, ERR_NOMEM, "no memory for the result");
-    struct arena arena;
-    arena_init(&arena, JSON_MAX);
-    struct str text = json_write(doc, &arena);
-    int rc = text.p == NULL || fprintf(out, STR_FMT "\n", STR_ARG(text)) < 0
-                 ? err_set(e, ERR_IO, "the result could not be written")
-                 : 0;
-    arena_fini(&arena);
-    return rc;
+    yyjson_mut_doc_set_root(doc, root);
+    bool ok = yyjson_mut_obj_add_uint(doc, root, "connections", l->options->connections) &&
+              yyjson_mut_obj_add_real(doc, root, "seconds", seconds) &&
+              yyjson_mut_obj_add_uint(doc, root, "operations", s->operation.count) &&
+              yyjson_mut_obj_add_uint(doc, root, "undone", undone) &&
+              yyjson_mut_obj_add_uint(doc, root, "errors", l->counts.errors.count - s->errors) &&
+              latency_add(doc, root, "operation", &s->operation);
+    return ok ? write_json(doc, out, e) : err_set(e, ERR_NOMEM, "no memory for the result");
+}
+
+static void print_failures(FILE *out, const char *name, const struct failures *f)
+{
+    if (f->count > 0)
+        fprintf(out, "%-11s %llu\n", name, (unsigned long long)f->count);
+    for (size_t i = 0; i < sample_count(f); i++)
+        fprintf(out, "            %s\n", f->samples[i]);
 }
 
 static void print_latency(FILE *out, const char *name, const struct histogram *h)
@@ -91,7 +128,7 @@ static int print_text(const struct options *o, const struct counts *c, FILE *out
     struct figures f = figures_of(o, c);
     fprintf(out, "%-11s %.1f a second: %llu in %.2f s, %zu connections, %s\n", mode_names[o->mode],
             f.per_second, (unsigned long long)f.operations, f.seconds, o->connections,
-            o->cert != NULL ? "with a client certificate" : "without a client certificate");
+            shows_certificate(o) ? "with a client certificate" : "without a client certificate");
     print_latency(out, "handshake", &c->handshake);
     print_latency(out, "request", &c->request);
     print_latency(out, "operation", &c->operation);
@@ -103,10 +140,8 @@ static int print_text(const struct options *o, const struct counts *c, FILE *out
         fprintf(out, "server cpu  %.1f us each operation\n", f.other_us);
     fprintf(out, "own cpu     %.0f %% of a core%s\n", f.own_share * 100,
             f.own_share > RESULT_OWN_CPU_MAX ? ": THE LOAD, NOT THE SERVER, WAS THE LIMIT" : "");
-    if (c->error_count > 0)
-        fprintf(out, "errors      %llu\n", (unsigned long long)c->error_count);
-    for (size_t i = 0; i < sample_count(c); i++)
-        fprintf(out, "            %s\n", c->samples[i]);
+    print_failures(out, "retries", &c->retries);
+    print_failures(out, "errors", &c->errors);
     return fflush(out) != 0 || ferror(out) ? err_set(e, ERR_IO, "the result could not be written") : 0;
 }
 

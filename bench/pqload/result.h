@@ -10,5 +10,7 @@
 #define RESULT_OWN_CPU_MAX 0.95
 
 int result_print(const struct options *o, const struct counts *c, FILE *out, struct err *e) MUST_CHECK;
+/* One line of JSON about a stretch of idle mode that is over. undone: operations that were due in it. */
+int result_print_stretch(const struct load *l, uint64_t undone, FILE *out, struct err *e) MUST_CHECK;
 
 #endif

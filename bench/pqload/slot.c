@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/rand.h"
 #include "pqload/load.h"
 #include "pqload/wire.h"
 
@@ -14,6 +15,7 @@ const char *const error_names[ERROR_KINDS] = {"connect", "handshake", "io",     
 /* As a device has it. With the megabytes that Linux would give, what is measured on one machine is whether
    what is under way still is in the processor's cache. */
 #define RECEIVE_BYTES 131072
+#define BUSY_STATUS 503
 
 static void drive(struct slot *s);
 
@@ -22,10 +24,25 @@ static bool stays(const struct slot *s)
     return mode_stays(s->load->options->mode);
 }
 
+/* Whether the operation was turned away and tries again: then that is noted, with the time. */
+static bool turned_away(struct slot *s, enum error_kind kind, const char *text)
+{
+    double retry = s->load->options->retry;
+    if (retry <= 0 || !s->busy || s->load->phase == LOAD_OVER || kind == ERROR_HTTP ||
+        (kind == ERROR_STATUS && s->reply.status != BUSY_STATUS))
+        return false;
+    failure_note(&s->load->counts.retries, kind, text);
+    double share = 0.5 + (double)rand_spread() / UINT32_MAX; /* of it: from a half to one and a half */
+    s->again_at = uv_hrtime() + (uint64_t)(share * retry * 1e9);
+    return true;
+}
+
 static void fail(struct slot *s, enum error_kind kind, const char *text)
 {
-    load_error(s->load, kind, text);
-    s->failed = true;
+    if (!turned_away(s, kind, text)) {
+        load_error(s->load, kind, text);
+        s->failed = true;
+    }
     slot_close(s);
 }
 
@@ -33,7 +50,8 @@ static void on_closed(uv_handle_t *handle)
 {
     struct slot *s = handle->data;
     s->state = SLOT_CLOSED;
-    load_slot_done(s);
+    if (s->again_at == 0)
+        load_slot_done(s);
 }
 
 void slot_close(struct slot *s)
@@ -87,10 +105,12 @@ static void wait_for(struct slot *s, int events)
 /* Without a connection nothing has to be closed, so the slot is done at once. */
 static void cannot_open(struct slot *s, const char *text)
 {
-    load_error(s->load, ERROR_CONNECT, text);
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
+    if (turned_away(s, ERROR_CONNECT, text))
+        return;
+    load_error(s->load, ERROR_CONNECT, text);
     s->failed = true;
     load_slot_done(s);
 }
@@ -127,7 +147,11 @@ static bool open_connection(struct slot *s)
 
 static void begin_request(struct slot *s)
 {
+    const struct request *r = &s->who->request;
     reply_begin(&s->reply);
+    s->reply.head = strcmp(s->load->options->method, "HEAD") == 0;
+    if (r->number_n > 0)
+        request_number(r, s->request, ++s->load->numbered);
     s->written = 0;
     s->state = SLOT_WRITE;
 }
@@ -148,6 +172,13 @@ void slot_begin(struct slot *s, uint64_t due)
     drive(s);
 }
 
+static void stay_open(struct slot *s)
+{
+    s->state = SLOT_OPEN;
+    load_slot_done(s);
+    wait_for(s, UV_READABLE);
+}
+
 static void end_handshake(struct slot *s)
 {
     struct load *l = s->load;
@@ -157,6 +188,10 @@ static void end_handshake(struct slot *s)
         histogram_add(&l->counts.handshake, now - s->due);
         l->counts.full += !resumed;
         l->counts.resumed += resumed;
+    }
+    if (l->phase == LOAD_OPENING) {
+        stay_open(s);
+        return;
     }
     s->sent = now;
     begin_request(s);
@@ -177,11 +212,11 @@ static void end_operation(struct slot *s)
     if (count) {
         histogram_add(&l->counts.request, now - s->sent);
         histogram_add(&l->counts.operation, now - s->due);
+        if (l->options->mode == MODE_IDLE && l->step != 0)
+            histogram_add(&l->stretch.operation, now - s->due);
     }
     if (stays(s) && s->reply.keep_alive) {
-        s->state = SLOT_OPEN;
-        load_slot_done(s);
-        wait_for(s, UV_READABLE);
+        stay_open(s);
         return;
     }
     struct err e = {0};
@@ -223,13 +258,12 @@ static void take_end(struct slot *s)
 
 static enum tls_step step_write(struct slot *s, struct err *e)
 {
-    const struct load *l = s->load;
-    size_t n = 0;
-    enum tls_step step = tls_write(s->conn, l->request + s->written, l->request_n - s->written, &n, e);
+    size_t n = 0, all = s->who->request.text.n;
+    enum tls_step step = tls_write(s->conn, s->request + s->written, all - s->written, &n, e);
     if (step != TLS_DONE)
         return step;
     s->written += n;
-    if (s->written == l->request_n)
+    if (s->written == all)
         s->state = SLOT_READ;
     return TLS_DONE;
 }
@@ -284,7 +318,7 @@ static void drive(struct slot *s)
     } while (s->state == SLOT_HANDSHAKE || s->state == SLOT_WRITE || s->state == SLOT_READ);
 }
 
-void slot_check_timeout(struct slot *s, uint64_t now)
+static void check_timeout(struct slot *s, uint64_t now)
 {
     if (s->state != SLOT_HANDSHAKE && s->state != SLOT_WRITE && s->state != SLOT_READ)
         return;
@@ -296,4 +330,16 @@ void slot_check_timeout(struct slot *s, uint64_t now)
     char text[80];
     snprintf(text, sizeof text, "%s took longer than %g s", what[s->state], s->load->options->timeout);
     fail(s, ERROR_TIMEOUT, text);
+}
+
+void slot_tick(struct slot *s, uint64_t now)
+{
+    if (s->again_at == 0) {
+        check_timeout(s, now);
+    } else if (s->state == SLOT_CLOSED && now >= s->again_at) {
+        s->again_at = 0;
+        s->began = now;
+        if (open_connection(s))
+            drive(s);
+    }
 }

@@ -2,9 +2,9 @@
 
 #include "base/str.h"
 
-bool errors_add(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct errors *errors)
+bool errors_add(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *name, const struct errors *errors)
 {
-    yyjson_mut_val *v = yyjson_mut_obj_add_obj(doc, root, "errors");
+    yyjson_mut_val *v = yyjson_mut_obj_add_obj(doc, root, name);
     bool ok = yyjson_mut_obj_add_uint(doc, v, "count", errors->count);
     yyjson_mut_val *kinds = yyjson_mut_obj_add_obj(doc, v, "kinds");
     for (size_t i = 0; i < errors->kind_count; i++) {

@@ -18,8 +18,8 @@ struct errors {
     size_t sample_count;
 };
 
-/* "errors": {"count", "kinds": {those that there were}, "samples": [texts]}; false without memory. The texts
+/* NAME: {"count", "kinds": {those that there were}, "samples": [texts]}; false without memory. Name and texts
    must live until the document is written. */
-bool errors_add(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct errors *errors);
+bool errors_add(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *name, const struct errors *errors);
 
 #endif
