@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "tls/channel.h"
 #include "tls/errtext.h"
 #include "tls/session_data.h"
 #include "tls/tls_impl.h"
@@ -39,7 +40,7 @@ int tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn 
     CLEANUP(conn_cleanup) struct tls_conn *conn = calloc(1, sizeof *conn);
     if (conn == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
-    tls_io_init(&conn->io, fd);
+    tls_io_init(&conn->io, fd, ctx->rules->read_ahead);
     conn->ctx = tls_ctx_ref(ctx);
     conn->ssl = SSL_new(ctx->ssl);
     BIO *bio = tls_io_bio(ctx->io_method, &conn->io);
@@ -61,15 +62,21 @@ int tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn 
     return 0;
 }
 
+void tls_conn_drop_ssl(struct tls_conn *conn)
+{
+    /* Without these flags OpenSSL takes the end for a failure and drops the session from the store. */
+    if (conn->ssl != NULL)
+        SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(conn->ssl);
+    conn->ssl = NULL;
+}
+
 void tls_conn_free(struct tls_conn *conn)
 {
     if (conn == NULL)
         return;
-    if (conn->ssl != NULL) {
-        /* Without these flags OpenSSL takes the end for a failure and drops the session from the store. */
-        SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-        SSL_free(conn->ssl);
-    }
+    tls_conn_drop_ssl(conn);
+    tls_channel_free(conn->channel);
     tls_io_fini(&conn->io);
     tls_ctx_free(conn->ctx);
     free(conn->host);
@@ -131,7 +138,8 @@ static int restore_peer(struct tls_conn *conn, struct err *e)
 static int conclude(struct tls_conn *conn, struct err *e)
 {
     fill_info(conn);
-    return conn->info.resumed ? restore_peer(conn, e) : 0;
+    int rc = conn->info.resumed ? restore_peer(conn, e) : 0;
+    return rc != 0 ? rc : tls_channel_take_over(conn, e);
 }
 
 static enum tls_step flush(struct tls_conn *conn, struct err *e)
@@ -139,6 +147,8 @@ static enum tls_step flush(struct tls_conn *conn, struct err *e)
     switch (tls_io_flush(&conn->io)) {
     case TLS_IO_EMPTY:
         tls_io_direct(&conn->io);
+        if (tls_io_waiting(&conn->io) == 0)
+            buf_release(&conn->io.in);
         conn->state = TLS_OPEN;
         return TLS_DONE;
     case TLS_IO_FULL:
@@ -179,6 +189,11 @@ enum tls_step tls_handshake(struct tls_conn *conn, struct err *e)
             conn->state = TLS_BROKEN;
             return TLS_FAILED;
         }
+        if (tls_holds(conn) && conn->ctx->rules->hold_ticket) {
+            conn->state = TLS_OPEN;
+            return TLS_DONE;
+        }
+        conn->io.hold = false;
         conn->state = TLS_FLUSHING;
         return flush(conn, e);
     }
@@ -190,6 +205,8 @@ enum tls_step tls_read(struct tls_conn *conn, void *buf, size_t size, size_t *n,
     if (conn->state != TLS_OPEN)
         return broken(e);
     clear_errors();
+    if (conn->channel != NULL)
+        return tls_channel_read(conn, buf, size, n, e);
     size_t got = 0;
     if (SSL_read_ex(conn->ssl, buf, size, &got) != 1)
         return stopped(conn, 0, e);
@@ -202,6 +219,8 @@ enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, siz
     if (conn->state != TLS_OPEN)
         return broken(e);
     clear_errors();
+    if (conn->channel != NULL)
+        return tls_channel_write(conn, buf, size, n, e);
     size_t took = 0;
     if (SSL_write_ex(conn->ssl, buf, size, &took) == 1) {
         *n = took;
@@ -220,6 +239,18 @@ enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, siz
     return stopped(conn, 0, e);
 }
 
+bool tls_holds(const struct tls_conn *conn)
+{
+    return conn->io.hold && conn->io.out.n > 0;
+}
+
+enum tls_step tls_flush(struct tls_conn *conn, struct err *e)
+{
+    if (conn->state != TLS_OPEN || conn->channel == NULL)
+        return TLS_DONE;
+    return tls_channel_flush(conn, e);
+}
+
 enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e)
 {
     if (conn->state == TLS_BROKEN)
@@ -227,6 +258,8 @@ enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e)
     if (conn->state != TLS_OPEN)
         return TLS_DONE; /* there is no channel yet in which to say it */
     ERR_clear_error();
+    if (conn->channel != NULL)
+        return tls_channel_shutdown(conn, e);
     int ret = SSL_shutdown(conn->ssl);
     if (ret >= 0)
         return TLS_DONE;
@@ -235,12 +268,18 @@ enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e)
 
 bool tls_has_input(const struct tls_conn *conn)
 {
-    return conn->ssl != NULL && SSL_has_pending(conn->ssl) == 1;
+    if (conn->state != TLS_OPEN)
+        return false;
+    if (conn->channel != NULL)
+        return tls_channel_has_input(conn);
+    return SSL_has_pending(conn->ssl) == 1 || tls_io_waiting(&conn->io) > 0 || !conn->io.drained;
 }
 
 size_t tls_pending(const struct tls_conn *conn)
 {
-    return conn->ssl != NULL ? (size_t)SSL_pending(conn->ssl) : 0;
+    if (conn->state != TLS_OPEN)
+        return 0;
+    return conn->channel != NULL ? tls_channel_pending(conn) : (size_t)SSL_pending(conn->ssl);
 }
 
 const struct tls_info *tls_conn_info(const struct tls_conn *conn)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "tls/channel.h"
 #include "tls/errtext.h"
 #include "tls/keyload.h"
 #include "tls/own_cert.h"
@@ -240,6 +241,8 @@ static int make_rules(SSL_CTX *ssl, const struct tls_config *c, struct tls_rules
     rules->role = c->role;
     rules->accept_expired_peer = c->accept_expired_peer && c->role == TLS_SERVER;
     rules->clock_floor = c->clock_floor;
+    rules->read_ahead = c->read_ahead;
+    rules->hold_ticket = c->hold_ticket;
     rules->sessions = tls_sessions_ref(c->sessions);
     if (c->ca_file != NULL && (rules->ca_file = strdup(c->ca_file)) == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a TLS context");
@@ -285,7 +288,6 @@ static int apply(SSL_CTX *ssl, const struct tls_config *c, struct tls_rules **ou
     if (rc != 0)
         return rc;
     set_behaviour(ssl);
-    SSL_CTX_set_read_ahead(ssl, c->read_ahead);
     rc = set_verification(ssl, c, rules, roots_digest, e);
     if (rc == 0)
         rc = set_scope(ssl, c, rules, roots_digest, e);
@@ -326,12 +328,16 @@ int tls_ctx_new(const struct tls_config *config, struct tls_ctx **out, struct er
     int rc = apply(ctx->ssl, config, &rules, e);
     if (rc != 0)
         return rc;
-    if (config->role == TLS_SERVER)
-        rc = tls_sessions_attach(rules->sessions, ctx->ssl, e);
-    else if (config->remember)
+    if (config->role == TLS_SERVER) {
+        tls_channel_attach(ctx->ssl);
+        rc = tls_suites_new(&ctx->suites, e);
+        if (rc == 0)
+            rc = tls_sessions_attach(rules->sessions, ctx->ssl, e);
+    } else if (config->remember) {
         tls_remember_attach(ctx->ssl);
-    else
+    } else {
         SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
+    }
     if (rc != 0)
         return rc;
     ctx->rules = rules;
@@ -354,6 +360,7 @@ void tls_ctx_free(struct tls_ctx *ctx)
     if (ctx == NULL || atomic_fetch_sub(&ctx->refs, 1) != 1)
         return;
     SSL_CTX_free(ctx->ssl);
+    tls_suites_free(ctx->suites);
     tls_remember_fini(&ctx->remember);
     BIO_meth_free(ctx->io_method);
     free(ctx);

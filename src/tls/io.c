@@ -1,21 +1,61 @@
 #include "tls/io.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
-void tls_io_init(struct tls_io *io, int fd)
+void tls_io_init(struct tls_io *io, int fd, bool ahead)
 {
-    *io = (struct tls_io){.fd = fd, .gather = true};
+    *io = (struct tls_io){.fd = fd, .ahead = ahead, .gather = true};
+    buf_init(&io->in, TLS_RECORD_MAX);
     buf_init(&io->out, TLS_FLIGHT_MAX);
 }
 
 void tls_io_fini(struct tls_io *io)
 {
+    buf_fini(&io->in);
     buf_fini(&io->out);
 }
 
-/* Bytes sent, 0 when the socket is full, -1 on an error that stays. */
-static ssize_t send_some(struct tls_io *io, const char *p, size_t n)
+void tls_io_take(struct tls_io *io, void *p, size_t n)
+{
+    assert(n <= tls_io_waiting(io));
+    if (n == 0)
+        return;
+    memcpy(p, io->in.p + io->in_at, n);
+    io->in_at += n;
+    if (io->in_at < io->in.n)
+        return;
+    io->in_at = 0;
+    buf_clear(&io->in);
+}
+
+int tls_io_give_back(struct tls_io *io, const void *p, size_t n)
+{
+    assert(tls_io_waiting(io) == 0);
+    return buf_add(&io->in, p, n);
+}
+
+ssize_t tls_io_recv(struct tls_io *io, void *p, size_t n)
+{
+    ssize_t got;
+    do {
+        got = recv(io->fd, p, n, MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    io->drained = got != (ssize_t)n;
+    if (got > 0)
+        return got;
+    if (got == 0)
+        io->eof = true;
+    else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        io->error = errno;
+        return -1;
+    }
+    return 0;
+}
+
+ssize_t tls_io_send(struct tls_io *io, const void *p, size_t n)
 {
     for (;;) {
         ssize_t sent = send(io->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -33,7 +73,7 @@ static ssize_t send_some(struct tls_io *io, const char *p, size_t n)
 enum tls_io_flush tls_io_flush(struct tls_io *io)
 {
     while (io->out.n > 0) {
-        ssize_t sent = send_some(io, io->out.p, io->out.n);
+        ssize_t sent = tls_io_send(io, io->out.p, io->out.n);
         if (sent < 0)
             return TLS_IO_ERROR;
         if (sent == 0)
@@ -66,13 +106,13 @@ static int io_write(BIO *bio, const char *p, size_t n, size_t *done)
 {
     struct tls_io *io = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if (io->gather && io->begun && buf_add(&io->out, p, n) == 0) {
+    if ((io->hold || (io->gather && io->begun)) && buf_add(&io->out, p, n) == 0) {
         *done = n;
         return 1;
     }
-    if (!flush(bio, io))
+    if (io->hold || !flush(bio, io))
         return -1;
-    ssize_t sent = send_some(io, p, n);
+    ssize_t sent = tls_io_send(io, p, n);
     if (sent <= 0) {
         if (sent == 0)
             BIO_set_retry_write(bio);
@@ -83,29 +123,39 @@ static int io_write(BIO *bio, const char *p, size_t n, size_t *done)
     return 1;
 }
 
+/* Fills `in`, which is empty; 1 when there is something in it. */
+static int fill(BIO *bio, struct tls_io *io)
+{
+    if (buf_reserve(&io->in, TLS_RECORD_MAX) != 0)
+        return 0;
+    ssize_t got = tls_io_recv(io, io->in.p, TLS_RECORD_MAX);
+    if (got > 0)
+        io->in.n = (size_t)got;
+    else if (got == 0)
+        BIO_set_retry_read(bio);
+    return got > 0;
+}
+
 static int io_read(BIO *bio, char *p, size_t n, size_t *done)
 {
     struct tls_io *io = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    ssize_t got;
-    do {
-        got = recv(io->fd, p, n, MSG_DONTWAIT);
-    } while (got < 0 && errno == EINTR);
+    if (io->ahead || tls_io_waiting(io) > 0) {
+        if (tls_io_waiting(io) == 0 && !fill(bio, io))
+            return -1;
+        *done = n < tls_io_waiting(io) ? n : tls_io_waiting(io);
+        tls_io_take(io, p, *done);
+        return 1;
+    }
+    ssize_t got = tls_io_recv(io, p, n);
     if (got > 0) {
         *done = (size_t)got;
         return 1;
     }
-    if (got == 0) {
-        /* To OpenSSL this is a wait: it would take the end for an attack, alert a peer that is gone, and
-           drop the session that a device which lost its link wants to resume. The steps look at the flag. */
-        io->eof = true;
+    /* The end is a wait to OpenSSL, too: it would take it for an attack, alert a peer that is gone, and drop
+       the session that a device which lost its link wants to resume. The steps look at the flag. */
+    if (got == 0)
         BIO_set_retry_read(bio);
-        return -1;
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
-        BIO_set_retry_read(bio);
-    else
-        io->error = errno;
     return -1;
 }
 
@@ -116,7 +166,7 @@ static long io_ctrl(BIO *bio, int cmd, long num, void *ptr)
     switch (cmd) {
     case BIO_CTRL_FLUSH:
         BIO_clear_retry_flags(bio);
-        return flush(bio, io);
+        return io->hold ? 1 : flush(bio, io);
     case BIO_CTRL_WPENDING:
         return (long)io->out.n;
     default:

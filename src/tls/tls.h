@@ -55,6 +55,9 @@ struct tls_config {
     /* Reads as much as the socket has, not record by record: for a caller that reads until TLS_WANT_READ
        before it waits for the socket. */
     bool read_ahead;
+    /* Server: what ends the handshake (the session ticket) leaves with the first write, or with tls_flush, to
+       which a caller sees that sets this. */
+    bool hold_ticket;
     /* Client: the name every peer must have, for a library that drives TLS itself and checks none
        (libmosquitto). NULL where tls_conn_new is given the host, or the library checks it (libcurl). */
     const char *host;
@@ -92,9 +95,13 @@ enum tls_step tls_read(struct tls_conn *conn, void *buf, size_t size, size_t *n,
 /* DONE: *n bytes (1..size) were taken. After a WANT_ the same bytes must be offered again. */
 enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, size_t *n,
                         struct err *e) MUST_CHECK;
+/* Whether something waits for the first write; tls_flush sends it (WANT_WRITE: the socket is full). */
+bool tls_holds(const struct tls_conn *conn);
+enum tls_step tls_flush(struct tls_conn *conn, struct err *e) MUST_CHECK;
 /* Sends close_notify; DONE once sent (the peer's is not waited for). */
 enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e) MUST_CHECK;
-/* There may be something to read that poll will not announce. */
+/* There may be something to read that poll will not announce, or not again where it tells each arrival
+   once. */
 bool tls_has_input(const struct tls_conn *conn);
 /* Bytes decrypted and not read yet: poll will not announce them. */
 size_t tls_pending(const struct tls_conn *conn);

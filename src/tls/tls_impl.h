@@ -8,13 +8,17 @@
 #include "tls/io.h"
 #include "tls/policy.h"
 #include "tls/remember.h"
+#include "tls/suite.h"
 #include "tls/tls.h"
+
+struct tls_channel;
 
 /* What a context checks beyond OpenSSL's own settings. Hangs on the SSL_CTX and ends with it. */
 struct tls_rules {
     struct tls_algs algs;
     enum tls_role role;
     bool accept_expired_peer;
+    bool read_ahead, hold_ticket;
     int64_t clock_floor;
     char *ca_file;                 /* for error texts; NULL where none */
     struct tls_sessions *sessions; /* a reference; NULL is no resumption */
@@ -27,6 +31,7 @@ struct tls_ctx {
     atomic_int refs;
     SSL_CTX *ssl;
     BIO_METHOD *io_method;
+    struct tls_suites *suites;                               /* server: NULL at a client's */
     const struct tls_rules *rules;                           /* owned by ssl */
     struct tls_remember remember;                            /* client: empty unless it is to remember */
     char signature[sizeof((struct tls_info *)0)->signature]; /* of the own certificate, "" if none */
@@ -36,7 +41,8 @@ enum tls_conn_state { TLS_SHAKING, TLS_FLUSHING, TLS_OPEN, TLS_BROKEN };
 
 struct tls_conn {
     struct tls_ctx *ctx;
-    SSL *ssl;
+    SSL *ssl;                    /* NULL once the channel took over */
+    struct tls_channel *channel; /* server: NULL until the handshake told its secrets */
     struct tls_io io;
     enum tls_conn_state state;
     char *host;          /* client: what the certificate must name; NULL if nothing */
@@ -51,6 +57,8 @@ const struct tls_rules *tls_rules_of(const SSL_CTX *ssl_ctx);
 struct tls_conn *tls_conn_of(const SSL *ssl);
 /* Ties a connection to its SSL. */
 int tls_conn_tie(SSL *ssl, struct tls_conn *conn) MUST_CHECK;
+/* Ends OpenSSL's part of it; its session stays resumable. */
+void tls_conn_drop_ssl(struct tls_conn *conn);
 /* Hangs the rules on a context, which takes them over (also when it fails). */
 int tls_rules_tie(SSL_CTX *ssl_ctx, struct tls_rules *rules) MUST_CHECK;
 void tls_rules_free(struct tls_rules *rules);

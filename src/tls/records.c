@@ -1,0 +1,177 @@
+#include "tls/records.h"
+
+#include <assert.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define VERSION_HIGH 3 /* every record says TLS 1.2 (RFC 8446 section 5.1) */
+#define VERSION_LOW 3
+#define LENGTH_MAX (TLS_CONTENT_MAX + 256) /* of what is protected */
+#define KEY_UPDATE 24                      /* a handshake message (section 4.6.3) */
+#define UPDATE_SIZE 5
+#define WORN (1U << 24) /* records; section 5.5 allows AES-GCM 2^24.5 full ones */
+#define IDLE_MAX 32     /* records in a row that bring no data: more is an attack */
+
+CLEANUP_DEFINE(cipher_ctx, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free);
+
+static int set_keys(const struct tls_suite *suite, struct tls_direction *d)
+{
+    int rc = tls_expand(suite, d->secret, "key", d->key, suite->key_n);
+    return rc != 0 ? rc : tls_expand(suite, d->secret, "iv", d->iv, sizeof d->iv);
+}
+
+int tls_records_begin(struct tls_records *r, const struct tls_suite *suite, uint64_t in_seq, uint64_t out_seq)
+{
+    r->suite = suite;
+    r->in.seq = in_seq;
+    r->out.seq = out_seq;
+    int rc = set_keys(suite, &r->in);
+    return rc != 0 ? rc : set_keys(suite, &r->out);
+}
+
+void tls_records_wipe(struct tls_records *r)
+{
+    OPENSSL_cleanse(r, sizeof *r);
+}
+
+/* RFC 8446 section 7.2. */
+static int next_keys(const struct tls_suite *suite, struct tls_direction *d)
+{
+    unsigned char next[TLS_SECRET_MAX];
+    int rc = tls_expand(suite, d->secret, "traffic upd", next, suite->secret_n);
+    if (rc == 0) {
+        memcpy(d->secret, next, suite->secret_n);
+        d->seq = 0;
+        rc = set_keys(suite, d);
+    }
+    OPENSSL_cleanse(next, sizeof next);
+    return rc;
+}
+
+/* Section 5.3: the number of the record, over the end of the static value. */
+static void make_nonce(const struct tls_direction *d, unsigned char nonce[TLS_IV_SIZE])
+{
+    memcpy(nonce, d->iv, TLS_IV_SIZE);
+    for (unsigned i = 0; i < 8; i++)
+        nonce[TLS_IV_SIZE - 1 - i] ^= (unsigned char)(d->seq >> (8 * i));
+}
+
+static EVP_CIPHER_CTX *begin_record(const struct tls_suite *suite, const struct tls_direction *d,
+                                    const unsigned char header[TLS_HEADER_SIZE], int encrypt)
+{
+    CLEANUP(cipher_ctx_cleanup) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    unsigned char nonce[TLS_IV_SIZE];
+    int n;
+    make_nonce(d, nonce);
+    if (ctx == NULL || EVP_CipherInit_ex(ctx, suite->cipher, NULL, d->key, nonce, encrypt) != 1 ||
+        EVP_CipherUpdate(ctx, NULL, &n, header, TLS_HEADER_SIZE) != 1)
+        return NULL;
+    return take_ptr(ctx);
+}
+
+size_t tls_record_length(const unsigned char *p, size_t n)
+{
+    return n < TLS_HEADER_SIZE ? 0 : TLS_HEADER_SIZE + ((size_t)p[3] << 8 | p[4]);
+}
+
+static bool open_sealed(const struct tls_records *r, const unsigned char *header, unsigned char *p, size_t n)
+{
+    int done = 0, rest = 0;
+    CLEANUP(cipher_ctx_cleanup) EVP_CIPHER_CTX *ctx = begin_record(r->suite, &r->in, header, 0);
+    return ctx != NULL && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TLS_TAG_SIZE, p + n) == 1 &&
+           EVP_CipherUpdate(ctx, p, &done, p, (int)n) == 1 && EVP_CipherFinal_ex(ctx, p + done, &rest) == 1 &&
+           (size_t)done == n;
+}
+
+int tls_records_open(struct tls_records *r, unsigned char *record, size_t length,
+                     struct tls_content_found *out)
+{
+    unsigned char *p = record + TLS_HEADER_SIZE;
+    size_t n = length - TLS_HEADER_SIZE;
+    if (record[0] != TLS_DATA) /* what is not protected came too late */
+        return ALERT_UNEXPECTED_MESSAGE;
+    if (n > LENGTH_MAX)
+        return ALERT_RECORD_OVERFLOW;
+    if (n < TLS_TAG_SIZE + 1 || r->in.seq == UINT64_MAX)
+        return ALERT_BAD_RECORD_MAC;
+    n -= TLS_TAG_SIZE;
+    if (!open_sealed(r, record, p, n))
+        return ALERT_BAD_RECORD_MAC;
+    r->in.seq++;
+    while (n > 0 && p[n - 1] == 0) /* padding */
+        n--;
+    if (n == 0)
+        return ALERT_UNEXPECTED_MESSAGE;
+    unsigned char type = p[--n];
+    if (n > TLS_CONTENT_MAX)
+        return ALERT_RECORD_OVERFLOW;
+    bool known = type == TLS_DATA || type == TLS_ALERT || type == TLS_HANDSHAKE;
+    if (!known || (n == 0 && type != TLS_DATA) || (type != TLS_HANDSHAKE && r->message_n > 0))
+        return ALERT_UNEXPECTED_MESSAGE;
+    r->idle = type == TLS_DATA && n > 0 ? 0 : r->idle + 1;
+    if (r->idle > IDLE_MAX)
+        return ALERT_UNEXPECTED_MESSAGE;
+    *out = (struct tls_content_found){(enum tls_content)type, p, n};
+    return 0;
+}
+
+int tls_records_message(struct tls_records *r, const struct tls_content_found *found, bool *answer)
+{
+    if (found->n > (size_t)(UPDATE_SIZE - r->message_n))
+        return ALERT_UNEXPECTED_MESSAGE; /* another one, or more behind it under the old key */
+    memcpy(r->message + r->message_n, found->p, found->n);
+    r->message_n = (unsigned char)(r->message_n + found->n);
+    static const unsigned char begin[] = {KEY_UPDATE, 0, 0, 1};
+    size_t known = r->message_n < sizeof begin ? r->message_n : sizeof begin;
+    if (memcmp(r->message, begin, known) != 0)
+        return r->message[0] == KEY_UPDATE ? ALERT_DECODE_ERROR : ALERT_UNEXPECTED_MESSAGE;
+    if (r->message_n < UPDATE_SIZE)
+        return 0;
+    unsigned char wants = r->message[4];
+    if (wants > 1)
+        return ALERT_ILLEGAL_PARAMETER;
+    r->message_n = 0;
+    if (next_keys(r->suite, &r->in) != 0)
+        return ALERT_INTERNAL_ERROR;
+    *answer = wants == 1;
+    return 0;
+}
+
+int tls_records_seal(struct tls_records *r, enum tls_content type, const unsigned char *p, size_t n,
+                     unsigned char *out, size_t *out_n)
+{
+    assert(n > 0 && n <= TLS_CONTENT_MAX);
+    size_t length = n + 1 + TLS_TAG_SIZE;
+    const unsigned char header[] = {TLS_DATA, VERSION_HIGH, VERSION_LOW, (unsigned char)(length >> 8),
+                                    (unsigned char)length};
+    const unsigned char kind = (unsigned char)type;
+    unsigned char *at = out + TLS_HEADER_SIZE;
+    int done = 0, one = 0, rest = 0;
+    if (r->out.seq == UINT64_MAX)
+        return ERR_CRYPTO;
+    CLEANUP(cipher_ctx_cleanup) EVP_CIPHER_CTX *ctx = begin_record(r->suite, &r->out, header, 1);
+    if (ctx == NULL || EVP_CipherUpdate(ctx, at, &done, p, (int)n) != 1 ||
+        EVP_CipherUpdate(ctx, at + done, &one, &kind, 1) != 1 ||
+        EVP_CipherFinal_ex(ctx, at + done + one, &rest) != 1 || (size_t)(done + one + rest) != n + 1 ||
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TLS_TAG_SIZE, at + n + 1) != 1)
+        return ERR_CRYPTO;
+    memcpy(out, header, sizeof header);
+    r->out.seq++;
+    *out_n = TLS_HEADER_SIZE + length;
+    return 0;
+}
+
+bool tls_records_is_worn(const struct tls_records *r)
+{
+    return r->suite->bounded && r->out.seq >= WORN;
+}
+
+int tls_records_renew(struct tls_records *r, unsigned char *out, size_t *out_n)
+{
+    static const unsigned char message[UPDATE_SIZE] = {KEY_UPDATE, 0, 0, 1, 0};
+    int rc = tls_records_seal(r, TLS_HANDSHAKE, message, sizeof message, out, out_n);
+    return rc != 0 ? rc : next_keys(r->suite, &r->out);
+}
