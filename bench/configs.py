@@ -2,18 +2,23 @@
 
 import pathlib
 
+import devices
 import parts
 
 
 class Config:
     """What is measured: its own servers, those it shares, and what is asked for by kind.
 
-    paths: "public" is for anyone, "latest" and "file" for a device; a kind that is not there is not measured.
+    paths: "public" is for anyone, "latest" and "file" for a device, "poll" and "poll-ddi" for many of them,
+    each with its own certificate and path; a kind that is not there is not measured. static: nginx's files.
     """
 
-    def __init__(self, name, title, port, own, shared, paths):
+    def __init__(self, name, title, port, own, shared, paths, static=False):
         self.name, self.title, self.port = name, title, port
-        self.own, self.shared, self.paths = own, shared, paths
+        self.own, self.shared, self.paths, self.static = own, shared, paths, static
+        self.identities = {}  # by kind: pqload's file, where each connection is another device's
+        self.expect = {}  # by kind: the answer's status, where it is not 200
+        self.load_cores = parts.LOAD_CORE
 
     def url(self, kind):
         return f"https://localhost:{self.port}{self.paths[kind]}"
@@ -34,10 +39,11 @@ class Bench:
 
     NAMES = ("pqota", "pqota-nginx", "nginx", "nginx-cache", "flask-nginx", "flask-tls")
 
-    def __init__(self, folder, names, mib):
+    def __init__(self, folder, names, mib, settings=None, cores=parts.SERVER_CORE):
         self.folder = parts.fresh_folder(pathlib.Path(folder))
         self.configs = {}
-        self.pqota = parts.Pqota(self.folder)
+        self.quiet = None
+        self.pqota = parts.Pqota(self.folder, settings, cores)
         self.running = [self.pqota]
         self.pqota.start()
         try:
@@ -57,11 +63,23 @@ class Bench:
         for part in reversed(self.running):
             part.stop()
 
+    def give_fleet(self, many):
+        """So many devices in pqota's store, and some that poll; once."""
+        if self.quiet is not None:
+            return
+        self.quiet = devices.Quiet(self.pqota, self.folder, self.material.static, many)
+        for config in self.configs.values():
+            kinds = [kind for kind in devices.Quiet.EXPECT if kind in config.paths]
+            config.identities = {kind: self.quiet.files[kind, config.static] for kind in kinds}
+            config.expect = {} if config.static else devices.Quiet.EXPECT
+
     def api(self):
-        return {"public": "/healthz", "latest": "/api/firmware/latest", "file": self.material.file_path}
+        firmware = {"latest": "/api/firmware/latest", "file": self.material.file_path}
+        return {"public": "/healthz", **firmware, "poll": "/", "poll-ddi": "/"}
 
     def static(self):
-        return {"public": "/healthz", "latest": "/latest.json", "file": "/firmware.bin"}
+        firmware = {"latest": "/latest.json", "file": "/firmware.bin"}
+        return {"public": "/healthz", **firmware, "poll": "/poll/", "poll-ddi": "/poll-ddi/"}
 
     def make_pqota(self):
         return Config(
@@ -75,13 +93,13 @@ class Bench:
 
     def make_nginx(self):
         nginx = parts.nginx_static(self.folder, "nginx", self.material)
-        return Config("nginx", "nginx, static files", nginx.port, [nginx], [], self.static())
+        return Config("nginx", "nginx, static files", nginx.port, [nginx], [], self.static(), True)
 
     def make_nginx_cache(self):
         sessions = "ssl_session_tickets off; ssl_session_cache shared:bench:64m;"
         nginx = parts.nginx_static(self.folder, "nginx-cache", self.material, sessions)
         title = "nginx, static files, tickets off, shared cache"
-        return Config("nginx-cache", title, nginx.port, [nginx], [], self.static())
+        return Config("nginx-cache", title, nginx.port, [nginx], [], self.static(), True)
 
     def make_flask_nginx(self):
         gunicorn, nginx = parts.gunicorn_and_nginx(self.folder, "flask-nginx", self.material)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import select
 import subprocess
 import time
 
@@ -38,11 +39,12 @@ def cpu_seconds(pids):
     return total / TICK
 
 
-def resident_bytes(pids):
+def resident_bytes(pids, which="VmRSS"):
+    """Now, or with VmHWM the most that there were."""
     total = 0
     for pid in pids:
         for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(which + ":"):
                 total += int(line.split()[1]) * 1024
     return total
 
@@ -61,22 +63,33 @@ def calibrate(seconds=0.15):
         os.sched_setaffinity(0, before)
 
 
-def command(config, row, material, pids, more):
-    argv = [
-        "taskset",
-        "-c",
-        parts.LOAD_CORE,
-        PQLOAD,
-        "--json",
-        "--mode",
-        row.mode,
-        "--address",
-        "127.0.0.1",
-    ]
-    argv += ["--connections", row.connections, "--ca", material.ca, "--cpu-of", ",".join(map(str, pids))]
-    if row.mutual:
+def pqload(config, kind, material, *args, mutual=True, first=()):
+    """Its command line; first: a program that sets it up, such as nice."""
+    argv = [*first, "taskset", "-c", config.load_cores, PQLOAD, "--json", "--address", "127.0.0.1"]
+    argv += ["--ca", material.ca, "--expect", config.expect.get(kind, 200)]
+    if kind in config.identities:
+        argv += ["--identities", config.identities[kind]]
+    elif mutual:
         argv += ["--cert", material.device.cert, "--key", material.device.key]
-    return [str(a) for a in [*argv, *more, config.url(row.kind)]]
+    return [str(a) for a in [*argv, *args, config.url(kind)]]
+
+
+def command(config, row, material, pids, more):
+    args = ["--mode", row.mode, "--connections", row.connections, "--cpu-of", ",".join(map(str, pids))]
+    if row.kind in config.identities and row.mode == "keep":
+        args.append("--open-first")
+    return pqload(config, row.kind, material, *args, *more, mutual=row.mutual)
+
+
+def finish(argv, seconds):
+    """Runs pqload to its end, which comes in that time."""
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=seconds, env=harness.environment()
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"pqload did not end within {seconds:.0f} s") from error
+    return judge(done.returncode, done.stdout, done.stderr)
 
 
 def judge(done_code, out, err):
@@ -96,16 +109,9 @@ def load(config, row, material, seconds, rate=None):
     pids = config.pids()
     more = ["--seconds", seconds, "--warmup", WARMUP] + (["--rate", f"{rate:.3f}"] if rate else [])
     before, own_before, began = busy_seconds(parts.SERVER_CORE), cpu_seconds(pids), time.monotonic()
-    done = subprocess.run(
-        command(config, row, material, pids, more),
-        capture_output=True,
-        text=True,
-        timeout=seconds + 60,
-        env=harness.environment(),
-    )
+    result = finish(command(config, row, material, pids, more), seconds + 60)
     spent = time.monotonic() - began
     others = busy_seconds(parts.SERVER_CORE) - before - (cpu_seconds(pids) - own_before)
-    result = judge(done.returncode, done.stdout, done.stderr)
     notes = {"others": max(0.0, others / spent), "generator": result["generator_cpu_share"]}
     shaken = result["handshakes_full"] + result["handshakes_resumed"]
     if row.mode == "resumed":
@@ -113,28 +119,72 @@ def load(config, row, material, seconds, rate=None):
     return figures_of(row, result), notes
 
 
+class Held:
+    """pqload with connections that stay open, and poll when they are told to. Opened once it was made."""
+
+    def __init__(self, argv, patience):
+        self.process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=harness.environment(),
+        )
+        try:
+            self.answer(patience)
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def kill(self):
+        """Does nothing to one that has ended."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+    def answer(self, patience):
+        if not select.select([self.process.stdout], [], [], patience)[0]:
+            raise Failed(f"pqload's connections were not done within {patience:.0f} s")
+        line = self.process.stdout.readline()
+        if not line:
+            judge(*self.outcome())
+            raise Failed("pqload ended early")
+        return json.loads(line)
+
+    def outcome(self):
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def poll(self, rate, seconds):
+        self.say(f"poll {rate} {seconds}")
+        return self.answer(seconds + 60)
+
+    def end(self):
+        self.say("quit")
+        return judge(*self.outcome())
+
+
 def idle(config, row, material):
     """Memory of the servers' processes before and after the connections, by connection."""
     config.restart()
-    warm = ["--seconds", "0.2", "--warmup", "0"]
     keep = type(row)(**{**row.__dict__, "mode": "keep", "connections": 4})
-    done = subprocess.run(
-        command(config, keep, material, config.pids(), warm), capture_output=True, text=True, timeout=60
-    )
-    judge(done.returncode, done.stdout, done.stderr)
+    finish(command(config, keep, material, config.pids(), ["--seconds", "0.2", "--warmup", "0"]), 60)
     pids = config.pids()
     before = resident_bytes(pids)
-    with subprocess.Popen(
-        command(config, row, material, pids, []),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        ready = process.stdout.readline()
-        after = resident_bytes(pids) if ready else before
-        out, err = process.communicate(timeout=60)
-    judge(process.returncode, out, err)
+    with Held(command(config, row, material, pids, []), 60) as connections:
+        after = resident_bytes(pids)
+        connections.end()
     found = dict.fromkeys(("per_second", "p50_ms", "p99_ms", "server_cpu_us"))
     found |= dict.fromkeys(("bytes_to_client", "bytes_from_client"))
     found["rss_per_connection"] = (after - before) / row.connections

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import harness  # noqa: E402
 
 SERVER_CORE, LOAD_CORE = "0", "1"
 GROUP = "X25519MLKEM768"
-CONNECTIONS_MAX = 8192
+CONNECTIONS_MAX = 16000  # of devices, on any server
+BACKLOG = 4096  # as pqota has it
 EXAMPLES = TREE / "python" / "examples"
 MODEL = "bench"
 
@@ -24,6 +26,7 @@ pid nginx.pid;
 error_log stderr error;
 user root;
 worker_processes 1;
+worker_rlimit_nofile {files};
 events {{ worker_connections {connections}; }}
 http {{
     access_log off;
@@ -42,7 +45,7 @@ SERVER = """
     keepalive_timeout 75s;
     {upstream}
     server {{
-        listen 127.0.0.1:{port} ssl;
+        listen 127.0.0.1:{port} ssl backlog={backlog};
         server_name localhost;
         ssl_protocols TLSv1.3;
         ssl_ecdh_curve {group};
@@ -64,6 +67,13 @@ STATIC = """
             if ($ssl_client_verify != SUCCESS) {{ return 401; }}
         }}
         location = /firmware.bin {{
+            if ($ssl_client_verify != SUCCESS) {{ return 401; }}
+        }}
+        location /poll/ {{
+            if ($ssl_client_verify != SUCCESS) {{ return 401; }}
+        }}
+        location /poll-ddi/ {{
+            default_type application/hal+json;
             if ($ssl_client_verify != SUCCESS) {{ return 401; }}
         }}
 """
@@ -89,19 +99,21 @@ FLASK_UPSTREAM = """
 
 
 class Pqota:
-    """The C server, with one loop so that it uses one core as the others do."""
+    """The C server; unless said otherwise with one loop, so that it uses one core as the others do."""
 
-    def __init__(self, folder):
-        settings = {
+    def __init__(self, folder, settings=None, cores=SERVER_CORE):
+        own = {
             "server.loops": 1,
             "limits.connections": CONNECTIONS_MAX,
             "limits.connections_per_address": CONNECTIONS_MAX,
             "unix.proxy": "yes",
+            "ddi.enabled": "yes",
         }
-        self.server = harness.Server(folder, settings, build=harness.RELEASE)
+        self.cores = cores
+        self.server = harness.Server(folder, own | (settings or {}), build=harness.RELEASE)
 
     def start(self):
-        self.server.start(wrapper=("taskset", "-c", SERVER_CORE))
+        self.server.start(wrapper=("taskset", "-c", self.cores))
 
     def stop(self):
         self.server.stop()
@@ -196,7 +208,8 @@ class Nginx(Process):
         argv = ["nginx", "-p", ".", "-c", "nginx.conf", "-e", "stderr"]
         super().__init__(folder, name, argv, self.answers)
         body = body.format(port=self.port, **more)
-        text = NGINX.format(connections=2 * CONNECTIONS_MAX, body=body)
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        text = NGINX.format(connections=2 * CONNECTIONS_MAX, files=files, body=body)
         (self.folder / "nginx.conf").write_text(text)
 
     def answers(self):
@@ -211,6 +224,7 @@ def nginx(folder, name, material, locations, sessions="", upstream=""):
         name,
         material,
         SERVER,
+        backlog=BACKLOG,
         group=GROUP,
         cert=material.cert,
         key=material.key,

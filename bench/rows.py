@@ -52,6 +52,9 @@ ROWS = [
     Row("download", "Download, 1 MiB each", "download", "file", True, 16),
     Row("idle", "Idle connections", "idle", "public", False, 1000, "rss_per_connection"),
     Row("idle-mutual", "The same, mutual", "idle", "latest", True, 1000, "rss_per_connection"),
+    # The last ones: with them many devices come into pqota's store.
+    Row("poll", "A poll that finds nothing new, mutual", "keep", "poll", True, 64),
+    Row("poll-ddi", "The same, hawkBit's protocol", "keep", "poll-ddi", True, 64),
 ]
 
 FIELDS = (

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """`make bench`: pqota beside nginx and Flask on the machine at hand, in one run.
 
-    bench/run.py                     everything: about seven minutes
-    bench/run.py --quick             three short rounds of everything: about four
+    bench/run.py                     everything: about eleven minutes
+    bench/run.py --quick             shorter measurements of everything
     bench/run.py --rows full,keep --configs pqota,nginx
     bench/run.py --rows trust        signed update metadata alone: about twenty seconds
     bench/run.py --rows consoles     pqota with and without 50 consoles open: about half a minute
+    bench/run.py --rows storm        likewise the other rows that are no part of the table
     bench/run.py --readme            prints the last run's table as Markdown
     BENCH_OPTIONS=--quick make bench the same options
 
 Writes build/bench/bench.json (an object for each configuration and row), machine.json (where and how it was
-measured, and what is doubtful), bench.svg, trust.json (signed update metadata) and consoles.json.
+measured, and what is doubtful), bench.svg, trust.json (signed update metadata), and for each other row that
+is no part of the table a file of its name, such as storm.json.
 docs/bench.md says how to read it.
 Exit code 0: measured; 1: something could not be measured; 2: wrong usage.
 """
@@ -30,9 +32,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import chart  # noqa: E402
 import consoles  # noqa: E402
+import devices  # noqa: E402
+import downloads  # noqa: E402
+import idle_many  # noqa: E402
 import measure  # noqa: E402
 import priority  # noqa: E402
 import report  # noqa: E402
+import reports  # noqa: E402
+import scaling  # noqa: E402
+import storm  # noqa: E402
 import table as tables  # noqa: E402
 import trust  # noqa: E402
 from configs import Bench  # noqa: E402
@@ -42,13 +50,33 @@ from rows import ROWS  # noqa: E402
 PLACE = TREE / "build" / "bench"
 SECONDS, QUICK_SECONDS = 1.2, 0.5
 FIRMWARE_MIB = 64
+STORE = 100000  # devices, for the rows that poll
 TRUST = "trust"  # a row beside those of ROWS: no server takes part
-CONSOLES = "consoles"  # another: pqota alone
+OTHERS = {  # each with servers, rounds and a table of its own
+    "consoles": consoles,
+    "reports": reports,
+    "storm": storm,
+    "idle-15000": idle_many,
+    "downloads-1000": downloads,
+    "scaling": scaling,
+}
+
+
+class Given(argparse.Namespace):
+    """What the command line says."""
+
+    def part(self, count):
+        """Of so many devices or connections, as many as --share says."""
+        return max(1, round(count * self.share))
+
+    def lasting(self, seconds):
+        """A measurement that takes so long, unless --seconds says otherwise of all."""
+        return seconds * self.seconds / SECONDS
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [r.name for r in ROWS] + [TRUST, CONSOLES]
+    names = [r.name for r in ROWS] + [*OTHERS, TRUST]
     parser.add_argument("--rows", type=lambda t: t.split(","), help="a part of: " + ",".join(names))
     parser.add_argument(
         "--configs", type=lambda t: t.split(","), help="a part of: " + ",".join(Bench.NAMES)
@@ -57,9 +85,12 @@ def options():
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each measurement")
     parser.add_argument("--quick", action="store_true", help=f"the same as --seconds {QUICK_SECONDS}")
     parser.add_argument("--idle", type=int, help="connections of the idle rows")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the devices and connections of rows with very many (1)"
+    )
     parser.add_argument("--place", type=pathlib.Path, default=PLACE, help="where the results go")
     parser.add_argument("--readme", action="store_true", help="only print the last run's table as Markdown")
-    given = parser.parse_args()
+    given = parser.parse_args(namespace=Given())
     given.place = given.place.resolve()
     known = {"rows": names, "configs": list(Bench.NAMES)}
     for what, names in known.items():
@@ -68,6 +99,8 @@ def options():
                 parser.error(f"--{what}: there is no {name}; there are {', '.join(names)}")
     if given.rounds < 1 or given.seconds < 0.05:
         parser.error("--rounds and --seconds must be more")
+    if not 0 < given.share <= 1:
+        parser.error("--share is more than 0 and at most 1")
     if given.quick:
         given.seconds = QUICK_SECONDS
     return given
@@ -117,6 +150,8 @@ def measure_row(row, bench, table, given):
     Answers the rate that was asked for, None when it was as much as there could be.
     """
     names = [n for n, c in bench.configs.items() if row.kind in c.paths]
+    if row.kind in devices.Quiet.EXPECT:
+        bench.give_fleet(given.part(STORE))
     rate = rate_for(row, table, bench, given)
     for i in range(given.rounds):
         for name in names[i % len(names) :] + names[: i % len(names)]:
@@ -180,16 +215,18 @@ def run_trust(given):
     return 0
 
 
-def run_consoles(given):
-    """pqota with people watching, and without."""
-    say("bench: consoles")
+def run_other(given, name):
+    """A row that is no part of the table."""
+    say(f"bench: {name}")
+    begin, kind = time.monotonic(), OTHERS[name]
     try:
-        found = consoles.run(given)
-    except measure.Failed as error:
-        say(f"bench: consoles: {error}")
+        found = kind.run(given)
+    except (measure.Failed, AssertionError) as error:
+        say(f"bench: {name}: {error}")
         return 1
-    (given.place / "consoles.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(f"\n{consoles.markdown(found)}\n\n{given.place / 'consoles.json'}")
+    file = given.place / f"{name}.json"
+    file.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"\n{name}\n{kind.markdown(found)}\n\n{file}; {time.monotonic() - begin:.0f} s")
     return 0
 
 
@@ -204,8 +241,9 @@ def print_markdown(given, rows):
     printed = []
     if rows and (given.place / "bench.json").exists():
         printed.append(servers_markdown(given, rows))
-    if wants(given, CONSOLES) and (given.place / "consoles.json").exists():
-        printed.append(consoles.markdown(json.loads((given.place / "consoles.json").read_text())))
+    for name, kind in OTHERS.items():
+        if wants(given, name) and (given.place / f"{name}.json").exists():
+            printed.append(kind.markdown(json.loads((given.place / f"{name}.json").read_text())))
     if wants(given, TRUST) and (given.place / "trust.json").exists():
         printed.append(trust.markdown(json.loads((given.place / "trust.json").read_text())))
     if not printed:
@@ -244,7 +282,8 @@ def main():
     given.place.mkdir(parents=True, exist_ok=True)
     with priority.raised(say):
         code = run(given, rows) if rows else 0
-        code = (run_consoles(given) if wants(given, CONSOLES) else 0) or code
+        for name in OTHERS:
+            code = (run_other(given, name) if wants(given, name) else 0) or code
         return (run_trust(given) if wants(given, TRUST) else 0) or code
 
 

@@ -83,6 +83,12 @@ class Table:
         return doubts
 
 
+def limited(shares):
+    """Lines about the configurations where the load used all of its core."""
+    names = [name for name, share in shares.items() if share > GENERATOR_MAX]
+    return ["", f"The load was the limit: {', '.join(names)}."] if names else []
+
+
 def rounded(value):
     """Four significant digits."""
     return None if value is None else float(f"{value:.4g}")

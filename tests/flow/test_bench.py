@@ -10,7 +10,9 @@ from harness import BUILD, RELEASE, TREE, environment, run
 
 sys.path.insert(0, str(TREE / "bench"))
 
+import idle_many as bench_idle_many  # noqa: E402
 import rows as bench_rows  # noqa: E402
+import scaling as bench_scaling  # noqa: E402
 import table as bench_table  # noqa: E402
 import trust as bench_trust  # noqa: E402
 
@@ -239,3 +241,79 @@ def test_the_table_of_metadata_is_written(tmp_path):
     assert not (tmp_path / "bench.json").exists()
     readme = run([*bench, "--readme"], check=0).out.splitlines()
     assert readme[0] == "| Signed update metadata | | |" and len(readme) > 10
+
+
+# --- very many devices ----------------------------------------------------------------------------------
+
+
+def few(tmp_path, *rows, share=0.02):
+    """These rows, with a part of their devices; answers what was printed."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("the measurement needs two processor cores")
+    bench = [sys.executable, TREE / "bench" / "run.py", "--place", tmp_path, "--rows", ",".join(rows)]
+    part = ["--rounds", "1", "--seconds", "0.2", "--share", share, "--configs", "pqota,nginx,pqota-nginx"]
+    env = environment(PQOTA_RELEASE=str(RELEASE.resolve()))
+    return run([*bench, *part], check=0, timeout=180, env=env).out
+
+
+def test_polls_of_many_devices(tmp_path):
+    few(tmp_path, "poll", "poll-ddi")
+    lines = {(x["row"], x["config"]): x for x in json.loads((tmp_path / "bench.json").read_text())}
+    assert set(lines) == {(r, c) for r in ("poll", "poll-ddi") for c in ("pqota", "nginx", "pqota-nginx")}
+    assert all(line["per_second"] > 0 and line["ratio_to_nginx"] > 0 for line in lines.values())
+    static = tmp_path / "work" / "static"
+    # nginx has the very bytes that pqota answers: none to a native device, hawkBit's words to the others.
+    assert all(f.stat().st_size == 0 for f in (static / "poll").iterdir())
+    words = [json.loads(f.read_text()) for f in (static / "poll-ddi").iterdir()]
+    assert len(words) == 64 and all(w["config"]["polling"]["sleep"] == "00:05:00" for w in words)
+
+
+def test_reports_of_many_devices(tmp_path):
+    printed = few(tmp_path, "reports")
+    found = json.loads((tmp_path / "reports.json").read_text())
+    (figures,) = found["rounds"]
+    assert found["connections"] == 5 and min(figures.values()) > 0
+    # Each is in the log, with its row of the history.
+    assert figures["log_bytes"] > 100 and figures["reports_per_commit"] >= 1
+    assert f"| {figures['per_second']:.0f}/s |" in printed
+
+
+def test_a_storm(tmp_path):
+    printed = few(tmp_path, "storm")
+    found = json.loads((tmp_path / "storm.json").read_text())
+    assert set(found) == {"pqota", "nginx"}
+    for figures in found.values():
+        assert figures["storm"]["served"] == figures["storm"]["clients"] == 200
+        assert figures["without"]["polls"] > 0 and figures["during"]["polls"] > 0
+        assert figures["during"]["errors"] == figures["during"]["undone"] == 0
+        assert figures["memory"]["peak"] >= figures["memory"]["before"] > 0
+    assert "200 of 200" in printed
+
+
+def test_idle_connections_and_downloads_of_many(tmp_path):
+    printed = few(tmp_path, "idle-15000", "downloads-1000")
+    idle = json.loads((tmp_path / "idle-15000.json").read_text())
+    assert idle["connections"] == idle["wanted"] == 300 and idle["rate"] == 20
+    assert idle["rounds"][0]["polls"] > 0 and idle["memory_per_connection"] > 0
+    downloads = json.loads((tmp_path / "downloads-1000.json").read_text())
+    assert downloads["connections"] == 20 and set(downloads["rounds"]) == {"pqota", "nginx"}
+    assert all(rounds[0]["bytes_per_second"] > 0 for rounds in downloads["rounds"].values())
+    assert "| 300 |" in printed and "20 downloads at once" in printed
+
+
+def test_a_server_that_takes_fewer_connections():
+    log = 'msg="fewer connections than limits.connections allows: the process may open too few files" '
+    log += "connections=9872 limits.connections=16000\n"
+    assert bench_idle_many.admitted(log, 15000) == 9856
+    assert bench_idle_many.admitted(log, 300) == 300
+    assert bench_idle_many.admitted("", 15000) == 15000
+
+
+def test_what_two_loops_cost(tmp_path):
+    printed = few(tmp_path, "scaling")
+    found = json.loads((tmp_path / "scaling.json").read_text())
+    assert set(found) == {"full-mutual", "resumed-mutual", "keep-mutual"}
+    assert all(set(rounds) == {"1", "2"} for rounds in found.values())
+    assert "keep-mutual | " in printed
+    costs = {"1": [{"server_cpu_us": 100}], "2": [{"server_cpu_us": 125}]}
+    assert bench_scaling.implied(costs) == [1.6]
