@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -53,7 +54,7 @@ void conn_set_state(struct conn *c, enum conn_state next)
     set_phase(c, states[next].phase);
 }
 
-/* libuv has one code for all that can break a socket; the socket knows which it was. */
+/* The socket knows why, if it was not the peer that left in good order. */
 static void broken(struct conn *c)
 {
     int why = 0;
@@ -64,35 +65,40 @@ static void broken(struct conn *c)
     conn_close(c, c->x != NULL ? CLOSE_PEER_EARLY : CLOSE_IO);
 }
 
-static void on_poll(uv_poll_t *handle, int status, int events)
+/* While the application has it. A TLS peer that goes says so and closes; a plain one may have closed its
+   sending side only, which RFC 9112 section 9.6 allows while it waits for our reply. */
+static void peer_left(struct conn *c)
 {
-    struct conn *c = handle->data;
-    c->loop->now_ms = clock_mono_ms(c->loop->clock);
-    if (status < 0) {
-        broken(c);
-        return;
-    }
-    if ((events & UV_DISCONNECT) != 0 && c->app_has_it) {
-        /* A TLS peer that goes says so and closes; a plain one may have closed its sending side only, which
-           RFC 9112 section 9.6 allows while it waits for our reply. */
-        conn_poll(c, 0);
-        char byte;
-        if (c->kind == NET_TLS || (recv(c->fd, &byte, 1, MSG_PEEK) < 0 && errno != EAGAIN))
-            conn_close(c, CLOSE_PEER_EARLY);
-        return;
-    }
-    conn_drive(c);
+    char byte;
+    if (c->kind == NET_TLS || (recv(c->fd, &byte, 1, MSG_PEEK) < 0 && errno != EAGAIN))
+        conn_close(c, CLOSE_PEER_EARLY);
 }
 
-void conn_poll(struct conn *c, int events)
+void conn_hear(struct conn *c, uint32_t events)
 {
-    if (events == c->polled)
+    if (c->state == CONN_DEAD)
         return;
-    c->polled = events;
-    if (events == 0)
-        uv_poll_stop(&c->poll);
-    else
-        uv_poll_start(&c->poll, events, on_poll);
+    bool ends = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    c->hup |= ends;
+    c->readable |= ends || (events & EPOLLIN) != 0;
+    if ((events & EPOLLERR) != 0)
+        broken(c);
+    else if (c->state == CONN_HANDSHAKE && c->kind == NET_TLS)
+        shake_hear(c);
+    else if (c->wait == WAIT_GONE && ends)
+        peer_left(c);
+    else if ((c->wait == WAIT_READ && c->readable) || (c->wait == WAIT_WRITE && (events & EPOLLOUT) != 0) ||
+             ends)
+        conn_drive(c);
+}
+
+void conn_wait(struct conn *c, enum wait what)
+{
+    c->wait = what;
+    if (what == WAIT_READ)
+        c->readable = false;
+    else if (what == WAIT_WRITE)
+        watch_writes(c);
 }
 
 void conn_make_ready(struct conn *c)
@@ -124,11 +130,9 @@ static void describe_peer(struct conn *c, const struct listener *ln, const struc
 
 /* A peer that vanished acknowledges nothing: without a limit the system tries for a quarter of an hour, also
    where what we wrote fits its buffers and no write of ours waits. */
-static void prepare_tcp(const struct loop *l, int fd)
+static void limit_silence(const struct loop *l, int fd)
 {
-    int on = 1;
     unsigned ms = (unsigned)(l->limits.write_ms + GRACE_MS);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
@@ -144,6 +148,8 @@ int conn_open(struct listener *ln, int fd, const struct sockaddr_storage *from, 
     c->address = address_key_of(from);
     list_init(&c->phase_link);
     list_init(&c->ready_link);
+    list_init(&c->hold_link);
+    list_init(&c->shake_link);
     buf_init(&c->pending, PENDING_MAX);
     buf_init(&c->head, l->app->arena_max + LOOP_BUFFER);
     describe_peer(c, ln, from);
@@ -152,22 +158,22 @@ int conn_open(struct listener *ln, int fd, const struct sockaddr_storage *from, 
         rc = stream_init_tls(&c->stream, fd, ln->tls, e);
     else
         stream_init_plain(&c->stream, fd);
-    if (rc == 0 && uv_poll_init(&l->uv, &c->poll, fd) != 0) {
+    if (rc == 0 && (rc = watch_add(c, e)) != 0)
         c->stream.ops->fini(&c->stream);
-        rc = err_set(e, ERR_IO, "cannot watch a connection");
-    }
     if (rc != 0) {
         free(c);
         return rc;
     }
-    c->poll.data = c;
     if (ln->kind != NET_UNIX)
-        prepare_tcp(l, fd);
+        limit_silence(l, fd);
     l->connections++;
     stat_add(&l->stats.open, 1);
     c->state = CONN_HANDSHAKE;
     set_phase(c, PHASE_HANDSHAKE);
-    conn_drive(c);
+    if (ln->kind == NET_TLS)
+        shake_hear(c);
+    else
+        conn_drive(c);
     return 0;
 }
 
@@ -180,36 +186,42 @@ static void log_close(const struct conn *c)
            LOG_STR(c->error.code != 0 ? "error" : NULL, c->error.text)); /* NULL ends the list */
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void conn_free(struct conn *c)
 {
-    struct conn *c = handle->data;
+    buf_fini(&c->pending);
+    buf_fini(&c->head);
+    free(c->cold);
+    free(c);
+}
+
+void conn_free_buried(struct loop *l)
+{
+    for (struct list *it; (it = list_pop(&l->buried)) != NULL;)
+        conn_free(container_of(it, struct conn, ready_link));
+}
+
+/* The connection goes when neither the application nor a caller up the stack uses it. */
+static void bury(struct conn *c)
+{
     struct loop *l = c->loop;
+    if (c->app_has_it || c->driving || c->is_buried)
+        return;
+    c->is_buried = true;
+    if (c->x != NULL)
+        conn_end_exchange(c);
+    list_remove(&c->phase_link);
+    list_remove(&c->ready_link);
+    list_remove(&c->hold_link);
+    c->stream.ops->fini(&c->stream);
+    watch_remove(c);
     close(c->fd);
     if (c->kind != NET_UNIX)
         address_counts_drop(l->addresses, &c->address);
     atomic_fetch_sub(l->open, 1);
     l->connections--;
     stat_add(&l->stats.open, (uint64_t)-1);
-    buf_fini(&c->pending);
-    buf_fini(&c->head);
-    free(c->cold);
-    free(c);
+    list_add_tail(&l->buried, &c->ready_link);
     loop_end_if_empty(l);
-}
-
-/* The connection's memory goes when neither the application nor a caller up the stack uses it. */
-static void bury(struct conn *c)
-{
-    if (c->app_has_it || c->driving || uv_is_closing((uv_handle_t *)&c->poll))
-        return;
-    if (c->x != NULL)
-        conn_end_exchange(c);
-    list_remove(&c->phase_link);
-    if (c->has_ready)
-        list_remove(&c->ready_link);
-    c->has_ready = false;
-    c->stream.ops->fini(&c->stream);
-    uv_close((uv_handle_t *)&c->poll, on_poll_closed);
 }
 
 void conn_close(struct conn *c, enum close_reason reason)
@@ -221,7 +233,8 @@ void conn_close(struct conn *c, enum close_reason reason)
     if (c->x != NULL)
         atomic_store_explicit(&c->x->gone, true, memory_order_relaxed);
     log_close(c);
-    conn_poll(c, 0);
+    shake_forget(c);
+    conn_wait(c, WAIT_NOTHING);
     conn_set_state(c, CONN_DEAD);
     if (c->x != NULL)
         conn_sent(c);
@@ -250,7 +263,7 @@ static bool step_handshake(struct conn *c)
 {
     enum stream_step step = c->stream.ops->handshake(&c->stream, &c->error);
     if (step == STREAM_WANT_READ || step == STREAM_WANT_WRITE) {
-        conn_poll(c, step == STREAM_WANT_READ ? UV_READABLE : UV_WRITABLE);
+        conn_wait(c, step == STREAM_WANT_READ ? WAIT_READ : WAIT_WRITE);
         return false;
     }
     if (step != STREAM_DONE) {
@@ -260,6 +273,8 @@ static bool step_handshake(struct conn *c)
     }
     handshake_done(c);
     conn_set_state(c, CONN_IDLE);
+    if (stream_holds(&c->stream))
+        list_add_tail(&c->loop->holding, &c->hold_link);
     return true;
 }
 
@@ -267,6 +282,8 @@ static bool step_handshake(struct conn *c)
 static bool input_is_unread(const struct conn *c)
 {
     char byte;
+    if (c->reason == CLOSE_PEER)
+        return false; /* it has said that it is done */
     return c->refused || c->pending.n > 0 || recv(c->fd, &byte, 1, MSG_PEEK) > 0;
 }
 
@@ -274,7 +291,7 @@ static bool step_closing(struct conn *c)
 {
     enum stream_step step = c->stream.ops->shutdown(&c->stream, &c->error);
     if (step == STREAM_WANT_WRITE || step == STREAM_WANT_READ) {
-        conn_poll(c, step == STREAM_WANT_WRITE ? UV_WRITABLE : UV_READABLE);
+        conn_wait(c, step == STREAM_WANT_WRITE ? WAIT_WRITE : WAIT_READ);
         return false;
     }
     if (step == STREAM_FAILED || !input_is_unread(c)) {
@@ -294,7 +311,7 @@ static bool step_linger(struct conn *c)
     if (n > 0 || (n < 0 && errno == EINTR))
         return true;
     if (n < 0 && errno == EAGAIN)
-        conn_poll(c, UV_READABLE);
+        conn_wait(c, WAIT_READ);
     else
         conn_close(c, c->reason);
     return false;
@@ -318,8 +335,9 @@ static bool step(struct conn *c)
     case CONN_CHUNK:
     case CONN_APP:
     case CONN_FILE:
-        /* The application has it; all we want to know is whether the client leaves. */
-        conn_poll(c, UV_DISCONNECT);
+        conn_wait(c, WAIT_GONE);
+        if (c->hup)
+            peer_left(c);
         return false;
     case CONN_DEAD:
     case CONN_STATES:
@@ -342,6 +360,20 @@ void conn_drive(struct conn *c)
     c->driving = false;
     if (c->state == CONN_DEAD)
         bury(c);
+}
+
+void conn_flush_held(struct loop *l)
+{
+    struct list now;
+    list_init(&now);
+    for (struct list *e; (e = list_pop(&l->holding)) != NULL;)
+        list_add_tail(&now, e);
+    for (struct list *e; (e = list_pop(&now)) != NULL;) {
+        struct conn *c = container_of(e, struct conn, hold_link);
+        /* What the socket does not take goes out before the reply does. */
+        if (stream_holds(&c->stream) && stream_flush(&c->stream, &c->error) == STREAM_FAILED)
+            conn_close(c, CLOSE_IO);
+    }
 }
 
 void conn_run_ready(struct loop *l)

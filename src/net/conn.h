@@ -4,8 +4,6 @@
 #ifndef PQOTA_NET_CONN_H
 #define PQOTA_NET_CONN_H
 
-#include <uv.h>
-
 #include "http/parser.h"
 #include "net/limits.h"
 #include "net/listener.h"
@@ -27,18 +25,29 @@ enum conn_state {
     CONN_STATES
 };
 
+enum wait {
+    WAIT_NOTHING,
+    WAIT_READ,
+    WAIT_WRITE,
+    WAIT_GONE, /* the application has it: all we want to know is whether the client leaves */
+};
+
 struct conn {
     struct loop *loop;
     enum net_kind kind;
     enum conn_state state;
     enum phase phase;
-    struct list phase_link, ready_link;
+    struct list phase_link, ready_link, hold_link, shake_link;
     int64_t phase_began_ms;
     uint64_t phase_bytes; /* moved since the phase's deadline was last set */
 
     int fd;
-    uv_poll_t poll;
-    int polled; /* UV_READABLE | UV_WRITABLE as last asked for */
+    enum wait wait;      /* what it goes on with */
+    bool readable;       /* there may be something to read */
+    bool hup;            /* the peer closed its direction, or the connection broke */
+    bool watches_writes; /* the socket also tells when it takes more */
+    enum shake shake;
+    bool shakes_fully; /* no resumption */
     struct stream stream;
     struct address_key address;
     struct net_peer peer;
@@ -48,6 +57,7 @@ struct conn {
     bool driving;       /* inside conn_drive: what is called back must not drive again */
     bool refused;       /* the reply goes out before the body was read */
     bool has_ready;     /* in loop->ready */
+    bool is_buried;     /* in loop->buried */
     uint64_t requests;
     struct buf pending; /* bytes read and not parsed yet: the next requests of a pipeline */
 
@@ -72,6 +82,9 @@ void conn_close(struct conn *c, enum close_reason reason);
 void conn_set_state(struct conn *c, enum conn_state next);
 
 void conn_check_deadlines(struct loop *l);
+/* Sends what waited for a first reply that did not come at once. */
+void conn_flush_held(struct loop *l);
+void conn_free_buried(struct loop *l);
 void conn_run_ready(struct loop *l);
 /* Closes what is idle, and everything if `all`. */
 void conn_close_all(struct loop *l, bool all);
@@ -91,8 +104,10 @@ void conn_send(struct conn *c);
 void conn_sent(struct conn *c);
 void conn_file_arrived(struct conn *c, long n);
 
-/* Waits for the socket; 0 waits for nothing. */
-void conn_poll(struct conn *c, int events);
+/* Goes on when the socket tells of that. */
+void conn_wait(struct conn *c, enum wait what);
+/* What the socket tells: epoll(7)'s events. */
+void conn_hear(struct conn *c, uint32_t events);
 /* Will be driven again in the next turn of the loop. */
 void conn_make_ready(struct conn *c);
 

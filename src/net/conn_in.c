@@ -203,13 +203,14 @@ bool conn_read(struct conn *c)
             conn_set_state(c, CONN_CLOSING);
             return true;
         }
-        conn_poll(c, step == STREAM_WANT_READ ? UV_READABLE : UV_WRITABLE);
+        conn_wait(c, step == STREAM_WANT_READ ? WAIT_READ : WAIT_WRITE);
         return false;
     }
     if (step != STREAM_DONE) {
         peer_closed(c, step);
         return c->state != CONN_DEAD;
     }
+    c->readable = c->hup || c->stream.ops->has_input(&c->stream);
     c->phase_bytes += n;
     stat_add(&l->stats.bytes_in, n);
     size_t used = feed(c, l->buffer, n);

@@ -130,9 +130,9 @@ static void end_output(struct conn *c)
 /* After a reply there is mostly nothing to read yet: the socket says when there is, and is not asked. */
 static bool may_go_on(struct conn *c)
 {
-    if (c->state != CONN_IDLE || c->pending.n > 0 || c->stream.ops->has_input(&c->stream))
+    if (c->state != CONN_IDLE || c->pending.n > 0 || c->readable)
         return true;
-    conn_poll(c, UV_READABLE);
+    conn_wait(c, WAIT_READ);
     return false;
 }
 
@@ -150,7 +150,7 @@ static long offer(struct conn *c, const char *p, size_t n)
     case STREAM_WANT_READ:
     case STREAM_WANT_WRITE:
         c->offered = n;
-        conn_poll(c, step == STREAM_WANT_READ ? UV_READABLE : UV_WRITABLE);
+        conn_wait(c, step == STREAM_WANT_READ ? WAIT_READ : WAIT_WRITE);
         return 0;
     case STREAM_CLOSED:
     case STREAM_FAILED:

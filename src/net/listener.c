@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,7 +16,8 @@
 #include "net/conn.h"
 
 #define BACKLOG 4096
-#define ACCEPTS_PER_TURN 1 /* a handshake takes a millisecond: who is here already has a turn between two */
+#define ACCEPTS_PER_TURN 16 /* who is here already has a turn between */
+#define DEFER_S 1           /* a connection is taken when its first bytes are here, or after this */
 
 static int split_address(const char *address, char host[64], char port[8], struct err *e)
 {
@@ -101,12 +103,23 @@ static int bind_unix(const struct net_listen *config, int *out, struct err *e)
     return 0;
 }
 
+/* What every connection that is accepted here inherits. */
+static void prepare_tcp(int fd, enum net_kind kind)
+{
+    int on = 1, seconds = DEFER_S;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (kind == NET_TLS)
+        setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
+}
+
 int listener_bind(const struct net_listen *config, bool first, int *out, struct err *e)
 {
     auto_close int fd = -1;
     int rc = config->kind == NET_UNIX ? bind_unix(config, &fd, e) : bind_inet(config->address, first, &fd, e);
     if (rc != 0)
         return rc;
+    if (config->kind != NET_UNIX)
+        prepare_tcp(fd, config->kind);
     if (listen(fd, BACKLOG) != 0)
         return err_errno(e, errno, "cannot listen on %s (is another server using it?)", config->address);
     *out = take_fd(&fd);

@@ -29,6 +29,7 @@ static void on_tick(uv_timer_t *handle)
     struct loop *l = handle->data;
     l->now_ms = clock_mono_ms(l->clock);
     conn_check_deadlines(l);
+    conn_flush_held(l);
     listeners_retry(l);
 }
 
@@ -37,8 +38,15 @@ static void on_spin(uv_idle_t *handle)
     struct loop *l = handle->data;
     l->now_ms = clock_mono_ms(l->clock);
     conn_run_ready(l);
-    if (list_empty(&l->ready))
+    if (list_empty(&l->ready) && !shakes_wait(&l->shakes))
         uv_idle_stop(&l->spin);
+}
+
+static void on_turn(uv_check_t *handle)
+{
+    struct loop *l = handle->data;
+    conn_free_buried(l);
+    shakes_run(l);
 }
 
 void loop_spin(struct loop *l)
@@ -57,6 +65,10 @@ int loop_init(struct loop *l, struct err *e)
 {
     list_init(&l->mail);
     list_init(&l->ready);
+    list_init(&l->holding);
+    list_init(&l->buried);
+    shakes_init(&l->shakes);
+    l->watch.fd = -1;
     for (int i = 0; i < PHASES; i++)
         list_init(&l->phases[i]);
     pthread_mutex_init(&l->mail_lock, NULL);
@@ -70,9 +82,10 @@ int loop_init(struct loop *l, struct err *e)
     uv_async_init(&l->uv, &l->wake, on_wake);
     uv_timer_init(&l->uv, &l->tick);
     uv_idle_init(&l->uv, &l->spin);
-    l->wake.data = l->tick.data = l->spin.data = l;
+    uv_check_init(&l->uv, &l->turn);
+    l->wake.data = l->tick.data = l->spin.data = l->turn.data = l;
     l->now_ms = clock_mono_ms(l->clock);
-    return 0;
+    return watch_init(l, e);
 }
 
 struct starting {
@@ -106,6 +119,8 @@ static void *run_loop(void *arg)
     if (rc != 0)
         return NULL;
     uv_timer_start(&l->tick, on_tick, LOOP_TICK_MS, LOOP_TICK_MS);
+    uv_check_start(&l->turn, on_turn);
+    watch_start(l);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     l->app->loop_stop(l->app->ctx, l->app_ctx);
     return NULL;
@@ -156,6 +171,8 @@ void loop_fini(struct loop *l)
         uv_run(&l->uv, UV_RUN_DEFAULT);
         uv_loop_close(&l->uv);
     }
+    watch_fini(l);
+    conn_free_buried(l);
     exchange_drop_spare(l);
     free(l->buffer);
     free(l->window);

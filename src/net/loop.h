@@ -12,6 +12,8 @@
 #include "base/list.h"
 #include "net/limits.h"
 #include "net/net.h"
+#include "net/shake.h"
+#include "net/watch.h"
 
 #define LOOP_BUFFER 65536      /* what one read may bring */
 #define LOOP_WINDOW 131072     /* what one write of a file offers */
@@ -45,7 +47,9 @@ struct loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t tick;
-    uv_idle_t spin; /* runs while `ready` has somebody */
+    uv_idle_t spin;  /* runs while `ready` has somebody or a handshake waits */
+    uv_check_t turn; /* after the established connections were served */
+    struct watch watch;
     pthread_t thread;
     pthread_t self; /* the same, set by itself: what pthread_create stores may be late */
     bool thread_started;
@@ -59,6 +63,9 @@ struct loop {
     size_t listener_count;
     struct list phases[PHASES]; /* connections, by conn.phase_link */
     struct list ready;          /* connections with work that poll does not announce, by conn.ready_link */
+    struct list holding; /* connections whose handshake's end waits for the first reply, by hold_link */
+    struct list buried;  /* closed ones that may still be spoken of this turn, by ready_link */
+    struct shakes shakes;
     size_t connections;
     bool draining, stopping;
     int64_t now_ms;        /* monotonic, of this turn */
@@ -77,7 +84,7 @@ int loop_start(struct loop *l, struct err *e) MUST_CHECK; /* returns when the th
 void loop_join(struct loop *l);
 void loop_fini(struct loop *l);
 
-/* Turns without waiting as long as `ready` has somebody. */
+/* Turns without waiting as long as `ready` has somebody or a handshake waits. */
 void loop_spin(struct loop *l);
 
 /* Once it is stopping and its last connection is gone, nobody can post to it any more: its thread ends. */

@@ -191,6 +191,8 @@ static void stop_loop(struct loop *l)
     conn_close_all(l, true);
     uv_close((uv_handle_t *)&l->tick, NULL);
     uv_close((uv_handle_t *)&l->spin, NULL);
+    uv_close((uv_handle_t *)&l->turn, NULL);
+    watch_stop(l);
     loop_end_if_empty(l);
 }
 

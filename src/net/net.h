@@ -29,6 +29,7 @@ struct net_limits {
     size_t head_bytes, target_bytes;
     uint64_t requests_per_connection;
     int64_t handshake_ms, header_ms, body_ms, idle_ms, write_ms;
+    size_t handshakes_waiting; /* full ones that wait for their turn, a loop */
     uint64_t bytes_per_second; /* a body or a reader slower than this over its deadline is cut off */
 };
 

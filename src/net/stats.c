@@ -6,6 +6,7 @@ const char *const close_reason_text[CLOSE_REASONS] = {
     [CLOSE_DONE] = "done",
     [CLOSE_HANDSHAKE] = "the handshake failed",
     [CLOSE_HANDSHAKE_SLOW] = "the handshake took too long",
+    [CLOSE_BUSY] = "turned away: too many handshakes wait",
     [CLOSE_HEADER_SLOW] = "the request's head took too long",
     [CLOSE_BODY_SLOW] = "the request's body came too slowly",
     [CLOSE_WRITE_SLOW] = "the reply was read too slowly",

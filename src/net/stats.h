@@ -10,6 +10,7 @@ enum close_reason {
     CLOSE_DONE,       /* our reply said "close" */
     CLOSE_HANDSHAKE,  /* the handshake failed */
     CLOSE_HANDSHAKE_SLOW,
+    CLOSE_BUSY, /* more handshakes wait than could be served in time */
     CLOSE_HEADER_SLOW,
     CLOSE_BODY_SLOW,
     CLOSE_WRITE_SLOW,
@@ -30,8 +31,9 @@ extern const int64_t net_latency_bounds[NET_LATENCY_BUCKETS - 1];
 struct net_stats {
     uint64_t accepted, refused_limit, refused_address, accept_failed;
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed, handshakes_classical;
-    uint64_t requests[6];         /* by hundreds of the status: [2] is 2xx */
-    uint64_t bytes_in, bytes_out; /* of HTTP, before TLS */
+    uint64_t handshakes_turned_away, handshakes_waiting; /* the second a gauge */
+    uint64_t requests[6];                                /* by hundreds of the status: [2] is 2xx */
+    uint64_t bytes_in, bytes_out;                        /* of HTTP, before TLS */
     uint64_t closed[CLOSE_REASONS];
     uint64_t latency[NET_LATENCY_BUCKETS];
     uint64_t latency_sum_us;

@@ -14,6 +14,7 @@ static enum stream_step plain_read(struct stream *s, void *buf, size_t size, siz
 {
     for (;;) {
         ssize_t got = recv(s->fd, buf, size, 0);
+        s->drained = got < (ssize_t)size;
         if (got > 0) {
             *n = (size_t)got;
             return STREAM_DONE;
@@ -48,8 +49,7 @@ static enum stream_step plain_write(struct stream *s, const void *buf, size_t si
 
 static bool plain_has_input(const struct stream *s)
 {
-    (void)s;
-    return false;
+    return !s->drained;
 }
 
 static enum stream_step plain_shutdown(struct stream *s, struct err *e)
@@ -138,6 +138,26 @@ int stream_init_tls(struct stream *s, int fd, struct tls_ctx *ctx, struct err *e
         return rc;
     *s = (struct stream){.ops = &secure_ops, .fd = fd, .tls = tls};
     return 0;
+}
+
+enum tls_hello stream_peek_hello(struct stream *s)
+{
+    return tls_peek_hello(s->tls);
+}
+
+void stream_turn_away(struct stream *s)
+{
+    tls_turn_away(s->tls);
+}
+
+bool stream_holds(const struct stream *s)
+{
+    return s->tls != NULL && tls_holds(s->tls);
+}
+
+enum stream_step stream_flush(struct stream *s, struct err *e)
+{
+    return of_tls(tls_flush(s->tls, e));
 }
 
 const struct tls_info *stream_tls_info(const struct stream *s)

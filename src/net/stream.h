@@ -17,7 +17,7 @@ struct stream_ops {
     enum stream_step (*read)(struct stream *s, void *buf, size_t size, size_t *n, struct err *e);
     /* After a WANT_ at least the same bytes must be offered again, at whatever address. */
     enum stream_step (*write)(struct stream *s, const void *buf, size_t size, size_t *n, struct err *e);
-    /* There may be something to read that polling the socket will not announce. */
+    /* There may be something to read that the socket will not announce again. */
     bool (*has_input)(const struct stream *s);
     enum stream_step (*shutdown)(struct stream *s, struct err *e);
     void (*fini)(struct stream *s);
@@ -26,11 +26,18 @@ struct stream_ops {
 struct stream {
     const struct stream_ops *ops;
     int fd;               /* the owner's */
+    bool drained;         /* plain: the last read took all that the socket had */
     struct tls_conn *tls; /* NULL: plain */
 };
 
 void stream_init_plain(struct stream *s, int fd);
 int stream_init_tls(struct stream *s, int fd, struct tls_ctx *ctx, struct err *e) MUST_CHECK;
+/* Of a TLS stream before its handshake: as tls_peek_hello and tls_turn_away. */
+enum tls_hello stream_peek_hello(struct stream *s);
+void stream_turn_away(struct stream *s);
+/* What ended the handshake waits for the first write, or for stream_flush. */
+bool stream_holds(const struct stream *s);
+enum stream_step stream_flush(struct stream *s, struct err *e) MUST_CHECK;
 /* What TLS negotiated, or NULL on a plain stream. */
 const struct tls_info *stream_tls_info(const struct stream *s);
 

@@ -105,6 +105,7 @@ struct server_config {
     /* [limits] */
     int64_t connections; /* open at most, all listeners */
     int64_t connections_per_address;
+    int64_t handshakes_waiting;
     int64_t handshake_seconds, header_seconds, body_seconds, idle_seconds, write_seconds;
     int64_t body_bytes_per_second; /* a body slower than this over body_seconds is cut off */
     int64_t head_bytes, target_bytes;

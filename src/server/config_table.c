@@ -225,6 +225,9 @@ const struct config_row config_rows[] = {
      "Open connections, all listeners together."},
     {"limits", "connections_per_address", CONFIG_INT, AT(connections_per_address), "1000", 1, 1000000, NULL,
      "Open connections from one address (IPv6: one /64). Devices behind one router share an address."},
+    {"limits", "handshakes_waiting", CONFIG_INT, AT(handshakes_waiting), "4096", 1, 1000000, NULL,
+     "Full handshakes that wait for their turn, a loop. Clients beyond are turned away (TLS alert "
+     "internal_error), as are those who would wait for more than half of handshake_seconds."},
     {"limits", "handshake_seconds", CONFIG_INT, AT(handshake_seconds), "10", 1, 600, NULL,
      "For a TLS handshake, in seconds."},
     {"limits", "header_seconds", CONFIG_INT, AT(header_seconds), "10", 1, 600, NULL,

@@ -58,6 +58,10 @@ static int add_net(struct buf *b, const struct net_stats *n)
     rc = rc ? rc : labelled(b, "pqota_handshakes_total", "result", "full", n->handshakes_full);
     rc = rc ? rc : labelled(b, "pqota_handshakes_total", "result", "resumed", n->handshakes_resumed);
     rc = rc ? rc : labelled(b, "pqota_handshakes_total", "result", "failed", n->handshakes_failed);
+    rc = rc ? rc : labelled(b, "pqota_handshakes_total", "result", "turned_away", n->handshakes_turned_away);
+    rc = rc ? rc
+            : sample(b, "pqota_handshakes_waiting", "gauge", "Full handshakes that wait for their turn",
+                     n->handshakes_waiting);
     rc = rc ? rc
             : sample(b, "pqota_handshakes_classical_total", "counter",
                      "Handshakes without post-quantum key exchange", n->handshakes_classical);

@@ -17,6 +17,7 @@ struct net_limits server_net_limits(const struct server_config *c)
         .head_bytes = (size_t)c->head_bytes,
         .target_bytes = (size_t)c->target_bytes,
         .requests_per_connection = (uint64_t)c->requests_per_connection,
+        .handshakes_waiting = (size_t)c->handshakes_waiting,
         .handshake_ms = c->handshake_seconds * 1000,
         .header_ms = c->header_seconds * 1000,
         .body_ms = c->body_seconds * 1000,

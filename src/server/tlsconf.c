@@ -52,6 +52,7 @@ int server_tls_context(const struct server_config *c, struct tls_sessions *sessi
         .sessions = sessions,
         .alpn = "http/1.1",
         .read_ahead = true,
+        .hold_ticket = true,
     };
     return tls_ctx_new(&config, out, e);
 }
@@ -74,6 +75,7 @@ int server_console_context(const struct server_config *c, struct tls_sessions *s
         .sessions = sessions,
         .alpn = "http/1.1",
         .read_ahead = true,
+        .hold_ticket = true,
     };
     return tls_ctx_new(&config, out, e);
 }
@@ -93,6 +95,7 @@ int server_classical_context(const struct server_config *c, struct tls_sessions 
         .sessions = sessions,
         .alpn = "http/1.1",
         .read_ahead = true,
+        .hold_ticket = true,
     };
     return tls_ctx_new(&config, out, e);
 }

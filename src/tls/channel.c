@@ -12,8 +12,6 @@
 
 #define BATCH_MAX 8 /* records sealed before they are sent: 128 KiB */
 #define HELD_MAX 1024
-#define ALERT_FATAL 2
-#define ALERT_WARNING 1
 
 enum { SECRET_CLIENT = 1, SECRET_SERVER = 2, SECRETS = 3 };
 

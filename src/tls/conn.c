@@ -11,6 +11,8 @@
 #include "base/cleanup.h"
 #include "tls/channel.h"
 #include "tls/errtext.h"
+#include "tls/hello.h"
+#include "tls/records.h"
 #include "tls/session_data.h"
 #include "tls/tls_impl.h"
 
@@ -31,6 +33,24 @@ static int set_host(struct tls_conn *conn, const char *host, struct err *e)
     return 0;
 }
 
+/* OpenSSL's part of a connection. A server's is made when its handshake begins, not while it waits for
+   that. */
+static int begin_ssl(struct tls_conn *conn, struct err *e)
+{
+    conn->ssl = SSL_new(conn->ctx->ssl);
+    BIO *bio = tls_io_bio(conn->ctx->io_method, &conn->io);
+    if (conn->ssl == NULL || bio == NULL || tls_conn_tie(conn->ssl, conn) != 0) {
+        BIO_free(bio);
+        return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
+    }
+    SSL_set_bio(conn->ssl, bio, bio);
+    if (conn->ctx->rules->role == TLS_CLIENT)
+        SSL_set_connect_state(conn->ssl);
+    else
+        SSL_set_accept_state(conn->ssl);
+    return 0;
+}
+
 int tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn **out, struct err *e)
 {
     bool client = ctx->rules->role == TLS_CLIENT;
@@ -42,21 +62,13 @@ int tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn 
         return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
     tls_io_init(&conn->io, fd, ctx->rules->read_ahead);
     conn->ctx = tls_ctx_ref(ctx);
-    conn->ssl = SSL_new(ctx->ssl);
-    BIO *bio = tls_io_bio(ctx->io_method, &conn->io);
-    if (conn->ssl == NULL || bio == NULL || tls_conn_tie(conn->ssl, conn) != 0) {
-        BIO_free(bio);
-        return err_set(e, ERR_NOMEM, "no memory for a TLS connection");
-    }
-    SSL_set_bio(conn->ssl, bio, bio);
     if (client) {
-        int rc = set_host(conn, host, e);
+        int rc = begin_ssl(conn, e);
+        if (rc == 0)
+            rc = set_host(conn, host, e);
         if (rc != 0)
             return rc;
         tls_remember_offer(&ctx->remember, conn->ssl, host);
-        SSL_set_connect_state(conn->ssl);
-    } else {
-        SSL_set_accept_state(conn->ssl);
     }
     *out = take_ptr(conn);
     return 0;
@@ -174,6 +186,29 @@ static enum tls_step stopped(struct tls_conn *conn, int ret, struct err *e)
     }
 }
 
+enum tls_hello tls_peek_hello(struct tls_conn *conn)
+{
+    struct tls_io *io = &conn->io;
+    if (!tls_io_fetch(io))
+        return TLS_HELLO_GONE;
+    const unsigned char *p = (const unsigned char *)io->in.p;
+    size_t length = tls_record_length(p, io->in.n);
+    if (io->in.n > 0 && p[0] != TLS_HANDSHAKE)
+        return TLS_HELLO_FULL;
+    if (length == 0 || (length > io->in.n && length <= TLS_RECORD_MAX))
+        return TLS_HELLO_WAIT;
+    bool resumes = length <= io->in.n && tls_hello_resumes(p, length, conn->ctx->rules->sessions);
+    return resumes ? TLS_HELLO_RESUMES : TLS_HELLO_FULL;
+}
+
+void tls_turn_away(struct tls_conn *conn)
+{
+    static const unsigned char alert[] = {TLS_ALERT, 3, 3, 0, 2, ALERT_FATAL, ALERT_INTERNAL_ERROR};
+    if (conn->ssl == NULL && conn->state == TLS_SHAKING)
+        (void)tls_io_send(&conn->io, alert, sizeof alert); /* a courtesy: who is gone needs none */
+    conn->state = TLS_BROKEN;
+}
+
 enum tls_step tls_handshake(struct tls_conn *conn, struct err *e)
 {
     if (conn->state == TLS_BROKEN)
@@ -183,6 +218,10 @@ enum tls_step tls_handshake(struct tls_conn *conn, struct err *e)
     if (conn->state == TLS_FLUSHING)
         return flush(conn, e);
     clear_errors();
+    if (conn->ssl == NULL && begin_ssl(conn, e) != 0) {
+        conn->state = TLS_BROKEN;
+        return TLS_FAILED;
+    }
     int ret = SSL_do_handshake(conn->ssl);
     if (ret == 1) {
         if (conclude(conn, e) != 0) {

@@ -55,6 +55,14 @@ ssize_t tls_io_recv(struct tls_io *io, void *p, size_t n)
     return 0;
 }
 
+bool tls_io_fetch(struct tls_io *io)
+{
+    static _Thread_local char piece[TLS_RECORD_MAX]; /* so that no more is kept than there is */
+    size_t room = TLS_RECORD_MAX - io->in.n;
+    ssize_t got = room > 0 ? tls_io_recv(io, piece, room) : 0;
+    return got >= 0 && !io->eof && buf_add(&io->in, piece, (size_t)got) == 0;
+}
+
 ssize_t tls_io_send(struct tls_io *io, const void *p, size_t n)
 {
     for (;;) {

@@ -43,6 +43,8 @@ static inline size_t tls_io_waiting(const struct tls_io *io)
 {
     return io->in.n - io->in_at;
 }
+/* Reads what the socket has behind them, at most a record in all; false when nothing more will ever come. */
+bool tls_io_fetch(struct tls_io *io);
 /* Takes n of them, n <= tls_io_waiting. */
 void tls_io_take(struct tls_io *io, void *p, size_t n);
 /* Puts n bytes before nothing: only when none are waiting. */

@@ -16,7 +16,8 @@
 
 enum tls_content { TLS_ALERT = 21, TLS_HANDSHAKE = 22, TLS_DATA = 23 };
 
-/* Descriptions of alerts (RFC 8446 section 6). */
+/* Levels and descriptions of alerts (RFC 8446 section 6). */
+enum { ALERT_WARNING = 1, ALERT_FATAL = 2 };
 enum {
     ALERT_CLOSE_NOTIFY = 0,
     ALERT_UNEXPECTED_MESSAGE = 10,

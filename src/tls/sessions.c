@@ -130,6 +130,17 @@ static struct session *table_get(struct tls_sessions *s, const unsigned char *id
     return copy;
 }
 
+bool tls_sessions_has(struct tls_sessions *s, const unsigned char *id)
+{
+    if (s == NULL)
+        return false;
+    struct shard *sh = shard_of(s, id);
+    pthread_mutex_lock(&sh->lock);
+    bool found = *slot_of(sh, id) != NULL;
+    pthread_mutex_unlock(&sh->lock);
+    return found;
+}
+
 /* ---- life ---- */
 
 static size_t round_up_pow2(size_t n)

@@ -89,6 +89,19 @@ int tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn 
                  struct err *e) MUST_CHECK;
 void tls_conn_free(struct tls_conn *conn);
 
+/* Server with read_ahead, before the first tls_handshake: what the client wants, by its first message. Costs
+   next to nothing, so that a caller may choose whose handshake is computed first. */
+enum tls_hello {
+    TLS_HELLO_WAIT,    /* it is not all here yet */
+    TLS_HELLO_RESUMES, /* a session that the store has */
+    TLS_HELLO_FULL,    /* anything else, also what is no TLS: tls_handshake says so */
+    TLS_HELLO_GONE,    /* the client left, or the connection broke */
+};
+enum tls_hello tls_peek_hello(struct tls_conn *conn);
+/* Instead of a handshake: tells the client that it cannot be served now (the alert internal_error, RFC 8446
+   section 6.2), if the socket takes it. */
+void tls_turn_away(struct tls_conn *conn);
+
 enum tls_step tls_handshake(struct tls_conn *conn, struct err *e) MUST_CHECK;
 /* DONE: *n bytes (> 0) were read into buf. */
 enum tls_step tls_read(struct tls_conn *conn, void *buf, size_t size, size_t *n, struct err *e) MUST_CHECK;

@@ -1,6 +1,6 @@
-/* Any sequence of contents under good keys, some damaged on the way: what is opened is what was sealed, lies within
-   its record, and renewing keys keeps both sides together. Each piece of the input: a length, flags, the content
-   with its type as the last byte that is not zero. */
+/* Any sequence of contents under good keys, some damaged on the way: what is opened is what was sealed,
+   lies within its record, and renewing keys keeps both sides together. Each piece of the input: a length,
+   flags, the content with its type as the last byte that is not zero. */
 #include <stdlib.h>
 #include <string.h>
 

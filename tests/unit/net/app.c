@@ -15,6 +15,7 @@ const struct net_limits ample_limits = {
     .head_bytes = 16384,
     .target_bytes = 8192,
     .requests_per_connection = 1000000,
+    .handshakes_waiting = 1000,
     .handshake_ms = 10000,
     .header_ms = 10000,
     .body_ms = 10000,

@@ -1,5 +1,5 @@
-/* A server's connection after the handshake, against a client that can say anything: OpenSSL shakes hands, and the
-   test seals what it likes with the secrets that OpenSSL tells. */
+/* A server's connection after the handshake, against a client that can say anything: OpenSSL shakes hands,
+   and the test seals what it likes with the secrets that OpenSSL tells. */
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
