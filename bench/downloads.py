@@ -42,7 +42,7 @@ def round_of(config, material, count, seconds):
     args = ["--mode", "download", "--connections", count, "--open-first", "--timeout", 60]
     args += ["--header", f"Range: bytes={FROM}-", "--seconds", seconds, "--warmup", measure.WARMUP]
     args += ["--cpu-of", ",".join(map(str, pids))]
-    memory = Memory(pids)
+    memory, others = Memory(pids), measure.Others(pids)
     try:
         result = measure.finish(measure.pqload(config, "file", material, *args), seconds + 120)
     finally:
@@ -52,6 +52,7 @@ def round_of(config, material, count, seconds):
         "server_cpu_us_per_mib": result["server_cpu_total_us"] / max(1, result["body_bytes"] / (1 << 20)),
         "memory_per_connection": (most - before) / count,
         "generator_cpu_share": result["generator_cpu_share"],
+        "others_share": others.share(),
     }
 
 
@@ -81,8 +82,4 @@ def markdown(found):
             f" | {figures['server_cpu_us_per_mib']:.0f} µs"
             f" | {figures['memory_per_connection'] / 1024:.1f} KiB |"
         )
-    shares = {
-        name: statistics.median(r["generator_cpu_share"] for r in rounds)
-        for name, rounds in found["rounds"].items()
-    }
-    return "\n".join(lines + table.limited(shares))
+    return "\n".join(lines + table.remarks(found["rounds"]))

@@ -4,6 +4,7 @@ import re
 import statistics
 
 import measure
+import table
 from configs import Bench
 
 CONNECTIONS = 15000
@@ -44,12 +45,13 @@ def run(given):
 
 
 def polled(connections, pids, rate, seconds):
-    cpu = measure.cpu_seconds(pids)
+    cpu, others = measure.cpu_seconds(pids), measure.Others(pids)
     stretch = connections.poll(rate, seconds)
     cpu = measure.cpu_seconds(pids) - cpu
     latency = stretch["operation"]
     found = {name: latency[name] for name in ("p50_ms", "p99_ms", "max_ms")}
     found["server_cpu_us"] = 1e6 * cpu / max(1, stretch["operations"])
+    found["others_share"] = others.share()
     return found | {"polls": stretch["operations"], "undone": stretch["undone"]}
 
 
@@ -64,4 +66,4 @@ def markdown(found):
         f" | {figures['p50_ms']:.2f} / {figures['p99_ms']:.2f} ms, {figures['max_ms']:.1f} ms"
         f" | {figures['server_cpu_us']:.0f} µs |",
     ]
-    return "\n".join(lines)
+    return "\n".join(lines + table.remarks({"pqota": found["rounds"]}))

@@ -49,6 +49,20 @@ def resident_bytes(pids, which="VmRSS"):
     return total
 
 
+class Others:
+    """How much of the servers' core others took since it was made."""
+
+    def __init__(self, pids):
+        self.pids, self.began = pids, time.monotonic()
+        self.before = self.taken()
+
+    def taken(self):
+        return busy_seconds(parts.SERVER_CORE) - cpu_seconds(self.pids)
+
+    def share(self):
+        return max(0.0, (self.taken() - self.before) / (time.monotonic() - self.began))
+
+
 def calibrate(seconds=0.15):
     """Hashes a second on the servers' core: the same work each time, so what differs is the machine."""
     before = os.sched_getaffinity(0)
@@ -108,11 +122,9 @@ def load(config, row, material, seconds, rate=None):
         return idle(config, row, material), {}
     pids = config.pids()
     more = ["--seconds", seconds, "--warmup", WARMUP] + (["--rate", f"{rate:.3f}"] if rate else [])
-    before, own_before, began = busy_seconds(parts.SERVER_CORE), cpu_seconds(pids), time.monotonic()
+    others = Others(pids)
     result = finish(command(config, row, material, pids, more), seconds + 60)
-    spent = time.monotonic() - began
-    others = busy_seconds(parts.SERVER_CORE) - before - (cpu_seconds(pids) - own_before)
-    notes = {"others": max(0.0, others / spent), "generator": result["generator_cpu_share"]}
+    notes = {"others": others.share(), "generator": result["generator_cpu_share"]}
     shaken = result["handshakes_full"] + result["handshakes_resumed"]
     if row.mode == "resumed":
         notes["resumed"] = result["handshakes_resumed"] / max(1, shaken)

@@ -77,7 +77,7 @@ def begin_updates(bench, count):
 def round_of(bench, config, argv, seconds):
     server = bench.pqota.server
     sync_ms = disk(server.dir / "data")
-    before = Counters(server)
+    before, others = Counters(server), measure.Others([server.process.pid])
     result = measure.finish(argv, seconds + 60)
     after = Counters(server)
     jobs = after.jobs - before.jobs
@@ -92,6 +92,7 @@ def round_of(bench, config, argv, seconds):
         "log_bytes": (after.written - before.written) / max(1, jobs),
         "disk_sync_ms": sync_ms,
         "generator_cpu_share": result["generator_cpu_share"],
+        "others_share": others.share(),
     }
 
 
@@ -132,6 +133,6 @@ def markdown(found):
             f"| {head} | the disk's own write and fdatasync of 4 KiB |",
             "|---" * len(cells) + "|",
             "| " + " | ".join(cells) + " |",
-            *table.limited({"pqota": figures["generator_cpu_share"]}),
+            *table.remarks({"pqota": found["rounds"]}),
         ]
     )

@@ -226,7 +226,7 @@ def run_other(given, name):
         return 1
     file = given.place / f"{name}.json"
     file.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"\n{name}\n{kind.markdown(found)}\n\n{file}; {time.monotonic() - begin:.0f} s")
+    print(f"\n{name}\n{kind.markdown(found)}\n\n{file}; {time.monotonic() - begin:.0f} s", flush=True)
     return 0
 
 

@@ -35,6 +35,7 @@ def latency_of(stretch):
 
 def blow(config, material, clients):
     """The storm itself."""
+    others = measure.Others(config.pids())
     args = ["--mode", "full", "--connections", clients, "--operations", clients, "--seconds", LONGEST]
     args += ["--timeout", TIMEOUT, "--retry", RETRY, "--allow-errors"]
     result = measure.finish(
@@ -49,6 +50,7 @@ def blow(config, material, clients):
         "p50_ms": result["operation"]["p50_ms"],
         "max_ms": result["operation"]["max_ms"],
         "generator_cpu_share": result["generator_cpu_share"],
+        "others_share": others.share(),
         "samples": result["retries"]["samples"] + result["errors"]["samples"],
     }
 
@@ -99,5 +101,4 @@ def markdown(found):
     head = "polls without: p50 / p99, longest | during | served | turned away | the last after"
     lines = [f"| | {head} | memory before, peak |", "|---" * 7 + "|"]
     lines += [f"| {name} | " + " | ".join(cells(figures)) + " |" for name, figures in found.items()]
-    shares = {name: figures["storm"]["generator_cpu_share"] for name, figures in found.items()}
-    return "\n".join(lines + table.limited(shares))
+    return "\n".join(lines + table.remarks({name: [figures["storm"]] for name, figures in found.items()}))

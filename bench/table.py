@@ -83,10 +83,17 @@ class Table:
         return doubts
 
 
-def limited(shares):
-    """Lines about the configurations where the load used all of its core."""
-    names = [name for name, share in shares.items() if share > GENERATOR_MAX]
-    return ["", f"The load was the limit: {', '.join(names)}."] if names else []
+def remarks(rounds):
+    """Lines about what makes rounds, {configuration: [figures, ...]}, doubtful."""
+    limits = (
+        ("generator_cpu_share", GENERATOR_MAX, "The load was the limit"),
+        ("others_share", OTHERS_MAX, "Too noisy to tell, others took much of the servers' core"),
+    )
+    found = []
+    for field, most, text in limits:
+        names = [n for n, figures in rounds.items() if (median(f.get(field) for f in figures) or 0) > most]
+        found += [f"{text}: {', '.join(names)}."] if names else []
+    return ["", *found] if found else []
 
 
 def rounded(value):
