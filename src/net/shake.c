@@ -3,9 +3,10 @@
 #include "base/log.h"
 #include "net/conn.h"
 
-#define LIGHT_US 2000    /* for resumptions, a turn */
-#define TURNS_MAX 4      /* without a step of a full handshake while resumptions keep coming */
-#define INTERVAL_US 2000 /* between two full ones, as long as nothing is known */
+#define LIGHT_US 2000         /* for resumptions, a turn */
+#define TURNS_MAX 4           /* without a step of a full handshake while resumptions keep coming */
+#define INTERVAL_MAX_US 50000 /* a pause of the whole machine says nothing about the next one */
+#define INTERVAL_US 2000      /* between two full ones, as long as nothing is known */
 
 void shakes_init(struct shakes *s)
 {
@@ -27,7 +28,8 @@ void shake_forget(struct conn *c)
     list_remove(&c->shake_link);
     if (c->shake != SHAKE_WAITS_FULL)
         return;
-    c->loop->shakes.waiting--;
+    if (--c->loop->shakes.waiting == 0)
+        c->loop->shakes.begun_us = 0;
     stat_add(&c->loop->stats.handshakes_waiting, (uint64_t)-1);
 }
 
@@ -109,12 +111,14 @@ static struct conn *next_of(struct list *l)
     return list_empty(l) ? NULL : container_of(l->next, struct conn, shake_link);
 }
 
-/* How fast the queue moves, other work included. */
+/* How fast the queue moves, other work included: at the next one to begin. */
 static void measure(struct shakes *s, uint64_t now)
 {
-    if (s->begun_us != 0)
-        s->interval_us += ((int64_t)(now - s->begun_us) - s->interval_us) / 8;
-    s->begun_us = s->waiting > 1 ? now : 0;
+    if (s->begun_us != 0) {
+        int64_t us = (int64_t)(now - s->begun_us);
+        s->interval_us += ((us < INTERVAL_MAX_US ? us : INTERVAL_MAX_US) - s->interval_us) / 8;
+    }
+    s->begun_us = now;
 }
 
 void shakes_run(struct loop *l)

@@ -24,7 +24,7 @@ struct shakes {
     struct list first;      /* full ones that are not begun */
     size_t waiting;         /* of those */
     int64_t interval_us;    /* between two that were begun, while others waited: a moving average */
-    uint64_t begun_us;      /* when the last was; 0 when nobody waited behind it */
+    uint64_t begun_us;      /* when the last was; 0 when nobody waits behind it */
     unsigned turns_without; /* since a step of a full one */
 };
 

@@ -39,6 +39,7 @@ struct server_config {
     const char *tls_certificate, *tls_key;
     int64_t tls_sessions; /* resumable sessions kept at most */
     int64_t tls_session_seconds;
+    int64_t tls_verified; /* client certificates remembered as verified, at most */
 
     /* [console] browsers */
     bool console;

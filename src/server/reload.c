@@ -136,7 +136,8 @@ static bool needs_restart(const struct server_config *old, const struct server_c
            !same(old->insecure_header_addresses, new->insecure_header_addresses) || old->mqtt != new->mqtt ||
            !same(old->mqtt_broker, new->mqtt_broker) || !same(old->mqtt_ca, new->mqtt_ca) ||
            !same(old->mqtt_certificate, new->mqtt_certificate) || !same(old->mqtt_key, new->mqtt_key) ||
-           old->tls_sessions != new->tls_sessions || old->tls_session_seconds != new->tls_session_seconds;
+           old->tls_sessions != new->tls_sessions || old->tls_verified != new->tls_verified ||
+           old->tls_session_seconds != new->tls_session_seconds;
 }
 
 static void replace_context(struct server *s, const char *name, struct tls_ctx **now, struct tls_ctx *next)
@@ -163,7 +164,7 @@ static void free_contexts(struct contexts *n)
 static int make_contexts(const struct server *s, const struct server_config *c, struct contexts *n,
                          struct err *e)
 {
-    int rc = s->config.tls ? server_tls_context(c, s->sessions, &n->tls, e) : 0;
+    int rc = s->config.tls ? server_tls_context(c, s->sessions, s->verified, &n->tls, e) : 0;
     if (rc == 0 && s->config.console)
         rc = server_console_context(c, s->sessions, &n->console, e);
     if (rc == 0 && s->config.classical)

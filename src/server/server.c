@@ -212,7 +212,9 @@ static int open_network(struct server *s, struct err *e)
     const struct server_config *c = &s->config;
     int rc = tls_sessions_new((size_t)c->tls_sessions, (int)c->tls_session_seconds, &s->sessions, e);
     if (rc == 0)
-        rc = server_tls_context(c, s->sessions, &s->tls, e);
+        rc = tls_verified_new((size_t)c->tls_verified, &s->verified, e);
+    if (rc == 0)
+        rc = server_tls_context(c, s->sessions, s->verified, &s->tls, e);
     if (rc == 0)
         rc = server_console_context(c, s->sessions, &s->console, e);
     if (rc == 0)
@@ -342,6 +344,7 @@ static void stop(struct server *s)
     tls_ctx_free(s->console);
     tls_ctx_free(s->classical);
     tls_sessions_free(s->sessions);
+    tls_verified_free(s->verified);
     if (s->store != NULL)
         store_close(s->store);
     uv_walk(&s->uv, close_walk, NULL);

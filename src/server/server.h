@@ -53,6 +53,7 @@ struct server {
 
     struct pool *query, *sign, *file, *password;
     struct tls_sessions *sessions;
+    struct tls_verified *verified;
     struct tls_ctx *tls, *console, *classical; /* what new connections get */
     struct server_routes routes,
         console_routes; /* the latter at the console's listener, the former at others */
@@ -89,8 +90,8 @@ void server_set_ddi(struct server *s, const struct server_config *c);
 void server_add_routes(struct server *s);
 
 /* server/tlsconf.c: contexts for the listeners; *out NULL when that listener is off. */
-int server_tls_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
-                       struct err *e) MUST_CHECK;
+int server_tls_context(const struct server_config *c, struct tls_sessions *sessions,
+                       struct tls_verified *verified, struct tls_ctx **out, struct err *e) MUST_CHECK;
 int server_console_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
                            struct err *e) MUST_CHECK;
 int server_classical_context(const struct server_config *c, struct tls_sessions *sessions,

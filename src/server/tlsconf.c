@@ -29,8 +29,8 @@ static int write_client_roots(const struct server_config *c, char path[PATH_MAX]
     return file_write_atomic(path, both.p, both.n, 0644, e);
 }
 
-int server_tls_context(const struct server_config *c, struct tls_sessions *sessions, struct tls_ctx **out,
-                       struct err *e)
+int server_tls_context(const struct server_config *c, struct tls_sessions *sessions,
+                       struct tls_verified *verified, struct tls_ctx **out, struct err *e)
 {
     *out = NULL;
     if (!c->tls)
@@ -50,6 +50,7 @@ int server_tls_context(const struct server_config *c, struct tls_sessions *sessi
         .verify = TLS_VERIFY_OPTIONAL,
         .accept_expired_peer = true,
         .sessions = sessions,
+        .verified = verified,
         .alpn = "http/1.1",
         .read_ahead = true,
         .hold_ticket = true,

@@ -16,8 +16,10 @@
 #include "tls/errtext.h"
 #include "tls/keyload.h"
 #include "tls/own_cert.h"
+#include "tls/session_store.h"
 #include "tls/sessions.h"
 #include "tls/tls_impl.h"
+#include "tls/verified.h"
 #include "tls/verify.h"
 
 #define CHAIN_DEPTH_MAX 4   /* CA certificates between leaf and root */
@@ -77,6 +79,7 @@ void tls_rules_free(struct tls_rules *rules)
     if (rules == NULL)
         return;
     tls_sessions_free(rules->sessions);
+    tls_verified_free(rules->verified);
     free(rules->ca_file);
     free(rules);
 }
@@ -102,8 +105,8 @@ static int check_config(const struct tls_config *c, struct err *e)
         return err_set(e, ERR_INVALID, "a certificate file and a key file are given together or not at all");
     if (c->role == TLS_CLIENT && c->second_cert_file != NULL)
         return err_set(e, ERR_INVALID, "a second certificate is for servers");
-    if (c->role == TLS_CLIENT && c->sessions != NULL)
-        return err_set(e, ERR_INVALID, "the session store is for servers");
+    if (c->role == TLS_CLIENT && (c->sessions != NULL || c->verified != NULL))
+        return err_set(e, ERR_INVALID, "the stores of sessions and of verified certificates are for servers");
     return 0;
 }
 
@@ -244,6 +247,7 @@ static int make_rules(SSL_CTX *ssl, const struct tls_config *c, struct tls_rules
     rules->read_ahead = c->read_ahead;
     rules->hold_ticket = c->hold_ticket;
     rules->sessions = tls_sessions_ref(c->sessions);
+    rules->verified = tls_verified_ref(c->verified);
     if (c->ca_file != NULL && (rules->ca_file = strdup(c->ca_file)) == NULL)
         return err_set(e, ERR_NOMEM, "no memory for a TLS context");
     struct tls_rules *tied = rules;

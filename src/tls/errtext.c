@@ -74,7 +74,8 @@ static const struct meaning {
     {SSL_R_TLSV1_ALERT_ACCESS_DENIED, ERR_DENIED, "the %s denies access"},
     {SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL, ERR_UNSUPPORTED,
      "the %s speaks none of the application protocols asked for"},
-    {SSL_R_TLSV1_ALERT_INTERNAL_ERROR, ERR_IO, "the %s reports an internal error"},
+    {SSL_R_TLSV1_ALERT_INTERNAL_ERROR, ERR_BUSY,
+     "the %s is too busy for this connection, or met an error of its own (internal_error): try again later"},
 };
 
 static const char *peer_word(const struct tls_conn *conn)

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "tls/sessions.h"
+#include "tls/session_store.h"
 
 /* Whether the n bytes, a whole record as it came, are a ClientHello that offers a session which the store
    has. It is a hint and proves nothing: OpenSSL reads the same bytes afterwards, and checks the offer. */

@@ -12,7 +12,6 @@
 #include "base/cleanup.h"
 
 #define SERIAL_BITS_MAX ((TLS_SERIAL_MAX - 1) / 2 * 8)
-#define ENCODING 1 /* first byte of an encoded peer */
 
 static inline void openssl_free(void *p)
 {
@@ -147,65 +146,5 @@ int tls_peer_from_chain(const STACK_OF(X509) * chain, bool expired, struct tls_p
     tls_common_name(X509_get_subject_name(leaf), p.common_name, sizeof p.common_name);
     first_dns_name(leaf, p.san, sizeof p.san);
     *out = p;
-    return 0;
-}
-
-static size_t put_str(unsigned char *out, const char *s)
-{
-    size_t n = strlen(s);
-    out[0] = (unsigned char)n;
-    memcpy(out + 1, s, n);
-    return n + 1;
-}
-
-size_t tls_peer_encode(const struct tls_peer *peer, unsigned char out[TLS_PEER_BYTES_MAX])
-{
-    _Static_assert(TLS_PEER_BYTES_MAX >= 2 + 8 + 2 * (SHA256_HEX_SIZE + TLS_NAME_MAX) + TLS_SERIAL_MAX + 5,
-                   "an encoded peer fits");
-    _Static_assert(TLS_NAME_MAX <= 256 && TLS_SERIAL_MAX <= 256, "a length fits one byte");
-    size_t n = 0;
-    out[n++] = ENCODING;
-    out[n++] = peer->present;
-    for (int shift = 56; shift >= 0; shift -= 8)
-        out[n++] = (unsigned char)((uint64_t)peer->not_after >> shift);
-    n += put_str(out + n, peer->common_name);
-    n += put_str(out + n, peer->san);
-    n += put_str(out + n, peer->issuer);
-    n += put_str(out + n, peer->serial);
-    n += put_str(out + n, peer->fingerprint);
-    return n;
-}
-
-static bool get_str(const unsigned char **p, const unsigned char *end, char *out, size_t size)
-{
-    if (*p >= end)
-        return false;
-    size_t n = *(*p)++;
-    if (n > (size_t)(end - *p) || n >= size)
-        return false;
-    memcpy(out, *p, n);
-    out[n] = '\0';
-    *p += n;
-    return true;
-}
-
-int tls_peer_decode(const unsigned char *p, size_t n, struct tls_peer *out)
-{
-    struct tls_peer peer = {0};
-    const unsigned char *end = p + n;
-    if (n < 10 || p[0] != ENCODING || p[1] > 1)
-        return ERR_CORRUPT;
-    peer.present = p[1] == 1;
-    uint64_t t = 0;
-    for (int i = 2; i < 10; i++)
-        t = t << 8 | p[i];
-    peer.not_after = (int64_t)t;
-    p += 10;
-    if (!get_str(&p, end, peer.common_name, sizeof peer.common_name) ||
-        !get_str(&p, end, peer.san, sizeof peer.san) || !get_str(&p, end, peer.issuer, sizeof peer.issuer) ||
-        !get_str(&p, end, peer.serial, sizeof peer.serial) ||
-        !get_str(&p, end, peer.fingerprint, sizeof peer.fingerprint) || p != end)
-        return ERR_CORRUPT;
-    *out = peer;
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Who the peer is, from its verified chain; and the same as bytes, for the session store. */
+/* Who the peer is, from its verified chain. */
 #ifndef PQOTA_TLS_IDENTITY_H
 #define PQOTA_TLS_IDENTITY_H
 
@@ -6,15 +6,9 @@
 
 #include "tls/tls.h"
 
-#define TLS_PEER_BYTES_MAX 512
-
 /* chain: leaf first, as verified. expired and present are set; a serial that fits no record is an error. */
 int tls_peer_from_chain(const STACK_OF(X509) * chain, bool expired, struct tls_peer *out,
                         struct err *e) MUST_CHECK;
-/* Bytes used of out. `expired` is not kept: it depends on when one asks. */
-size_t tls_peer_encode(const struct tls_peer *peer, unsigned char out[TLS_PEER_BYTES_MAX]);
-int tls_peer_decode(const unsigned char *p, size_t n, struct tls_peer *out) MUST_CHECK;
-
 /* Unix seconds of a certificate's time; -1 when it is none. */
 int64_t tls_time(const ASN1_TIME *t);
 /* Common name of a subject or issuer into out, "" if there is none that is fit to show. */

@@ -1,7 +1,4 @@
-/*
- * Resumable sessions of a server, kept small: for each its id, key, cipher, times and who the peer is,
- * instead of OpenSSL's whole session with the peer's certificate in it. Shared by all contexts and threads.
- */
+/* Resumption of a server's sessions: OpenSSL asks, the store answers (session_store.h). */
 #ifndef PQOTA_TLS_SESSIONS_H
 #define PQOTA_TLS_SESSIONS_H
 
@@ -11,8 +8,5 @@
 
 /* Makes a server context use the store (NULL: it resumes nothing and sends no ticket). */
 int tls_sessions_attach(struct tls_sessions *s, SSL_CTX *ssl_ctx, struct err *e) MUST_CHECK;
-/* Whether the store (may be NULL) has a session of that id, of SSL_MAX_SSL_SESSION_ID_LENGTH bytes. */
-bool tls_sessions_has(struct tls_sessions *s, const unsigned char *id);
-struct tls_sessions *tls_sessions_ref(struct tls_sessions *s);
 
 #endif

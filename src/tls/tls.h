@@ -29,6 +29,7 @@ enum tls_verify {
 };
 
 struct tls_sessions; /* bounded store of resumable sessions, shared by all contexts of a server */
+struct tls_verified; /* the same of client certificates that were verified */
 
 struct tls_config {
     enum tls_role role;
@@ -51,6 +52,7 @@ struct tls_config {
        for: renewal). Every other check stays. */
     bool accept_expired_peer;
     struct tls_sessions *sessions; /* server: NULL is no resumption */
+    struct tls_verified *verified; /* server: NULL verifies a client's chain at each full handshake */
     const char *alpn;              /* "http/1.1", or NULL */
     /* Reads as much as the socket has, not record by record: for a caller that reads until TLS_WANT_READ
        before it waits for the socket. */
@@ -151,5 +153,10 @@ const struct tls_info *tls_conn_info(const struct tls_conn *conn);
 int tls_sessions_new(size_t capacity, int lifetime_s, struct tls_sessions **out, struct err *e) MUST_CHECK;
 void tls_sessions_free(struct tls_sessions *s);
 size_t tls_sessions_count(struct tls_sessions *s);
+
+/* capacity: certificates kept at most; the oldest goes first. */
+int tls_verified_new(size_t capacity, struct tls_verified **out, struct err *e) MUST_CHECK;
+void tls_verified_free(struct tls_verified *v);
+size_t tls_verified_count(struct tls_verified *v);
 
 #endif

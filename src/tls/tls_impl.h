@@ -22,6 +22,7 @@ struct tls_rules {
     int64_t clock_floor;
     char *ca_file;                 /* for error texts; NULL where none */
     struct tls_sessions *sessions; /* a reference; NULL is no resumption */
+    struct tls_verified *verified; /* a reference, or NULL */
     /* Sessions of one context are good in another only when all that decided about the peer is the same. */
     unsigned char scope[SHA256_SIZE];
     unsigned char alpn[32]; /* as on the wire: a length, then the name */

@@ -12,6 +12,7 @@
 #include "tls/errtext.h"
 #include "tls/identity.h"
 #include "tls/tls_impl.h"
+#include "tls/verified.h"
 
 #define REFUSAL_MAX 400
 
@@ -169,6 +170,49 @@ static bool check_chain(struct check *c, X509_STORE_CTX *xctx)
     return true;
 }
 
+/* Times are looked at as if nothing was known: what does not pass is verified anew, which says why. */
+static bool is_still_good(const struct tls_rules *rules, struct tls_proof *p)
+{
+    int64_t now = tls_rules_now(rules);
+    p->peer.expired = now > p->peer.not_after;
+    return now >= p->verified_at && now >= p->not_before && now <= p->issuers_until &&
+           (!p->peer.expired || rules->accept_expired_peer);
+}
+
+/* The same certificate was verified before, by the same roots and rules. Whether it is revoked is looked
+   up at every request, as always. */
+static bool recall(struct check *c, X509_STORE_CTX *xctx)
+{
+    unsigned char fingerprint[SHA256_SIZE];
+    unsigned n = 0;
+    struct tls_proof proof;
+    if (c->rules->verified == NULL || c->conn == NULL ||
+        X509_digest(X509_STORE_CTX_get0_cert(xctx), EVP_sha256(), fingerprint, &n) != 1 ||
+        !tls_verified_find(c->rules->verified, c->rules->scope, fingerprint, &proof) ||
+        !is_still_good(c->rules, &proof))
+        return false;
+    c->conn->info.peer = proof.peer;
+    c->conn->verified_at = tls_rules_now(c->rules);
+    X509_STORE_CTX_set_error(xctx, X509_V_OK);
+    return true;
+}
+
+static void remember(const struct check *c, X509_STORE_CTX *xctx)
+{
+    if (c->rules->verified == NULL || c->conn == NULL)
+        return;
+    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(xctx);
+    struct tls_proof p = {.verified_at = tls_rules_now(c->rules),
+                          .not_before = tls_time(X509_get0_notBefore(sk_X509_value(chain, 0))),
+                          .issuers_until = INT64_MAX,
+                          .peer = c->conn->info.peer};
+    for (int i = 1; i < sk_X509_num(chain); i++) {
+        int64_t until = tls_time(X509_get0_notAfter(sk_X509_value(chain, i)));
+        p.issuers_until = until < p.issuers_until ? until : p.issuers_until;
+    }
+    tls_verified_keep(c->rules->verified, c->rules->scope, &p);
+}
+
 /* Keeps the identity, and drops the chain, which would cost memory for as long as the connection lives. */
 static bool keep_peer(struct check *c, X509_STORE_CTX *xctx)
 {
@@ -181,6 +225,7 @@ static bool keep_peer(struct check *c, X509_STORE_CTX *xctx)
         return false;
     }
     c->conn->verified_at = tls_rules_now(c->rules);
+    remember(c, xctx);
     X509_STORE_CTX_set0_verified_chain(xctx, NULL);
     return true;
 }
@@ -190,6 +235,8 @@ int tls_verify_peer(X509_STORE_CTX *xctx, void *arg)
     struct check c = {.rules = arg};
     const SSL *ssl = X509_STORE_CTX_get_ex_data(xctx, SSL_get_ex_data_X509_STORE_CTX_idx());
     c.conn = tls_conn_of(ssl);
+    if (recall(&c, xctx))
+        return 1;
     if (tls_rules_clock_is_behind(c.rules))
         X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(xctx), (time_t)c.rules->clock_floor);
     X509_STORE_CTX_set_app_data(xctx, &c);

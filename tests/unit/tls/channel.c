@@ -262,7 +262,7 @@ static void what_breaks_the_protocol_is_answered_by_an_alert(void **state)
         {0, NULL, 0, plain_alert, sizeof plain_alert, ALERT_UNEXPECTED_MESSAGE, "does not belong here"},
         {0, NULL, 0, too_long, sizeof too_long, ALERT_RECORD_OVERFLOW, "over the limit"},
         {21, "\2\x30", 2, NULL, 0, -1, "refuses our certificate: it does not trust the CA"},
-        {21, "\1\x50", 2, NULL, 0, -1, "reports an internal error"}, /* whatever its level says */
+        {21, "\1\x50", 2, NULL, 0, -1, "met an error of its own"}, /* whatever its level says */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct peer x;

@@ -96,6 +96,9 @@ static void bytes_and_back(void **state)
     memset(full.serial, 'f', sizeof full.serial - 1);
     memset(full.fingerprint, '9', sizeof full.fingerprint - 1);
     struct tls_peer none = {0}, early = {.present = true, .not_after = -5};
+    memset(early.issuer, '0', sizeof early.issuer - 1); /* who showed a certificate has both */
+    memset(early.fingerprint, '1', sizeof early.fingerprint - 1);
+    snprintf(early.serial, sizeof early.serial, "abc");
     const struct tls_peer *all[] = {&full, &none, &early};
     for (size_t i = 0; i < 3; i++) {
         unsigned char bytes[TLS_SESSION_DATA_MAX];
