@@ -9,7 +9,7 @@ import parts
 class Config:
     """What is measured: its own servers, those it shares, and what is asked for by kind.
 
-    paths: "public" is for anyone, "latest" and "file" for a device, "poll" and "poll-ddi" for many of them,
+    paths: "public" is for anyone, "latest" and "file" for a device, "poll", "poll-ddi" and "return" for many,
     each with its own certificate and path; a kind that is not there is not measured. static: nginx's files.
     """
 
@@ -63,23 +63,23 @@ class Bench:
         for part in reversed(self.running):
             part.stop()
 
-    def give_fleet(self, many):
+    def give_fleet(self, many, returning=0):
         """So many devices in pqota's store, and some that poll; once."""
         if self.quiet is not None:
             return
-        self.quiet = devices.Quiet(self.pqota, self.folder, self.material.static, many)
+        self.quiet = devices.Quiet(self.pqota, self.folder, self.material.static, many, returning)
         for config in self.configs.values():
-            kinds = [kind for kind in devices.Quiet.EXPECT if kind in config.paths]
+            kinds = [kind for kind, static in self.quiet.files if static == config.static]
             config.identities = {kind: self.quiet.files[kind, config.static] for kind in kinds}
             config.expect = {} if config.static else devices.Quiet.EXPECT
 
     def api(self):
         firmware = {"latest": "/api/firmware/latest", "file": self.material.file_path}
-        return {"public": "/healthz", **firmware, "poll": "/", "poll-ddi": "/"}
+        return {"public": "/healthz", **firmware, "poll": "/", "poll-ddi": "/", "return": "/"}
 
     def static(self):
         firmware = {"latest": "/latest.json", "file": "/firmware.bin"}
-        return {"public": "/healthz", **firmware, "poll": "/poll/", "poll-ddi": "/poll-ddi/"}
+        return {"public": "/healthz", **firmware, "poll": "/", "poll-ddi": "/", "return": "/"}
 
     def make_pqota(self):
         return Config(

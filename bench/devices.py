@@ -10,6 +10,7 @@ from parts import harness  # which finds tests/lib
 
 from fleet import fill
 
+PQCERTS = harness.RELEASE / "bench" / "pqcerts"
 MODEL = "fleet"
 OLD, NEW = "1.0", "2.0"
 PREPARED = 60  # seconds until a deployment has looked for its devices
@@ -60,6 +61,17 @@ def enrol(server, model, names):
         return dict(pool.map(one, names))
 
 
+def issue(server, folder, prefix, count, path):
+    """pqload's identities of so many devices, as bench/fleet_rows.py numbers them: with certificates of their
+    own, which the devices' authority issues without being asked, and one key."""
+    folder.mkdir()
+    authority = server.dir / "pki" / "device-ca.pem"
+    argv = [PQCERTS, "--ca", authority, "--ca-key", authority.with_suffix(".key"), "--devices", count]
+    file = folder.with_name(f"{folder.name}-identities")
+    file.write_text(harness.run([*argv, "--id-prefix", prefix, "--path", path, folder], check=0).out)
+    return file
+
+
 def write_identities(file, rows):
     """pqload's --identities: (credential, path) a line."""
     file.write_text("".join(f"{who.cert} {who.key} {path}\n" for who, path in rows))
@@ -83,18 +95,21 @@ class Quiet:
     finished it, native ones and ones of hawkBit's protocol: they are told that there is nothing new.
 
     files: by kind of poll, and whether static files are asked for that hold what pqota answers: pqload's
-    identities.
+    identities. "return" are so many others that poll as well.
     """
 
-    EXPECT = {"poll": 204, "poll-ddi": 200}
+    EXPECT = {"poll": 204, "poll-ddi": 200, "return": 204}
+    POLL = f"/api/update?version={NEW}&hold=yes"  # as the agent asks
 
-    def __init__(self, pqota, folder, static, many, count=64):
+    def __init__(self, pqota, folder, static, many, returning=0, count=64):
         self.server, self.folder, self.static = pqota.server, folder / "identities", static
         self.folder.mkdir()
         self.server.publish(MODEL, OLD, os.urandom(1000), model=MODEL)
         release = self.server.publish(MODEL, NEW, os.urandom(1000), model=MODEL)
         pqota.stop()
         fill(self.server, many, "--model", MODEL, "--version", OLD, "--id-prefix", "store-")
+        if returning > 0:
+            fill(self.server, returning, "--model", MODEL, "--version", NEW, "--id-prefix", "return-")
         pqota.start()
         kinds = {"poll": self.update_native, "poll-ddi": self.update_ddi}
         devices = enrol(self.server, MODEL, [f"{kind}-{i:04}" for kind in kinds for i in range(count)])
@@ -103,6 +118,15 @@ class Quiet:
         for kind, update in kinds.items():
             own = {name: who for name, who in devices.items() if name.rpartition("-")[0] == kind}
             self.add(kind, own, update)
+        if returning > 0:
+            self.add_returning(returning)
+
+    def add_returning(self, count):
+        own = issue(self.server, self.folder / "return", "return-", count, self.POLL)
+        polls = own.read_text()
+        other = self.folder / "return-static"
+        other.write_text(polls.replace(self.POLL, f"/poll/{next((self.static / 'poll').iterdir()).name}"))
+        self.files["return", False], self.files["return", True] = own, other
 
     def add(self, kind, devices, update):
         (self.static / kind).mkdir()
@@ -120,11 +144,11 @@ class Quiet:
 
     @staticmethod
     def update_native(line, _name):
-        """Answers the path of its polls from then on, as the agent asks."""
+        """Answers the path of its polls from then on."""
         action = json.loads(line.ask("GET", f"/api/update?version={OLD}&hold=yes"))["action"]
         done = {"state": "succeeded", "version": NEW}
         line.ask("POST", f"/api/update/{action}/status", done, 204)
-        return f"/api/update?version={NEW}&hold=yes"
+        return Quiet.POLL
 
     @staticmethod
     def update_ddi(line, name):

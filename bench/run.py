@@ -32,7 +32,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import chart  # noqa: E402
 import consoles  # noqa: E402
-import devices  # noqa: E402
 import downloads  # noqa: E402
 import idle_many  # noqa: E402
 import measure  # noqa: E402
@@ -150,7 +149,7 @@ def measure_row(row, bench, table, given):
     Answers the rate that was asked for, None when it was as much as there could be.
     """
     names = [n for n, c in bench.configs.items() if row.kind in c.paths]
-    if row.kind in devices.Quiet.EXPECT:
+    if row.kind in ("poll", "poll-ddi"):
         bench.give_fleet(given.part(STORE))
     rate = rate_for(row, table, bench, given)
     for i in range(given.rounds):

@@ -1,9 +1,9 @@
 """The row "storm": what devices that are connected notice when very many others come back at once.
 
 Some poll at an even rate on connections that they have, each poll timed from when it was due, without the
-storm and during it. The storm's clients come all at once, each with a full mutual handshake, one GET and an
-end; one that is turned away tries again after a random time. Both are on the load's core: the storm's client
-gives way to the pollers', or the figures would be of the load's own waiting.
+storm and during it. The storm's clients come all at once, each with its own certificate, a full mutual
+handshake, one GET and an end; one that is turned away tries again after a random time. Both are on the load's
+core: the storm's client gives way to the pollers', or the figures would be of the load's own waiting.
 """
 
 import subprocess
@@ -39,7 +39,7 @@ def blow(config, material, clients):
     args = ["--mode", "full", "--connections", clients, "--operations", clients, "--seconds", LONGEST]
     args += ["--timeout", TIMEOUT, "--retry", RETRY, "--allow-errors"]
     result = measure.finish(
-        measure.pqload(config, "poll", material, *args, first=MODEST), LONGEST + TIMEOUT + 60
+        measure.pqload(config, "return", material, *args, first=MODEST), LONGEST + TIMEOUT + 60
     )
     return {
         "clients": clients,
@@ -78,7 +78,7 @@ def run(given):
     """{configuration: {"without", "during", "storm", "memory"}}"""
     bench = Bench(given.place / "storm", NAMES, 1)
     try:
-        bench.give_fleet(given.part(STORE))
+        bench.give_fleet(given.part(STORE), given.part(CLIENTS))
         return {name: weathered(bench.configs[name], bench.material, given) for name in NAMES}
     finally:
         bench.stop()

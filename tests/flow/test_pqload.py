@@ -13,6 +13,7 @@ import pytest
 from harness import ANYONE, BUILD, Server, environment, free_port, run, wait_for
 
 PQLOAD = BUILD / "bench" / "pqload"
+PQCERTS = BUILD / "bench" / "pqcerts"
 
 
 def command(server, *args, path="/healthz", who=ANYONE, ca=None, port=None):
@@ -262,6 +263,25 @@ def test_each_connection_is_somebody_else(own, tmp_path):
     # Without a path it is the URL's.
     short = identities(tmp_path, rows[1][:2])
     assert load(own, "--identities", short, "-n", "1", path=rows[1][2])["operations"] == 1
+
+
+def test_certificates_for_many(own, tmp_path):
+    authority = own.dir / "pki" / "device-ca.pem"
+    by = ["--ca", authority, "--ca-key", authority.with_suffix(".key"), "--id-prefix", "m-", "--first", "8"]
+    path = "/DEFAULT/controller/v1/m-0000009"
+    done = run([PQCERTS, *by, "-n", "3", "--path", path, tmp_path], check=0)
+    file = tmp_path / "many"
+    file.write_text(done.out)
+    everybody = load(own, "--identities", file, "-c", "3", "-n", "9", check=1)
+    assert everybody["operations"] >= 3 and everybody["errors"]["kinds"]["status"] >= 2
+    (mine,) = [line for line in done.out.splitlines() if "m-0000009.pem" in line]
+    file.write_text(mine + "\n")
+    assert load(own, "--identities", file, "-n", "4")["operations"] == 4
+    assert "exists already" in run([PQCERTS, *by, tmp_path], check=1).err
+    other = tmp_path / "other"
+    other.mkdir()
+    assert "no device's id" in run([PQCERTS, *by[:4], "--id-prefix", "?", other], check=1).err
+    assert run([PQCERTS, tmp_path], check=2).err.startswith("pqcerts: --ca and --ca-key")
 
 
 @pytest.mark.parametrize(
