@@ -132,7 +132,8 @@ def load(config, row, material, seconds, rate=None):
 
 
 class Held:
-    """pqload with connections that stay open, and poll when they are told to. Opened once it was made."""
+    """pqload that is told what to do: its connections stay open and poll when they should, or it waits for
+    its beginning (--await). Once it was made it is ready for that."""
 
     def __init__(self, argv, patience):
         self.process = subprocess.Popen(
@@ -163,15 +164,18 @@ class Held:
 
     def answer(self, patience):
         if not select.select([self.process.stdout], [], [], patience)[0]:
-            raise Failed(f"pqload's connections were not done within {patience:.0f} s")
+            raise Failed(f"pqload had not done what it was told within {patience:.0f} s")
         line = self.process.stdout.readline()
         if not line:
             judge(*self.outcome())
             raise Failed("pqload ended early")
         return json.loads(line)
 
-    def outcome(self):
-        out, err = self.process.communicate(timeout=60)
+    def outcome(self, patience=60):
+        try:
+            out, err = self.process.communicate(timeout=patience)
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"pqload did not end within {patience:.0f} s") from error
         return self.process.returncode, out, err
 
     def say(self, line):

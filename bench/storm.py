@@ -33,14 +33,18 @@ def latency_of(stretch):
     return found | {"polls": stretch["operations"], "errors": stretch["errors"], "undone": stretch["undone"]}
 
 
-def blow(config, material, clients):
-    """The storm itself."""
-    others = measure.Others(config.pids())
+def prepared(config, material, clients):
+    """The storm's client, with all certificates loaded."""
     args = ["--mode", "full", "--connections", clients, "--operations", clients, "--seconds", LONGEST]
-    args += ["--timeout", TIMEOUT, "--retry", RETRY, "--allow-errors"]
-    result = measure.finish(
-        measure.pqload(config, "return", material, *args, first=MODEST), LONGEST + TIMEOUT + 60
-    )
+    args += ["--timeout", TIMEOUT, "--retry", RETRY, "--allow-errors", "--await"]
+    return measure.Held(measure.pqload(config, "return", material, *args, first=MODEST), 60)
+
+
+def blow(storm, clients, pids):
+    """The storm itself."""
+    others = measure.Others(pids)
+    storm.say("go")
+    result = measure.judge(*storm.outcome(LONGEST + TIMEOUT + 60))
     return {
         "clients": clients,
         "served": result["operations"],
@@ -59,14 +63,14 @@ def weathered(config, material, given):
     """Without the storm and with it, at one server."""
     config.restart()
     pids = config.pids()
-    count, rate = given.part(POLLERS), given.part(RATE)
+    count, rate, clients = given.part(POLLERS), given.part(RATE), given.part(CLIENTS)
     args = ["--mode", "idle", "--connections", count, "--timeout", TIMEOUT, "--allow-errors"]
     argv = measure.pqload(config, "poll", material, *args, first=first_of_all())
-    with measure.Held(argv, 60) as pollers:
+    with measure.Held(argv, 60) as pollers, prepared(config, material, clients) as client:
         without = pollers.poll(rate, given.lasting(QUIET))
         before = measure.resident_bytes(pids)
         pollers.say(f"poll {rate} {2 * LONGEST + TIMEOUT}")
-        storm = blow(config, material, given.part(CLIENTS))
+        storm = blow(client, clients, pids)
         pollers.say("stop")
         during = pollers.answer(2 * TIMEOUT)
         pollers.end()

@@ -311,6 +311,17 @@ static int make_handles(struct load *l, struct err *e)
     return 0;
 }
 
+/* Until a line comes, or nobody is there to send one. */
+static int await_line(struct err *e)
+{
+    char c = 0;
+    if (printf("{\"ready\":true}\n") < 0 || fflush(stdout) != 0)
+        return err_set(e, ERR_IO, "standard output cannot be written to");
+    while (c != '\n' && read(STDIN_FILENO, &c, 1) == 1)
+        ;
+    return 0;
+}
+
 static int prepare(struct load *l, struct err *e)
 {
     struct rlimit files;
@@ -323,6 +334,8 @@ static int prepare(struct load *l, struct err *e)
         rc = identities_make(l->options, &l->identities, e);
     if (rc == 0)
         rc = make_slots(l, e);
+    if (rc == 0 && l->options->await)
+        rc = await_line(e);
     return rc == 0 ? make_handles(l, e) : rc;
 }
 

@@ -31,6 +31,8 @@ static const char usage[] =
     "  -n, --operations N      end once so many were done, without a warm-up; --seconds is the most that it "
     "takes\n"
     "      --open-first        open all connections, with nothing asked, before the warm-up\n"
+    "      --await             say {\"ready\":true} when all is loaded, and begin with a line on standard "
+    "input\n"
     "  -d, --seconds S         measured (default 5)\n"
     "  -w, --warmup S          before that, not counted (default 1)\n"
     "  -t, --timeout S         an operation that takes longer is an error (default 10)\n"
@@ -68,6 +70,7 @@ enum {
     OPT_BODY,
     OPT_HEADER,
     OPT_OPEN,
+    OPT_AWAIT,
     OPT_RETRY,
     OPT_EXPECT,
     OPT_CPU,
@@ -81,6 +84,7 @@ static const struct option long_options[] = {
     {"rate", required_argument, NULL, 'r'},
     {"operations", required_argument, NULL, 'n'},
     {"open-first", no_argument, NULL, OPT_OPEN},
+    {"await", no_argument, NULL, OPT_AWAIT},
     {"seconds", required_argument, NULL, 'd'},
     {"warmup", required_argument, NULL, 'w'},
     {"timeout", required_argument, NULL, 't'},
@@ -242,6 +246,9 @@ static int parse_option(int o, char *arg, struct options *out, struct err *e)
     case OPT_OPEN:
         out->open_first = true;
         return 0;
+    case OPT_AWAIT:
+        out->await = true;
+        return 0;
     case OPT_HEADER:
         return parse_header(arg, out, e);
     case OPT_CA:
@@ -277,6 +284,8 @@ static int check(struct options *o, struct err *e)
         return err_set(e, ERR_INVALID, "--operations makes no sense with --rate or for idle connections");
     if (o->open_first && (!mode_stays(o->mode) || o->mode == MODE_IDLE))
         return err_set(e, ERR_INVALID, "--open-first makes sense in the modes keep and download alone");
+    if (o->await && o->mode == MODE_IDLE)
+        return err_set(e, ERR_INVALID, "--await makes no sense for idle connections: they wait as they are");
     if (o->method == NULL)
         o->method = o->body != NULL ? "POST" : "GET";
     if (o->method[0] == '\0' || !is_word(o->method))

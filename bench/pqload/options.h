@@ -45,7 +45,7 @@ struct options {
     const char *headers[OPTIONS_HEADERS_MAX];
     size_t header_count;
     size_t connections;
-    bool open_first;
+    bool open_first, await;
     uint64_t operations; /* so many, then it ends; 0: as many as the time gives */
     double retry;        /* s, about which one that was turned away waits; 0: it has failed */
     double rate;         /* operations a second; 0: as many as there can be */

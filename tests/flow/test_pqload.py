@@ -339,6 +339,18 @@ def test_so_many_operations_and_no_more(shared):
     assert after["full"] - before["full"] == 20 + 1
 
 
+def test_it_waits_for_its_beginning(shared):
+    argv = command(shared, "-n", "3", "--await")
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert json.loads(process.stdout.readline()) == {"ready": True}
+        before = answered(shared)
+        out = process.communicate("go\n", timeout=30)[0]
+    assert json.loads(out)["operations"] == 3
+    assert answered(shared)["full"] - before["full"] == 3 + 1
+
+
 def test_operations_that_nobody_does_are_told(shared):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         port = deaf.getsockname()[1]
@@ -379,6 +391,7 @@ def test_who_is_turned_away_tries_again(make_server):
         (["-n", "0"], "--operations is"),
         (["--open-first"], "--open-first makes sense"),
         (["--retry", "0"], "--retry is"),
+        (["-m", "idle", "--await"], "--await makes no sense"),
         (["--method", "TWO WORDS"], "one word"),
         (["--identities", "f", "--cert", "c", "--key", "k"], "makes no sense beside it"),
     ],
