@@ -39,6 +39,7 @@ import priority  # noqa: E402
 import report  # noqa: E402
 import reports  # noqa: E402
 import scaling  # noqa: E402
+import sessions  # noqa: E402
 import storm  # noqa: E402
 import table as tables  # noqa: E402
 import trust  # noqa: E402
@@ -51,13 +52,14 @@ SECONDS, QUICK_SECONDS = 1.2, 0.5
 FIRMWARE_MIB = 64
 STORE = 100000  # devices, for the rows that poll
 TRUST = "trust"  # a row beside those of ROWS: no server takes part
-OTHERS = {  # each with servers, rounds and a table of its own
+OTHERS = {  # each with rounds and a table of its own
     "consoles": consoles,
     "reports": reports,
     "storm": storm,
     "idle-15000": idle_many,
     "downloads-1000": downloads,
     "scaling": scaling,
+    "sessions": sessions,
 }
 
 

@@ -329,3 +329,16 @@ def test_what_two_loops_cost(tmp_path):
     assert "keep-mutual | " in printed
     costs = {"1": [{"server_cpu_us": 100}], "2": [{"server_cpu_us": 125}]}
     assert bench_scaling.implied(costs) == [1.6]
+
+
+def test_what_sessions_take(tmp_path):
+    printed = few(tmp_path, "sessions")
+    found = json.loads((tmp_path / "sessions.json").read_text())
+    assert list(found) == ["2000", "20000"]
+    for count, (figures,) in found.items():
+        assert figures["sessions"] == int(count) and figures["put_us"] > 0
+        assert 100 < figures["bytes_each"] < 2000
+    assert "| 20000 |" in printed
+    program = BUILD / "bench" / "pqsessions"
+    assert "-n is" in run([program, "-n", "10"], check=2).err
+    assert "too much" in run([program, "more"], check=2).err
