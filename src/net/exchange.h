@@ -94,6 +94,8 @@ struct net_app {
     void (*sent)(void *ctx, struct exchange *x);
     /* The last of an exchange: its reply is out, or its connection is gone and nobody works on it. */
     void (*end)(void *ctx, struct exchange *x);
+    /* Whoever was heard of has been served; what was shared by them ends. May be NULL. */
+    void (*turn_end)(void *ctx, void *loop_ctx);
     /* Called once on each loop's thread as it starts and ends; *loop_ctx is the loop's own. */
     int (*loop_start)(void *ctx, void **loop_ctx, struct err *e);
     void (*loop_stop)(void *ctx, void *loop_ctx);

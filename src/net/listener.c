@@ -195,6 +195,7 @@ static void on_connection(uv_poll_t *handle, int status, int events)
         int fd = accept4(ln->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             take_connection(ln, fd, &from);
+            loop_end_turn(l); /* a plain one may have been served at once */
             continue;
         }
         if (one_is_lost(errno))

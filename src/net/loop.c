@@ -8,6 +8,12 @@
 
 #define COMPLAIN_MS 1000
 
+void loop_end_turn(struct loop *l)
+{
+    if (l->app->turn_end != NULL)
+        l->app->turn_end(l->app->ctx, l->app_ctx);
+}
+
 static void on_wake(uv_async_t *handle)
 {
     struct loop *l = handle->data;
@@ -22,6 +28,7 @@ static void on_wake(uv_async_t *handle)
         struct loop_msg *msg = container_of(e, struct loop_msg, link);
         msg->run(msg);
     }
+    loop_end_turn(l);
 }
 
 static void on_tick(uv_timer_t *handle)
@@ -31,6 +38,7 @@ static void on_tick(uv_timer_t *handle)
     conn_check_deadlines(l);
     conn_flush_held(l);
     listeners_retry(l);
+    loop_end_turn(l);
 }
 
 static void on_spin(uv_idle_t *handle)
@@ -38,6 +46,7 @@ static void on_spin(uv_idle_t *handle)
     struct loop *l = handle->data;
     l->now_ms = clock_mono_ms(l->clock);
     conn_run_ready(l);
+    loop_end_turn(l);
     if (list_empty(&l->ready) && !shakes_wait(&l->shakes))
         uv_idle_stop(&l->spin);
 }
@@ -47,6 +56,7 @@ static void on_turn(uv_check_t *handle)
     struct loop *l = handle->data;
     conn_free_buried(l);
     shakes_run(l);
+    loop_end_turn(l);
 }
 
 void loop_spin(struct loop *l)

@@ -84,6 +84,8 @@ int loop_start(struct loop *l, struct err *e) MUST_CHECK; /* returns when the th
 void loop_join(struct loop *l);
 void loop_fini(struct loop *l);
 
+/* After connections were served, before anything else is heard. */
+void loop_end_turn(struct loop *l);
 /* Turns without waiting as long as `ready` has somebody or a handshake waits. */
 void loop_spin(struct loop *l);
 

@@ -17,6 +17,7 @@ static void on_events(uv_poll_t *handle, int status, int uv_events)
     l->now_ms = clock_mono_ms(l->clock);
     for (int i = 0; i < n; i++)
         conn_hear(events[i].data.ptr, events[i].events);
+    loop_end_turn(l);
 }
 
 int watch_init(struct loop *l, struct err *e)

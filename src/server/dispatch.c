@@ -12,6 +12,7 @@
 #include "server/login.h"
 #include "server/run.h"
 #include "server/server.h"
+#include "store/db.h"
 
 #define ARENA_MAX (8u << 20) /* bytes one request may use */
 
@@ -348,6 +349,12 @@ static int on_loop_start(void *ctx, void **loop_ctx, struct err *e)
     return rc;
 }
 
+static void on_turn_end(void *ctx, void *loop_ctx)
+{
+    (void)ctx;
+    db_share_end(loop_ctx);
+}
+
 static void on_loop_stop(void *ctx, void *loop_ctx)
 {
     (void)ctx;
@@ -365,6 +372,7 @@ struct net_app dispatch_app(struct server *s)
         .file_read = on_file_read,
         .sent = on_sent,
         .end = on_end,
+        .turn_end = on_turn_end,
         .loop_start = on_loop_start,
         .loop_stop = on_loop_stop,
     };

@@ -123,7 +123,11 @@ static void to_writer(struct run *run)
 static void read_here(struct exchange *x)
 {
     struct run *run = x->app;
-    handle(run, exchange_loop_ctx(x), false);
+    struct db *db = exchange_loop_ctx(x);
+    /* Until the turn's end (dispatch): if it cannot be had, each question locks for itself. */
+    int rc = db_share_begin(db, NULL);
+    (void)rc;
+    handle(run, db, false);
     if (run->result == CALL_UPGRADE) {
         run->upgraded = true;
         to_writer(run);

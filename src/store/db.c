@@ -28,6 +28,7 @@ struct db {
     int64_t deadline; /* monotonic ms, 0 none */
     int64_t data_version;
     bool reading; /* db_read_begin made a transaction */
+    bool shared;  /* db_share_begin did */
     bool news;    /* something to announce was written */
     char origin[DB_ORIGIN_MAX];
     struct {
@@ -396,14 +397,37 @@ int db_read_begin(struct db *db, struct err *e)
     return rc;
 }
 
+/* It wrote nothing: committing is only the quicker way to end it. */
+static void end_reading(struct db *db)
+{
+    struct err e;
+    if (db_in_transaction(db) && run_kept(db, "COMMIT", &e) != 0)
+        sqlite3_exec(db->raw, "ROLLBACK", NULL, NULL, NULL);
+}
+
 void db_read_end(struct db *db)
 {
     if (!db->reading)
         return;
     db->reading = false;
-    struct err e; /* it wrote nothing: committing is only the quicker way to end it */
-    if (db_in_transaction(db) && run_kept(db, "COMMIT", &e) != 0)
-        sqlite3_exec(db->raw, "ROLLBACK", NULL, NULL, NULL);
+    end_reading(db);
+}
+
+int db_share_begin(struct db *db, struct err *e)
+{
+    if (db_in_transaction(db))
+        return 0;
+    int rc = run_kept(db, "BEGIN", e);
+    db->shared = rc == 0;
+    return rc;
+}
+
+void db_share_end(struct db *db)
+{
+    if (!db->shared)
+        return;
+    db->shared = false;
+    end_reading(db);
 }
 
 bool db_view(struct db *db, uint32_t *number)
@@ -445,7 +469,7 @@ bool db_idle(struct db *db)
     for (sqlite3_stmt *it = sqlite3_next_stmt(db->raw, NULL); it != NULL; it = sqlite3_next_stmt(db->raw, it))
         if (sqlite3_stmt_busy(it))
             return false;
-    return sqlite3_txn_state(db->raw, NULL) == SQLITE_TXN_NONE && !db_in_transaction(db);
+    return db->shared || (sqlite3_txn_state(db->raw, NULL) == SQLITE_TXN_NONE && !db_in_transaction(db));
 }
 
 int db_reset_all(struct db *db)

@@ -174,6 +174,41 @@ static void a_snapshot_spans_questions(void **state)
     store_reader_free(db);
 }
 
+static void several_requests_share_a_snapshot(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    struct db *db = reader(f);
+    int64_t v = -1;
+    db_share_end(db); /* nothing is shared yet */
+    assert_ok(db_share_begin(db, &f->e), f->e);
+    assert_ok(db_get_i64(db, "SELECT count(*) FROM meta", &v, &f->e), f->e);
+    assert_int_equal(v, 0);
+    assert_ok(store_write_now(f->store, fixture_put, "later", &f->e), f->e);
+    for (int i = 0; i < 2; i++) { /* two requests, the second with questions that belong together */
+        assert_ok(db_share_begin(db, &f->e), f->e);
+        assert_ok(db_read_begin(db, &f->e), f->e);
+        assert_ok(db_get_i64(db, "SELECT count(*) FROM meta", &v, &f->e), f->e);
+        assert_int_equal(v, 0);
+        db_read_end(db);
+        assert_true(db_idle(db));
+    }
+    db_share_end(db);
+    assert_true(db_idle(db));
+    assert_ok(db_get_i64(db, "SELECT count(*) FROM meta", &v, &f->e), f->e);
+    assert_int_equal(v, 1);
+    /* A transaction of another's making is not ended. */
+    assert_ok(db_read_begin(db, &f->e), f->e);
+    assert_ok(db_share_begin(db, &f->e), f->e);
+    db_share_end(db);
+    assert_ok(store_write_now(f->store, fixture_put, "unseen", &f->e), f->e);
+    assert_ok(db_get_i64(db, "SELECT count(*) FROM meta", &v, &f->e), f->e);
+    assert_int_equal(v, 2); /* its first question came after the commit */
+    db_read_end(db);
+    assert_true(db_idle(db));
+    store_reader_free(db);
+}
+
 static int begin_in_a_job(struct db *db, void *arg, struct err *e)
 {
     int rc = db_read_begin(db, e);
@@ -231,9 +266,15 @@ static void the_connection_is_strict(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(statements_are_kept_by_literal),  T(the_cache_is_bounded),       T(bindings_and_columns),
-        T(errors_have_their_code),          T(a_deadline_ends_a_question), T(a_snapshot_spans_questions),
-        T(a_snapshot_in_a_job_is_the_jobs), T(the_connection_is_strict),
+        T(statements_are_kept_by_literal),
+        T(the_cache_is_bounded),
+        T(bindings_and_columns),
+        T(errors_have_their_code),
+        T(a_deadline_ends_a_question),
+        T(a_snapshot_spans_questions),
+        T(several_requests_share_a_snapshot),
+        T(a_snapshot_in_a_job_is_the_jobs),
+        T(the_connection_is_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
