@@ -7,37 +7,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "store/db_open.h"
+#include "store/db_impl.h"
 #include "store/filter_sql.h"
 
-#define CACHE_SLOTS 1024     /* a power of two */
 #define CACHE_MAX 512        /* statements kept per connection; past it they are prepared each time */
 #define PROGRESS_STEPS 2000  /* virtual machine steps between two looks at the deadline */
 #define VALUE_MAX (16 << 20) /* longest text or row in bytes */
 #define CACHE_KIB "-8192"    /* page cache per connection */
-
-struct kept {
-    const char *sql; /* the literal's address is the key */
-    sqlite3_stmt *raw;
-    bool used;
-};
-
-struct db {
-    sqlite3 *raw;
-    const struct clock *clock;
-    int64_t deadline; /* monotonic ms, 0 none */
-    int64_t data_version;
-    bool reading; /* db_read_begin made a transaction */
-    bool shared;  /* db_share_begin did */
-    bool news;    /* something to announce was written */
-    char origin[DB_ORIGIN_MAX];
-    struct {
-        void *memory;
-        void (*fini)(void *piece);
-    } attached[DB_PIECES];
-    size_t kept_count;
-    struct kept kept[CACHE_SLOTS];
-};
 
 /* ---- errors ---- */
 
@@ -376,111 +352,6 @@ void db_set_deadline(struct db *db, int64_t mono_ms)
     db->deadline = mono_ms;
     sqlite3_progress_handler(db->raw, mono_ms != 0 ? PROGRESS_STEPS : 0, mono_ms != 0 ? past_deadline : NULL,
                              db);
-}
-
-static int run_kept(struct db *db, const char *sql_literal, struct err *e)
-{
-    struct stmt s;
-    int rc = db_prepare(db, &s, sql_literal, e);
-    if (rc == 0)
-        rc = stmt_run(&s, e);
-    stmt_done(&s);
-    return rc;
-}
-
-int db_read_begin(struct db *db, struct err *e)
-{
-    if (db_in_transaction(db))
-        return 0;
-    int rc = run_kept(db, "BEGIN", e);
-    db->reading = rc == 0;
-    return rc;
-}
-
-/* It wrote nothing: committing is only the quicker way to end it. */
-static void end_reading(struct db *db)
-{
-    struct err e;
-    if (db_in_transaction(db) && run_kept(db, "COMMIT", &e) != 0)
-        sqlite3_exec(db->raw, "ROLLBACK", NULL, NULL, NULL);
-}
-
-void db_read_end(struct db *db)
-{
-    if (!db->reading)
-        return;
-    db->reading = false;
-    end_reading(db);
-}
-
-int db_share_begin(struct db *db, struct err *e)
-{
-    if (db_in_transaction(db))
-        return 0;
-    int rc = run_kept(db, "BEGIN", e);
-    db->shared = rc == 0;
-    return rc;
-}
-
-void db_share_end(struct db *db)
-{
-    if (!db->shared)
-        return;
-    db->shared = false;
-    end_reading(db);
-}
-
-bool db_view(struct db *db, uint32_t *number)
-{
-    unsigned version = 0;
-    if (sqlite3_txn_state(db->raw, "main") != SQLITE_TXN_READ ||
-        sqlite3_file_control(db->raw, "main", SQLITE_FCNTL_DATA_VERSION, &version) != SQLITE_OK)
-        return false;
-    *number = version;
-    return true;
-}
-
-void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(void *piece))
-{
-    if (db->attached[which].memory == NULL) {
-        db->attached[which].memory = calloc(1, size);
-        db->attached[which].fini = fini;
-    }
-    return db->attached[which].memory;
-}
-
-void db_forget(struct db *db)
-{
-    for (size_t i = 0; i < DB_PIECES; i++) {
-        if (db->attached[i].memory != NULL)
-            db->attached[i].fini(db->attached[i].memory);
-        free(db->attached[i].memory);
-        db->attached[i].memory = NULL;
-    }
-}
-
-bool db_in_transaction(struct db *db)
-{
-    return sqlite3_get_autocommit(db->raw) == 0;
-}
-
-bool db_idle(struct db *db)
-{
-    for (sqlite3_stmt *it = sqlite3_next_stmt(db->raw, NULL); it != NULL; it = sqlite3_next_stmt(db->raw, it))
-        if (sqlite3_stmt_busy(it))
-            return false;
-    return db->shared || (sqlite3_txn_state(db->raw, NULL) == SQLITE_TXN_NONE && !db_in_transaction(db));
-}
-
-int db_reset_all(struct db *db)
-{
-    int busy = 0;
-    for (sqlite3_stmt *it = sqlite3_next_stmt(db->raw, NULL); it != NULL; it = sqlite3_next_stmt(db->raw, it))
-        if (sqlite3_stmt_busy(it)) {
-            busy++;
-            sqlite3_reset(it);
-        }
-    return busy;
 }
 
 void db_set_origin(struct db *db, struct str address)

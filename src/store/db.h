@@ -83,8 +83,9 @@ int64_t db_deadline(const struct db *db);
    failure. */
 int db_read_begin(struct db *db, struct err *e) MUST_CHECK;
 void db_read_end(struct db *db);
-/* The questions of several requests see one state, which costs a lock once instead of each time: from the first
-   db_share_begin to db_share_end, that is for one turn of a loop. Between them the two above do nothing. */
+/* The questions of several requests see one state, which costs a lock once instead of each time: from the
+   first db_share_begin to db_share_end, that is for one turn of a loop. Between them the two above do
+   nothing. */
 int db_share_begin(struct db *db, struct err *e) MUST_CHECK;
 void db_share_end(struct db *db);
 /* What this connection sees of the database has a number while it reads, and a new one whenever anything in
@@ -96,8 +97,9 @@ enum db_piece { DB_RELEASE_MEMO, DB_RUNNING, DB_PIECES }; /* store/release_memo.
 void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(void *piece));
 /* Drops all of it: what it was read from was rolled back, numbers that tell of changes too. */
 void db_forget(struct db *db);
-/* No statement is half-way and no transaction open, but for a shared one: what a lane asserts when a handler has come back,
-   since a read transaction that is left open keeps the log from being written back. */
+/* No statement is half-way and no transaction open, but for a shared one: what a lane asserts when a
+   handler has come back, since a read transaction that is left open keeps the log from being written back.
+   */
 bool db_idle(struct db *db);
 
 #endif

@@ -1,5 +1,5 @@
-/* Any bytes as a client's first record: looked at and nothing more. A store with one session makes both answers
-   possible: its id is what a seed offers. */
+/* Any bytes as a client's first record: looked at and nothing more. A store with one session makes both
+   answers possible: its id is what a seed offers. */
 #include <stdlib.h>
 #include <string.h>
 
