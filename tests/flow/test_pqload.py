@@ -127,7 +127,7 @@ def test_errors_are_seen(shared, tmp_path):
     assert wrong["operations"] == 0
     assert wrong["errors"]["kinds"] == {"status": 4}
     assert "404" in wrong["errors"]["samples"][0]
-    assert load(shared, "--seconds", "0.1", "--expect", "404", path="/nothing")["operations"] > 0
+    assert load(shared, "-n", "2", "--expect", "404", path="/nothing")["operations"] == 2
     args = ["--rate", "20", "--seconds", "0.2", "--allow-errors"]
     assert load(shared, *args, path="/nothing")["errors"]["count"] == 4
 
