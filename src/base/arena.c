@@ -118,6 +118,20 @@ char *arena_dup_str(struct arena *a, struct str s)
     return arena_dup(a, s.p, s.n);
 }
 
+char *arena_join(struct arena *a, const struct str *parts, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += parts[i].n;
+    char *text = arena_alloc(a, n + 1), *at = text;
+    for (size_t i = 0; i < count && text != NULL; i++) {
+        if (parts[i].n > 0)
+            memcpy(at, parts[i].p, parts[i].n);
+        at += parts[i].n;
+    }
+    return text;
+}
+
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
     va_list ap;

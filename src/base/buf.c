@@ -61,6 +61,17 @@ int buf_add_str(struct buf *b, struct str s)
     return buf_add(b, s.p, s.n);
 }
 
+int buf_add_u64(struct buf *b, uint64_t n)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return buf_add(b, digits + at, sizeof digits - at);
+}
+
 int buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap;

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -21,6 +22,7 @@ void buf_clear(struct buf *b);   /* keeps the memory */
 void buf_release(struct buf *b); /* gives the memory back */
 int buf_add(struct buf *b, const void *data, size_t n) MUST_CHECK;
 int buf_add_str(struct buf *b, struct str s) MUST_CHECK;
+int buf_add_u64(struct buf *b, uint64_t n) MUST_CHECK; /* in decimal */
 int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 int buf_reserve(struct buf *b, size_t extra) MUST_CHECK; /* room for `extra` more bytes at p + n */
 void buf_consume(struct buf *b, size_t n);               /* drops the first n bytes */

@@ -35,6 +35,14 @@ static inline const char *str_or_null(const char *z)
 {
     return z[0] != '\0' ? z : NULL;
 }
+/* NUL-terminated, cut to size: for what is copied at each request, where snprintf's time would show. */
+static inline void str_copy(struct str s, char *out, size_t size)
+{
+    size_t n = s.n < size ? s.n : size - 1;
+    if (n > 0)
+        memcpy(out, s.p, n);
+    out[n] = '\0';
+}
 bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
 struct str str_trim(struct str s);              /* without leading and trailing spaces and tabs */
 

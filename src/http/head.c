@@ -87,11 +87,31 @@ static int add_header(struct buf *out, struct str name, struct str value)
     return rc != 0 ? rc : buf_add(out, "\r\n", 2);
 }
 
+static int add_status(struct buf *out, int status)
+{
+    int rc = buf_add_str(out, STR("HTTP/1.1 "));
+    if (rc == 0)
+        rc = buf_add_u64(out, (uint64_t)status);
+    if (rc == 0)
+        rc = buf_add_str(out, STR(" "));
+    if (rc == 0)
+        rc = buf_add_str(out, str_of(http_status_text(status)));
+    return rc != 0 ? rc : buf_add_str(out, STR("\r\n"));
+}
+
+static int add_length(struct buf *out, uint64_t n)
+{
+    int rc = buf_add_str(out, STR("Content-Length: "));
+    if (rc == 0)
+        rc = buf_add_u64(out, n);
+    return rc != 0 ? rc : buf_add_str(out, STR("\r\n"));
+}
+
 static int write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms,
                       struct buf *out)
 {
     char date[CLOCK_TEXT_MAX];
-    int rc = buf_printf(out, "HTTP/1.1 %d %s\r\n", r->status, http_status_text(r->status));
+    int rc = add_status(out, r->status);
     bool interim = r->status < 200;
     if (rc == 0 && !interim)
         rc = add_header(out, STR("Date"), str_of(clock_format_http(now_ms, date)));
@@ -100,7 +120,7 @@ static int write_head(const struct http_request *req, const struct http_response
             rc = add_header(out, r->headers[i].name, r->headers[i].value);
     /* RFC 9110 section 8.6: no length with 1xx and 204; with 304 it would have to be that of a 200. */
     if (rc == 0 && !interim && !r->stream && r->status != 204 && r->status != 304)
-        rc = buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)http_body_length(r));
+        rc = add_length(out, http_body_length(r));
     bool keep = req != NULL && req->keep_alive && !r->close && !r->stream;
     if (rc == 0 && !interim && !keep)
         rc = add_header(out, STR("Connection"), STR("close"));

@@ -52,9 +52,9 @@ static unsigned match(const char *row, const struct segments *s)
         if (*p++ != '/')
             return 0;
         const struct str *part = &s->part[i];
-        if (strncmp(p, "{}", 2) == 0) {
+        if (p[0] == '{' && p[1] == '}') {
             p += 2;
-        } else if (strncmp(p, part->p, part->n) == 0) {
+        } else if (p[0] == part->p[0] && strncmp(p, part->p, part->n) == 0) {
             p += part->n;
             score |= 1u << (SEGMENTS_MAX - 1 - i);
         } else {

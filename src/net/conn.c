@@ -47,6 +47,11 @@ static void set_phase(struct conn *c, enum phase phase)
     list_add_tail(&c->loop->phases[phase], &c->phase_link);
 }
 
+void conn_restart_deadline(struct conn *c)
+{
+    set_phase(c, c->phase);
+}
+
 void conn_set_state(struct conn *c, enum conn_state next)
 {
     assert((states[c->state].next & TO(next)) != 0);

@@ -80,6 +80,8 @@ void conn_drive(struct conn *c);
 /* The one way out, from any state. */
 void conn_close(struct conn *c, enum close_reason reason);
 void conn_set_state(struct conn *c, enum conn_state next);
+/* The state's deadline begins anew. */
+void conn_restart_deadline(struct conn *c);
 
 void conn_check_deadlines(struct loop *l);
 /* Sends what waited for a first reply that did not come at once. */

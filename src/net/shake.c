@@ -39,7 +39,7 @@ static void queue(struct conn *c, struct list *where)
     loop_spin(c->loop);
 }
 
-/* Half of what a handshake may take is for the queue, half for the client's own part. */
+/* A client has little patience: half of what its own part may take. */
 static bool in_time(const struct loop *l)
 {
     const struct shakes *s = &l->shakes;
@@ -101,6 +101,8 @@ void shake_hear(struct conn *c)
 
 static void step(struct conn *c)
 {
+    if (c->shake == SHAKE_WAITS_FULL)
+        conn_restart_deadline(c); /* what it waited for us is not its own */
     shake_forget(c);
     c->shake = SHAKE_UNDERWAY;
     conn_drive(c);

@@ -17,6 +17,7 @@ struct looking {
     struct gathered *g;
     struct filter_device shown; /* to filters */
     unsigned has;               /* FILTER_TAGS, FILTER_ATTRIBUTES: read already */
+    bool knows_sequence;        /* of what it runs */
 };
 
 static int no_memory(struct err *e)
@@ -146,6 +147,16 @@ static int phase_of(struct looking *l, int64_t deployment, int *out, struct err 
     return 0;
 }
 
+/* Asked once, and only for a device that there may be something for. */
+static int know_sequence(struct looking *l, struct err *e)
+{
+    struct select_facts *f = &l->g->facts;
+    if (l->knows_sequence || f->version == NULL)
+        return 0;
+    l->knows_sequence = true;
+    return store_sequence_of_version(l->db, l->device.model, f->version, &f->sequence, e);
+}
+
 /* Whether the release could be for the device at all: asked first, since it costs nothing. */
 static bool may_join(const struct looking *l, const struct running *r)
 {
@@ -170,6 +181,9 @@ static int join(struct looking *l, const struct running *r, struct err *e)
         return rc;
     if (r->in_phases)
         rc = phase_of(l, r->deployment, &c.phase, e);
+    if (rc == 0 && g->candidates == NULL &&
+        (g->candidates = arena_array(l->arena, struct candidate, CANDIDATES_MAX)) == NULL)
+        rc = no_memory(e);
     if (rc == 0)
         g->candidates[g->facts.count++] = c;
     return rc;
@@ -193,6 +207,8 @@ static int look_at_running(struct looking *l, struct err *e)
             continue; /* the search will come by */
         bool matches = false;
         rc = match(l, r->filter, &matches, e);
+        if (rc == 0 && matches)
+            rc = know_sequence(l, e);
         if (rc == 0 && matches && may_join(l, r))
             rc = join(l, r, e);
         else if (rc == 0 && !matches)
@@ -208,7 +224,7 @@ static int look_at_windows(struct looking *l, struct err *e)
     struct gathered *g = l->g;
     int64_t when;
     int rc = 0;
-    g->windows = arena_array(l->arena, enum select_window, CANDIDATES_MAX);
+    g->windows = arena_array(l->arena, enum select_window, g->facts.count);
     if (g->windows == NULL)
         return no_memory(e);
     for (size_t i = 0; i < g->facts.count && rc == 0; i++)
@@ -234,32 +250,33 @@ static int look_at_open(struct looking *l, struct err *e)
     return rc == ERR_NOT_FOUND ? 0 : rc; /* the device changed its model meanwhile */
 }
 
+/* What decides between candidates. */
+static int look_at_candidates(struct looking *l, struct err *e)
+{
+    struct gathered *g = l->g;
+    struct action_past past = {0};
+    int rc = know_sequence(l, e);
+    if (rc == 0)
+        rc = store_action_past(l->db, l->device.pk, &past, e);
+    if (rc == 0)
+        rc = look_at_windows(l, e);
+    g->facts.candidates = g->candidates;
+    g->facts.newest_deployment = past.newest;
+    g->facts.moved_back = past.moved_back;
+    return rc;
+}
+
 int ota_gather(struct db *db, struct arena *a, const struct device *d, const char *version, bool ddi,
                int64_t now_ms, struct gathered *g, struct err *e)
 {
     struct looking l = {.db = db, .arena = a, .device = *d, .now_ms = now_ms, .g = g};
     struct select_facts *f = &g->facts;
-    struct action_past past = {0};
     l.device.version = version;
     *f = (struct select_facts){.now = now_ms, .version = version, .waits_in_window = ddi};
-    g->candidates = arena_array(a, struct candidate, CANDIDATES_MAX);
-    if (g->candidates == NULL)
-        return no_memory(e);
-    f->candidates = g->candidates;
-    int rc = store_candidates(db, a, d->pk, d->model, g->candidates, &f->count, e);
-    if (rc == 0 && version != NULL)
-        rc = store_sequence_of_version(db, d->model, version, &f->sequence, e);
+    int rc = store_candidates(db, a, d->pk, d->model, &g->candidates, &f->count, e);
     if (rc == 0)
         rc = look_at_running(&l, e);
-    if (rc == 0)
-        rc = store_action_past(db, d->pk, &past, e);
-    if (rc == 0)
-        rc = look_at_windows(&l, e);
-    if (rc == 0)
-        rc = look_at_open(&l, e);
-    if (rc != 0)
-        return rc;
-    f->newest_deployment = past.newest;
-    f->moved_back = past.moved_back;
-    return 0;
+    if (rc == 0 && f->count > 0)
+        rc = look_at_candidates(&l, e);
+    return rc != 0 ? rc : look_at_open(&l, e);
 }

@@ -122,7 +122,7 @@ static int who_asks(struct run *run)
 {
     struct exchange *x = run->x;
     struct err *e = &run->call.err; /* the log says why, and to which certificate */
-    snprintf(run->who.address, sizeof run->who.address, "%s", x->peer->address);
+    str_copy(str_of(x->peer->address), run->who.address, sizeof run->who.address);
     if (console_is(x->peer)) {
         int rc = console_identify(run, e);
         if (rc != 0)

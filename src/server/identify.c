@@ -195,7 +195,8 @@ int identify(struct server *s, struct exchange *x, const struct proxy_says *prox
     if (id.who == WHO_DEVICE)
         notice_first_use(s, &id);
     id.transport = transport_of(peer, proxy);
-    snprintf(id.address, sizeof id.address, "%s", proxy->address[0] != '\0' ? proxy->address : peer->address);
+    str_copy(str_of(proxy->address[0] != '\0' ? proxy->address : peer->address), id.address,
+             sizeof id.address);
     *out = id;
     return 0;
 }

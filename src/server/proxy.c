@@ -198,8 +198,8 @@ const char *proxy_base_url(const struct proxy_says *says, const struct exchange 
     bool has_port = colon != NULL && (host.p[0] != '[' || colon[-1] == ']');
     bool usual = str_is(says->port, str_is(scheme, "https") ? "443" : "80");
     struct str port = has_port || usual ? none : says->port;
-    const char *url = arena_printf(a, STR_FMT "://" STR_FMT "%s" STR_FMT, STR_ARG(scheme), STR_ARG(host),
-                                   port.n > 0 ? ":" : "", STR_ARG(port));
+    const struct str parts[] = {scheme, STR("://"), host, port.n > 0 ? STR(":") : none, port};
+    const char *url = arena_join(a, parts, sizeof parts / sizeof parts[0]);
     return url != NULL ? url : "";
 }
 

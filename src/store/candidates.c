@@ -62,8 +62,8 @@ static int read_member(struct stmt *s, struct arena *a, struct candidate *out, s
     return 0;
 }
 
-int store_candidates(struct db *db, struct arena *a, int64_t device, const char *model, struct candidate *out,
-                     size_t *count, struct err *e)
+int store_candidates(struct db *db, struct arena *a, int64_t device, const char *model,
+                     struct candidate **out, size_t *count, struct err *e)
 {
     auto_stmt struct stmt s = {0};
     int rc = db_prepare(db, &s,
@@ -79,11 +79,16 @@ int store_candidates(struct db *db, struct arena *a, int64_t device, const char 
     stmt_i64(&s, 1, device);
     stmt_text(&s, 2, model);
     stmt_i64(&s, 3, CANDIDATES_MAX);
+    struct candidate *found = NULL;
     size_t n = 0;
-    while (rc == 0 && n < CANDIDATES_MAX && (rc = stmt_step(&s, e)) == STMT_ROW)
-        rc = read_member(&s, a, &out[n++], e);
+    while (rc == 0 && n < CANDIDATES_MAX && (rc = stmt_step(&s, e)) == STMT_ROW) {
+        if (found == NULL && (found = arena_array(a, struct candidate, CANDIDATES_MAX)) == NULL)
+            return err_set(e, ERR_NOMEM, "no memory for a device's deployments");
+        rc = read_member(&s, a, &found[n++], e);
+    }
     if (rc < 0)
         return rc;
+    *out = found;
     *count = n;
     return 0;
 }

@@ -31,9 +31,10 @@ struct candidate {
     enum member_state member;
     int64_t attempts, retry_at;
 };
-/* Of the device's open memberships, newest deployment first; out has room for CANDIDATES_MAX. */
-int store_candidates(struct db *db, struct arena *a, int64_t device, const char *model, struct candidate *out,
-                     size_t *count, struct err *e) MUST_CHECK;
+/* Of the device's open memberships, newest deployment first. Where there is one *out has room for
+   CANDIDATES_MAX; else, as for most devices at most times, it is NULL. */
+int store_candidates(struct db *db, struct arena *a, int64_t device, const char *model,
+                     struct candidate **out, size_t *count, struct err *e) MUST_CHECK;
 /* One deployment, as if the device joined it now. *fits: its release has a sequence for the model. */
 int store_candidate_of(struct db *db, struct arena *a, int64_t deployment, const char *model,
                        struct candidate *out, bool *fits, struct err *e) MUST_CHECK;

@@ -190,9 +190,9 @@ static void test_bound(void **state)
     struct release one = publish(f, "gw", "1", "m");
     for (int k = 0; k < CANDIDATES_MAX + 3; k++)
         deploy(f, one.pk, TARGET_DEVICE, "d1");
-    struct candidate found[CANDIDATES_MAX];
+    struct candidate *found = NULL;
     size_t count = 0;
-    assert_ok(store_candidates(f->reader, &f->arena, device, "m", found, &count, &f->e), f->e);
+    assert_ok(store_candidates(f->reader, &f->arena, device, "m", &found, &count, &f->e), f->e);
     assert_int_equal(count, CANDIDATES_MAX);
     assert_int_equal(found[0].deployment, ask(f, "SELECT max(pk) FROM deployment"));
     for (int k = 0; k < RUNNING_MAX; k++)
