@@ -94,6 +94,9 @@ static void test_copies(void **state)
     assert_memory_equal(arena_dup(&a, "a\0b", 3), "a\0b\0", 4);
     assert_string_equal(arena_dup(&a, NULL, 0), "");
     assert_string_equal(arena_dup_str(&a, STR("hello")), "hello");
+    const struct str parts[] = {STR("a"), {.p = NULL, .n = 0}, STR("bc")};
+    assert_string_equal(arena_join(&a, parts, 3), "abc");
+    assert_string_equal(arena_join(&a, parts, 0), "");
     assert_string_equal(arena_printf(&a, "%d-%s", 7, "x"), "7-x");
     assert_null(arena_dup(&a, "", SIZE_MAX));
     char *big = arena_printf(&a, "%09000d", 1);

@@ -94,9 +94,23 @@ static void test_clear_and_release(void **state)
     assert_true(str_is(buf_str(&b), "y"));
 }
 
+static void numbers(void **state)
+{
+    (void)state;
+    auto_buf struct buf b;
+    buf_init(&b, 64);
+    assert_int_equal(buf_add_u64(&b, 0), 0);
+    assert_int_equal(buf_add(&b, " ", 1), 0);
+    assert_int_equal(buf_add_u64(&b, 10), 0);
+    assert_int_equal(buf_add(&b, " ", 1), 0);
+    assert_int_equal(buf_add_u64(&b, UINT64_MAX), 0);
+    assert_string_equal(b.p, "0 10 18446744073709551615");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers),
         cmocka_unit_test(test_grows_and_ends_in_nul),
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_no_bound_at_all),

@@ -227,14 +227,32 @@ static void test_percent(void **state)
     assert_int_equal(n, 7);
 }
 
+static void copies(void **state)
+{
+    (void)state;
+    char out[4] = "xxx";
+    str_copy(STR("abcdef"), out, sizeof out);
+    assert_string_equal(out, "abc");
+    str_copy(STR("ab"), out, sizeof out);
+    assert_string_equal(out, "ab");
+    str_copy((struct str){.p = NULL, .n = 0}, out, sizeof out);
+    assert_string_equal(out, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equality), cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_split),    cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_constant_time_compare),
-        cmocka_unit_test(test_text),     cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_nearest),  cmocka_unit_test(test_percent),
+        cmocka_unit_test(copies),
+        cmocka_unit_test(test_equality),
+        cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_constant_time_compare),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_percent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
