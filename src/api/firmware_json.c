@@ -84,6 +84,8 @@ int firmware_send_file(struct call *c, const struct release *r)
 {
     const struct artifact *f = &r->artifacts[0];
     struct http_file file = {
+        .done = ota_catalogue_close,
+        .owner = c->ota,
         .size = (uint64_t)f->size,
         .etag = arena_printf(c->arena, "\"%s\"", f->sha256),
         .modified_ms = r->published_at != 0 ? r->published_at : r->created_at,

@@ -3,6 +3,7 @@
 
 #include "ddi/device.h"
 #include "ddi/errors.h"
+#include "ota/catalogue.h"
 #include "ota/feedback.h"
 #include "ota/ota.h"
 
@@ -135,6 +136,8 @@ int device_artifact_send(struct call *c)
 {
     const struct wanted *w = c->carry;
     struct http_file file = {
+        .done = ota_catalogue_close,
+        .owner = c->ota,
         .size = (uint64_t)w->file.size,
         .etag = arena_printf(c->arena, "\"%s\"", w->file.sha1),
         .modified_ms = w->file.created_at,

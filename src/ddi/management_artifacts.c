@@ -249,6 +249,8 @@ static int download(struct call *c)
     const struct module_artifact *f = c->carry;
     const struct artifact artifact = {.filename = f->filename, .sha256 = f->sha256, .size = f->size};
     struct http_file file = {
+        .done = ota_catalogue_close,
+        .owner = c->ota,
         .size = (uint64_t)f->size,
         .etag = arena_printf(c->arena, "\"%s\"", f->sha256),
         .modified_ms = f->created_at,

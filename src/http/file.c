@@ -155,7 +155,9 @@ void http_reply_file(const struct http_request *req, struct http_response *r, st
                      const struct http_file *file)
 {
     http_response_fini(r);
-    r->file = file->fd; /* closed by whatever else is answered in the end */
+    r->file = file->fd; /* given back by whatever else is answered in the end */
+    r->file_done = file->done;
+    r->file_owner = file->owner;
     if (!reply(req, r, a, file)) {
         log_error("http", "no memory or randomness to answer with a file", LOG_STR("etag", file->etag));
         http_reply_no_memory(r);

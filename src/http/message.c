@@ -34,12 +34,15 @@ void http_response_init(struct http_response *r)
     r->status = 500;
     r->header_count = r->part_count = 0;
     r->file = -1;
+    r->file_done = NULL;
     r->close = r->stream = false;
 }
 
 static void drop_body(struct http_response *r)
 {
-    if (r->file >= 0)
+    if (r->file >= 0 && r->file_done != NULL)
+        r->file_done(r->file_owner, r->file);
+    else if (r->file >= 0)
         close(r->file);
     r->file = -1;
     r->part_count = 0;

@@ -60,7 +60,9 @@ struct http_response {
     size_t header_count;
     struct http_part parts[HTTP_PARTS_MAX];
     size_t part_count;
-    int file;    /* descriptor the response owns, or -1 */
+    int file;                                 /* descriptor the response has, or -1; read at offsets alone */
+    void (*file_done)(void *owner, int file); /* takes it back; NULL: it is closed */
+    void *file_owner;
     bool close;  /* the connection ends after it */
     bool stream; /* its length is not known: it ends with the connection */
 };
@@ -75,7 +77,7 @@ int http_query_get(const struct http_request *r, const char *name, struct arena 
                    struct err *e) MUST_CHECK;
 
 void http_response_init(struct http_response *r);
-void http_response_fini(struct http_response *r); /* closes the file */
+void http_response_fini(struct http_response *r); /* gives the file back */
 /* Sets a header, in place of one of that name. name and value must outlive the response (literals or arena).
    Past HTTP_HEADERS_MAX it is dropped and asserted. */
 void http_set(struct http_response *r, const char *name, const char *value);
@@ -102,7 +104,9 @@ void http_reply_error(struct http_response *r, struct arena *a, int status, cons
 void http_reply_no_memory(struct http_response *r);
 
 struct http_file {
-    int fd; /* taken over by the response */
+    int fd; /* taken over by the response; in the end done(owner, fd) takes it back, or NULL: it is closed */
+    void (*done)(void *owner, int fd);
+    void *owner;
     uint64_t size;
     const char *etag;         /* strong, with its quotes */
     int64_t modified_ms;      /* Unix milliseconds */

@@ -153,7 +153,6 @@ int conn_open(struct listener *ln, int fd, const struct sockaddr_storage *from, 
     c->address = address_key_of(from);
     list_init(&c->phase_link);
     list_init(&c->ready_link);
-    list_init(&c->hold_link);
     list_init(&c->shake_link);
     buf_init(&c->pending, PENDING_MAX);
     buf_init(&c->head, l->app->arena_max + LOOP_BUFFER);
@@ -216,7 +215,6 @@ static void bury(struct conn *c)
         conn_end_exchange(c);
     list_remove(&c->phase_link);
     list_remove(&c->ready_link);
-    list_remove(&c->hold_link);
     c->stream.ops->fini(&c->stream);
     watch_remove(c);
     close(c->fd);
@@ -264,10 +262,21 @@ static void handshake_done(struct conn *c)
               LOG_STR(info->peer.present ? "certificate" : NULL, info->peer.common_name));
 }
 
+/* A client's certificate is more than one write, and the last piece waits for our acknowledgement where
+   the client keeps to Nagle's algorithm: the system would put it off for 40 ms. Holds for what comes next
+   only. */
+static void acknowledge_at_once(const struct conn *c)
+{
+    int on = 1;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 static bool step_handshake(struct conn *c)
 {
     enum stream_step step = c->stream.ops->handshake(&c->stream, &c->error);
     if (step == STREAM_WANT_READ || step == STREAM_WANT_WRITE) {
+        if (step == STREAM_WANT_READ && c->shakes_fully)
+            acknowledge_at_once(c);
         conn_wait(c, step == STREAM_WANT_READ ? WAIT_READ : WAIT_WRITE);
         return false;
     }
@@ -278,8 +287,6 @@ static bool step_handshake(struct conn *c)
     }
     handshake_done(c);
     conn_set_state(c, CONN_IDLE);
-    if (stream_holds(&c->stream))
-        list_add_tail(&c->loop->holding, &c->hold_link);
     return true;
 }
 
@@ -365,20 +372,6 @@ void conn_drive(struct conn *c)
     c->driving = false;
     if (c->state == CONN_DEAD)
         bury(c);
-}
-
-void conn_flush_held(struct loop *l)
-{
-    struct list now;
-    list_init(&now);
-    for (struct list *e; (e = list_pop(&l->holding)) != NULL;)
-        list_add_tail(&now, e);
-    for (struct list *e; (e = list_pop(&now)) != NULL;) {
-        struct conn *c = container_of(e, struct conn, hold_link);
-        /* What the socket does not take goes out before the reply does. */
-        if (stream_holds(&c->stream) && stream_flush(&c->stream, &c->error) == STREAM_FAILED)
-            conn_close(c, CLOSE_IO);
-    }
 }
 
 void conn_run_ready(struct loop *l)

@@ -37,7 +37,7 @@ struct conn {
     enum net_kind kind;
     enum conn_state state;
     enum phase phase;
-    struct list phase_link, ready_link, hold_link, shake_link;
+    struct list phase_link, ready_link, shake_link;
     int64_t phase_began_ms;
     uint64_t phase_bytes; /* moved since the phase's deadline was last set */
 
@@ -84,8 +84,6 @@ void conn_set_state(struct conn *c, enum conn_state next);
 void conn_restart_deadline(struct conn *c);
 
 void conn_check_deadlines(struct loop *l);
-/* Sends what waited for a first reply that did not come at once. */
-void conn_flush_held(struct loop *l);
 void conn_free_buried(struct loop *l);
 void conn_run_ready(struct loop *l);
 /* Closes what is idle, and everything if `all`. */

@@ -178,6 +178,16 @@ static void peer_closed(struct conn *c, enum stream_step step)
     conn_close(c, step == STREAM_CLOSED || between ? (between ? CLOSE_PEER : CLOSE_PEER_EARLY) : CLOSE_IO);
 }
 
+/* The request has not come with what ended the handshake: then what ends ours does not wait for a reply. A
+   client that keeps to Nagle's algorithm sends its request when we have acknowledged that, which the system
+   would put off for 40 ms. */
+static void send_held(struct conn *c)
+{
+    /* What the socket does not take goes out before the reply does. */
+    if (stream_holds(&c->stream) && stream_flush(&c->stream, &c->error) == STREAM_FAILED)
+        conn_close(c, CLOSE_IO);
+}
+
 bool conn_read(struct conn *c)
 {
     if (chunk_is_full(c)) {
@@ -204,6 +214,7 @@ bool conn_read(struct conn *c)
             return true;
         }
         conn_wait(c, step == STREAM_WANT_READ ? WAIT_READ : WAIT_WRITE);
+        send_held(c);
         return false;
     }
     if (step != STREAM_DONE) {

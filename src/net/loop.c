@@ -36,7 +36,6 @@ static void on_tick(uv_timer_t *handle)
     struct loop *l = handle->data;
     l->now_ms = clock_mono_ms(l->clock);
     conn_check_deadlines(l);
-    conn_flush_held(l);
     listeners_retry(l);
     loop_end_turn(l);
 }
@@ -75,7 +74,6 @@ int loop_init(struct loop *l, struct err *e)
 {
     list_init(&l->mail);
     list_init(&l->ready);
-    list_init(&l->holding);
     list_init(&l->buried);
     shakes_init(&l->shakes);
     l->watch.fd = -1;

@@ -63,8 +63,7 @@ struct loop {
     size_t listener_count;
     struct list phases[PHASES]; /* connections, by conn.phase_link */
     struct list ready;          /* connections with work that poll does not announce, by conn.ready_link */
-    struct list holding; /* connections whose handshake's end waits for the first reply, by hold_link */
-    struct list buried;  /* closed ones that may still be spoken of this turn, by ready_link */
+    struct list buried;         /* closed ones that may still be spoken of this turn, by ready_link */
     struct shakes shakes;
     size_t connections;
     bool draining, stopping;

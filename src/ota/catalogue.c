@@ -1,7 +1,6 @@
 #include "ota/catalogue.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "ota/ota.h"
 #include "store/blobs.h"
@@ -91,7 +90,7 @@ int ota_catalogue_open(struct ota *ota, const struct artifact *file, int *fd, st
 {
     int opened;
     uint64_t size;
-    int rc = blob_open(ota->store, file->sha256, &opened, &size, e);
+    int rc = blob_share(ota->store, file->sha256, &opened, &size, e);
     if (rc == ERR_NOT_FOUND)
         return err_set(e, ERR_CORRUPT,
                        "the file %s (%s) is missing in the blob store: publish it again or restore it",
@@ -99,11 +98,16 @@ int ota_catalogue_open(struct ota *ota, const struct artifact *file, int *fd, st
     if (rc != 0)
         return rc;
     if (size != (uint64_t)file->size) {
-        close(opened);
+        blob_give_back(ota->store, opened);
         return err_set(e, ERR_CORRUPT,
                        "the file %s (%s) has %llu bytes in the blob store and should have %lld",
                        file->filename, file->sha256, (unsigned long long)size, (long long)file->size);
     }
     *fd = opened;
     return 0;
+}
+
+void ota_catalogue_close(void *ota, int fd)
+{
+    blob_give_back(((struct ota *)ota)->store, fd);
 }

@@ -19,8 +19,10 @@ int ota_catalogue_latest(struct db *db, struct arena *a, const char *device_id, 
 int ota_catalogue_list(struct db *db, struct arena *a, const struct release_filter *filter, int64_t after,
                        size_t limit, struct release **out, size_t *count, bool *more,
                        struct err *e) MUST_CHECK;
-/* The bytes of an artifact, for reading. FILE lane. A file that should be there and is not is ERR_CORRUPT. */
+/* The bytes of an artifact, for reading. FILE lane. A file that should be there and is not is ERR_CORRUPT.
+   Others may have the same descriptor: it is read at offsets, and given back by ota_catalogue_close. */
 int ota_catalogue_open(struct ota *ota, const struct artifact *file, int *fd, struct err *e) MUST_CHECK;
+void ota_catalogue_close(void *ota, int fd); /* as struct http_file's done */
 /* What may be seen by who asks: *model is what was asked for (NULL: not said), and then the device's own;
    ERR_DENIED when that is another one. device_id NULL: an operator, who sees what was asked for. */
 int ota_catalogue_model(struct db *db, struct arena *a, const char *device_id, const char **model,

@@ -1,32 +1,52 @@
-/* How many connections the process has descriptors for. */
+/* How many connections the process has descriptors for, and how many files beside them. */
 #include <sys/resource.h>
 
 #include "base/log.h"
 #include "server/server.h"
 
-#define DESCRIPTORS_KEPT 256 /* for the database's files, listeners, the log, what libraries open */
-#define DESCRIPTORS_EACH 2   /* a socket, and a file that is sent or received over it */
+#define DESCRIPTORS_KEPT 128 /* for the database's files, listeners, the log, what libraries open */
+#define FILES_PART 8         /* this part of all is for files that are sent and received */
+#define FILES_LEAST 64
+
+/* The process's limit, raised as far as it goes for so many connections. */
+static rlim_t limit_for(size_t connections)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return RLIM_INFINITY;
+    rlim_t needed =
+        (rlim_t)connections + (rlim_t)connections / (FILES_PART - 1) + FILES_LEAST + DESCRIPTORS_KEPT;
+    rlim_t before = limit.rlim_cur;
+    if (before >= needed)
+        return before;
+    limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
+}
+
+static rlim_t files_of(rlim_t limit)
+{
+    rlim_t part = limit / FILES_PART;
+    return part > FILES_LEAST ? part : FILES_LEAST < limit / 4 ? FILES_LEAST : limit / 4;
+}
+
+/* However many fetch a file, it is open once: what is counted are distinct ones, and those received. */
+size_t server_files_max(size_t connections)
+{
+    return (size_t)files_of(limit_for(connections));
+}
 
 /* Connections past what descriptors are there for would take those that serve the others: files could not be
    opened, and the store would fail. */
 size_t server_connections_max(size_t wanted)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    rlim_t limit = limit_for(wanted), files = files_of(limit);
+    rlim_t kept = limit / 4 < DESCRIPTORS_KEPT ? limit / 4 : DESCRIPTORS_KEPT;
+    if (limit == RLIM_INFINITY || (rlim_t)wanted + files + kept <= limit)
         return wanted;
-    rlim_t needed = (rlim_t)wanted * DESCRIPTORS_EACH + DESCRIPTORS_KEPT;
-    if (limit.rlim_cur < needed) {
-        rlim_t before = limit.rlim_cur;
-        limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-            limit.rlim_cur = before;
-    }
-    if (limit.rlim_cur >= needed)
-        return wanted;
-    rlim_t kept = limit.rlim_cur / 2 < DESCRIPTORS_KEPT ? limit.rlim_cur / 2 : DESCRIPTORS_KEPT;
-    size_t possible = (size_t)((limit.rlim_cur - kept) / DESCRIPTORS_EACH);
+    size_t possible = (size_t)(limit - files - kept);
     log_warn("server", "fewer connections than limits.connections allows: the process may open too few files",
              LOG_I64("connections", (int64_t)possible), LOG_I64("limits.connections", (int64_t)wanted),
-             LOG_I64("files", (int64_t)limit.rlim_cur), LOG_I64("files_needed", (int64_t)needed));
+             LOG_I64("files", (int64_t)limit),
+             LOG_I64("files_needed", (int64_t)((rlim_t)wanted + files + kept)));
     return possible;
 }

@@ -75,6 +75,7 @@ static int open_domain(struct server *s, struct err *e)
     const struct server_config *c = &s->config;
     const struct store_options options = {
         .dir = c->data_dir,
+        .files_max = server_files_max((size_t)s->config.connections),
         .clock = s->clock,
         .queue_max = (size_t)c->write_queue,
         .backups_keep = (int)c->backups,

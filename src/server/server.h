@@ -100,6 +100,8 @@ int server_classical_context(const struct server_config *c, struct tls_sessions 
 /* server/descriptors.c: raises the limit on open files as far as it goes, and answers how many connections it
    is enough for, at most `wanted`. Fewer is logged. */
 size_t server_connections_max(size_t wanted);
+/* How many files may be open for those who fetch and send them, beside so many connections. */
+size_t server_files_max(size_t connections);
 
 /* server/notify.c: tells systemd (sd_notify protocol), if it asked to be told. */
 void server_notify(const char *state);

@@ -103,8 +103,7 @@ int store_artifact_set_hashes(struct db *db, const char *sha256, const char *sha
                               struct err *e)
 {
     auto_stmt struct stmt s = {0};
-    int rc =
-        db_prepare(db, &s, "UPDATE artifact SET sha1 = ?, md5 = ? WHERE sha256 = ? AND sha1 IS NULL", e);
+    int rc = db_prepare(db, &s, "UPDATE artifact SET sha1 = ?, md5 = ? WHERE sha256 = ? AND sha1 IS NULL", e);
     if (rc != 0)
         return rc;
     stmt_text(&s, 1, sha1);

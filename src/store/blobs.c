@@ -92,6 +92,7 @@ struct spool {
     struct digest_texts texts;
     uint64_t size;
     bool finished;
+    struct store *store;
 };
 
 int spool_new(struct store *s, struct spool **out, struct err *e)
@@ -100,7 +101,13 @@ int spool_new(struct store *s, struct spool **out, struct err *e)
     if (sp == NULL)
         return err_set(e, ERR_NOMEM, "no memory to receive a file");
     sp->fd = -1;
-    int rc = folder_tmp_name(s->dir, "upload", sp->path, e);
+    int rc = store_take_file(s, e);
+    if (rc != 0) {
+        free(sp);
+        return rc;
+    }
+    sp->store = s;
+    rc = folder_tmp_name(s->dir, "upload", sp->path, e);
     if (rc == 0)
         rc = digest_new(&sp->md, e);
     if (rc == 0) {
@@ -109,6 +116,7 @@ int spool_new(struct store *s, struct spool **out, struct err *e)
             rc = err_errno(e, errno, "cannot make the temporary file %s", sp->path);
     }
     if (rc != 0) {
+        store_drop_file(s);
         EVP_MD_CTX_free(sp->md);
         free(sp);
         return rc;
@@ -180,6 +188,7 @@ void spool_free(struct spool *sp)
     if (sp == NULL)
         return;
     give_up(sp); /* a placed one has another name by now */
+    store_drop_file(sp->store);
     EVP_MD_CTX_free(sp->md);
     digests_free(sp->all);
     free(sp);

@@ -32,6 +32,10 @@ void spool_free(struct spool *sp); /* removes the file if it is still there */
 int blob_place(struct store *s, const char *spool_path, const char *sha256, struct err *e) MUST_CHECK;
 /* Opens for reading. ERR_NOT_FOUND names the blob. */
 int blob_open(struct store *s, const char *sha256, int *fd, uint64_t *size, struct err *e) MUST_CHECK;
+/* The same for one of many who read it at once: *fd is shared with the others, is not to be closed but given
+   back, and has no position (pread). */
+int blob_share(struct store *s, const char *sha256, int *fd, uint64_t *size, struct err *e) MUST_CHECK;
+void blob_give_back(struct store *s, int fd);
 /* Calls keep(sha256) for each blob older than grace_ms and removes those it answers 0 for; keep < 0 stops.
    Looks at `most` files per call and goes on where it stopped. One caller at a time; keep must not place
    blobs. */

@@ -28,4 +28,8 @@ int blob_hash(int fd, int to, const char *name, char sha256[SHA256_HEX_SIZE], ui
 int blob_verify(int fd, int to, const char *name, const char *sha256, uint64_t size,
                 struct err *e) MUST_CHECK;
 
+/* Blobs that are open for those who read them (blob_share). NULL: no memory. */
+struct blob_shares *blob_shares_new(void);
+void blob_shares_free(struct blob_shares *b);
+
 #endif

@@ -11,7 +11,7 @@ const char migration_fleets[] =
     "ALTER TABLE device ADD COLUMN transport TEXT"        /* how it last came */
     "  CHECK (transport IN ('pq', 'classical', 'plain', 'proxy'));"
     "ALTER TABLE device ADD COLUMN attributes_wanted INTEGER NOT NULL DEFAULT 0;" /* enum attributes_wanted */
-    "ALTER TABLE device ADD COLUMN utc_offset INTEGER;" /* minutes east of UTC */
+    "ALTER TABLE device ADD COLUMN utc_offset INTEGER;"                           /* minutes east of UTC */
     /* The version is what it said that it had installed, and nothing that it said of itself. */
     "ALTER TABLE device ADD COLUMN version_assumed INTEGER NOT NULL DEFAULT 0;"
     /* Why it got what it got when it last asked: a number of ota/reason.h and the deployment meant. */

@@ -12,8 +12,10 @@
 #include "store/folder.h"
 #include "store/migrate.h"
 #include "store/snapshot.h"
+#include "store/blobs_impl.h"
 #include "store/store_impl.h"
 
+#define FILES_MAX_DEFAULT 1024
 #define QUEUE_MAX_DEFAULT 4096
 #define BACKUPS_KEEP_DEFAULT 3
 
@@ -103,6 +105,7 @@ int store_open_with(const struct store_options *options, const struct migration 
     s->lock_fd = -1;
     s->backups_keep = options->backups_keep > 0 ? options->backups_keep : BACKUPS_KEEP_DEFAULT;
     size_t queue_max = options->queue_max > 0 ? options->queue_max : QUEUE_MAX_DEFAULT;
+    s->files_max = options->files_max > 0 ? options->files_max : FILES_MAX_DEFAULT;
     int rc = 0;
     int n = snprintf(s->dir, sizeof s->dir, "%s", options->dir);
     if (n < 0 || (size_t)n >= sizeof s->dir ||
@@ -110,6 +113,8 @@ int store_open_with(const struct store_options *options, const struct migration 
         rc = err_set(e, ERR_TOO_LARGE, "the path of the data folder is too long");
     if (rc == 0)
         rc = folder_make(s->dir, e);
+    if (rc == 0 && (s->shares = blob_shares_new()) == NULL)
+        rc = err_set(e, ERR_NOMEM, "no memory to open the store");
     if (rc == 0)
         rc = folder_lock(s->dir, &s->lock_fd, e);
     if (rc == 0)
@@ -126,6 +131,19 @@ int store_open_with(const struct store_options *options, const struct migration 
     return 0;
 }
 
+int store_take_file(struct store *s, struct err *e)
+{
+    if (atomic_fetch_add(&s->files, 1) < s->files_max)
+        return 0;
+    store_drop_file(s);
+    return err_set(e, ERR_BUSY, "too many files are read and received at once; try again later");
+}
+
+void store_drop_file(struct store *s)
+{
+    atomic_fetch_sub(&s->files, 1);
+}
+
 int store_open(const struct store_options *options, struct store **out, struct err *e)
 {
     return store_open_with(options, migrations, migration_count, out, e);
@@ -138,6 +156,7 @@ void store_close(struct store *s)
     writer_stop(s->writer);             /* first: its last commits still tell the checkpointer */
     checkpointer_stop(s->checkpointer); /* which until here may still ask the writer for a truncation */
     writer_free(s->writer);
+    blob_shares_free(s->shares);
     db_close(s->checkpoint_db);
     db_close(s->writer_db); /* the last connection writes the log back and removes it */
     if (s->lock_fd >= 0)

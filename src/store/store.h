@@ -24,6 +24,7 @@ struct store_options {
     const char *dir; /* data folder: pqota.db, blobs/, tmp/, backups/ */
     const struct clock *clock;
     size_t queue_max; /* jobs waiting for the writer at most; 0 is 4096 */
+    size_t files_max; /* distinct blobs read and files received at once at most; 0 is 1024 */
     int backups_keep; /* backups made before migrations to keep; 0 is 3 */
 };
 

@@ -17,7 +17,7 @@ struct target {
     bool auto_confirm;
     int64_t action, action_release; /* the newest one; 0: none */
     enum action_state action_state;
-    bool action_open; /* not closed yet */
+    bool action_open;                        /* not closed yet */
     int64_t installed_release, installed_at; /* by the last action that succeeded; 0: none did */
 };
 /* ERR_NOT_FOUND. */

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "check.h"
@@ -31,6 +32,32 @@ static void test_set_replaces(void **state)
     assert_null(response_header(&r, "A"));
     assert_string_equal(response_header(&r, "B"), "2");
     http_response_fini(&r);
+}
+
+static void note_done(void *owner, int file)
+{
+    *(int *)owner = file;
+}
+
+/* A descriptor that is somebody else's goes back there, once. */
+static void test_file_given_back(void **state)
+{
+    (void)state;
+    struct http_response r;
+    int given_back = -1;
+    http_response_init(&r);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    r.file = fd;
+    r.file_done = note_done;
+    r.file_owner = &given_back;
+    http_reply(&r, 200, "text/plain", STR("hello"));
+    assert_int_equal(given_back, fd);
+    assert_int_not_equal(fcntl(fd, F_GETFD), -1);
+    given_back = -1;
+    http_response_fini(&r);
+    assert_int_equal(given_back, -1);
+    close(fd);
 }
 
 /* A new body takes the old one's place, and its descriptor is closed. */
@@ -84,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_header_get),
         cmocka_unit_test(test_set_replaces),
+        cmocka_unit_test(test_file_given_back),
         cmocka_unit_test(test_reply_replaces),
         cmocka_unit_test(test_json),
     };

@@ -94,6 +94,88 @@ static void the_same_file_twice_mends_a_damaged_one(void **state)
     assert_int_equal(files_in(f, "tmp"), 0);
 }
 
+/* However many read a blob, it is open once, until the last gives it back. */
+static void many_readers_share_a_descriptor(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    char sha256[SHA256_HEX_SIZE], other[SHA256_HEX_SIZE], data[4] = "";
+    int one = -1, two = -1, third = -1;
+    uint64_t size = 0;
+    assert_int_equal(blob_share(f->store, abc, &one, &size, &f->e), ERR_NOT_FOUND);
+    receive(f, "abc", 3, sha256);
+    receive(f, "xyz", 3, other);
+    assert_ok(blob_share(f->store, abc, &one, &size, &f->e), f->e);
+    assert_ok(blob_share(f->store, abc, &two, &size, &f->e), f->e);
+    assert_ok(blob_share(f->store, other, &third, &size, &f->e), f->e);
+    assert_int_equal(size, 3);
+    assert_int_equal(one, two);
+    assert_int_not_equal(one, third);
+    blob_give_back(f->store, one);
+    assert_int_equal(pread(two, data, 3, 0), 3);
+    assert_string_equal(data, "abc");
+    blob_give_back(f->store, two);
+    blob_give_back(f->store, third);
+    assert_int_equal(fcntl(two, F_GETFD), -1);
+    assert_int_equal(fcntl(third, F_GETFD), -1);
+}
+
+/* A file that took a blob's place is what new readers get; what became of its size is seen each time. */
+static void who_comes_later_reads_what_is_there_now(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    char sha256[SHA256_HEX_SIZE], path[PATH_MAX], first = 0;
+    int before = -1, after = -1;
+    uint64_t size = 0;
+    receive(f, "abc", 3, sha256);
+    assert_ok(blob_path(f->data, abc, path, &f->e), f->e);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "X", 1, 0), 1);
+    assert_ok(blob_share(f->store, abc, &before, &size, &f->e), f->e);
+    assert_int_equal(ftruncate(fd, 2), 0);
+    close(fd);
+    assert_ok(blob_share(f->store, abc, &after, &size, &f->e), f->e);
+    assert_int_equal(size, 2);
+    blob_give_back(f->store, after);
+    receive(f, "abc", 3, sha256);
+    assert_ok(blob_share(f->store, abc, &after, &size, &f->e), f->e);
+    assert_int_not_equal(before, after);
+    assert_int_equal(size, 3);
+    assert_int_equal(pread(before, &first, 1, 0), 1);
+    assert_int_equal(first, 'X');
+    assert_int_equal(pread(after, &first, 1, 0), 1);
+    assert_int_equal(first, 'a');
+    blob_give_back(f->store, before);
+    blob_give_back(f->store, after);
+}
+
+static void files_at_once_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    f->options.files_max = 2;
+    fixture_open(f);
+    char sha256[SHA256_HEX_SIZE], other[SHA256_HEX_SIZE];
+    int fd[3] = {-1, -1, -1};
+    uint64_t size = 0;
+    struct spool *one = NULL, *two = NULL;
+    receive(f, "abc", 3, sha256);
+    receive(f, "xyz", 3, other);
+    assert_ok(spool_new(f->store, &one, &f->e), f->e);
+    assert_ok(blob_share(f->store, abc, &fd[0], &size, &f->e), f->e);
+    assert_ok(blob_share(f->store, abc, &fd[1], &size, &f->e), f->e); /* no other file */
+    assert_int_equal(blob_share(f->store, other, &fd[2], &size, &f->e), ERR_BUSY);
+    assert_int_equal(spool_new(f->store, &two, &f->e), ERR_BUSY);
+    spool_free(one);
+    assert_ok(blob_share(f->store, other, &fd[2], &size, &f->e), f->e);
+    for (int i = 0; i < 3; i++)
+        blob_give_back(f->store, fd[i]);
+    assert_ok(spool_new(f->store, &one, &f->e), f->e);
+    assert_ok(spool_new(f->store, &two, &f->e), f->e);
+    spool_free(one);
+    spool_free(two);
+}
+
 static void what_is_no_blob_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -166,13 +248,26 @@ static void left_overs_are_swept_at_start(void **state)
     struct fixture *f = *state;
     fixture_open(f);
     struct spool *sp = NULL;
+    char path[PATH_MAX], copy[PATH_MAX];
     assert_ok(spool_new(f->store, &sp, &f->e), f->e);
     assert_ok(spool_write(sp, "half", 4, &f->e), f->e);
+    DIR *d = opendir(fixture_path(f, "tmp", path));
+    assert_non_null(d);
+    struct dirent *it = readdir(d);
+    while (it != NULL && it->d_name[0] == '.')
+        it = readdir(d);
+    assert_non_null(it);
+    char mine[PATH_MAX + sizeof it->d_name + 1];
+    snprintf(mine, sizeof mine, "%s/%s", path, it->d_name);
+    closedir(d);
+    /* A process that dies leaves it there. */
+    assert_int_equal(rename(mine, fixture_path(f, "kept", copy)), 0);
+    spool_free(sp);
     fixture_close(f);
+    assert_int_equal(rename(copy, mine), 0);
     assert_int_equal(files_in(f, "tmp"), 1);
     fixture_open(f);
     assert_int_equal(files_in(f, "tmp"), 0);
-    spool_free(sp);
 }
 
 /* ---- the sweep ---- */
@@ -294,6 +389,9 @@ int main(void)
         T(received_placed_and_read),
         T(an_empty_file_is_a_file),
         T(the_same_file_twice_mends_a_damaged_one),
+        T(many_readers_share_a_descriptor),
+        T(who_comes_later_reads_what_is_there_now),
+        T(files_at_once_are_bounded),
         T(what_is_no_blob_is_refused),
         T(given_up_leaves_nothing),
         T(left_overs_are_swept_at_start),
