@@ -5,7 +5,7 @@
 #   make check     the tests
 #   make build     the programs, in build/release
 #   make install   PREFIX=/usr/local DESTDIR=
-#   make bench     the table: speed and size beside nginx and Flask, about seven minutes
+#   make bench     the table: speed and size beside nginx and Flask, about eleven minutes
 #   make soak      long tests: storms, fuzzing, power cuts
 #   make format    the formatter over the sources
 #   make clean     removes build/
