@@ -106,6 +106,20 @@ def finish(argv, seconds):
     return judge(done.returncode, done.stdout, done.stderr)
 
 
+def program(argv, seconds):
+    """What a program of our own measured by itself, on the servers' core: its object."""
+    done = subprocess.run(
+        ["taskset", "-c", parts.SERVER_CORE, *map(str, argv)],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        env=harness.environment(),
+    )
+    if done.returncode != 0:
+        raise Failed(done.stderr.strip() or f"{pathlib.Path(argv[0]).name} ended with {done.returncode}")
+    return json.loads(done.stdout)
+
+
 def judge(done_code, out, err):
     """pqload's result; what went wrong is an exception."""
     lines = out.strip().splitlines()

@@ -1,11 +1,8 @@
 """The row "sessions": what a server's store of resumable sessions takes. pqsessions measures."""
 
-import json
 import statistics
-import subprocess
 
-import parts
-from measure import Failed
+import measure
 from parts import harness
 
 PQSESSIONS = harness.RELEASE / "bench" / "pqsessions"
@@ -13,13 +10,7 @@ COUNTS = (100_000, 1_000_000)  # what a server keeps unless its settings say oth
 
 
 def run_once(count):
-    argv = ["taskset", "-c", parts.SERVER_CORE, PQSESSIONS, "-n", count]
-    done = subprocess.run(
-        [str(a) for a in argv], capture_output=True, text=True, timeout=120, env=harness.environment()
-    )
-    if done.returncode != 0:
-        raise Failed(done.stderr.strip() or f"pqsessions ended with {done.returncode}")
-    return json.loads(done.stdout)
+    return measure.program([PQSESSIONS, "-n", count], 120)
 
 
 def run(given):

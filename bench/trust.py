@@ -1,11 +1,8 @@
 """The row "trust": what signed update metadata cost. pqtrust measures; here are rounds, doubts, the table."""
 
-import json
 import statistics
-import subprocess
 
-import parts
-from measure import Failed
+import measure
 from parts import harness
 from table import SPREAD_MAX, rounded, spread
 
@@ -27,13 +24,7 @@ PARTS_OF_REFRESH = (
 
 def run_once(more=()):
     """pqtrust's object; what went wrong is an exception."""
-    argv = ["taskset", "-c", parts.SERVER_CORE, PQTRUST, *more]
-    done = subprocess.run(
-        [str(a) for a in argv], capture_output=True, text=True, timeout=600, env=harness.environment()
-    )
-    if done.returncode != 0:
-        raise Failed(done.stderr.strip() or f"pqtrust ended with {done.returncode}")
-    return json.loads(done.stdout)
+    return measure.program([PQTRUST, *more], 600)
 
 
 def exact_or_rounded(value):

@@ -1,12 +1,10 @@
 #include "pqfleet/result.h"
 
-#include "base/arena.h"
 #include "base/json.h"
 #include "pqfleet/draw.h"
 #include "shared/errors.h"
 #include "shared/latency.h"
-
-#define JSON_MAX 65536
+#include "shared/line.h"
 
 static bool add_counts(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct counts *c)
 {
@@ -54,12 +52,7 @@ int result_print(const struct options *o, const struct counts *c, const char *en
               errors_add(doc, root, "errors", &errors);
     if (!ok)
         return err_set(e, ERR_NOMEM, "no memory for the result");
-    auto_arena struct arena arena;
-    arena_init(&arena, JSON_MAX);
-    struct str text = json_write(doc, &arena);
-    if (text.p == NULL || fprintf(out, STR_FMT "\n", STR_ARG(text)) < 0 || fflush(out) != 0)
-        return err_set(e, ERR_IO, "the result could not be written");
-    return 0;
+    return line_print(doc, out, e);
 }
 
 int result_print_plan(const struct options *o, FILE *out, struct err *e)

@@ -1,11 +1,9 @@
 #include "pqload/result.h"
 
-#include "base/arena.h"
 #include "base/json.h"
 #include "shared/errors.h"
 #include "shared/latency.h"
-
-#define JSON_MAX 32768
+#include "shared/line.h"
 
 struct figures {
     double seconds, per_second, bytes_in, bytes_out, body_per_second, own_share, other_us;
@@ -43,16 +41,6 @@ static bool failures_add(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *
     return errors_add(doc, root, name, &errors);
 }
 
-static int write_json(yyjson_mut_doc *doc, FILE *out, struct err *e)
-{
-    auto_arena struct arena arena;
-    arena_init(&arena, JSON_MAX);
-    struct str text = json_write(doc, &arena);
-    if (text.p == NULL || fprintf(out, STR_FMT "\n", STR_ARG(text)) < 0 || fflush(out) != 0)
-        return err_set(e, ERR_IO, "the result could not be written");
-    return 0;
-}
-
 static int print_json(const struct options *o, const struct counts *c, FILE *out, struct err *e)
 {
     struct figures f = figures_of(o, c);
@@ -86,7 +74,7 @@ static int print_json(const struct options *o, const struct counts *c, FILE *out
          yyjson_mut_obj_add_real(doc, root, "generator_cpu_share", f.own_share) &&
          yyjson_mut_obj_add_bool(doc, root, "generator_limited", f.own_share > RESULT_OWN_CPU_MAX) &&
          failures_add(doc, root, "retries", &c->retries) && failures_add(doc, root, "errors", &c->errors);
-    return ok ? write_json(doc, out, e) : err_set(e, ERR_NOMEM, "no memory for the result");
+    return ok ? line_print(doc, out, e) : err_set(e, ERR_NOMEM, "no memory for the result");
 }
 
 int result_print_stretch(const struct load *l, uint64_t undone, FILE *out, struct err *e)
@@ -104,7 +92,7 @@ int result_print_stretch(const struct load *l, uint64_t undone, FILE *out, struc
               yyjson_mut_obj_add_uint(doc, root, "undone", undone) &&
               yyjson_mut_obj_add_uint(doc, root, "errors", l->counts.errors.count - s->errors) &&
               latency_add(doc, root, "operation", &s->operation);
-    return ok ? write_json(doc, out, e) : err_set(e, ERR_NOMEM, "no memory for the result");
+    return ok ? line_print(doc, out, e) : err_set(e, ERR_NOMEM, "no memory for the result");
 }
 
 static void print_failures(FILE *out, const char *name, const struct failures *f)

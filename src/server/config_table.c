@@ -81,8 +81,7 @@ const struct config_row config_rows[] = {
      "Sessions kept so that a device may resume one instead of a full handshake; the oldest goes first."},
     {"tls", "verified_certificates", CONFIG_INT, AT(tls_verified), "100000", 1, 10000000, NULL,
      "Client certificates remembered as verified, so that the next full handshake of a device need not "
-     "verify its "
-     "chain again. Times and revocation are looked at each time."},
+     "verify its chain again. Times and revocation are looked at each time."},
     {"tls", "session_seconds", CONFIG_INT, AT(tls_session_seconds), "86400", 1, 604800, NULL,
      "How long a session may be resumed, in seconds (RFC 8446 allows seven days)."},
 

@@ -4,18 +4,24 @@
 #include "base/log.h"
 #include "server/server.h"
 
-#define DESCRIPTORS_KEPT 128 /* for the database's files, listeners, the log, what libraries open */
+#define DESCRIPTORS_KEPT 128 /* for the database's files, the log, what threads and libraries open */
+#define DESCRIPTORS_LOOP 16  /* a loop's own: what it waits with, its listeners, its database connection */
 #define FILES_PART 8         /* this part of all is for files that are sent and received */
 #define FILES_LEAST 64
 
-/* The process's limit, raised as far as it goes for so many connections. */
-static rlim_t limit_for(size_t connections)
+static rlim_t kept_for(const struct server_config *c)
+{
+    return DESCRIPTORS_KEPT + DESCRIPTORS_LOOP * (rlim_t)server_loops(c);
+}
+
+/* The process's limit, raised as far as it goes for the connections that are wanted. */
+static rlim_t limit_for(const struct server_config *c)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return RLIM_INFINITY;
-    rlim_t needed =
-        (rlim_t)connections + (rlim_t)connections / (FILES_PART - 1) + FILES_LEAST + DESCRIPTORS_KEPT;
+    rlim_t wanted = (rlim_t)c->connections + kept_for(c);
+    rlim_t needed = wanted + wanted / (FILES_PART - 1) + FILES_LEAST;
     rlim_t before = limit.rlim_cur;
     if (before >= needed)
         return before;
@@ -30,17 +36,18 @@ static rlim_t files_of(rlim_t limit)
 }
 
 /* However many fetch a file, it is open once: what is counted are distinct ones, and those received. */
-size_t server_files_max(size_t connections)
+size_t server_files_max(const struct server_config *c)
 {
-    return (size_t)files_of(limit_for(connections));
+    return (size_t)files_of(limit_for(c));
 }
 
 /* Connections past what descriptors are there for would take those that serve the others: files could not be
    opened, and the store would fail. */
-size_t server_connections_max(size_t wanted)
+size_t server_connections_max(const struct server_config *c)
 {
-    rlim_t limit = limit_for(wanted), files = files_of(limit);
-    rlim_t kept = limit / 4 < DESCRIPTORS_KEPT ? limit / 4 : DESCRIPTORS_KEPT;
+    size_t wanted = (size_t)c->connections;
+    rlim_t limit = limit_for(c), files = files_of(limit);
+    rlim_t kept = limit / 4 < kept_for(c) ? limit / 4 : kept_for(c);
     if (limit == RLIM_INFINITY || (rlim_t)wanted + files + kept <= limit)
         return wanted;
     size_t possible = (size_t)(limit - files - kept);

@@ -12,7 +12,7 @@
 struct net_limits server_net_limits(const struct server_config *c)
 {
     return (struct net_limits){
-        .connections = server_connections_max((size_t)c->connections),
+        .connections = server_connections_max(c),
         .connections_per_address = (size_t)c->connections_per_address,
         .head_bytes = (size_t)c->head_bytes,
         .target_bytes = (size_t)c->target_bytes,

@@ -75,7 +75,7 @@ static int open_domain(struct server *s, struct err *e)
     const struct server_config *c = &s->config;
     const struct store_options options = {
         .dir = c->data_dir,
-        .files_max = server_files_max((size_t)s->config.connections),
+        .files_max = server_files_max(c),
         .clock = s->clock,
         .queue_max = (size_t)c->write_queue,
         .backups_keep = (int)c->backups,
@@ -202,7 +202,7 @@ static int collect_listens(struct server *s, struct listens *l, struct err *e)
     return rc;
 }
 
-static size_t loop_count(const struct server_config *c)
+size_t server_loops(const struct server_config *c)
 {
     long n = c->loops > 0 ? (long)c->loops : sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > LOOPS_MAX ? LOOPS_MAX : (size_t)n;
@@ -229,7 +229,7 @@ static int open_network(struct server *s, struct err *e)
     server_add_routes(s);
     const struct net_app app = dispatch_app(s);
     const struct net_config config = {
-        .loops = loop_count(c),
+        .loops = server_loops(c),
         .listens = listens.rows,
         .listen_count = listens.count,
         .limits = server_net_limits(c),

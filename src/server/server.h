@@ -98,10 +98,12 @@ int server_classical_context(const struct server_config *c, struct tls_sessions 
                              struct tls_ctx **out, struct err *e) MUST_CHECK;
 
 /* server/descriptors.c: raises the limit on open files as far as it goes, and answers how many connections it
-   is enough for, at most `wanted`. Fewer is logged. */
-size_t server_connections_max(size_t wanted);
-/* How many files may be open for those who fetch and send them, beside so many connections. */
-size_t server_files_max(size_t connections);
+   is enough for, at most limits.connections. Fewer is logged. */
+size_t server_connections_max(const struct server_config *c);
+/* How many files may be open beside them for those who fetch and send files. */
+size_t server_files_max(const struct server_config *c);
+/* server/server.c: loop threads, as set or one a core. */
+size_t server_loops(const struct server_config *c);
 
 /* server/notify.c: tells systemd (sd_notify protocol), if it asked to be told. */
 void server_notify(const char *state);

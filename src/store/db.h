@@ -98,8 +98,7 @@ void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(
 /* Drops all of it: what it was read from was rolled back, numbers that tell of changes too. */
 void db_forget(struct db *db);
 /* No statement is half-way and no transaction open, but for a shared one: what a lane asserts when a
-   handler has come back, since a read transaction that is left open keeps the log from being written back.
-   */
+   handler has come back, since a read transaction left open keeps the log from being written back. */
 bool db_idle(struct db *db);
 
 #endif

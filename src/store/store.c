@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/blobs_impl.h"
 #include "store/folder.h"
 #include "store/migrate.h"
 #include "store/snapshot.h"
-#include "store/blobs_impl.h"
 #include "store/store_impl.h"
 
 #define FILES_MAX_DEFAULT 1024
