@@ -205,7 +205,7 @@ def run_trust(given):
     """The row that needs no server."""
     say("bench: trust")
     try:
-        found = trust.measure(given.rounds, given.quick)
+        found = trust.run(given.rounds, given.quick)
     except measure.Failed as error:
         say(f"bench: trust: {error}")
         return 1

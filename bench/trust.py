@@ -44,7 +44,7 @@ def summary(rounds):
     return found
 
 
-def measure(count, quick):
+def run(count, quick):
     return summary([run_once(QUICK if quick else ()) for _ in range(count)])
 
 
