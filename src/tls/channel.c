@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/hex.h"
 #include "tls/errtext.h"
-#include "tls/records.h"
 
 #define BATCH_MAX 8 /* records sealed before they are sent: 128 KiB */
 #define HELD_MAX 1024
@@ -108,6 +107,21 @@ int tls_channel_take_over(struct tls_conn *conn, struct err *e)
     return 0;
 }
 
+int tls_channel_begin(struct tls_conn *conn, const struct tls_records *records)
+{
+    struct tls_channel *ch = channel_of(conn);
+    if (ch == NULL)
+        return ERR_NOMEM;
+    ch->records = *records;
+    ch->batch = BATCH_MAX;
+    return 0;
+}
+
+struct tls_records *tls_channel_records(struct tls_conn *conn)
+{
+    return &conn->channel->records;
+}
+
 void tls_channel_free(struct tls_channel *ch)
 {
     if (ch == NULL)
@@ -156,8 +170,7 @@ static int add_alert(struct tls_conn *conn, unsigned char level, int description
     return rc != 0 ? rc : buf_add(&conn->io.out, sealed, n);
 }
 
-/* The peer broke the protocol: it is told so if the socket takes it, and the connection is of no more use. */
-static enum tls_step refuse(struct tls_conn *conn, int alert, struct err *e)
+enum tls_step tls_channel_refuse(struct tls_conn *conn, int alert, struct err *e)
 {
     static const struct {
         int alert, reason;
@@ -165,7 +178,8 @@ static enum tls_step refuse(struct tls_conn *conn, int alert, struct err *e)
                    {ALERT_BAD_RECORD_MAC, SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC},
                    {ALERT_RECORD_OVERFLOW, SSL_R_PACKET_LENGTH_TOO_LONG},
                    {ALERT_ILLEGAL_PARAMETER, SSL_R_LENGTH_MISMATCH},
-                   {ALERT_DECODE_ERROR, SSL_R_LENGTH_MISMATCH}};
+                   {ALERT_DECODE_ERROR, SSL_R_LENGTH_MISMATCH},
+                   {ALERT_DECRYPT_ERROR, SSL_R_DIGEST_CHECK_FAILED}};
     if (!conn->channel->said_goodbye && add_alert(conn, ALERT_FATAL, alert) == 0)
         (void)tls_io_flush(&conn->io); /* it fails anyway, for a better reason */
     conn->io.error = 0;
@@ -282,10 +296,10 @@ struct opening {
 };
 
 /* RFC 8446 section 6: an alert's level says nothing any more. */
-static enum tls_step take_alert(struct tls_conn *conn, const struct tls_content_found *found, struct err *e)
+enum tls_step tls_channel_hear(struct tls_conn *conn, const struct tls_content_found *found, struct err *e)
 {
     if (found->n != 2)
-        return refuse(conn, ALERT_DECODE_ERROR, e);
+        return tls_channel_refuse(conn, ALERT_DECODE_ERROR, e);
     if (found->p[1] == ALERT_USER_CANCELED)
         return TLS_DONE;
     if (found->p[1] == ALERT_CLOSE_NOTIFY) {
@@ -303,14 +317,14 @@ static enum tls_step open_one(struct tls_conn *conn, struct opening *o, size_t l
     int alert = tls_records_open(&ch->records, o->p + o->at, length, &found);
     o->at += length;
     if (alert == 0 && found.type == TLS_ALERT)
-        return take_alert(conn, &found, e);
+        return tls_channel_hear(conn, &found, e);
     if (alert == 0 && found.type == TLS_HANDSHAKE)
         alert = tls_records_message(&ch->records, &found, &ch->owes_update);
     else if (alert == 0) {
         memmove(o->p + o->got, found.p, found.n);
         o->got += found.n;
     }
-    return alert != 0 ? refuse(conn, alert, e) : TLS_DONE;
+    return alert != 0 ? tls_channel_refuse(conn, alert, e) : TLS_DONE;
 }
 
 /* More of a record that is not whole yet, whose length is 0 while that is not known either. */
@@ -340,7 +354,7 @@ static enum tls_step open_some(struct tls_conn *conn, struct opening *o, struct 
     for (;;) {
         size_t length = tls_record_length(o->p + o->at, o->end - o->at);
         if (length > TLS_RECORD_MAX)
-            return refuse(conn, ALERT_RECORD_OVERFLOW, e);
+            return tls_channel_refuse(conn, ALERT_RECORD_OVERFLOW, e);
         bool whole = length > 0 && length <= o->end - o->at;
         if (!whole && o->got > 0)
             return TLS_DONE;

@@ -13,6 +13,7 @@
 #include "tls/errtext.h"
 #include "tls/hello.h"
 #include "tls/records.h"
+#include "tls/resume.h"
 #include "tls/session_data.h"
 #include "tls/tls_impl.h"
 
@@ -88,6 +89,7 @@ void tls_conn_free(struct tls_conn *conn)
     if (conn == NULL)
         return;
     tls_conn_drop_ssl(conn);
+    tls_resume_free(conn->resume);
     tls_channel_free(conn->channel);
     tls_io_fini(&conn->io);
     tls_ctx_free(conn->ctx);
@@ -193,11 +195,14 @@ enum tls_hello tls_peek_hello(struct tls_conn *conn)
         return TLS_HELLO_GONE;
     const unsigned char *p = (const unsigned char *)io->in.p;
     size_t length = tls_record_length(p, io->in.n);
+    struct tls_offer offer;
+    unsigned index;
     if (io->in.n > 0 && p[0] != TLS_HANDSHAKE)
         return TLS_HELLO_FULL;
     if (length == 0 || (length > io->in.n && length <= TLS_RECORD_MAX))
         return TLS_HELLO_WAIT;
-    bool resumes = length <= io->in.n && tls_hello_resumes(p, length, conn->ctx->rules->sessions);
+    bool resumes = length <= io->in.n && tls_offer_read(p, length, &offer) &&
+                   tls_offer_session(&offer, conn->ctx->rules->sessions, &index) != NULL;
     return resumes ? TLS_HELLO_RESUMES : TLS_HELLO_FULL;
 }
 
@@ -209,6 +214,23 @@ void tls_turn_away(struct tls_conn *conn)
     conn->state = TLS_BROKEN;
 }
 
+static enum tls_step shake_hands(struct tls_conn *conn, struct err *e)
+{
+    if (conn->ssl == NULL && conn->resume == NULL && !tls_resume_begin(conn) && begin_ssl(conn, e) != 0) {
+        conn->state = TLS_BROKEN;
+        return TLS_FAILED;
+    }
+    if (conn->resume != NULL)
+        return tls_resume_step(conn, e);
+    int ret = SSL_do_handshake(conn->ssl);
+    if (ret != 1)
+        return stopped(conn, ret, e);
+    if (conclude(conn, e) == 0)
+        return TLS_DONE;
+    conn->state = TLS_BROKEN;
+    return TLS_FAILED;
+}
+
 enum tls_step tls_handshake(struct tls_conn *conn, struct err *e)
 {
     if (conn->state == TLS_BROKEN)
@@ -218,25 +240,16 @@ enum tls_step tls_handshake(struct tls_conn *conn, struct err *e)
     if (conn->state == TLS_FLUSHING)
         return flush(conn, e);
     clear_errors();
-    if (conn->ssl == NULL && begin_ssl(conn, e) != 0) {
-        conn->state = TLS_BROKEN;
-        return TLS_FAILED;
+    enum tls_step step = shake_hands(conn, e);
+    if (step != TLS_DONE)
+        return step;
+    if (tls_holds(conn) && conn->ctx->rules->hold_ticket) {
+        conn->state = TLS_OPEN;
+        return TLS_DONE;
     }
-    int ret = SSL_do_handshake(conn->ssl);
-    if (ret == 1) {
-        if (conclude(conn, e) != 0) {
-            conn->state = TLS_BROKEN;
-            return TLS_FAILED;
-        }
-        if (tls_holds(conn) && conn->ctx->rules->hold_ticket) {
-            conn->state = TLS_OPEN;
-            return TLS_DONE;
-        }
-        conn->io.hold = false;
-        conn->state = TLS_FLUSHING;
-        return flush(conn, e);
-    }
-    return stopped(conn, ret, e);
+    conn->io.hold = false;
+    conn->state = TLS_FLUSHING;
+    return flush(conn, e);
 }
 
 enum tls_step tls_read(struct tls_conn *conn, void *buf, size_t size, size_t *n, struct err *e)

@@ -1,86 +1,116 @@
-/* RFC 8446 sections 4.1.2 and 4.2.11, as far as the identities of offered keys. */
 #include "tls/hello.h"
-
-#include <openssl/ssl.h>
 
 #include "tls/records.h"
 
 #define CLIENT_HELLO 1
-#define PRE_SHARED_KEY 41
+#define TLS_1_2 0x0303 /* what every ClientHello says it is */
 #define RANDOM_SIZE 32
+#define LEGACY_SESSION_MAX 32
 #define AGE_SIZE 4
 #define OFFERS_MAX 4 /* identities looked at: OpenSSL's clients send one */
 
-/* What is left to read; bad once it was too short. */
-struct rest {
-    const unsigned char *p;
-    size_t n;
-    bool bad;
+enum {
+    MAX_FRAGMENT_LENGTH = 1,
+    SUPPORTED_GROUPS = 10,
+    PROTOCOLS = 16,
+    PRE_SHARED_KEY = 41,
+    EARLY_DATA = 42,
+    SUPPORTED_VERSIONS = 43,
+    COOKIE = 44,
+    PSK_MODES = 45,
+    KEY_SHARE = 51
 };
 
-static struct rest take(struct rest *r, size_t n)
+/* One vector that fills the extension. */
+static bool take_whole(struct wire body, size_t bytes, struct wire *out)
 {
-    if (r->bad || n > r->n) {
-        r->bad = true;
-        return (struct rest){.bad = true};
+    if (out->p != NULL) /* it came twice */
+        return false;
+    *out = wire_vector(&body, bytes);
+    return !out->bad && body.n == 0;
+}
+
+static bool take_keys(struct tls_offer *o, struct wire body)
+{
+    const unsigned char *end = body.p + body.n;
+    if (o->identities.p != NULL)
+        return false;
+    o->identities = wire_vector(&body, 2);
+    o->before_binders = (size_t)(body.p - o->message.p);
+    o->binders = wire_vector(&body, 2);
+    /* Section 4.2.11: it is the last, or its binders would not cover the message. */
+    return !o->binders.bad && body.n == 0 && end == o->message.p + o->message.n;
+}
+
+static bool take_extension(struct tls_offer *o, uint64_t type, struct wire body)
+{
+    switch (type) {
+    case SUPPORTED_VERSIONS:
+        return take_whole(body, 1, &o->versions);
+    case SUPPORTED_GROUPS:
+        return take_whole(body, 2, &o->groups);
+    case KEY_SHARE:
+        return take_whole(body, 2, &o->shares);
+    case PSK_MODES:
+        return take_whole(body, 1, &o->psk_modes);
+    case PROTOCOLS:
+        return take_whole(body, 2, &o->protocols);
+    case PRE_SHARED_KEY:
+        return take_keys(o, body);
+    case EARLY_DATA:
+    case COOKIE:
+    case MAX_FRAGMENT_LENGTH:
+        o->plain = false;
+        return true;
+    default:
+        return true;
     }
-    struct rest part = {.p = r->p, .n = n};
-    r->p += n;
-    r->n -= n;
-    return part;
 }
 
-static size_t number(struct rest *r, size_t bytes)
+static bool take_extensions(struct tls_offer *o, struct wire all)
 {
-    struct rest part = take(r, bytes);
-    size_t value = 0;
-    for (size_t i = 0; i < part.n; i++)
-        value = value << 8 | part.p[i];
-    return value;
-}
-
-/* A vector whose length stands before it in so many bytes. */
-static struct rest vector(struct rest *r, size_t bytes)
-{
-    size_t n = number(r, bytes);
-    return take(r, n);
-}
-
-static struct rest extensions(const unsigned char *record, size_t n)
-{
-    struct rest r = {.p = record, .n = n};
-    size_t type = number(&r, 1);
-    (void)take(&r, 2);
-    struct rest message = vector(&r, 2);
-    if (type != TLS_HANDSHAKE || number(&message, 1) != CLIENT_HELLO)
-        message.bad = true;
-    struct rest hello = vector(&message, 3);
-    (void)take(&hello, 2 + RANDOM_SIZE);
-    (void)vector(&hello, 1); /* the session id of older versions */
-    (void)vector(&hello, 2); /* cipher suites */
-    (void)vector(&hello, 1); /* compressions */
-    return vector(&hello, 2);
-}
-
-static struct rest find_offers(struct rest all)
-{
-    while (!all.bad && all.n > 0) {
-        size_t type = number(&all, 2);
-        struct rest body = vector(&all, 2);
-        if (type == PRE_SHARED_KEY)
-            return vector(&body, 2);
+    while (all.n > 0) {
+        uint64_t type = wire_number(&all, 2);
+        struct wire body = wire_vector(&all, 2);
+        if (body.bad || !take_extension(o, type, body))
+            return false;
     }
-    return (struct rest){.bad = true};
+    return !all.bad;
 }
 
-bool tls_hello_resumes(const unsigned char *record, size_t n, struct tls_sessions *sessions)
+bool tls_offer_read(const unsigned char *record, size_t n, struct tls_offer *out)
 {
-    struct rest offers = find_offers(extensions(record, n));
-    for (int i = 0; i < OFFERS_MAX && !offers.bad && offers.n > 0; i++) {
-        struct rest id = vector(&offers, 2);
-        (void)take(&offers, AGE_SIZE);
-        if (!id.bad && id.n == SSL_MAX_SSL_SESSION_ID_LENGTH && tls_sessions_has(sessions, id.p))
-            return true;
+    struct wire r = {.p = record, .n = n};
+    uint64_t type = wire_number(&r, 1);
+    (void)wire_take(&r, 2); /* a version that nobody looks at (section 5.1) */
+    struct wire message = wire_vector(&r, 2);
+    *out = (struct tls_offer){.message = message, .plain = true};
+    uint64_t kind = wire_number(&message, 1);
+    struct wire hello = wire_vector(&message, 3);
+    uint64_t version = wire_number(&hello, 2);
+    (void)wire_take(&hello, RANDOM_SIZE);
+    out->legacy_session = wire_vector(&hello, 1);
+    out->ciphers = wire_vector(&hello, 2);
+    struct wire compressions = wire_vector(&hello, 1);
+    struct wire extensions = wire_vector(&hello, 2);
+    if (type != TLS_HANDSHAKE || kind != CLIENT_HELLO || version != TLS_1_2 || hello.bad)
+        return false;
+    if (r.n > 0 || message.n > 0 || hello.n > 0 || out->legacy_session.n > LEGACY_SESSION_MAX)
+        return false;
+    return compressions.n == 1 && compressions.p[0] == 0 && take_extensions(out, extensions);
+}
+
+const unsigned char *tls_offer_session(const struct tls_offer *offer, struct tls_sessions *sessions,
+                                       unsigned *index)
+{
+    struct wire ids = offer->identities;
+    for (unsigned i = 0; i < OFFERS_MAX && ids.n > 0; i++) {
+        struct wire id = wire_vector(&ids, 2);
+        (void)wire_take(&ids, AGE_SIZE);
+        if (!ids.bad && id.n == SSL_MAX_SSL_SESSION_ID_LENGTH && tls_sessions_has(sessions, id.p)) {
+            *index = i;
+            return id.p;
+        }
     }
-    return false;
+    return NULL;
 }

@@ -24,6 +24,12 @@ void tls_io_take(struct tls_io *io, void *p, size_t n)
     if (n == 0)
         return;
     memcpy(p, io->in.p + io->in_at, n);
+    tls_io_drop(io, n);
+}
+
+void tls_io_drop(struct tls_io *io, size_t n)
+{
+    assert(n <= tls_io_waiting(io));
     io->in_at += n;
     if (io->in_at < io->in.n)
         return;
@@ -58,6 +64,9 @@ ssize_t tls_io_recv(struct tls_io *io, void *p, size_t n)
 bool tls_io_fetch(struct tls_io *io)
 {
     static _Thread_local char piece[TLS_RECORD_MAX]; /* so that no more is kept than there is */
+    if (io->in_at > 0)
+        buf_consume(&io->in, io->in_at);
+    io->in_at = 0;
     size_t room = TLS_RECORD_MAX - io->in.n;
     ssize_t got = room > 0 ? tls_io_recv(io, piece, room) : 0;
     return got >= 0 && !io->eof && buf_add(&io->in, piece, (size_t)got) == 0;

@@ -47,6 +47,7 @@ static inline size_t tls_io_waiting(const struct tls_io *io)
 bool tls_io_fetch(struct tls_io *io);
 /* Takes n of them, n <= tls_io_waiting. */
 void tls_io_take(struct tls_io *io, void *p, size_t n);
+void tls_io_drop(struct tls_io *io, size_t n); /* the same, for nobody */
 /* Puts n bytes before nothing: only when none are waiting. */
 int tls_io_give_back(struct tls_io *io, const void *p, size_t n) MUST_CHECK;
 

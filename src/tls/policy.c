@@ -48,16 +48,17 @@ static const struct kem {
     const char *name;
     const char *group; /* RFC 10024 and draft-ietf-tls-mlkem */
     bool classical;    /* only inside a classical policy */
+    unsigned code;     /* on the wire; of a classical one 0 */
 } kems[] = {
-    {"mlkem512", "MLKEM512", false},
-    {"mlkem768", "MLKEM768", false},
-    {"mlkem1024", "MLKEM1024", false},
-    {"x25519mlkem768", "X25519MLKEM768", false},
-    {"secp256r1mlkem768", "SecP256r1MLKEM768", false},
-    {"secp384r1mlkem1024", "SecP384r1MLKEM1024", false},
-    {"x25519", "X25519", true},
-    {"secp256r1", "secp256r1", true},
-    {"secp384r1", "secp384r1", true},
+    {"mlkem512", "MLKEM512", false, 0x0200},
+    {"mlkem768", "MLKEM768", false, 0x0201},
+    {"mlkem1024", "MLKEM1024", false, 0x0202},
+    {"x25519mlkem768", "X25519MLKEM768", false, 0x11ec},
+    {"secp256r1mlkem768", "SecP256r1MLKEM768", false, 0x11eb},
+    {"secp384r1mlkem1024", "SecP384r1MLKEM1024", false, 0x11ed},
+    {"x25519", "X25519", true, 0},
+    {"secp256r1", "secp256r1", true, 0},
+    {"secp384r1", "secp384r1", true, 0},
 };
 
 static const struct sig {
@@ -168,6 +169,7 @@ static int resolve_kems(const char *list, bool classical, struct tls_algs *out, 
             list_add(out->groups, kems[row].group);
         seen |= 1U << row;
     }
+    out->kem_rows = seen;
     if (seen == 0)
         return err_set(e, ERR_INVALID, "the list of key exchanges is empty");
     return 0;
@@ -206,6 +208,14 @@ int tls_algs_resolve(const char *policy, const char *kem, const char *sig, struc
     if (rc == 0)
         *out = algs;
     return rc;
+}
+
+const char *tls_algs_kem(const struct tls_algs *algs, unsigned code)
+{
+    for (size_t i = 0; i < COUNT(kems); i++)
+        if (kems[i].code == code && code != 0)
+            return (algs->kem_rows & 1U << i) != 0 ? kems[i].group : NULL;
+    return NULL;
 }
 
 static int row_of_key(EVP_PKEY *key)

@@ -23,6 +23,7 @@ struct tls_algs {
     const struct tls_policy *policy;
     char groups[TLS_ALG_LIST_MAX];  /* one tuple: "X25519MLKEM768:MLKEM768" */
     char sigalgs[TLS_ALG_LIST_MAX]; /* "mldsa65:mldsa87" */
+    unsigned kem_rows;              /* bit i: row i of the table of key exchanges */
     unsigned sig_rows;              /* bit i: row i of the signature table */
     int least_strength;             /* of those signatures; a chain may be signed no weaker */
 };
@@ -35,6 +36,9 @@ int tls_algs_resolve(const char *policy, const char *kem, const char *sig, struc
 int tls_policy_key(const char *policy, const char *sig, char out[TLS_KEY_NAME_MAX], struct err *e) MUST_CHECK;
 /* Whether name (may be NULL) is a policy with post-quantum key exchange and signatures alone. */
 bool tls_policy_is_post_quantum(const char *name);
+
+/* The key exchange of that code on the wire, where these algorithms have it and it is a KEM; else NULL. */
+const char *tls_algs_kem(const struct tls_algs *algs, unsigned code);
 
 /* Whether the certificate holding this key may be shown under these algorithms. */
 bool tls_algs_allow_key(const struct tls_algs *algs, EVP_PKEY *key);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "tls/derive.h"
 
 #define VERSION_HIGH 3 /* every record says TLS 1.2 (RFC 8446 section 5.1) */
 #define VERSION_LOW 3
@@ -17,19 +18,33 @@
 
 CLEANUP_DEFINE(cipher_ctx, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free);
 
-static int set_keys(const struct tls_suite *suite, struct tls_direction *d)
+static void set_keys(struct tls_derive *from, struct tls_direction *d)
 {
-    int rc = tls_expand(suite, d->secret, "key", d->key, suite->key_n);
-    return rc != 0 ? rc : tls_expand(suite, d->secret, "iv", d->iv, sizeof d->iv);
+    tls_derive_from(from, d->secret);
+    tls_expand(from, "key", NULL, 0, d->key, from->suite->key_n);
+    tls_expand(from, "iv", NULL, 0, d->iv, sizeof d->iv);
 }
 
 int tls_records_begin(struct tls_records *r, const struct tls_suite *suite, uint64_t in_seq, uint64_t out_seq)
 {
+    struct tls_derive derive;
     r->suite = suite;
     r->in.seq = in_seq;
     r->out.seq = out_seq;
-    int rc = set_keys(suite, &r->in);
-    return rc != 0 ? rc : set_keys(suite, &r->out);
+    tls_derive_begin(&derive, suite);
+    set_keys(&derive, &r->in);
+    set_keys(&derive, &r->out);
+    return tls_derive_end(&derive);
+}
+
+int tls_records_turn(struct tls_records *r, struct tls_direction *d, const unsigned char *secret)
+{
+    struct tls_derive derive;
+    memcpy(d->secret, secret, r->suite->secret_n);
+    d->seq = 0;
+    tls_derive_begin(&derive, r->suite);
+    set_keys(&derive, d);
+    return tls_derive_end(&derive);
 }
 
 void tls_records_wipe(struct tls_records *r)
@@ -40,15 +55,13 @@ void tls_records_wipe(struct tls_records *r)
 /* RFC 8446 section 7.2. */
 static int next_keys(const struct tls_suite *suite, struct tls_direction *d)
 {
-    unsigned char next[TLS_SECRET_MAX];
-    int rc = tls_expand(suite, d->secret, "traffic upd", next, suite->secret_n);
-    if (rc == 0) {
-        memcpy(d->secret, next, suite->secret_n);
-        d->seq = 0;
-        rc = set_keys(suite, d);
-    }
-    OPENSSL_cleanse(next, sizeof next);
-    return rc;
+    struct tls_derive derive;
+    tls_derive_begin(&derive, suite);
+    tls_derive_from(&derive, d->secret);
+    tls_expand(&derive, "traffic upd", NULL, 0, d->secret, suite->secret_n);
+    set_keys(&derive, d);
+    d->seq = 0;
+    return tls_derive_end(&derive);
 }
 
 /* Section 5.3: the number of the record, over the end of the static value. */

@@ -1,7 +1,7 @@
 /*
  * The record protocol of TLS 1.3 once the handshake is over (RFC 8446 section 5), for one connection: what is
- * said encrypted, what comes decrypted, keys renewed. Bytes only, no I/O. The secrets come from OpenSSL's
- * handshake and the ciphers are OpenSSL's; its own record layer takes thirty times the memory.
+ * said encrypted, what comes decrypted, keys renewed. Bytes only, no I/O. The secrets come from the handshake
+ * and the ciphers are OpenSSL's; its own record layer takes thirty times the memory.
  */
 #ifndef PQOTA_TLS_RECORDS_H
 #define PQOTA_TLS_RECORDS_H
@@ -14,7 +14,7 @@
 #define TLS_CONTENT_MAX 16384 /* bytes of content in a record */
 #define TLS_SEALED_MAX (TLS_HEADER_SIZE + TLS_CONTENT_MAX + 1 + TLS_TAG_SIZE) /* of a record that we make */
 
-enum tls_content { TLS_ALERT = 21, TLS_HANDSHAKE = 22, TLS_DATA = 23 };
+enum tls_content { TLS_CHANGE_CIPHER_SPEC = 20, TLS_ALERT = 21, TLS_HANDSHAKE = 22, TLS_DATA = 23 };
 
 /* Levels and descriptions of alerts (RFC 8446 section 6). */
 enum { ALERT_WARNING = 1, ALERT_FATAL = 2 };
@@ -25,6 +25,7 @@ enum {
     ALERT_RECORD_OVERFLOW = 22,
     ALERT_ILLEGAL_PARAMETER = 47,
     ALERT_DECODE_ERROR = 50,
+    ALERT_DECRYPT_ERROR = 51,
     ALERT_INTERNAL_ERROR = 80,
     ALERT_USER_CANCELED = 90
 };
@@ -48,6 +49,8 @@ struct tls_records {
    were sealed under them so far. */
 int tls_records_begin(struct tls_records *r, const struct tls_suite *suite, uint64_t in_seq,
                       uint64_t out_seq) MUST_CHECK;
+/* One direction (r->in or r->out) goes on with another secret. */
+int tls_records_turn(struct tls_records *r, struct tls_direction *d, const unsigned char *secret) MUST_CHECK;
 void tls_records_wipe(struct tls_records *r);
 
 /* How long the record is that begins there, header and all; 0 while n bytes do not tell. */

@@ -43,34 +43,44 @@ static int on_new(SSL *ssl, SSL_SESSION *session)
     return 0; /* the SSL_SESSION itself stays OpenSSL's */
 }
 
-/* Counted from the full handshake, so that a chain of resumptions does not outlive the proof it stands on. */
-static bool still_good(const struct tls_rules *rules, const struct tls_session *s, int64_t now,
-                       int64_t *until)
+bool tls_sessions_find(const struct tls_rules *rules, const unsigned char *id, struct tls_known *out)
 {
-    int64_t verified_at;
-    struct tls_peer peer;
-    if (memcmp(s->scope, rules->scope, sizeof s->scope) != 0)
+    out->now = tls_rules_now(rules);
+    if (!tls_sessions_get(rules->sessions, id, &out->session))
         return false;
-    if (tls_session_data_decode(s->data, s->data_n, &verified_at, &peer) != 0)
-        return false;
-    *until = verified_at + tls_sessions_lifetime(rules->sessions);
-    if (now < verified_at || now >= *until)
-        return false;
-    return !peer.present || peer.not_after >= now || rules->accept_expired_peer;
+    const struct tls_session *s = &out->session;
+    bool good = memcmp(s->scope, rules->scope, sizeof s->scope) == 0 &&
+                tls_session_data_decode(s->data, s->data_n, &out->verified_at, &out->peer) == 0;
+    /* Counted from the full handshake, so that a chain of resumptions does not outlive the proof it stands
+       on. */
+    out->until = good ? out->verified_at + tls_sessions_lifetime(rules->sessions) : 0;
+    good = good && out->now >= out->verified_at && out->now < out->until;
+    out->peer.expired = good && out->peer.present && out->now > out->peer.not_after;
+    good = good && (!out->peer.expired || rules->accept_expired_peer);
+    if (!good)
+        tls_known_wipe(out);
+    return good;
 }
 
-static SSL_SESSION *rebuild(SSL *ssl, const struct tls_session *s, int64_t now, int64_t until)
+void tls_known_wipe(struct tls_known *known)
 {
+    OPENSSL_cleanse(known->session.psk, sizeof known->session.psk);
+}
+
+static SSL_SESSION *rebuild(SSL *ssl, const struct tls_known *known)
+{
+    const struct tls_session *s = &known->session;
     CLEANUP(ssl_session_cleanup) SSL_SESSION *out = SSL_SESSION_new();
     const SSL_CIPHER *cipher = SSL_CIPHER_find(ssl, s->cipher);
     if (out == NULL || cipher == NULL)
         return NULL;
-    bool ok =
-        SSL_SESSION_set1_id(out, s->id, sizeof s->id) && SSL_SESSION_set1_master_key(out, s->psk, s->psk_n) &&
-        SSL_SESSION_set_cipher(out, cipher) && SSL_SESSION_set_protocol_version(out, TLS1_3_VERSION) &&
-        SSL_SESSION_set1_id_context(out, s->scope, sizeof s->scope) &&
-        SSL_SESSION_set1_ticket_appdata(out, s->data, s->data_n) &&
-        SSL_SESSION_set_time_ex(out, (time_t)now) != 0 && SSL_SESSION_set_timeout(out, (long)(until - now));
+    bool ok = SSL_SESSION_set1_id(out, s->id, sizeof s->id) &&
+              SSL_SESSION_set1_master_key(out, s->psk, s->psk_n) && SSL_SESSION_set_cipher(out, cipher) &&
+              SSL_SESSION_set_protocol_version(out, TLS1_3_VERSION) &&
+              SSL_SESSION_set1_id_context(out, s->scope, sizeof s->scope) &&
+              SSL_SESSION_set1_ticket_appdata(out, s->data, s->data_n) &&
+              SSL_SESSION_set_time_ex(out, (time_t)known->now) != 0 &&
+              SSL_SESSION_set_timeout(out, (long)(known->until - known->now));
     return ok ? take_ptr(out) : NULL;
 }
 
@@ -78,14 +88,11 @@ static SSL_SESSION *on_get(SSL *ssl, const unsigned char *id, int id_n, int *cop
 {
     *copy = 0; /* the caller takes over our reference */
     const struct tls_rules *rules = tls_rules_of(SSL_get_SSL_CTX(ssl));
-    if (rules == NULL || id_n != SSL_MAX_SSL_SESSION_ID_LENGTH)
+    struct tls_known known;
+    if (rules == NULL || id_n != SSL_MAX_SSL_SESSION_ID_LENGTH || !tls_sessions_find(rules, id, &known))
         return NULL;
-    struct tls_session s;
-    int64_t now = tls_rules_now(rules), until = 0;
-    if (!tls_sessions_get(rules->sessions, id, &s))
-        return NULL;
-    SSL_SESSION *session = still_good(rules, &s, now, &until) ? rebuild(ssl, &s, now, until) : NULL;
-    OPENSSL_cleanse(s.psk, sizeof s.psk);
+    SSL_SESSION *session = rebuild(ssl, &known);
+    tls_known_wipe(&known);
     return session;
 }
 

@@ -1,7 +1,5 @@
-/*
- * The cipher suites of TLS 1.3 (RFC 8446 appendix B.4) as OpenSSL's own algorithms, fetched once for a
- * context, and what derives keys with them (section 7).
- */
+/* The cipher suites of TLS 1.3 (RFC 8446 appendix B.4) as OpenSSL's own algorithms, fetched once for a
+   context. */
 #ifndef PQOTA_TLS_SUITE_H
 #define PQOTA_TLS_SUITE_H
 
@@ -10,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 #define TLS_SECRET_MAX 48 /* bytes of SHA-384 */
 #define TLS_KEY_MAX 32
@@ -18,9 +17,11 @@
 
 struct tls_suite {
     unsigned id; /* as on the wire */
+    const char *name;
     EVP_CIPHER *cipher;
-    EVP_KDF *kdf;
-    const char *digest;
+    EVP_MD *digest;
+    EVP_MAC_CTX *mac;                         /* HMAC with it, without a key: to be copied */
+    unsigned char of_nothing[TLS_SECRET_MAX]; /* its hash of no bytes */
     size_t secret_n, key_n;
     bool bounded; /* a key seals 2^24.5 full records at most (RFC 8446 section 5.5) */
 };
@@ -31,9 +32,7 @@ int tls_suites_new(struct tls_suites **out, struct err *e) MUST_CHECK;
 void tls_suites_free(struct tls_suites *s);
 /* NULL when there is no such suite. */
 const struct tls_suite *tls_suite_of(const struct tls_suites *s, unsigned id);
-
-/* HKDF-Expand-Label(secret, label, "", n) of RFC 8446 section 7.1. */
-int tls_expand(const struct tls_suite *suite, const unsigned char secret[TLS_SECRET_MAX], const char *label,
-               unsigned char *out, size_t n) MUST_CHECK;
+/* The same of a name ("TLS_AES_256_GCM_SHA384"). */
+const struct tls_suite *tls_suite_named(const struct tls_suites *s, struct str name);
 
 #endif

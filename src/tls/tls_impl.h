@@ -12,6 +12,7 @@
 #include "tls/tls.h"
 
 struct tls_channel;
+struct tls_resume;
 
 /* What a context checks beyond OpenSSL's own settings. Hangs on the SSL_CTX and ends with it. */
 struct tls_rules {
@@ -42,7 +43,8 @@ enum tls_conn_state { TLS_SHAKING, TLS_FLUSHING, TLS_OPEN, TLS_BROKEN };
 
 struct tls_conn {
     struct tls_ctx *ctx;
-    SSL *ssl;                    /* NULL once the channel took over */
+    SSL *ssl;                    /* NULL before OpenSSL's handshake, and once the channel took over */
+    struct tls_resume *resume;   /* server: a handshake that OpenSSL does not see */
     struct tls_channel *channel; /* server: NULL until the handshake told its secrets */
     struct tls_io io;
     enum tls_conn_state state;

@@ -10,6 +10,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct tls_sessions *sessions;
 
+static bool resumes(const uint8_t *record, size_t n)
+{
+    struct tls_offer offer;
+    unsigned index;
+    return tls_offer_read(record, n, &offer) && tls_offer_session(&offer, sessions, &index) != NULL;
+}
+
 static void make_store(void)
 {
     struct err e;
@@ -23,16 +30,19 @@ static void make_store(void)
 /* The smallest message that offers the session: what mutation may begin with. */
 static void check_seed(void)
 {
-    unsigned char hello[128] = {22, 3, 1, 0, 0, 1, 0, 0, 0, 3, 3};
+    unsigned char hello[160] = {22, 3, 1, 0, 0, 1, 0, 0, 0, 3, 3};
     size_t at = 11 + 32;
-    const unsigned char rest[] = {0, 0, 2, 0x13, 2, 1, 0, 0, 44, 0, 41, 0, 40, 0, 38, 0, 32};
+    const unsigned char rest[] = {0, 0, 2, 0x13, 2, 1, 0, 0, 79, 0, 41, 0, 75, 0, 38, 0, 32};
+    const unsigned char binders[] = {0, 33, 32};
     memcpy(hello + at, rest, sizeof rest);
     at += sizeof rest;
     memset(hello + at, 'i', 32);
     at += 32 + 4;
+    memcpy(hello + at, binders, sizeof binders);
+    at += sizeof binders + 32;
     hello[4] = (unsigned char)(at - 5);
     hello[8] = (unsigned char)(at - 9);
-    if (!tls_hello_resumes(hello, at, sessions) || tls_hello_resumes(hello, at - 1, sessions))
+    if (!resumes(hello, at) || resumes(hello, at - 1))
         abort();
 }
 
@@ -46,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (exact == NULL)
         abort();
     memcpy(exact, data, size);
-    (void)tls_hello_resumes(exact, size, sessions);
+    (void)resumes(exact, size);
     free(exact);
     return 0;
 }

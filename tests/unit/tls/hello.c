@@ -8,6 +8,13 @@
 #include "tls/records.h"
 #include "tls_test.h"
 
+static bool resumes(const unsigned char *record, size_t n, struct tls_sessions *sessions)
+{
+    struct tls_offer offer;
+    unsigned index;
+    return tls_offer_read(record, n, &offer) && tls_offer_session(&offer, sessions, &index) != NULL;
+}
+
 struct rig {
     struct tls_sessions *sessions;
     struct tls_ctx *server, *client;
@@ -71,31 +78,30 @@ static void a_known_session_is_seen(void **state)
     struct tls_conn *client;
     rig_make(&r);
     size_t n = first_message(&r, fd, &client, hello, sizeof hello);
-    assert_false(tls_hello_resumes(hello, n, r.sessions)); /* it offers none */
+    assert_false(resumes(hello, n, r.sessions)); /* it offers none */
     part(fd, client);
     visit(&r);
     n = first_message(&r, fd, &client, hello, sizeof hello);
-    assert_true(tls_hello_resumes(hello, n, r.sessions));
-    assert_false(tls_hello_resumes(hello, n, NULL));
+    assert_true(resumes(hello, n, r.sessions));
+    assert_false(resumes(hello, n, NULL));
     /* Cut anywhere it offers nothing; with a bit turned it never offers another session that is there. */
     for (size_t cut = 0; cut < n; cut++) {
         unsigned char *exact = malloc(cut + 1);
         assert_non_null(exact);
         memcpy(exact, hello, cut);
-        (void)tls_hello_resumes(exact, cut,
-                                r.sessions); /* no byte beyond is read: the sanitizer sees to it */
+        (void)resumes(exact, cut, r.sessions); /* no byte beyond is read: the sanitizer sees to it */
         free(exact);
     }
-    assert_false(tls_hello_resumes(hello, n / 2, r.sessions));
+    assert_false(resumes(hello, n / 2, r.sessions));
     for (size_t bit = 0; bit < 8 * n; bit++) {
         hello[bit / 8] ^= (unsigned char)(1U << bit % 8);
-        (void)tls_hello_resumes(hello, n, r.sessions);
+        (void)resumes(hello, n, r.sessions);
         hello[bit / 8] ^= (unsigned char)(1U << bit % 8);
     }
     struct tls_sessions *others;
     struct err e;
     assert_int_equal(tls_sessions_new(10, 60, &others, &e), 0);
-    assert_false(tls_hello_resumes(hello, n, others));
+    assert_false(resumes(hello, n, others));
     tls_sessions_free(others);
     part(fd, client);
     rig_free(&r);
@@ -110,7 +116,7 @@ static void what_a_connection_says_of_it(void **state)
     struct tls_conn *client, *server;
     struct err e;
     rig_make(&r);
-    for (int resumes = 0; resumes < 2; resumes++) {
+    for (int again = 0; again < 2; again++) {
         size_t n = first_message(&r, from, &client, hello, sizeof hello);
         socket_pair(fd);
         assert_int_equal(tls_conn_new(r.server, fd[0], NULL, &server, &e), 0);
@@ -120,7 +126,7 @@ static void what_a_connection_says_of_it(void **state)
             assert_int_equal(tls_peek_hello(server), TLS_HELLO_WAIT);
         }
         assert_int_equal(write(fd[1], hello + n - 1, 1), 1);
-        assert_int_equal(tls_peek_hello(server), resumes ? TLS_HELLO_RESUMES : TLS_HELLO_FULL);
+        assert_int_equal(tls_peek_hello(server), again ? TLS_HELLO_RESUMES : TLS_HELLO_FULL);
         /* Looking took nothing away. */
         assert_int_equal(tls_handshake(server, &e), TLS_WANT_READ);
         unsigned char first = 0;
