@@ -1,6 +1,6 @@
 /*
- * What is left of a server's TLS 1.3 connection when its handshake is over: OpenSSL, where it was its own, has
- * told the secrets and is gone, with the 40 KB that it keeps for a connection.
+ * What is left of a server's TLS 1.3 connection when its handshake is over: OpenSSL, if it was the one that
+ * shook hands, has told the secrets and is gone, with the 40 KB that it keeps for a connection.
  */
 #ifndef PQOTA_TLS_CHANNEL_H
 #define PQOTA_TLS_CHANNEL_H

@@ -1,6 +1,6 @@
 /*
- * What TLS 1.3 derives its keys with (RFC 8446 section 7.1): HKDF over OpenSSL's HMAC, which is keyed once for
- * all that stems from one secret. A call that fails is told by the last: tls_derive_end.
+ * What TLS 1.3 derives its keys with (RFC 8446 section 7.1): HKDF over OpenSSL's HMAC, which is keyed once
+ * for all that stems from one secret. A call that fails is told by the last: tls_derive_end.
  */
 #ifndef PQOTA_TLS_DERIVE_H
 #define PQOTA_TLS_DERIVE_H

@@ -249,7 +249,7 @@ static void put_finished_header(unsigned char *out, size_t n)
     memcpy(out, header, sizeof header);
 }
 
-/* ServerHello, and for middleboxes, where the client plays for them, what looks like TLS 1.2 (appendix D.4). */
+/* ServerHello, and where the client plays TLS 1.2 for middleboxes, what belongs to that (appendix D.4). */
 static void put_open_part(struct wire_out *w, const struct choice *c, const struct shared *key,
                           const unsigned char *random, struct tls_schedule *s)
 {

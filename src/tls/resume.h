@@ -9,8 +9,8 @@
 
 #include "tls/tls_impl.h"
 
-/* Looks at the client's first record, which waits in conn->io. True: conn->resume and conn->channel are there,
-   our answer is in conn->io. False: nothing happened. */
+/* Looks at the client's first record, which waits in conn->io. True: conn->resume and conn->channel are
+   there, our answer is in conn->io. False: nothing happened. */
 bool tls_resume_begin(struct tls_conn *conn);
 /* Until the client proved that it has the key. DONE: conn->info is filled, a ticket may be in conn->io. */
 enum tls_step tls_resume_step(struct tls_conn *conn, struct err *e) MUST_CHECK;
