@@ -1,11 +1,10 @@
 #include "pqfleet/options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/un.h>
 
-#include "shared/number.h"
+#include "shared/command.h"
 
 static const char usage[] =
     "pqfleet [OPTION]...\n"
@@ -53,69 +52,6 @@ static const char usage[] =
     "A device is done when it has dealt with an offer and is not offered another. Exit code 0: it ended as "
     "told;\n"
     "1: it could not begin, or what it found out could not be written; 2: wrong usage.\n";
-
-enum {
-    OPT_SERVER = 256,
-    OPT_PROTOCOL,
-    OPT_TENANT,
-    OPT_GATEWAY,
-    OPT_TOKENS,
-    OPT_ISSUER,
-    OPT_FIRST,
-    OPT_PREFIX,
-    OPT_VERSION,
-    OPT_ATTRIBUTE,
-    OPT_JITTER,
-    OPT_INSTALL,
-    OPT_DOWNLOAD,
-    OPT_FAIL,
-    OPT_VANISH,
-    OPT_HANG,
-    OPT_FALL_BACK,
-    OPT_DENY,
-    OPT_BAD,
-    OPT_SEED,
-    OPT_PLAN,
-    OPT_FATES,
-    OPT_BACKOFF,
-    OPT_STAY,
-    OPT_PROGRESS,
-};
-
-static const struct option long_options[] = {
-    {"server", required_argument, NULL, OPT_SERVER},
-    {"protocol", required_argument, NULL, OPT_PROTOCOL},
-    {"tenant", required_argument, NULL, OPT_TENANT},
-    {"gateway-token", required_argument, NULL, OPT_GATEWAY},
-    {"tokens-file", required_argument, NULL, OPT_TOKENS},
-    {"issuer", required_argument, NULL, OPT_ISSUER},
-    {"devices", required_argument, NULL, 'n'},
-    {"first", required_argument, NULL, OPT_FIRST},
-    {"id-prefix", required_argument, NULL, OPT_PREFIX},
-    {"version", required_argument, NULL, OPT_VERSION},
-    {"attribute", required_argument, NULL, OPT_ATTRIBUTE},
-    {"interval", required_argument, NULL, 'i'},
-    {"jitter", required_argument, NULL, OPT_JITTER},
-    {"install", required_argument, NULL, OPT_INSTALL},
-    {"download", required_argument, NULL, OPT_DOWNLOAD},
-    {"fail", required_argument, NULL, OPT_FAIL},
-    {"vanish", required_argument, NULL, OPT_VANISH},
-    {"hang", required_argument, NULL, OPT_HANG},
-    {"fall-back", required_argument, NULL, OPT_FALL_BACK},
-    {"deny", required_argument, NULL, OPT_DENY},
-    {"bad-version", required_argument, NULL, OPT_BAD},
-    {"seed", required_argument, NULL, OPT_SEED},
-    {"plan", required_argument, NULL, OPT_PLAN},
-    {"fate-file", required_argument, NULL, OPT_FATES},
-    {"connections", required_argument, NULL, 'c'},
-    {"timeout", required_argument, NULL, 't'},
-    {"backoff", required_argument, NULL, OPT_BACKOFF},
-    {"seconds", required_argument, NULL, 'd'},
-    {"stay", no_argument, NULL, OPT_STAY},
-    {"progress", no_argument, NULL, OPT_PROGRESS},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
 
 static int wrong_server(const char *text, struct err *e)
 {
@@ -177,9 +113,14 @@ int options_parse_server(const char *text, struct options *o, struct err *e)
     return 0;
 }
 
+static int take_server(const struct command_option *row, const char *text, struct err *e)
+{
+    return options_parse_server(text, row->into, e);
+}
+
 /* One of the words; the last of the list is NULL. */
-static int parse_word(const char *what, const char *text, const char *const *words, unsigned *out,
-                      struct err *e)
+static int parse_word(const struct command_option *row, const char *text, const char *const *words,
+                      unsigned *out, struct err *e)
 {
     char list[128];
     size_t n = 0;
@@ -191,36 +132,58 @@ static int parse_word(const char *what, const char *text, const char *const *wor
         }
         n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i > 0 ? ", " : "", words[i]);
     }
-    return err_set(e, ERR_INVALID, "--%s is \"%s\"; it must be one of: %s", what, text, list);
+    return err_set(e, ERR_INVALID, "--%s is \"%s\"; it must be one of: %s", row->name, text, list);
+}
+
+static int take_protocol(const struct command_option *row, const char *text, struct err *e)
+{
+    static const char *const words[] = {"native", "ddi", NULL};
+    unsigned word = 0;
+    int rc = parse_word(row, text, words, &word, e);
+    if (rc == 0)
+        *(enum protocol_kind *)row->into = (enum protocol_kind)word;
+    return rc;
+}
+
+static int take_download(const struct command_option *row, const char *text, struct err *e)
+{
+    static const char *const words[] = {"none", "head", "full", NULL};
+    unsigned word = 0;
+    int rc = parse_word(row, text, words, &word, e);
+    if (rc == 0)
+        *(enum download *)row->into = (enum download)word;
+    return rc;
 }
 
 /* Text that goes into a header field as it is. */
-static int parse_field(const char *what, const char *text, size_t max, const char **out, struct err *e)
+static int take_field(const struct command_option *row, const char *text, struct err *e)
 {
     size_t n = strlen(text);
     for (size_t i = 0; i < n; i++)
         if (text[i] < ' ' || text[i] > '~')
-            return err_set(e, ERR_INVALID, "--%s has a character that no header field may have", what);
-    if (n == 0 || n > max)
-        return err_set(e, ERR_INVALID, "--%s must have 1 to %zu characters", what, max);
-    *out = text;
+            return err_set(e, ERR_INVALID, "--%s has a character that no header field may have", row->name);
+    if (n == 0 || n > row->most)
+        return err_set(e, ERR_INVALID, "--%s must have 1 to %llu characters", row->name,
+                       (unsigned long long)row->most);
+    *row->text = text;
     return 0;
 }
 
-static int parse_name(const char *what, const char *text, size_t max, const char **out, struct err *e)
+static int take_name(const struct command_option *row, const char *text, struct err *e)
 {
-    if (!str_is_name(str_of(text)) || strlen(text) > max)
+    if (!str_is_name(str_of(text)) || strlen(text) > row->most)
         return err_set(
             e, ERR_INVALID,
-            "--%s is \"%s\"; it must begin with a letter or digit and have at most %zu of letters, "
+            "--%s is \"%s\"; it must begin with a letter or digit and have at most %llu of letters, "
             "digits and ._+~-",
-            what, text, max);
-    *out = text;
+            row->name, text, (unsigned long long)row->most);
+    *row->text = text;
     return 0;
 }
 
-static int parse_attribute(const char *text, struct options *o, struct err *e)
+static int take_attribute(const struct command_option *row, const char *text, struct err *e)
 {
+    struct options *o = row->into;
     const char *equals = strchr(text, '=');
     bool plain = true;
     for (const char *p = text; *p != '\0'; p++)
@@ -235,94 +198,6 @@ static int parse_attribute(const char *text, struct options *o, struct err *e)
         return err_set(e, ERR_INVALID, "--attribute is there more than %d times", OPTIONS_ATTRIBUTES_MAX);
     o->attributes[o->attribute_count++] = text;
     return 0;
-}
-
-static int parse_number_option(int c, const char *arg, struct options *o, struct err *e)
-{
-    switch (c) {
-    case 'n':
-        return number_parse_count("devices", arg, 1, OPTIONS_DEVICES_MAX, &o->devices, e);
-    case OPT_FIRST:
-        return number_parse_count("first", arg, 0, OPTIONS_NUMBER_MAX, &o->first, e);
-    case OPT_SEED:
-        return number_parse_count("seed", arg, 0, UINT64_MAX, &o->seed, e);
-    case OPT_PLAN:
-        return number_parse_count("plan", arg, 1, 100, &o->plan, e);
-    case 'c':
-        return number_parse_count("connections", arg, 1, OPTIONS_CONNECTIONS_MAX, &o->connections, e);
-    case 'i':
-        return number_parse("interval", arg, 0.001, OPTIONS_SECONDS_MAX, &o->interval, e);
-    case OPT_JITTER:
-        return number_parse("jitter", arg, 0, 1, &o->jitter, e);
-    case OPT_INSTALL:
-        return number_parse("install", arg, 0, OPTIONS_SECONDS_MAX, &o->install, e);
-    case OPT_FAIL:
-        return number_parse("fail", arg, 0, 1, &o->rates.fail, e);
-    case OPT_VANISH:
-        return number_parse("vanish", arg, 0, 1, &o->rates.vanish, e);
-    case OPT_HANG:
-        return number_parse("hang", arg, 0, 1, &o->rates.hang, e);
-    case OPT_FALL_BACK:
-        return number_parse("fall-back", arg, 0, 1, &o->rates.fall_back, e);
-    case OPT_DENY:
-        return number_parse("deny", arg, 0, 1, &o->rates.deny, e);
-    case 't':
-        return number_parse("timeout", arg, 0.1, 3600, &o->timeout, e);
-    case OPT_BACKOFF:
-        return number_parse("backoff", arg, 0.1, 3600, &o->backoff, e);
-    case 'd':
-        return number_parse("seconds", arg, 0.1, OPTIONS_SECONDS_MAX, &o->seconds, e);
-    default:
-        return err_set(e, ERR_INVALID, "the command line could not be read; see pqfleet --help");
-    }
-}
-
-static int parse_option(int c, const char *arg, struct options *o, struct err *e)
-{
-    static const char *const protocols[] = {"native", "ddi", NULL}, *const downloads[] = {"none", "head",
-                                                                                          "full", NULL};
-    unsigned word = 0;
-    int rc;
-    switch (c) {
-    case OPT_SERVER:
-        return options_parse_server(arg, o, e);
-    case OPT_PROTOCOL:
-        rc = parse_word("protocol", arg, protocols, &word, e);
-        o->protocol = rc == 0 ? (enum protocol_kind)word : o->protocol;
-        return rc;
-    case OPT_DOWNLOAD:
-        rc = parse_word("download", arg, downloads, &word, e);
-        o->download = rc == 0 ? (enum download)word : o->download;
-        return rc;
-    case OPT_TENANT:
-        return parse_name("tenant", arg, 64, &o->tenant, e);
-    case OPT_PREFIX:
-        return parse_name("id-prefix", arg, OPTIONS_PREFIX_MAX, &o->id_prefix, e);
-    case OPT_VERSION:
-        return parse_name("version", arg, 128, &o->version, e);
-    case OPT_BAD:
-        return parse_name("bad-version", arg, 128, &o->bad_version, e);
-    case OPT_GATEWAY:
-        return parse_field("gateway-token", arg, OPTIONS_SECRET_MAX, &o->gateway_token, e);
-    case OPT_ISSUER:
-        return parse_field("issuer", arg, OPTIONS_ISSUER_MAX, &o->issuer, e);
-    case OPT_ATTRIBUTE:
-        return parse_attribute(arg, o, e);
-    case OPT_TOKENS:
-        o->tokens_file = arg;
-        return 0;
-    case OPT_FATES:
-        o->fate_file = arg;
-        return 0;
-    case OPT_STAY:
-        o->stay = true;
-        return 0;
-    case OPT_PROGRESS:
-        o->progress = true;
-        return 0;
-    default:
-        return parse_number_option(c, arg, o, e);
-    }
 }
 
 static int check(const struct options *o, struct err *e)
@@ -358,17 +233,44 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
         .backoff = 5,
         .rates = {.fail = 0.05, .vanish = 0.01, .hang = 0.01, .fall_back = 0.01},
     };
+    const struct command_option rows[] = {
+        {"server", .take = take_server, .into = &o},
+        {"protocol", .take = take_protocol, .into = &o.protocol},
+        {"tenant", .take = take_name, .text = &o.tenant, .most = 64},
+        {"gateway-token", .take = take_field, .text = &o.gateway_token, .most = OPTIONS_SECRET_MAX},
+        {"tokens-file", .text = &o.tokens_file},
+        {"issuer", .take = take_field, .text = &o.issuer, .most = OPTIONS_ISSUER_MAX},
+        {"devices", 'n', .count = &o.devices, .least = 1, .most = OPTIONS_DEVICES_MAX},
+        {"first", .count = &o.first, .most = OPTIONS_NUMBER_MAX},
+        {"id-prefix", .take = take_name, .text = &o.id_prefix, .most = OPTIONS_PREFIX_MAX},
+        {"version", .take = take_name, .text = &o.version, .most = 128},
+        {"attribute", .take = take_attribute, .into = &o},
+        {"interval", 'i', .number = &o.interval, .min = 0.001, .max = OPTIONS_SECONDS_MAX},
+        {"jitter", .number = &o.jitter, .max = 1},
+        {"install", .number = &o.install, .max = OPTIONS_SECONDS_MAX},
+        {"download", .take = take_download, .into = &o.download},
+        {"fail", .number = &o.rates.fail, .max = 1},
+        {"vanish", .number = &o.rates.vanish, .max = 1},
+        {"hang", .number = &o.rates.hang, .max = 1},
+        {"fall-back", .number = &o.rates.fall_back, .max = 1},
+        {"deny", .number = &o.rates.deny, .max = 1},
+        {"bad-version", .take = take_name, .text = &o.bad_version, .most = 128},
+        {"seed", .count = &o.seed, .most = UINT64_MAX},
+        {"plan", .count = &o.plan, .least = 1, .most = 100},
+        {"fate-file", .text = &o.fate_file},
+        {"connections", 'c', .count = &o.connections, .least = 1, .most = OPTIONS_CONNECTIONS_MAX},
+        {"timeout", 't', .number = &o.timeout, .min = 0.1, .max = 3600},
+        {"backoff", .number = &o.backoff, .min = 0.1, .max = 3600},
+        {"seconds", 'd', .number = &o.seconds, .min = 0.1, .max = OPTIONS_SECONDS_MAX},
+        {"stay", .flag = &o.stay},
+        {"progress", .flag = &o.progress},
+        {NULL},
+    };
     int rc = options_parse_server("http://127.0.0.1:8080", &o, e);
-    optind = 1;
-    for (int c; rc == 0 && (c = getopt_long(argc, argv, "n:i:c:t:d:h", long_options, NULL)) != -1;) {
-        if (c == 'h') {
-            fputs(usage, stdout);
-            return 1;
-        }
-        rc = parse_option(c, optarg, &o, e);
-    }
-    if (rc == 0 && optind != argc)
-        rc = err_set(e, ERR_INVALID, "\"%s\" was not expected; see pqfleet --help", argv[optind]);
+    if (rc == 0)
+        rc = command_parse(usage, rows, argc, argv, e);
+    if (rc == 0)
+        rc = command_no_operand(argc, argv, e);
     if (rc == 0)
         rc = check(&o, e);
     if (rc == 0)

@@ -244,7 +244,8 @@ static int make_slot(struct load *l, size_t i, struct err *e)
     if (r->number_n > 0) {
         s->request = malloc(r->text.n);
         if (s->request == NULL)
-            return err_set(e, ERR_NOMEM, "no memory for %zu requests", l->options->connections);
+            return err_set(e, ERR_NOMEM, "no memory for %llu requests",
+                           (unsigned long long)l->options->connections);
         memcpy(s->request, r->text.p, r->text.n);
     }
     if (l->options->mode == MODE_RESUMED)

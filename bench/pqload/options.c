@@ -1,11 +1,11 @@
 #include "pqload/options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
+#include "shared/command.h"
 #include "shared/number.h"
 
 const char *const mode_names[MODES] = {"full", "resumed", "keep", "download", "idle"};
@@ -58,57 +58,9 @@ static const char usage[] =
     "\n"
     "Exit code 0: all operations were good; 1: some were not, or it could not begin; 2: wrong usage.\n";
 
-enum {
-    OPT_CA = 256,
-    OPT_CERT,
-    OPT_KEY,
-    OPT_KEM,
-    OPT_SIG,
-    OPT_ADDRESS,
-    OPT_IDENTITIES,
-    OPT_METHOD,
-    OPT_BODY,
-    OPT_HEADER,
-    OPT_OPEN,
-    OPT_AWAIT,
-    OPT_RETRY,
-    OPT_EXPECT,
-    OPT_CPU,
-    OPT_ALLOW,
-    OPT_JSON
-};
-
-static const struct option long_options[] = {
-    {"mode", required_argument, NULL, 'm'},
-    {"connections", required_argument, NULL, 'c'},
-    {"rate", required_argument, NULL, 'r'},
-    {"operations", required_argument, NULL, 'n'},
-    {"open-first", no_argument, NULL, OPT_OPEN},
-    {"await", no_argument, NULL, OPT_AWAIT},
-    {"seconds", required_argument, NULL, 'd'},
-    {"warmup", required_argument, NULL, 'w'},
-    {"timeout", required_argument, NULL, 't'},
-    {"retry", required_argument, NULL, OPT_RETRY},
-    {"ca", required_argument, NULL, OPT_CA},
-    {"cert", required_argument, NULL, OPT_CERT},
-    {"key", required_argument, NULL, OPT_KEY},
-    {"kem", required_argument, NULL, OPT_KEM},
-    {"sig", required_argument, NULL, OPT_SIG},
-    {"address", required_argument, NULL, OPT_ADDRESS},
-    {"identities", required_argument, NULL, OPT_IDENTITIES},
-    {"method", required_argument, NULL, OPT_METHOD},
-    {"body", required_argument, NULL, OPT_BODY},
-    {"header", required_argument, NULL, OPT_HEADER},
-    {"expect", required_argument, NULL, OPT_EXPECT},
-    {"cpu-of", required_argument, NULL, OPT_CPU},
-    {"allow-errors", no_argument, NULL, OPT_ALLOW},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
-
-static int parse_mode(const char *text, enum mode *out, struct err *e)
+static int take_mode(const struct command_option *row, const char *text, struct err *e)
 {
+    enum mode *out = row->into;
     for (unsigned i = 0; i < MODES; i++) {
         if (strcmp(text, mode_names[i]) == 0) {
             *out = (enum mode)i;
@@ -118,8 +70,9 @@ static int parse_mode(const char *text, enum mode *out, struct err *e)
     return err_set(e, ERR_INVALID, "there is no mode \"%s\": full, resumed, keep, download or idle", text);
 }
 
-static int parse_pids(const char *text, struct options *o, struct err *e)
+static int take_pids(const struct command_option *row, const char *text, struct err *e)
 {
+    struct options *o = row->into;
     struct str rest = str_of(text), part;
     o->pid_count = 0;
     while (str_split(&rest, ',', &part)) {
@@ -147,8 +100,9 @@ bool options_path_ok(const char *path)
     return path[0] == '/' && is_word(path);
 }
 
-static int parse_header(const char *text, struct options *o, struct err *e)
+static int take_header(const struct command_option *row, const char *text, struct err *e)
 {
+    struct options *o = row->into;
     const char *colon = strchr(text, ':');
     bool ok = colon != NULL && colon != text;
     for (const char *p = text; ok && *p != '\0'; p++)
@@ -193,82 +147,6 @@ static int parse_url(const char *url, struct options *o, struct err *e)
     return 0;
 }
 
-static int parse_number_option(int o, const char *arg, struct options *out, struct err *e)
-{
-    uint64_t n = 0;
-    int rc;
-    switch (o) {
-    case 'c':
-        rc = number_parse_count("connections", arg, 1, OPTIONS_CONNECTIONS_MAX, &n, e);
-        out->connections = rc == 0 ? (size_t)n : out->connections;
-        return rc;
-    case 'n':
-        return number_parse_count("operations", arg, 1, OPTIONS_OPERATIONS_MAX, &out->operations, e);
-    case OPT_EXPECT:
-        rc = number_parse_count("expect", arg, 200, 599, &n, e);
-        out->expect = rc == 0 ? (int)n : out->expect;
-        return rc;
-    case 'r':
-        return number_parse("rate", arg, 0.01, OPTIONS_RATE_MAX, &out->rate, e);
-    case 'd':
-        return number_parse("seconds", arg, 0.05, OPTIONS_SECONDS_MAX, &out->seconds, e);
-    case 'w':
-        return number_parse("warmup", arg, 0, OPTIONS_SECONDS_MAX, &out->warmup, e);
-    case OPT_RETRY:
-        return number_parse("retry", arg, 0.01, OPTIONS_SECONDS_MAX, &out->retry, e);
-    default:
-        return number_parse("timeout", arg, 0.1, OPTIONS_SECONDS_MAX, &out->timeout, e);
-    }
-}
-
-static int parse_option(int o, char *arg, struct options *out, struct err *e)
-{
-    const char **texts[] = {[OPT_CA - OPT_CA] = &out->ca,
-                            [OPT_CERT - OPT_CA] = &out->cert,
-                            [OPT_KEY - OPT_CA] = &out->key,
-                            [OPT_KEM - OPT_CA] = &out->kem,
-                            [OPT_SIG - OPT_CA] = &out->sig,
-                            [OPT_ADDRESS - OPT_CA] = &out->address,
-                            [OPT_METHOD - OPT_CA] = &out->method,
-                            [OPT_BODY - OPT_CA] = &out->body,
-                            [OPT_IDENTITIES - OPT_CA] = &out->identities};
-    switch (o) {
-    case 'm':
-        return parse_mode(arg, &out->mode, e);
-    case OPT_CPU:
-        return parse_pids(arg, out, e);
-    case OPT_ALLOW:
-        out->allow_errors = true;
-        return 0;
-    case OPT_JSON:
-        out->json = true;
-        return 0;
-    case OPT_OPEN:
-        out->open_first = true;
-        return 0;
-    case OPT_AWAIT:
-        out->await = true;
-        return 0;
-    case OPT_HEADER:
-        return parse_header(arg, out, e);
-    case OPT_CA:
-    case OPT_CERT:
-    case OPT_KEY:
-    case OPT_KEM:
-    case OPT_SIG:
-    case OPT_ADDRESS:
-    case OPT_IDENTITIES:
-    case OPT_METHOD:
-    case OPT_BODY:
-        *texts[o - OPT_CA] = arg;
-        return 0;
-    case '?':
-        return err_set(e, ERR_INVALID, "the command line could not be read; see pqload --help");
-    default:
-        return parse_number_option(o, arg, out, e);
-    }
-}
-
 /* What goes together and what does not. */
 static int check(struct options *o, struct err *e)
 {
@@ -302,22 +180,42 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
                         .expect = 200,
                         .kem = "x25519mlkem768",
                         .sig = "mldsa65"};
-    for (int c; (c = getopt_long(argc, argv, "m:c:r:n:d:w:t:h", long_options, NULL)) != -1;) {
-        if (c == 'h') {
-            fputs(usage, stdout);
-            return 1;
-        }
-        int rc = parse_option(c, optarg, &o, e);
-        if (rc != 0)
-            return rc;
-    }
-    if (optind + 1 != argc)
-        return err_set(e, ERR_INVALID, "one URL is needed; see pqload --help");
-    int rc = check(&o, e);
+    const struct command_option rows[] = {
+        {"mode", 'm', .take = take_mode, .into = &o.mode},
+        {"connections", 'c', .count = &o.connections, .least = 1, .most = OPTIONS_CONNECTIONS_MAX},
+        {"rate", 'r', .number = &o.rate, .min = 0.01, .max = OPTIONS_RATE_MAX},
+        {"operations", 'n', .count = &o.operations, .least = 1, .most = OPTIONS_OPERATIONS_MAX},
+        {"open-first", .flag = &o.open_first},
+        {"await", .flag = &o.await},
+        {"seconds", 'd', .number = &o.seconds, .min = 0.05, .max = OPTIONS_SECONDS_MAX},
+        {"warmup", 'w', .number = &o.warmup, .max = OPTIONS_SECONDS_MAX},
+        {"timeout", 't', .number = &o.timeout, .min = 0.1, .max = OPTIONS_SECONDS_MAX},
+        {"retry", .number = &o.retry, .min = 0.01, .max = OPTIONS_SECONDS_MAX},
+        {"ca", .text = &o.ca},
+        {"cert", .text = &o.cert},
+        {"key", .text = &o.key},
+        {"identities", .text = &o.identities},
+        {"method", .text = &o.method},
+        {"body", .text = &o.body},
+        {"header", .take = take_header, .into = &o},
+        {"kem", .text = &o.kem},
+        {"sig", .text = &o.sig},
+        {"address", .text = &o.address},
+        {"expect", .count = &o.expect, .least = 200, .most = 599},
+        {"cpu-of", .take = take_pids, .into = &o},
+        {"allow-errors", .flag = &o.allow_errors},
+        {"json", .flag = &o.json},
+        {NULL},
+    };
+    const char *url = NULL;
+    int rc = command_parse(usage, rows, argc, argv, e);
     if (rc == 0)
-        rc = parse_url(argv[optind], &o, e);
-    if (rc != 0)
-        return rc;
-    *out = o;
-    return 0;
+        rc = command_operand("URL", argc, argv, &url, e);
+    if (rc == 0)
+        rc = check(&o, e);
+    if (rc == 0)
+        rc = parse_url(url, &o, e);
+    if (rc == 0)
+        *out = o;
+    return rc;
 }

@@ -44,13 +44,13 @@ struct options {
     const char *method, *body; /* body: a file; NULL: none */
     const char *headers[OPTIONS_HEADERS_MAX];
     size_t header_count;
-    size_t connections;
+    uint64_t connections;
     bool open_first, await;
     uint64_t operations; /* so many, then it ends; 0: as many as the time gives */
     double retry;        /* s, about which one that was turned away waits; 0: it has failed */
     double rate;         /* operations a second; 0: as many as there can be */
     double warmup, seconds, timeout;
-    int expect; /* status */
+    uint64_t expect; /* status */
     bool allow_errors, json;
     pid_t pids[OPTIONS_PIDS_MAX]; /* whose processor time is measured */
     size_t pid_count;

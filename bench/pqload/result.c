@@ -114,8 +114,8 @@ static void print_latency(FILE *out, const char *name, const struct histogram *h
 static int print_text(const struct options *o, const struct counts *c, FILE *out, struct err *e)
 {
     struct figures f = figures_of(o, c);
-    fprintf(out, "%-11s %.1f a second: %llu in %.2f s, %zu connections, %s\n", mode_names[o->mode],
-            f.per_second, (unsigned long long)f.operations, f.seconds, o->connections,
+    fprintf(out, "%-11s %.1f a second: %llu in %.2f s, %llu connections, %s\n", mode_names[o->mode],
+            f.per_second, (unsigned long long)f.operations, f.seconds, (unsigned long long)o->connections,
             shows_certificate(o) ? "with a client certificate" : "without a client certificate");
     print_latency(out, "handshake", &c->handshake);
     print_latency(out, "request", &c->request);

@@ -94,7 +94,7 @@ static void end_round(struct load *l)
         load_opened(l);
         return;
     }
-    printf("{\"connections\":%zu,\"errors\":%llu}\n", l->options->connections,
+    printf("{\"connections\":%llu,\"errors\":%llu}\n", (unsigned long long)l->options->connections,
            (unsigned long long)l->counts.errors.count);
     fflush(stdout);
     listen_to_input(l);

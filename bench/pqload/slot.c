@@ -201,9 +201,9 @@ static void end_operation(struct slot *s)
 {
     struct load *l = s->load;
     char text[80];
-    if (s->reply.status != l->options->expect) {
-        snprintf(text, sizeof text, "the response's status is %d, not %d", s->reply.status,
-                 l->options->expect);
+    if ((uint64_t)s->reply.status != l->options->expect) {
+        snprintf(text, sizeof text, "the response's status is %d, not %llu", s->reply.status,
+                 (unsigned long long)l->options->expect);
         fail(s, ERROR_STATUS, text);
         return;
     }

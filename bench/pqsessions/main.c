@@ -1,5 +1,4 @@
 /* pqsessions: what a server's store of resumable sessions takes, filled without a handshake. */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -7,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/rand.h"
-#include "shared/number.h"
+#include "shared/command.h"
 #include "shared/program.h"
 #include "tls/session_store.h"
 
@@ -129,19 +128,11 @@ static int measure(uint64_t n, struct found *f, struct err *e)
 
 static int parse(int argc, char **argv, uint64_t *n, struct err *e)
 {
-    static const struct option none[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     *n = 100000;
-    for (int c; (c = getopt_long(argc, argv, "n:h", none, NULL)) != -1;) {
-        if (c == 'h') {
-            fputs(usage, stdout);
-            return 1;
-        }
-        int rc = c == 'n' ? number_parse_count("n", optarg, 1000, SESSIONS_MAX, n, e)
-                          : err_set(e, ERR_INVALID, "the command line could not be read; see --help");
-        if (rc != 0)
-            return rc;
-    }
-    return optind == argc ? 0 : err_set(e, ERR_INVALID, "\"%s\" is too much; see --help", argv[optind]);
+    const struct command_option rows[] = {{"n", 'n', .count = n, .least = 1000, .most = SESSIONS_MAX},
+                                          {NULL}};
+    int rc = command_parse(usage, rows, argc, argv, e);
+    return rc != 0 ? rc : command_no_operand(argc, argv, e);
 }
 
 int main(int argc, char **argv)

@@ -1,19 +1,13 @@
 /* pqtrust: what signed update metadata cost. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "pqtrust/result.h"
+#include "shared/program.h"
 
-enum { EXIT_GOOD, EXIT_ERRORS, EXIT_USAGE };
-
-static int fail(int code, const struct err *e)
-{
-    fprintf(stderr, "pqtrust: %s\n", e->text);
-    return code;
-}
+#define NAME "pqtrust"
 
 /* Both refreshes, of a repository with one model: what one device fetches. */
 static int refreshes(const struct repo_plan *plan, size_t repeat, struct refresh_result *first,
@@ -76,15 +70,15 @@ int main(int argc, char **argv)
     struct options options;
     struct results results = {0};
     struct memory_device device;
-    int rc = options_parse(argc, argv, &options, &e);
-    if (rc != 0)
-        return rc == 1 ? EXIT_GOOD : fail(EXIT_USAGE, &e);
+    int code = program_begin(NAME, options_parse(argc, argv, &options, &e), &e);
+    if (code >= 0)
+        return code;
     log_setup(LOG_ERROR, LOG_LOGFMT, 2);
     if (memory_start(&device, &e) != 0)
-        return fail(EXIT_ERRORS, &e);
-    rc = measure(&options, &device, &results, &e);
+        return program_fail(NAME, PROGRAM_ERRORS, &e);
+    int rc = measure(&options, &device, &results, &e);
     memory_stop(&device);
     if (rc == 0)
         rc = result_print(&options, &results, stdout, &e);
-    return rc != 0 ? fail(EXIT_ERRORS, &e) : EXIT_GOOD;
+    return rc == 0 ? PROGRAM_GOOD : program_fail(NAME, PROGRAM_ERRORS, &e);
 }

@@ -1,8 +1,8 @@
 #include "pqtrust/result.h"
 
 #include "base/json.h"
+#include "shared/line.h"
 
-#define JSON_MAX 65536
 #define MILLION 1e6
 
 struct field {
@@ -127,12 +127,5 @@ int result_print(const struct options *o, const struct results *r, FILE *out, st
               add_refresh(doc, "first_87", &r->first_87) && add_refresh(doc, "steady_87", &r->steady_87) &&
               add_memory(doc, o, &r->memory) && add_signing(doc, &r->signing) && add_fleet(doc, &r->fleet) &&
               add_sizes(doc, &r->sizes);
-    auto_arena struct arena arena;
-    arena_init(&arena, JSON_MAX);
-    struct str text = ok ? json_write(doc, &arena) : (struct str){0};
-    if (text.p == NULL)
-        return err_set(e, ERR_NOMEM, "no memory for the result");
-    return fprintf(out, STR_FMT "\n", STR_ARG(text)) < 0 || fflush(out) != 0
-               ? err_set(e, ERR_IO, "the result could not be written")
-               : 0;
+    return ok ? line_print(doc, out, e) : err_set(e, ERR_NOMEM, "no memory for the result");
 }
