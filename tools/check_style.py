@@ -8,6 +8,7 @@ Exit code 0: nothing to say; 1: something is wrong; 2: it could not check.
 """
 
 import argparse
+import ast
 import os
 import pathlib
 import re
@@ -80,6 +81,29 @@ def without_comments_and_texts(text):
     return QUOTED.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), text)
 
 
+SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def names_bound(node):
+    """(name, line, what an import takes it from or None) of each name that a Python module binds. What
+    stands in for an import that fails (except ImportError) is no name of its own."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield child.name, child.lineno, None
+        elif isinstance(child, ast.Import):
+            for one in child.names:
+                top = one.name.split(".")[0]
+                yield one.asname or top, child.lineno, one.name if one.asname else top
+        elif isinstance(child, ast.ImportFrom):
+            for one in child.names:
+                source = "." * child.level + (child.module or "")
+                yield one.asname or one.name, child.lineno, f"{source}.{one.name}"
+        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield child.id, child.lineno, None
+        elif not isinstance(child, (*SCOPES, ast.ExceptHandler)):
+            yield from names_bound(child)
+
+
 class Checker:
     def __init__(self, root):
         self.root = root
@@ -108,6 +132,8 @@ class Checker:
             self.check_lines(path, text, lines)
             if path.suffix in C_ENDINGS:
                 self.check_c(path, text, lines)
+            elif path.suffix == ".py":
+                self.check_python(path, text)
         return self.found
 
     # --- every file ---------------------------------------------------------------------------------
@@ -128,6 +154,21 @@ class Checker:
         limit, _ = LONGER_FILES.get(str(path), (FILE_LINES, ""))
         if len(lines) > limit:
             self.say(path, len(lines), f"{len(lines)} lines; split the file by subject, {limit} is the limit")
+
+    # --- Python -------------------------------------------------------------------------------------
+
+    def check_python(self, path, text):
+        try:
+            tree = ast.parse(text)
+        except SyntaxError as error:
+            self.say(path, error.lineno or 1, f"is no Python ({error.msg}); mend it")
+            return
+        bound = list(names_bound(tree))
+        imports = {name: (line, source) for name, line, source in bound if source}
+        for name, line, source in bound:
+            at, imported = imports.get(name, (line, source))
+            if source != imported:
+                self.say(path, line, f"{name} is bound here and imported in line {at}; rename one of them")
 
     # --- C ------------------------------------------------------------------------------------------
 

@@ -34,6 +34,28 @@ def check(root, **files):
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
+# Names that are bound again where the import is not hidden by it, or was not there.
+GOOD_PYTHON = """import xml.dom
+import xml.sax
+import os
+from harness import run
+try:
+    import yaml
+except ImportError:
+    yaml = None
+ports = [run for run in range(9)]
+
+
+def port(run):
+    os = run
+    return os
+
+
+class Run:
+    run = 1
+"""
+
+
 def function_of(lines):
     return "int f(void)\n{\n" + "    g();\n" * (lines - 2) + "}\n"
 
@@ -45,6 +67,7 @@ def test_good_code_passes(tmp_path):
                             'const char *s = "system(1) // ";\nint x = thing->system(1) + my_atoi(2);\n',
         "src/http/limit.c": function_of(70),
         "src/cmd/verb.c": '#include "http/thing.h"\n#include "base/err.h"\n',
+        "bench/good.py": GOOD_PYTHON,
     }
     assert check(tmp_path, **good) == (0, [], "")
 
@@ -71,6 +94,16 @@ BAD = {
     "a long function": ("src/http/a.c", "int x;\n\n" + function_of(71), 4, "f has 71 lines"),
     "work left": ("tools/a.py", f"# {UNFINISHED}: later\n", 1, UNFINISHED),
     "no newline at the end": ("src/http/a.c", "int x;", 1, "no newline"),
+    "a function over an import": ("bench/a.py", "import measure\n\n\ndef measure():\n    pass\n", 4,
+                                  "measure is bound here and imported in line 1"),
+    "a class over an import": ("tools/a.py", "from x import y as Z\n\n\nclass Z:\n    pass\n", 4, "Z is"),
+    "a value over an import": ("tests/a.py", "import a.b\n\nif a:\n    c, a = 1, 2\n", 4, "a is bound"),
+    "a loop over an import": ("tests/a.py", "from x import y\n\nfor y in (1, 2):\n    pass\n", 3, "y is"),
+    "an import over a function": ("tools/a.py", "def run():\n    pass\n\n\nfrom x import run\n", 1,
+                                  "imported in line 5"),
+    "an import over another": ("tools/a.py", "from x import run\nfrom z import run\n", 1,
+                               "imported in line 2"),
+    "no Python": ("python/a.py", "def f(:\n", 1, "is no Python"),
     "not UTF-8": ("src/http/a.c", b"// \xff\n", 1, "not UTF-8"),
 }
 
