@@ -134,12 +134,15 @@ char *arena_join(struct arena *a, const struct str *parts, size_t count)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+    char small[256]; /* most are, and need not be written twice */
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(small, sizeof small, fmt, ap);
     va_end(ap);
     if (n < 0)
         return NULL;
+    if ((size_t)n < sizeof small)
+        return arena_dup(a, small, (size_t)n);
     char *p = arena_alloc(a, (size_t)n + 1);
     if (p == NULL)
         return NULL;

@@ -121,11 +121,12 @@ static enum form form_wanted(const struct http_request *req)
 static int tag_of(struct call *c, struct str body, const char **out)
 {
     unsigned char raw[SHA256_SIZE];
-    char hex[2 * TAG_BYTES + 1];
+    char text[2 * TAG_BYTES + 2];
     if (EVP_Digest(body.p, body.n, raw, NULL, EVP_sha256(), NULL) != 1)
         return err_set(&c->err, ERR_CRYPTO, "cannot compute an entity tag");
-    hex_encode(raw, TAG_BYTES, hex);
-    *out = arena_printf(c->arena, "\"%s\"", hex);
+    hex_encode(raw, TAG_BYTES, text + 1);
+    text[0] = text[sizeof text - 1] = '"';
+    *out = arena_dup(c->arena, text, sizeof text);
     return *out != NULL ? 0 : no_memory(c);
 }
 

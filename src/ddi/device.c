@@ -31,8 +31,9 @@ const char *device_href(struct call *c, const char *base, const char *fmt, ...)
     va_end(args);
     if (n < 0 || (size_t)n >= sizeof rest)
         return NULL;
-    return arena_printf(c->arena, "%s/" STR_FMT "/controller/v1/%s%s", base, STR_ARG(c->param[0]), c->who->id,
-                        rest);
+    const struct str parts[] = {str_of(base),           STR("/"),           c->param[0],
+                                STR("/controller/v1/"), str_of(c->who->id), {.p = rest, .n = (size_t)n}};
+    return arena_join(c->arena, parts, sizeof parts / sizeof parts[0]);
 }
 
 int device_param_id(struct call *c, size_t index, int64_t *out)

@@ -61,9 +61,12 @@ const char *http_status_text(int status)
    section 11.1). */
 static bool may_be_sent(const struct http_header *h)
 {
-    static const char *const ours[] = {"Date", "Connection", "Content-Length", "Transfer-Encoding"};
+    static const struct str ours[] = {{.p = "Date", .n = 4},
+                                      {.p = "Connection", .n = 10},
+                                      {.p = "Content-Length", .n = 14},
+                                      {.p = "Transfer-Encoding", .n = 17}};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (str_eq_nocase(h->name, str_of(ours[i])))
+        if (h->name.n == ours[i].n && str_eq_nocase(h->name, ours[i]))
             return false;
     bool ok = h->name.n > 0;
     for (size_t i = 0; i < h->name.n && ok; i++)
@@ -107,14 +110,25 @@ static int add_length(struct buf *out, uint64_t n)
     return rc != 0 ? rc : buf_add_str(out, STR("\r\n"));
 }
 
+/* Each thread keeps the text of the second that it was asked for last. */
+static const char *date_text(int64_t now_ms)
+{
+    static _Thread_local int64_t second = -1;
+    static _Thread_local char text[CLOCK_TEXT_MAX];
+    if (now_ms < 0 || second != now_ms / 1000) {
+        clock_format_http(now_ms, text);
+        second = now_ms < 0 ? -1 : now_ms / 1000;
+    }
+    return text;
+}
+
 static int write_head(const struct http_request *req, const struct http_response *r, int64_t now_ms,
                       struct buf *out)
 {
-    char date[CLOCK_TEXT_MAX];
     int rc = add_status(out, r->status);
     bool interim = r->status < 200;
     if (rc == 0 && !interim)
-        rc = add_header(out, STR("Date"), str_of(clock_format_http(now_ms, date)));
+        rc = add_header(out, STR("Date"), str_of(date_text(now_ms)));
     for (size_t i = 0; i < r->header_count && rc == 0; i++)
         if (may_be_sent(&r->headers[i]))
             rc = add_header(out, r->headers[i].name, r->headers[i].value);

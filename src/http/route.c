@@ -43,6 +43,64 @@ static int cut_path(struct str path, struct arena *a, struct segments *out, stru
     return 0;
 }
 
+/* --- keys ---------------------------------------------------------------------------------------------- */
+
+#define HASH_MASK 0xFFFFFFFull
+
+/* FNV-1a, folded to 28 bits. */
+static uint64_t hash_of(struct str part)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < part.n; i++)
+        h = (h ^ (unsigned char)part.p[i]) * 16777619u;
+    return (h ^ h >> 28) & HASH_MASK;
+}
+
+/* How many segments there are, and hashes of the first two: few rows share both. */
+#define KEY_COUNT 0xFFull
+#define KEY_SHIFT(i) (8 + 28 * (i))
+#define KEY_PARTS 2
+
+static uint64_t key_of(const struct segments *s)
+{
+    uint64_t key = s->count;
+    for (size_t i = 0; i < KEY_PARTS && i < s->count; i++)
+        key |= hash_of(s->part[i]) << KEY_SHIFT(i);
+    return key;
+}
+
+static struct route_key row_key(const char *row)
+{
+    struct route_key key = {.mask = KEY_COUNT};
+    struct str rest = str_of(row + 1), part;
+    for (size_t i = 0; rest.n > 0 && str_split(&rest, '/', &part); i++) {
+        key.want++;
+        if (i >= KEY_PARTS || str_is(part, "{}"))
+            continue;
+        key.want |= hash_of(part) << KEY_SHIFT(i);
+        key.mask |= HASH_MASK << KEY_SHIFT(i);
+    }
+    return key;
+}
+
+void route_keys(struct route_table *table, struct route_key *out)
+{
+    struct route_key *common = &table->common;
+    for (size_t i = 0; i < table->count; i++) {
+        out[i] = row_key(table->rows[i].path);
+        common->want = i == 0 ? out[i].want : common->want;
+        common->mask = (i == 0 ? out[i].mask : common->mask & out[i].mask) & ~(common->want ^ out[i].want);
+    }
+    table->keys = out;
+}
+
+static bool has_chance(const struct route_key *k, uint64_t key)
+{
+    return ((k->want ^ key) & k->mask) == 0;
+}
+
+/* --- finding ------------------------------------------------------------------------------------------- */
+
 /* 0: no match. Else the more the earlier a literal stands where the other row has {}. */
 static unsigned match(const char *row, const struct segments *s)
 {
@@ -108,8 +166,13 @@ int route_find(const struct route_table *tables, size_t table_count, const struc
     const struct route *best = NULL;
     const struct route_table *table = NULL;
     unsigned best_score = 0, methods = 0;
-    for (size_t t = 0; t < table_count && !s.empty; t++)
+    const uint64_t key = key_of(&s);
+    for (size_t t = 0; t < table_count && !s.empty; t++) {
+        if (!has_chance(&tables[t].common, key))
+            continue;
         for (size_t i = 0; i < tables[t].count; i++) {
+            if (tables[t].keys != NULL && !has_chance(&tables[t].keys[i], key))
+                continue;
             const struct route *r = &tables[t].rows[i];
             unsigned score = match(r->path, &s);
             if (score == 0)
@@ -125,6 +188,7 @@ int route_find(const struct route_table *tables, size_t table_count, const struc
                 best_score = score;
             }
         }
+    }
     if (best != NULL) {
         *out = (struct route_found){.table = table, .row = best};
         take_params(best->path, &s, out->param);

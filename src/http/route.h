@@ -9,6 +9,7 @@
 #include "base/identity.h"
 #include "http/message.h"
 
+struct asking; /* a device; see store/asking.h */
 struct ota;    /* the domain; see ota/ota.h */
 struct db;     /* one database connection; see store/db.h */
 struct server; /* the process; for the server's own routes (health, metrics) alone */
@@ -52,6 +53,7 @@ struct call {
     const char *base_url;              /* "https://host:port" by which the client came, for links */
     const char *file_url;              /* FACE_DDI: what links to files begin with */
     const char *plain_url;             /* FACE_DDI: the same without TLS; NULL: there is no such way */
+    const struct asking *asking;       /* FACE_DDI: what was read of the device that was let in; else NULL */
     struct ota *ota;
     struct server *server;
     struct db *db; /* as the lane has it, NULL in SIGN and FILE */
@@ -85,8 +87,15 @@ struct route {
     struct route_step steps[ROUTE_STEPS_MAX];
 };
 
+/* What a path must look like to have a chance with a row: where mask has bits, they are those of want. */
+struct route_key {
+    uint64_t want, mask;
+};
+
 struct route_table {
     const struct route *rows;
+    const struct route_key *keys; /* one a row, as route_keys made them; NULL: each row is tried */
+    struct route_key common;      /* what is the same in all of them */
     size_t count;
     enum face face;
     http_error_body *refuse; /* writes the body of a refusal; NULL: problem+json */
@@ -100,6 +109,9 @@ struct route_found {
     struct str param[CALL_PARAMS_MAX];
     const char *allow; /* "GET, HEAD, PUT", in the arena, for ERR_UNSUPPORTED */
 };
+
+/* Fills one key for each of the table's rows, and has the table use them. */
+void route_keys(struct route_table *table, struct route_key *out);
 
 /* Finds the row. ERR_NOT_FOUND: no such path. ERR_UNSUPPORTED: the path is there with other methods, for 405.
    ERR_INVALID: a bad escape, an encoded slash or NUL. */

@@ -1,5 +1,8 @@
 #include "http/scan.h"
 
+#include <stdint.h>
+#include <string.h>
+
 static enum http_scan_result bad(int *status, struct err *e, int what, const char *why)
 {
     *status = what;
@@ -59,10 +62,51 @@ static enum http_scan_result one(struct http_scan *s, unsigned char c, int *stat
     return HTTP_SCAN_MORE;
 }
 
+/* How many of the bytes are neither control characters nor the end of a line: eight at a time, as far as that
+   is so of all of them. */
+static size_t plain_run(const char *p, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    size_t i = 0;
+    for (uint64_t x; n - i >= sizeof x; i += sizeof x) {
+        memcpy(&x, p + i, sizeof x);
+        uint64_t del = x ^ 0x7F * ones;
+        if ((((x - 0x20 * ones) & ~x) | ((del - ones) & ~del)) & tops)
+            break;
+    }
+    while (i < n && (unsigned char)p[i] >= 0x20 && p[i] != 0x7F)
+        i++;
+    return i;
+}
+
+/* What stands within a line and is only counted; in a head's first line the spaces are not. */
+static size_t skip_plain(struct http_scan *s, const char *p, size_t n)
+{
+    if (s->cr || s->line == 0 || s->total >= s->max)
+        return 0;
+    size_t room = s->max - s->total;
+    bool first = s->kind == HTTP_SCAN_HEAD && s->lines == 0;
+    if (first) {
+        const char *space = memchr(p, ' ', n);
+        n = space != NULL ? (size_t)(space - p) : n;
+        if (s->spaces == 1 && room > s->target_max - s->target)
+            room = s->target_max - s->target;
+    }
+    size_t run = plain_run(p, n < room ? n : room);
+    s->total += run;
+    s->line += run;
+    if (first && s->spaces == 1)
+        s->target += run;
+    return run;
+}
+
 enum http_scan_result http_scan(struct http_scan *s, const char *p, size_t n, size_t *used, int *status,
                                 struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
+        i += skip_plain(s, p + i, n - i);
+        if (i == n)
+            break;
         enum http_scan_result r = one(s, (unsigned char)p[i], status, e);
         if (r != HTTP_SCAN_MORE) {
             *used = i + 1;

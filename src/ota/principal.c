@@ -45,9 +45,12 @@ struct principals {
 
 static int make_key(const char *issuer, const char *serial, char out[KEY_SIZE], struct err *e)
 {
-    int n = snprintf(out, KEY_SIZE, "%s/%s", issuer, serial);
-    if (n < 0 || (size_t)n >= KEY_SIZE)
+    size_t n = strlen(issuer), m = strlen(serial);
+    if (n + m + 2 > KEY_SIZE)
         return err_set(e, ERR_INVALID, "a certificate's issuer or serial is longer than one of ours can be");
+    memcpy(out, issuer, n);
+    out[n] = '/';
+    memcpy(out + n + 1, serial, m + 1);
     return 0;
 }
 
@@ -264,7 +267,7 @@ static int identify_device(const struct principals *p, const struct principal_ce
                        " days ago; enrol the device again with a token that names it",
                        cert->common_name, clock_format(cert->not_after * 1000, end), p->grace_s / 86400);
     out->who = now_s > cert->not_after ? WHO_EXPIRED : WHO_DEVICE;
-    snprintf(out->id, sizeof out->id, "%s", cert->common_name);
+    str_copy(str_of(cert->common_name), out->id, sizeof out->id);
     return 0;
 }
 
@@ -325,9 +328,9 @@ int principals_identify(struct principals *p, const struct principal_certificate
     out->who = id.who;
     out->not_after = cert->not_after;
     memcpy(out->id, id.id, sizeof out->id);
-    snprintf(out->issuer, sizeof out->issuer, "%s", cert->issuer);
-    snprintf(out->serial, sizeof out->serial, "%s", cert->serial);
-    snprintf(out->fingerprint, sizeof out->fingerprint, "%s", cert->fingerprint);
+    str_copy(str_of(cert->issuer), out->issuer, sizeof out->issuer);
+    str_copy(str_of(cert->serial), out->serial, sizeof out->serial);
+    str_copy(str_of(cert->fingerprint), out->fingerprint, sizeof out->fingerprint);
     return 0;
 }
 

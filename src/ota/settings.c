@@ -60,8 +60,12 @@ static void *field_of(struct ddi_settings *s, const struct row *row)
 char *settings_time_text(int64_t seconds, char out[SETTINGS_TIME_SIZE])
 {
     int s = seconds < 0 ? 0 : seconds > SETTINGS_POLL_MAX ? SETTINGS_POLL_MAX : (int)seconds;
-    snprintf(out, SETTINGS_TIME_SIZE, "%02u:%02u:%02u", (unsigned)s / 3600 % 100, (unsigned)s / 60 % 60,
-             (unsigned)s % 60);
+    const int parts[] = {s / 3600, s / 60 % 60, s % 60};
+    for (size_t i = 0; i < 3; i++) {
+        out[3 * i] = (char)('0' + parts[i] / 10);
+        out[3 * i + 1] = (char)('0' + parts[i] % 10);
+        out[3 * i + 2] = i < 2 ? ':' : '\0';
+    }
     return out;
 }
 
@@ -244,6 +248,14 @@ void settings_get(struct settings *s, struct ddi_settings *out)
     pthread_rwlock_rdlock(&s->lock);
     *out = s->now;
     pthread_rwlock_unlock(&s->lock);
+}
+
+void settings_get_brief(struct settings *s, struct ddi_settings *out)
+{
+    pthread_rwlock_rdlock(&s->lock);
+    memcpy(out, &s->now, offsetof(struct ddi_settings, header_authority));
+    pthread_rwlock_unlock(&s->lock);
+    out->header_authority[0] = out->model[0] = out->version_attribute[0] = out->unsigned_models[0] = '\0';
 }
 
 bool settings_unsigned_model(const struct ddi_settings *s, struct str model)

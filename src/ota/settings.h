@@ -27,19 +27,20 @@ struct settings;
 
 struct ddi_settings {
     /* From the configuration file alone. */
-    bool enabled;                             /* devices may come by hawkBit's protocol */
-    bool download_http;                       /* links without TLS may be given */
-    int plain_port;                           /* of the listener without TLS; 0: there is none */
-    int64_t registrations_per_minute;         /* of devices that register themselves */
-    char model[129];                          /* of a device that registers itself */
-    char version_attribute[129];              /* the attribute by which a device tells what it runs */
-    char unsigned_models[SETTINGS_TEXT_SIZE]; /* comma-separated; see settings_unsigned_model */
+    bool enabled;                     /* devices may come by hawkBit's protocol */
+    bool download_http;               /* links without TLS may be given */
+    int plain_port;                   /* of the listener without TLS; 0: there is none */
+    int64_t registrations_per_minute; /* of devices that register themselves */
     /* A row wins. */
     bool target_token, gateway_token, header;
-    int64_t poll_seconds;                      /* 1 to SETTINGS_POLL_MAX */
-    int64_t overdue_seconds;                   /* after a poll was due */
+    int64_t poll_seconds;               /* 1 to SETTINGS_POLL_MAX */
+    int64_t overdue_seconds;            /* after a poll was due */
+    char gateway_hash[SHA256_HEX_SIZE]; /* SHA-256 of the gateway token, hex; "": there is none */
+    /* Long, and left out by settings_get_brief. A row wins for the first. */
     char header_authority[SETTINGS_TEXT_SIZE]; /* split by ; and , */
-    char gateway_hash[SHA256_HEX_SIZE];        /* SHA-256 of the gateway token, hex; "": there is none */
+    char model[129];                           /* of a device that registers itself */
+    char version_attribute[129];               /* the attribute by which a device tells what it runs */
+    char unsigned_models[SETTINGS_TEXT_SIZE];  /* comma-separated; see settings_unsigned_model */
 };
 
 int settings_new(struct settings **out, struct err *e) MUST_CHECK;
@@ -54,6 +55,8 @@ bool settings_stale(struct settings *s);
 
 /* A copy of all. */
 void settings_get(struct settings *s, struct ddi_settings *out);
+/* The same without the long texts, which are empty in it: for what asks at each request. */
+void settings_get_brief(struct settings *s, struct ddi_settings *out);
 /* Whether releases for that model need no signature. */
 bool settings_unsigned_model(const struct ddi_settings *s, struct str model);
 

@@ -114,7 +114,7 @@ static const char *plain_url(const struct run *run, const struct came_by *c, con
         return NULL;
     if (str_is(c->scheme, "http"))
         return base;
-    settings_get(run->server->ota.settings, &s);
+    settings_get_brief(run->server->ota.settings, &s);
     bool reached = run->server->config.insecure_plain_anywhere || is_loopback(c->host);
     if (!s.download_http || s.plain_port == 0 || !reached)
         return NULL;
@@ -125,10 +125,9 @@ void links_fill(struct run *run)
 {
     const char *set = run->server->config.public_url;
     struct came_by c = links_came_by(&run->x->req, run->x->peer->kind == NET_TLS);
+    const struct str parts[] = {c.scheme, STR("://"), c.host, c.port.n > 0 ? STR(":") : STR(""), c.port};
     const char *base =
-        c.host.n == 0 ? set
-                      : arena_printf(&run->x->arena, STR_FMT "://" STR_FMT "%s" STR_FMT, STR_ARG(c.scheme),
-                                     STR_ARG(c.host), c.port.n > 0 ? ":" : "", STR_ARG(c.port));
+        c.host.n == 0 ? set : arena_join(&run->x->arena, parts, sizeof parts / sizeof parts[0]);
     run->call.base_url = base != NULL ? base : "";
     run->call.file_url = set[0] != '\0' ? set : run->call.base_url;
     run->call.plain_url = plain_url(run, &c, run->call.base_url);

@@ -21,6 +21,7 @@
 /* Its name; the console's resources exist there and nowhere else. */
 #define CONSOLE_LISTENER "console"
 #define SERVER_TABLES_MAX 48
+#define SERVER_ROUTES_MAX 256
 
 struct about;   /* what it runs with; see server/about.h */
 struct history; /* see server/history.h */
@@ -30,7 +31,8 @@ struct jobs;   /* background work; see server/jobs.h */
 
 struct server_routes {
     struct route_table tables[SERVER_TABLES_MAX];
-    size_t count;
+    struct route_key keys[SERVER_ROUTES_MAX];
+    size_t count, row_count;
 };
 
 struct server {

@@ -75,16 +75,15 @@ static const struct {
     {GET, "*", ERR_INVALID, NULL},
 };
 
-static void test_table(void **state)
+static void look_up_all(const struct route_table *all)
 {
-    (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         auto_arena struct arena a;
         arena_init(&a, 65536);
         struct http_request req = {.method = (enum http_method)rows[i].method, .path = str_of(rows[i].path)};
         struct route_found f = {0};
         struct err e = {0};
-        int rc = route_find(tables, COUNT(tables), &req, &a, &f, &e);
+        int rc = route_find(all, COUNT(tables), &req, &a, &f, &e);
         char got[256] = "";
         if (rc == 0) {
             size_t n = (size_t)snprintf(got, sizeof got, "%s", f.row->path);
@@ -98,6 +97,36 @@ static void test_table(void **state)
             (f.table != NULL) != (rc == 0 || rc == ERR_UNSUPPORTED))
             fail_msg("%d %s: %d \"%s\"", rows[i].method, rows[i].path, rc, got);
     }
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    look_up_all(tables);
+}
+
+/* What a key leaves out would not have matched. */
+static void test_keys(void **state)
+{
+    (void)state;
+    struct route_key keys[COUNT(first) + COUNT(second)];
+    struct route_table keyed[] = {tables[0], tables[1]};
+    route_keys(&keyed[0], keys);
+    route_keys(&keyed[1], keys + COUNT(first));
+    look_up_all(keyed);
+    /* Of one table alone, what all its rows share is asked first. */
+    struct route_key one[COUNT(second)];
+    struct route_table alone = {.rows = second, .count = COUNT(second)};
+    route_keys(&alone, one);
+    assert_int_not_equal(alone.common.mask, 0);
+    auto_arena struct arena a;
+    arena_init(&a, 65536);
+    struct err e;
+    struct route_found f;
+    struct http_request req = {.method = HTTP_GET, .path = STR("/api/firmware")};
+    assert_int_equal(route_find(&alone, 1, &req, &a, &f, &e), 0);
+    req.path = STR("/a/firmware");
+    assert_int_equal(route_find(&alone, 1, &req, &a, &f, &e), ERR_NOT_FOUND);
 }
 
 static void test_no_memory(void **state)
@@ -120,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_keys),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,14 @@ static int put(struct fixture *f, const char *key, const char *text)
 static struct ddi_settings now(struct fixture *f)
 {
     struct ddi_settings s;
+    struct ddi_settings brief;
     settings_get(f->ota.settings, &s);
+    settings_get_brief(f->ota.settings, &brief);
+    assert_true(s.enabled == brief.enabled && s.target_token == brief.target_token &&
+                s.gateway_token == brief.gateway_token && s.header == brief.header &&
+                s.poll_seconds == brief.poll_seconds && s.plain_port == brief.plain_port);
+    assert_string_equal(s.gateway_hash, brief.gateway_hash);
+    assert_string_equal(brief.header_authority, "");
     return s;
 }
 
