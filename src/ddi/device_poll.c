@@ -60,7 +60,7 @@ int device_poll(struct call *c)
         return rc;
     if (!c->writing)
         seen_touch(c->ota->seen, c->who->id, clock_unix_ms(c->ota->clock));
-    rc = ota_ddi_poll(c->ota, c->db, c->writing, c->arena, c->who->id, &p, &c->err);
+    rc = ota_ddi_poll(c->ota, c->db, c->writing, c->arena, c->who->id, c->asking, &p, &c->err);
     if (rc == POLL_UPGRADE)
         return CALL_UPGRADE;
     return rc != 0 ? rc : reply(c, &p);

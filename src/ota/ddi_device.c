@@ -8,6 +8,7 @@
 #include "ota/announce.h"
 #include "ota/ota.h"
 #include "ota/settings.h"
+#include "store/device_tokens.h"
 #include "store/devices.h"
 #include "store/events.h"
 
@@ -124,20 +125,21 @@ static int check_way(const struct ddi_settings *s, const struct ddi_claim *c, co
 }
 
 int ota_ddi_admit(struct ota *ota, struct db *db, struct arena *a, const struct ddi_claim *claim,
-                  struct device_standing *out, struct err *e)
+                  struct asking *out, struct err *e)
 {
     struct ddi_settings s;
-    struct device_standing found = {0};
-    settings_get(ota->settings, &s);
-    int missing = store_device_standing(db, a, claim->id, &found, e);
+    struct asking found = {0};
+    settings_get_brief(ota->settings, &s);
+    int missing = store_asking(db, a, claim->id, claim->by == BY_TARGET_TOKEN ? ASKING_DDI_TOKEN : ASKING_DDI,
+                               &found, e);
     if (missing != 0 && missing != ERR_NOT_FOUND)
         return missing;
-    int rc = check_way(&s, claim, found.hash, e);
+    int rc = check_way(&s, claim, found.token_hash, e);
     if (rc != 0 || missing != 0)
         return rc != 0 ? rc : missing;
-    if (found.revoked_at != 0)
+    if (found.device.revoked_at != 0)
         return err_set(e, ERR_UNAUTHENTICATED, "device \"%s\" is revoked", claim->id);
-    if (found.certified_at != 0 && claim->by != BY_CERTIFICATE)
+    if (found.device.certified_at != 0 && claim->by != BY_CERTIFICATE)
         return err_set(e, ERR_UNAUTHENTICATED,
                        "device \"%s\" has a certificate, so that nothing less counts for it; an operator can "
                        "release it (pqota device release)",

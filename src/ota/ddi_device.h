@@ -12,7 +12,7 @@
 #include "base/hex.h"
 #include "base/identity.h"
 #include "base/str.h"
-#include "store/device_tokens.h"
+#include "store/asking.h"
 
 struct db;
 struct ota;
@@ -41,7 +41,7 @@ struct ddi_claim {
    came without. A claim by certificate or header was checked by the caller; here only whether it counts for
    that device, and whether that way is on. */
 int ota_ddi_admit(struct ota *ota, struct db *db, struct arena *a, const struct ddi_claim *claim,
-                  struct device_standing *out, struct err *e) MUST_CHECK;
+                  struct asking *out, struct err *e) MUST_CHECK;
 
 /* --- writer only ------------------------------------------------------------------------------------ */
 

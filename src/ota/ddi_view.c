@@ -23,7 +23,7 @@
 static int64_t usual_sleep(struct ota *ota)
 {
     struct ddi_settings s;
-    settings_get(ota->settings, &s);
+    settings_get_brief(ota->settings, &s);
     return s.poll_seconds;
 }
 
@@ -61,9 +61,10 @@ static int call_off_lapsed(struct ota *ota, struct db *db, bool writing, struct 
 }
 
 int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
-                 struct ddi_poll *out, struct err *e)
+                 const struct asking *known, struct ddi_poll *out, struct err *e)
 {
-    const struct poll_question q = {.device = device_id, .version = {.p = NULL, .n = 0}, .ddi = true};
+    const struct poll_question q = {
+        .device = device_id, .version = {.p = NULL, .n = 0}, .ddi = true, .known = known};
     struct poll_answer p;
     int rc = ota_poll(ota, db, writing, a, &q, &p, e);
     if (rc == 0)
@@ -71,6 +72,7 @@ int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, 
     if (rc != 0)
         return rc;
     struct ddi_poll d = {.device = p.device,
+                         .installed = p.installed,
                          .sleep_seconds = sleep_of(ota, &p),
                          .attributes = p.device.attributes_wanted != ATTRIBUTES_TOLD};
     if (p.update) {
@@ -80,10 +82,8 @@ int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, 
         d.action = p.action.pk;
         d.mark = mark_of(&p.action, &p.terms);
     }
-    rc = store_action_installed(db, p.device.pk, p.device.version, &d.installed, e);
-    if (rc == 0)
-        *out = d;
-    return rc;
+    *out = d;
+    return 0;
 }
 
 /* --- one action ---------------------------------------------------------------------------------------- */

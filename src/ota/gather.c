@@ -273,7 +273,7 @@ int ota_gather(struct db *db, struct arena *a, const struct device *d, const cha
     struct select_facts *f = &g->facts;
     l.device.version = version;
     *f = (struct select_facts){.now = now_ms, .version = version, .waits_in_window = ddi};
-    int rc = store_candidates(db, a, d->pk, d->model, &g->candidates, &f->count, e);
+    int rc = g->no_member ? 0 : store_candidates(db, a, d->pk, d->model, &g->candidates, &f->count, e);
     if (rc == 0)
         rc = look_at_running(&l, e);
     if (rc == 0 && f->count > 0)

@@ -13,9 +13,11 @@ struct gathered {
     struct candidate *candidates;
     enum select_window *windows;
     struct action open; /* pk 0: none */
+    bool no_member;     /* it is known that no deployment waits for it or is at it */
 };
 
-/* g->open is filled by the caller; now_ms Unix milliseconds; version: what runs, NULL when unknown. */
+/* g->open and g->no_member are filled by the caller; now_ms Unix milliseconds; version: what runs, NULL when
+   unknown. */
 int ota_gather(struct db *db, struct arena *a, const struct device *d, const char *version, bool ddi,
                int64_t now_ms, struct gathered *g, struct err *e) MUST_CHECK;
 

@@ -9,6 +9,7 @@
 #include "ota/seen.h"
 #include "ota/version.h"
 #include "store/actions.h"
+#include "store/asking.h"
 #include "store/consents.h"
 #include "store/db.h"
 #include "store/deployments.h"
@@ -24,6 +25,8 @@ struct poll {
     bool writing;
     int64_t now;
     struct device device;
+    bool no_action;    /* it is known that none is open */
+    int64_t installed; /* as of the beginning */
     struct gathered g;
     bool changed; /* something was written: what the device is told to expect may differ */
 };
@@ -31,6 +34,27 @@ struct poll {
 static int no_memory(struct err *e)
 {
     return err_set(e, ERR_NOMEM, "no memory to look for an update");
+}
+
+/* --- how it stands ------------------------------------------------------------------------------------- */
+
+/* What is not there needs no question of its own; with the writer it may come to be there on the way. */
+static int find_device(struct poll *p, struct err *e)
+{
+    struct asking fresh;
+    const struct asking *k = p->q->known;
+    if (p->writing || k == NULL || !store_asking_holds(k, p->db)) {
+        int rc =
+            store_asking(p->db, p->arena, p->q->device, p->q->ddi ? ASKING_DDI : ASKING_NATIVE, &fresh, e);
+        if (rc != 0)
+            return rc;
+        k = &fresh;
+    }
+    p->device = k->device;
+    p->installed = k->installed;
+    p->no_action = !p->writing && !k->has_action;
+    p->g.no_member = !p->writing && !k->has_member;
+    return 0;
 }
 
 /* --- what it says of itself ---------------------------------------------------------------------------- */
@@ -83,6 +107,8 @@ static int find_open(struct poll *p, struct err *e)
 {
     struct action *open = &p->g.open;
     int rc;
+    if (p->no_action)
+        return 0;
     while ((rc = store_action_open(p->db, p->arena, p->device.pk, open, e)) == 0 && open->pk != 0 &&
            is_to_end(p, open)) {
         if (!p->writing)
@@ -227,6 +253,13 @@ static void note_transport(struct poll *p)
                        p->device.transport == NULL || strcmp(p->device.transport, now) != 0);
 }
 
+/* What was done on the way may have ended it. */
+static int find_installed(struct poll *p, int64_t *action, struct err *e)
+{
+    *action = p->installed;
+    return p->writing ? store_action_installed(p->db, p->device.pk, p->device.version, action, e) : 0;
+}
+
 static int decide(struct poll *p, struct poll_answer *out, struct err *e)
 {
     struct select_decision d = ota_select(&p->g.facts);
@@ -248,6 +281,8 @@ static int decide(struct poll *p, struct poll_answer *out, struct err *e)
     found.decision.chosen = NULL;
     if (found.update || found.withheld)
         rc = fill(p, &found, e);
+    if (rc == 0 && p->q->ddi)
+        rc = find_installed(p, &found.installed, e);
     if (rc == 0)
         *out = found;
     return rc;
@@ -255,7 +290,7 @@ static int decide(struct poll *p, struct poll_answer *out, struct err *e)
 
 static int look(struct poll *p, struct poll_answer *out, struct err *e)
 {
-    int rc = store_device_by_id(p->db, p->arena, p->q->device, &p->device, e);
+    int rc = find_device(p, e);
     if (rc == 0)
         note_transport(p);
     if (rc == 0)

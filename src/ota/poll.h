@@ -8,6 +8,7 @@
 #include "model/release.h"
 #include "ota/select.h"
 
+struct asking;
 struct ota;
 struct db;
 
@@ -22,8 +23,9 @@ struct poll_terms {
 
 struct poll_answer {
     struct device device;
-    bool update;   /* action, release and terms are filled, with the release's details */
-    bool withheld; /* not an update now, but action is one that it has */
+    bool update;       /* action, release and terms are filled, with the release's details */
+    bool withheld;     /* not an update now, but action is one that it has */
+    int64_t installed; /* ddi: the action by which what it runs was installed, 0: none */
     struct action action;
     struct release release;
     struct poll_terms terms;
@@ -36,6 +38,7 @@ struct poll_question {
     struct str version;    /* what runs; p NULL leaves what it last said */
     const char *transport; /* how it came, see seen_transport; NULL: noted elsewhere */
     bool ddi; /* by hawkBit's protocol: it waits for its window by itself, and confirms a cancel */
+    const struct asking *known; /* what was read of it already, used while it holds; NULL: nothing */
 };
 
 #define POLL_UPGRADE 1

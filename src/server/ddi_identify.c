@@ -140,7 +140,7 @@ static bool headers_name(const struct run *run, const struct ddi_settings *s, co
 
 /* --- whether it counts ------------------------------------------------------------------------------ */
 
-static void note_transport(struct run *run, const struct device_standing *d, const char *id)
+static void note_transport(struct run *run, const struct device *d, const char *id)
 {
     const char *now = run->who.transport;
     if (now != NULL)
@@ -163,21 +163,33 @@ static void become(struct run *run, const struct ddi_claim *claim)
 
 static int admit(struct run *run, const struct ddi_claim *claim, struct err *e)
 {
-    struct device_standing d;
     struct exchange *x = run->x;
-    int rc = ota_ddi_admit(&run->server->ota, exchange_loop_ctx(x), &x->arena, claim, &d, e);
+    struct db *db = exchange_loop_ctx(x);
+    struct asking *k = arena_new(&x->arena, struct asking);
+    if (k == NULL)
+        return err_set(e, ERR_NOMEM, "no memory to look for a device");
+    /* What is read here is read for the poll too, if that follows before anything changes. If the shared
+       transaction cannot be had, each question locks for itself. */
+    int rc = db_share_begin(db, NULL);
+    rc = ota_ddi_admit(&run->server->ota, db, &x->arena, claim, k, e);
     if (rc != 0 && rc != ERR_NOT_FOUND)
         return rc;
     become(run, claim);
-    if (rc == 0)
-        note_transport(run, &d, claim->id);
+    if (rc == 0) {
+        note_transport(run, &k->device, claim->id);
+        run->call.asking = k;
+    }
     return rc;
 }
 
 /* By header fields, after a token did not count or there was none. */
 static int try_headers(struct run *run, const struct ddi_settings *s, struct ddi_claim *claim, struct err *e)
 {
-    if (!s->header || !believes_headers(run) || !headers_name(run, s, claim->id))
+    struct ddi_settings whole;
+    if (!s->header || !believes_headers(run))
+        return ERR_UNAUTHENTICATED;
+    settings_get(run->server->ota.settings, &whole);
+    if (!headers_name(run, &whole, claim->id))
         return ERR_UNAUTHENTICATED;
     claim->by = BY_HEADER;
     claim->hash = NULL;
@@ -272,7 +284,7 @@ enum login_begun ddi_begin(struct run *run)
     struct ddi_settings s;
     struct err *e = &run->call.err;
     struct str tenant = run->call.param[0], id = run->call.param[1];
-    settings_get(run->server->ota.settings, &s);
+    settings_get_brief(run->server->ota.settings, &s);
     if (!s.enabled || !str_eq_nocase(tenant, STR(DDI_TENANT))) {
         run_refuse(run, 404, s.enabled ? "there is one tenant, " DDI_TENANT : "there is no such resource");
         return LOGIN_REFUSED;
@@ -300,7 +312,7 @@ static int enter(struct db *db, void *arg, struct err *e)
     struct run *run = arg;
     struct ota *ota = &run->server->ota;
     const struct ddi_claim *claim = &run->newcomer->claim;
-    struct device_standing d;
+    struct asking d;
     int rc = ota_ddi_admit(ota, db, &run->x->arena, claim, &d, e);
     if (rc != ERR_NOT_FOUND)
         return rc;

@@ -218,7 +218,7 @@ static int device_again(struct server *s, struct db *db, const struct identity *
     auto_arena struct arena a;
     arena_init(&a, STANDING_ARENA_MAX);
     const struct ddi_claim claim = {.id = who->id, .by = who->by, .hash = who->token};
-    struct device_standing now;
+    struct asking now;
     int rc = ota_ddi_admit(&s->ota, db, &a, &claim, &now, e);
     if (rc == ERR_NOT_FOUND)
         return err_set(e, ERR_UNAUTHENTICATED, "there is no device \"%s\" any more", who->id);

@@ -93,7 +93,12 @@ void db_share_end(struct db *db);
 bool db_view(struct db *db, uint32_t *number);
 /* Memory that lives with the connection, zeroed when it is first asked for; fini is called at its end. NULL:
    no memory. */
-enum db_piece { DB_RELEASE_MEMO, DB_RUNNING, DB_PIECES }; /* store/release_memo.c, store/running.c */
+enum db_piece {
+    DB_RELEASE_MEMO,
+    DB_SEQUENCES,
+    DB_RUNNING,
+    DB_PIECES
+}; /* store/release_memo.c, .../running.c */
 void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(void *piece));
 /* Drops all of it: what it was read from was rolled back, numbers that tell of changes too. */
 void db_forget(struct db *db);

@@ -1,19 +1,14 @@
 #include "store/devices.h"
 
 #include "store/db.h"
-
-#define DEVICE_COLUMNS                                                                                       \
-    "d.pk, d.id, d.model, d.version, d.version_at, d.created_at, d.last_seen_at, d.revoked_at, d.name,"      \
-    " d.interface = 'ddi', d.certified_at, d.transport, d.attributes_wanted, d.utc_offset, d.reason,"        \
-    " d.reason_deployment, d.reason_at, d.version_assumed"
+#include "store/device_row.h"
 
 static int no_memory(struct err *e)
 {
     return err_set(e, ERR_NOMEM, "no memory to read devices");
 }
 
-/* The first columns of a row, as DEVICE_COLUMNS has them. */
-static struct device read_device(struct stmt *s, struct arena *a, bool *oom)
+struct device device_row_read(struct stmt *s, struct arena *a, bool *oom)
 {
     return (struct device){
         .pk = stmt_get_i64(s, 0),
@@ -45,7 +40,7 @@ static int one_device(struct stmt *s, struct arena *a, struct device *out, struc
         return rc;
     if (rc == STMT_END)
         return err_set(e, ERR_NOT_FOUND, "there is no such device");
-    struct device d = read_device(s, a, &oom);
+    struct device d = device_row_read(s, a, &oom);
     if (oom)
         return no_memory(e);
     *out = d;

@@ -1,5 +1,6 @@
-/* The latest release of each model, kept with a connection for as long as the database stays as it was:
-   devices ask for it over and over, and there are few models. */
+/* The latest release of each model and the sequences of versions, kept with a connection for as long as the
+   database stays as it was: devices ask for them over and over, and there are few. */
+#include <stdint.h>
 #include <string.h>
 
 #include "store/db.h"
@@ -89,4 +90,83 @@ int store_release_latest_of(struct db *db, struct arena *a, const char *device_i
     const char *model;
     int rc = store_device_model_at(db, &s, a, device_id, &model, e);
     return rc != 0 ? rc : store_release_latest_whole(db, a, model, out, e);
+}
+
+/* --- sequences ----------------------------------------------------------------------------------------- */
+
+#define SLOTS 64 /* a power of two */
+#define NAME_SIZE 129
+
+struct sequence_memo {
+    uint32_t view;
+    struct slot {
+        bool used;
+        char model[NAME_SIZE], version[NAME_SIZE];
+        int64_t sequence;
+    } slots[SLOTS];
+};
+
+static void sequences_fini(void *piece)
+{
+    (void)piece;
+}
+
+/* FNV-1a. */
+static uint32_t mix(uint32_t h, const char *z)
+{
+    for (; *z != '\0'; z++)
+        h = (h ^ (unsigned char)*z) * 16777619u;
+    return h;
+}
+
+static struct slot *slot_of(struct sequence_memo *m, const char *model, const char *version)
+{
+    return &m->slots[mix(mix(2166136261u, model), version) & (SLOTS - 1)];
+}
+
+static void keep_sequence(struct sequence_memo *m, uint32_t view, const char *model, const char *version,
+                          int64_t sequence)
+{
+    struct slot *s = slot_of(m, model, version);
+    if (strlen(model) >= NAME_SIZE || strlen(version) >= NAME_SIZE)
+        return;
+    for (size_t i = 0; i < SLOTS && m->view != view; i++)
+        m->slots[i].used = false;
+    m->view = view;
+    s->used = true;
+    s->sequence = sequence;
+    memcpy(s->model, model, strlen(model) + 1);
+    memcpy(s->version, version, strlen(version) + 1);
+}
+
+static int read_sequence(struct db *db, const char *model, const char *version, int64_t *out, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "SELECT max(sequence) FROM release_model WHERE model = ? AND version = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_text(&s, 1, model);
+    stmt_text(&s, 2, version);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    *out = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
+    return 0;
+}
+
+int store_sequence_of_version(struct db *db, const char *model, const char *version, int64_t *out,
+                              struct err *e)
+{
+    uint32_t view;
+    struct sequence_memo *m = db_attached(db, DB_SEQUENCES, sizeof *m, sequences_fini);
+    const struct slot *s =
+        m != NULL && db_view(db, &view) && view == m->view ? slot_of(m, model, version) : NULL;
+    if (s != NULL && s->used && strcmp(s->model, model) == 0 && strcmp(s->version, version) == 0) {
+        *out = s->sequence;
+        return 0;
+    }
+    int rc = read_sequence(db, model, version, out, e);
+    if (rc == 0 && m != NULL && db_view(db, &view))
+        keep_sequence(m, view, model, version, *out);
+    return rc;
 }

@@ -217,22 +217,6 @@ int store_release_sequence(struct db *db, int64_t pk, const char *model, int64_t
     return 0;
 }
 
-int store_sequence_of_version(struct db *db, const char *model, const char *version, int64_t *out,
-                              struct err *e)
-{
-    auto_stmt struct stmt s = {0};
-    int rc = db_prepare(db, &s, "SELECT max(sequence) FROM release_model WHERE model = ? AND version = ?", e);
-    if (rc != 0)
-        return rc;
-    stmt_text(&s, 1, model);
-    stmt_text(&s, 2, version);
-    rc = stmt_step(&s, e);
-    if (rc < 0)
-        return rc;
-    *out = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
-    return 0;
-}
-
 int store_model_known(struct db *db, const char *model, bool *out, struct err *e)
 {
     auto_stmt struct stmt s = {0};

@@ -9,6 +9,8 @@
 
 struct running_memo {
     int64_t generation; /* 0: nothing is known */
+    uint32_t view;      /* of the database in which it was that, see db_view */
+    bool viewed;
     struct arena arena;
     struct running list[RUNNING_MAX];
     size_t count;
@@ -94,24 +96,34 @@ static int read_all(struct db *db, struct running_memo *m, struct err *e)
     return rc;
 }
 
+static int read_again(struct db *db, struct running_memo *m, int64_t generation, struct err *e)
+{
+    m->generation = 0;
+    m->count = 0;
+    arena_reset(&m->arena);
+    m->arena.max = MEMORY_MAX;
+    int rc = read_all(db, m, e);
+    if (rc == 0)
+        m->generation = generation;
+    return rc;
+}
+
 int store_running(struct db *db, const struct running **out, size_t *count, struct err *e)
 {
     int64_t generation;
+    uint32_t view;
     struct running_memo *m = db_attached(db, DB_RUNNING, sizeof *m, memo_fini);
     if (m == NULL)
         return err_set(e, ERR_NOMEM, "no memory for running deployments");
-    int rc = db_get_i64(db, "SELECT n FROM deployment_generation WHERE pk = 1", &generation, e);
-    if (rc == 0 && m->generation != generation) {
-        m->generation = 0;
-        m->count = 0;
-        arena_reset(&m->arena);
-        m->arena.max = MEMORY_MAX;
-        rc = read_all(db, m, e);
-        if (rc == 0)
-            m->generation = generation;
+    if (!m->viewed || !db_view(db, &view) || view != m->view) {
+        int rc = db_get_i64(db, "SELECT n FROM deployment_generation WHERE pk = 1", &generation, e);
+        m->viewed = false;
+        if (rc == 0 && m->generation != generation)
+            rc = read_again(db, m, generation, e);
+        if (rc != 0)
+            return rc;
+        m->viewed = db_view(db, &m->view);
     }
-    if (rc != 0)
-        return rc;
     *out = m->list;
     *count = m->count;
     return 0;

@@ -81,7 +81,7 @@ static int create(struct fixture *f, struct work *w, const char *id, const char 
 static int admit(struct fixture *f, const char *id, enum identity_by by, const char *token)
 {
     char hash[SHA256_HEX_SIZE];
-    struct device_standing d;
+    struct asking d;
     if (token != NULL)
         assert_ok(ddi_token_hash(str_of(token), hash, &f->e), f->e);
     const struct ddi_claim claim = {.id = id, .by = by, .hash = token != NULL ? hash : NULL};

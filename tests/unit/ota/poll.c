@@ -7,6 +7,7 @@
 
 #include "store/db_open.h"
 #include "store/actions.h"
+#include "store/asking.h"
 #include "store/candidates.h"
 #include "store/deployments.h"
 
@@ -281,6 +282,88 @@ static void test_cost_does_not_grow(void **state)
         fail_msg("a poll took %lld steps, and with more of everything %lld", (long long)few, (long long)many);
 }
 
+/* --- what was read before ---------------------------------------------------------------------------- */
+
+static int run_sql(struct fixture *f, struct db *db, void *arg, struct err *e)
+{
+    (void)f;
+    return db_exec(db, arg, e);
+}
+
+static void change(struct fixture *f, const char *sql)
+{
+    assert_ok(fixture_write(f, run_sql, (void *)(uintptr_t)sql), f->e);
+}
+
+static struct asking read_before(struct fixture *f)
+{
+    struct asking k;
+    assert_ok(store_asking(f->reader, &f->arena, "d1", ASKING_DDI, &k, &f->e), f->e);
+    return k;
+}
+
+static int poll_knowing(struct fixture *f, const struct asking *k, struct poll_answer *a)
+{
+    const struct poll_question q = {.device = "d1", .ddi = true, .known = k};
+    return ota_poll(&f->ota, f->reader, false, &f->arena, &q, a, &f->e);
+}
+
+/* In one transaction it is the same still; after the next change it is not believed. */
+static void test_known(void **state)
+{
+    struct fixture *f = *state;
+    struct poll_answer a;
+    add_device(f, "d1", "m");
+    publish(f, "gw", "1", "m");
+    struct release two = publish(f, "gw", "2", "m");
+    change(f, "UPDATE device SET interface = 'ddi', version = '1'");
+    assert_ok(db_share_begin(f->reader, &f->e), f->e);
+    struct asking k = read_before(f);
+    assert_true(store_asking_holds(&k, f->reader));
+    assert_false(k.has_action || k.has_member);
+    struct asking lie = k;
+    lie.device.ddi = false;
+    assert_int_equal(poll_knowing(f, &lie, &a), POLL_UPGRADE); /* it is used */
+    assert_ok(poll_knowing(f, &k, &a), f->e);
+    assert_false(a.update);
+    deploy(f, two.pk, TARGET_ALL, "");
+    assert_ok(poll_knowing(f, &k, &a), f->e); /* the transaction sees what it saw */
+    db_share_end(f->reader);
+    assert_false(store_asking_holds(&k, f->reader));
+    assert_int_equal(poll_knowing(f, &lie, &a), POLL_UPGRADE);
+    assert_int_equal(poll_knowing(f, &k, &a), POLL_UPGRADE); /* the deployment counts at the very next */
+    assert_ok(db_share_begin(f->reader, &f->e), f->e);
+    struct asking fresh = read_before(f);
+    assert_false(store_asking_holds(&k, f->reader));
+    assert_true(store_asking_holds(&fresh, f->reader));
+    db_share_end(f->reader);
+}
+
+/* What one statement says is what each question says. */
+static void test_flags(void **state)
+{
+    struct fixture *f = *state;
+    add_device(f, "d1", "m");
+    struct release one = publish(f, "gw", "1", "m");
+    deploy(f, one.pk, TARGET_ALL, "");
+    int64_t installed, action = assert_offered(f, "d1", "0", one.pk);
+    struct asking k = read_before(f);
+    assert_true(k.has_action && k.has_member);
+    assert_int_equal(k.installed, 0);
+    assert_ok(try_report(f, "d1", action, ACTION_SUCCEEDED, "1"), f->e);
+    k = read_before(f);
+    assert_false(k.has_action || k.has_member);
+    assert_string_equal(k.device.version, "1");
+    assert_int_equal(k.installed, action);
+    assert_false(store_asking_holds(&k, f->reader)); /* read without a transaction */
+    change(f, "UPDATE device SET version = 'other'");
+    assert_int_equal(read_before(f).installed, 0);
+    change(f, "UPDATE device SET version = NULL");
+    assert_int_equal(read_before(f).installed, action);
+    assert_ok(store_action_installed(f->reader, k.device.pk, NULL, &installed, &f->e), f->e);
+    assert_int_equal(installed, action);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +379,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bound, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_moved_back, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_cost_does_not_grow, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_known, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_flags, release_setup, fixture_teardown),
     };
     return cmocka_run_group_tests_name("ota/poll", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The latest release as kept with a connection: never older than the database. */
+/* The latest release and versions' sequences as kept with a connection: never older than the database. */
 #include "fixture.h"
 
 #include <sqlite3.h>
@@ -197,6 +197,71 @@ static void test_many_models(void **state)
         }
 }
 
+/* --- sequences --------------------------------------------------------------------------------------- */
+
+static int ask_sequence(struct kept *k, const char *model, const char *version, int64_t *out)
+{
+    struct err e = {0};
+    bool known;
+    assert_ok(db_read_begin(k->db, &e), e);
+    assert_ok(store_model_known(k->db, model, &known, &e), e);
+    statements = 0;
+    assert_ok(store_sequence_of_version(k->db, model, version, out, &e), e);
+    int n = statements;
+    db_read_end(k->db);
+    return n;
+}
+
+static void test_sequences_until_something_changes(void **state)
+{
+    struct kept *k = *state;
+    int64_t n;
+    add(k->f, "1", "m");
+    assert_int_equal(ask_sequence(k, "m", "1", &n), 1);
+    assert_int_equal(n, 1);
+    assert_int_equal(ask_sequence(k, "m", "1", &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(ask_sequence(k, "m", "2", &n), 1);
+    assert_int_equal(n, 0);
+    assert_int_equal(ask_sequence(k, "m", "2", &n), 0); /* that there is none is known too */
+    add(k->f, "2", "m");
+    assert_int_equal(ask_sequence(k, "m", "2", &n), 1);
+    assert_int_equal(n, 2);
+    assert_int_equal(ask_sequence(k, "m", "1", &n), 1); /* anything that is written */
+    assert_int_equal(ask_sequence(k, "m", "1", &n), 0);
+    assert_int_equal(n, 1);
+    /* Without a transaction nothing says that it is the same state still. */
+    statements = 0;
+    struct err e = {0};
+    assert_ok(store_sequence_of_version(k->db, "m", "1", &n, &e), e);
+    assert_int_equal(statements, 1);
+}
+
+/* More than are kept, and longer than what is kept: each is told right. */
+static void test_many_sequences(void **state)
+{
+    struct kept *k = *state;
+    char name[16], wide[200];
+    int64_t n;
+    for (int i = 1; i <= 200; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        add(k->f, name, "m");
+    }
+    for (int round = 0; round < 2; round++)
+        for (int i = 1; i <= 200; i++) {
+            snprintf(name, sizeof name, "%d", i);
+            ask_sequence(k, "m", name, &n);
+            assert_int_equal(n, i);
+        }
+    memset(wide, 'v', sizeof wide - 1);
+    wide[sizeof wide - 1] = '\0';
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(ask_sequence(k, "m", wide, &n), 1);
+        assert_int_equal(ask_sequence(k, wide, "1", &n), 1);
+        assert_int_equal(n, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +270,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_changed_by_another_process, kept_setup, kept_teardown),
         cmocka_unit_test_setup_teardown(test_writer, kept_setup, kept_teardown),
         cmocka_unit_test_setup_teardown(test_many_models, kept_setup, kept_teardown),
+        cmocka_unit_test_setup_teardown(test_sequences_until_something_changes, kept_setup, kept_teardown),
+        cmocka_unit_test_setup_teardown(test_many_sequences, kept_setup, kept_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
