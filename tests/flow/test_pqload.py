@@ -211,10 +211,17 @@ def test_idle_connections_poll_at_a_rate(shared):
     assert result["handshakes_full"] == 20
 
 
+def stands_still(process):
+    """Each of its threads has stopped: the signal alone lets one that runs answer yet."""
+    stats = pathlib.Path(f"/proc/{process.pid}/task").glob("*/stat")
+    return all(stat.read_text().rpartition(") ")[2][0] == "T" for stat in stats)
+
+
 def test_a_stretch_ends_though_nobody_answers(make_server):
     server = make_server()
     idle = Idle(server, "-c", "4", "--timeout", "0.3")
     server.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: stands_still(server.process), what="the server stands still")
     idle.say("poll 40 0.2")
     stretch = idle.answer()
     server.process.send_signal(signal.SIGCONT)
