@@ -5,18 +5,16 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "tls/derive.h"
+#include "tls/thread_cipher.h"
 
 #define VERSION_HIGH 3 /* every record says TLS 1.2 (RFC 8446 section 5.1) */
 #define VERSION_LOW 3
 #define LENGTH_MAX (TLS_CONTENT_MAX + 256) /* of what is protected */
 #define KEY_UPDATE 24                      /* a handshake message (section 4.6.3) */
-#define UPDATE_SIZE 5
-#define WORN (1U << 24) /* records; section 5.5 allows AES-GCM 2^24.5 full ones */
-#define IDLE_MAX 32     /* records in a row that bring no data: more is an attack */
-
-CLEANUP_DEFINE(cipher_ctx, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free);
+#define WORN (1U << 24)                    /* records; section 5.5 allows AES-GCM 2^24.5 full ones */
+#define SPENT (WORN + WORN / 4)
+#define IDLE_MAX 32 /* records in a row that bring no data: more is an attack */
 
 static void set_keys(struct tls_derive *from, struct tls_direction *d)
 {
@@ -50,6 +48,7 @@ int tls_records_turn(struct tls_records *r, struct tls_direction *d, const unsig
 void tls_records_wipe(struct tls_records *r)
 {
     OPENSSL_cleanse(r, sizeof *r);
+    tls_thread_cipher_forget();
 }
 
 /* RFC 8446 section 7.2. */
@@ -73,16 +72,13 @@ static void make_nonce(const struct tls_direction *d, unsigned char nonce[TLS_IV
 }
 
 static EVP_CIPHER_CTX *begin_record(const struct tls_suite *suite, const struct tls_direction *d,
-                                    const unsigned char header[TLS_HEADER_SIZE], int encrypt)
+                                    const unsigned char header[TLS_HEADER_SIZE], bool encrypt)
 {
-    CLEANUP(cipher_ctx_cleanup) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     unsigned char nonce[TLS_IV_SIZE];
     int n;
     make_nonce(d, nonce);
-    if (ctx == NULL || EVP_CipherInit_ex(ctx, suite->cipher, NULL, d->key, nonce, encrypt) != 1 ||
-        EVP_CipherUpdate(ctx, NULL, &n, header, TLS_HEADER_SIZE) != 1)
-        return NULL;
-    return take_ptr(ctx);
+    EVP_CIPHER_CTX *ctx = tls_thread_cipher(suite, d->key, nonce, encrypt);
+    return ctx != NULL && EVP_CipherUpdate(ctx, NULL, &n, header, TLS_HEADER_SIZE) == 1 ? ctx : NULL;
 }
 
 size_t tls_record_length(const unsigned char *p, size_t n)
@@ -93,7 +89,7 @@ size_t tls_record_length(const unsigned char *p, size_t n)
 static bool open_sealed(const struct tls_records *r, const unsigned char *header, unsigned char *p, size_t n)
 {
     int done = 0, rest = 0;
-    CLEANUP(cipher_ctx_cleanup) EVP_CIPHER_CTX *ctx = begin_record(r->suite, &r->in, header, 0);
+    EVP_CIPHER_CTX *ctx = begin_record(r->suite, &r->in, header, false);
     return ctx != NULL && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TLS_TAG_SIZE, p + n) == 1 &&
            EVP_CipherUpdate(ctx, p, &done, p, (int)n) == 1 && EVP_CipherFinal_ex(ctx, p + done, &rest) == 1 &&
            (size_t)done == n;
@@ -133,7 +129,7 @@ int tls_records_open(struct tls_records *r, unsigned char *record, size_t length
 
 int tls_records_message(struct tls_records *r, const struct tls_content_found *found, bool *answer)
 {
-    if (found->n > (size_t)(UPDATE_SIZE - r->message_n))
+    if (found->n > (size_t)(TLS_UPDATE_SIZE - r->message_n))
         return ALERT_UNEXPECTED_MESSAGE; /* another one, or more behind it under the old key */
     memcpy(r->message + r->message_n, found->p, found->n);
     r->message_n = (unsigned char)(r->message_n + found->n);
@@ -141,7 +137,7 @@ int tls_records_message(struct tls_records *r, const struct tls_content_found *f
     size_t known = r->message_n < sizeof begin ? r->message_n : sizeof begin;
     if (memcmp(r->message, begin, known) != 0)
         return r->message[0] == KEY_UPDATE ? ALERT_DECODE_ERROR : ALERT_UNEXPECTED_MESSAGE;
-    if (r->message_n < UPDATE_SIZE)
+    if (r->message_n < TLS_UPDATE_SIZE)
         return 0;
     unsigned char wants = r->message[4];
     if (wants > 1)
@@ -165,7 +161,7 @@ int tls_records_seal(struct tls_records *r, enum tls_content type, const unsigne
     int done = 0, one = 0, rest = 0;
     if (r->out.seq == UINT64_MAX)
         return ERR_CRYPTO;
-    CLEANUP(cipher_ctx_cleanup) EVP_CIPHER_CTX *ctx = begin_record(r->suite, &r->out, header, 1);
+    EVP_CIPHER_CTX *ctx = begin_record(r->suite, &r->out, header, true);
     if (ctx == NULL || EVP_CipherUpdate(ctx, at, &done, p, (int)n) != 1 ||
         EVP_CipherUpdate(ctx, at + done, &one, &kind, 1) != 1 ||
         EVP_CipherFinal_ex(ctx, at + done + one, &rest) != 1 || (size_t)(done + one + rest) != n + 1 ||
@@ -182,9 +178,20 @@ bool tls_records_is_worn(const struct tls_records *r)
     return r->suite->bounded && r->out.seq >= WORN;
 }
 
+bool tls_records_is_spent(const struct tls_records *r)
+{
+    return r->suite->bounded && r->out.seq >= SPENT;
+}
+
+const unsigned char tls_key_update[TLS_UPDATE_SIZE] = {KEY_UPDATE, 0, 0, 1, 0};
+
+int tls_records_go_on(struct tls_records *r)
+{
+    return next_keys(r->suite, &r->out);
+}
+
 int tls_records_renew(struct tls_records *r, unsigned char *out, size_t *out_n)
 {
-    static const unsigned char message[UPDATE_SIZE] = {KEY_UPDATE, 0, 0, 1, 0};
-    int rc = tls_records_seal(r, TLS_HANDSHAKE, message, sizeof message, out, out_n);
-    return rc != 0 ? rc : next_keys(r->suite, &r->out);
+    int rc = tls_records_seal(r, TLS_HANDSHAKE, tls_key_update, sizeof tls_key_update, out, out_n);
+    return rc != 0 ? rc : tls_records_go_on(r);
 }

@@ -106,6 +106,27 @@ static void every_suite_and_size(void **state)
     assert_null(tls_suite_of(suites, 0x1304));
 }
 
+/* They share a thread's cipher contexts, and one of them ends in between. */
+static void connections_in_turns(void **state)
+{
+    (void)state;
+    struct two t[4];
+    for (unsigned i = 0; i < 4; i++)
+        meet(&t[i], 0x1301 + i % 3);
+    for (unsigned turn = 0; turn < 8; turn++) {
+        for (unsigned i = turn > 3; i < 4; i++) {
+            unsigned char said = (unsigned char)(16 * turn + i);
+            assert_int_equal(client_says(&t[i], TLS_DATA, &said, 1), 0);
+            assert_int_equal(*t[i].found.p, said);
+            t[i].record[t[i].n - 1] ^= 1; /* and one that cannot be opened */
+            assert_int_equal(tls_records_open(&t[i].server, t[i].record, t[i].n, &t[i].found),
+                             ALERT_BAD_RECORD_MAC);
+        }
+        if (turn == 3)
+            tls_records_wipe(&t[0].server);
+    }
+}
+
 static void padding_is_taken_off(void **state)
 {
     (void)state;
@@ -297,15 +318,11 @@ static void wiping_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_records_of_rfc_8448),
-        cmocka_unit_test(every_suite_and_size),
-        cmocka_unit_test(padding_is_taken_off),
-        cmocka_unit_test(what_no_peer_may_send),
-        cmocka_unit_test(damage_is_noticed),
-        cmocka_unit_test(keys_are_renewed),
-        cmocka_unit_test(key_updates_that_are_none),
-        cmocka_unit_test(keys_wear_out),
-        cmocka_unit_test(lengths),
+        cmocka_unit_test(the_records_of_rfc_8448), cmocka_unit_test(every_suite_and_size),
+        cmocka_unit_test(connections_in_turns),    cmocka_unit_test(padding_is_taken_off),
+        cmocka_unit_test(what_no_peer_may_send),   cmocka_unit_test(damage_is_noticed),
+        cmocka_unit_test(keys_are_renewed),        cmocka_unit_test(key_updates_that_are_none),
+        cmocka_unit_test(keys_wear_out),           cmocka_unit_test(lengths),
         cmocka_unit_test(wiping_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, make_suites, free_suites);
