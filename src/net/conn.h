@@ -70,6 +70,10 @@ struct conn {
     char *cold;         /* bytes of the file that were not in the page cache, or NULL */
     uint64_t cold_offset;
     size_t cold_n;
+    bool asked_kernel;   /* whether it sends this response's file: */
+    bool by_kernel;      /* it does */
+    bool counted_kernel; /* it has sent some of it */
+    uint64_t warm_end;   /* how far the file was in the page cache when that was last looked at */
     enum close_reason reason;
     struct err error;
 };

@@ -4,8 +4,10 @@
 #include <sys/uio.h>
 
 #include "base/log.h"
+#include "net/cached.h"
 #include "net/conn.h"
 
+#define FILE_BY_KERNEL (256U << 10) /* bytes from which it pays to give the connection to the kernel */
 #define BESIDE_HEAD 32768 /* bytes of body that are copied behind the head, to go out in one write */
 
 static bool body_is_sent(const struct exchange *x)
@@ -29,6 +31,7 @@ void conn_begin_reply(struct conn *c)
     c->head_sent = 0;
     c->next_part = 0;
     c->part_sent = 0;
+    c->asked_kernel = c->by_kernel = c->counted_kernel = false;
     if (http_write_head(&x->req, &x->res, clock_unix_ms(l->clock), &c->head) != 0) {
         conn_close(c, CLOSE_NO_MEMORY);
         return;
@@ -64,7 +67,7 @@ static void count_request(struct conn *c)
 
 void conn_end_reply(struct conn *c)
 {
-    bool close = c->x->res.close || c->x->streaming || !c->x->req.keep_alive;
+    bool close = c->x->res.close || c->x->streaming || !c->x->req.keep_alive || stream_is_worn(&c->stream);
     count_request(c);
     conn_end_exchange(c);
     buf_release(&c->head);
@@ -136,20 +139,17 @@ static bool may_go_on(struct conn *c)
     return false;
 }
 
-/* Offers bytes to the stream: how many it took, 0 when it must wait, -1 when the connection is closed. */
-static long offer(struct conn *c, const char *p, size_t n)
+/* What the stream answered to n bytes: how many it took, 0 when it must wait, -1 when the connection is
+   closed. */
+static long taken_of(struct conn *c, enum stream_step step, size_t taken)
 {
-    size_t taken = 0;
-    enum stream_step step = c->stream.ops->write(&c->stream, p, n, &taken, &c->error);
     switch (step) {
     case STREAM_DONE:
-        c->offered = 0;
         c->phase_bytes += taken;
         stat_add(&c->loop->stats.bytes_out, taken);
         return (long)taken;
     case STREAM_WANT_READ:
     case STREAM_WANT_WRITE:
-        c->offered = n;
         conn_wait(c, step == STREAM_WANT_READ ? WAIT_READ : WAIT_WRITE);
         return 0;
     case STREAM_CLOSED:
@@ -158,6 +158,15 @@ static long offer(struct conn *c, const char *p, size_t n)
     }
     conn_close(c, CLOSE_PEER_EARLY);
     return -1;
+}
+
+/* Offers bytes to the stream; what it answers is as of taken_of. */
+static long offer(struct conn *c, const char *p, size_t n)
+{
+    size_t taken = 0;
+    enum stream_step step = c->stream.ops->write(&c->stream, p, n, &taken, &c->error);
+    c->offered = step == STREAM_WANT_READ || step == STREAM_WANT_WRITE ? n : 0;
+    return taken_of(c, step, taken);
 }
 
 static bool write_head(struct conn *c)
@@ -173,6 +182,7 @@ static void advance(struct conn *c, uint64_t n, uint64_t length)
     c->part_sent += n;
     if (c->part_sent == length) {
         c->part_sent = 0;
+        c->warm_end = 0;
         c->next_part++;
     }
 }
@@ -227,10 +237,51 @@ static size_t at_hand(struct conn *c, uint64_t offset, size_t want, const char *
     return got > 0 ? (size_t)got : 0;
 }
 
+/* How much of the file the kernel may be told to send: it would wait for what is not in the page cache,
+   so that comes by way of read_cold. */
+static size_t warm_ahead(struct conn *c, uint64_t offset, uint64_t left)
+{
+    if (!c->asked_kernel && left >= FILE_BY_KERNEL && c->offered == 0) {
+        c->asked_kernel = true;
+        c->by_kernel = stream_takes_files(&c->stream);
+        c->warm_end = 0;
+    }
+    if (!c->by_kernel || c->offered > 0)
+        return 0;
+    if (c->warm_end <= offset)
+        c->warm_end =
+            offset + cached_ahead(c->x->res.file, offset, left < CACHED_MAX ? (size_t)left : CACHED_MAX);
+    uint64_t warm = c->warm_end - offset;
+    return warm < LOOP_WINDOW ? (size_t)warm : LOOP_WINDOW;
+}
+
+static bool send_warm(struct conn *c, const struct http_part *part, uint64_t offset, size_t size)
+{
+    size_t sent = 0;
+    enum stream_step step = stream_send_file(&c->stream, c->x->res.file, offset, size, &sent, &c->error);
+    if (step == STREAM_DONE && sent == 0) { /* reading it says why */
+        c->by_kernel = false;
+        return true;
+    }
+    long n = taken_of(c, step, sent);
+    if (n <= 0) {
+        c->warm_end = 0; /* who knows for how long this waits */
+        return false;
+    }
+    if (!c->counted_kernel)
+        stat_add(&c->loop->stats.by_kernel, 1);
+    c->counted_kernel = true;
+    advance(c, (uint64_t)n, part->length);
+    return true;
+}
+
 static bool write_file(struct conn *c, const struct http_part *part)
 {
     uint64_t offset = part->offset + c->part_sent;
     uint64_t left = part->length - c->part_sent;
+    size_t warm = warm_ahead(c, offset, left);
+    if (warm > 0)
+        return send_warm(c, part, offset, warm);
     size_t want = c->offered > 0 ? c->offered : left < LOOP_WINDOW ? (size_t)left : LOOP_WINDOW;
     const char *p = NULL;
     size_t have = at_hand(c, offset, want, &p);
@@ -254,6 +305,10 @@ bool conn_write(struct conn *c)
     if (c->head_sent < c->head.n)
         return write_head(c);
     if (c->continuing || c->next_part >= c->x->res.part_count) {
+        if (!stream_is_out(&c->stream)) {
+            conn_wait(c, WAIT_WRITE);
+            return false;
+        }
         end_output(c);
         return may_go_on(c);
     }

@@ -34,6 +34,7 @@ struct net_stats {
     uint64_t handshakes_turned_away, handshakes_waiting; /* the second a gauge */
     uint64_t requests[6];                                /* by hundreds of the status: [2] is 2xx */
     uint64_t bytes_in, bytes_out;                        /* of HTTP, before TLS */
+    uint64_t by_kernel; /* responses of which a file's bytes were encrypted by the kernel */
     uint64_t closed[CLOSE_REASONS];
     uint64_t latency[NET_LATENCY_BUCKETS];
     uint64_t latency_sum_us;

@@ -160,6 +160,27 @@ enum stream_step stream_flush(struct stream *s, struct err *e)
     return of_tls(tls_flush(s->tls, e));
 }
 
+bool stream_takes_files(struct stream *s)
+{
+    return s->tls != NULL && tls_give_to_kernel(s->tls);
+}
+
+enum stream_step stream_send_file(struct stream *s, int file, uint64_t offset, size_t size, size_t *n,
+                                  struct err *e)
+{
+    return of_tls(tls_send_file(s->tls, file, offset, size, n, e));
+}
+
+bool stream_is_out(const struct stream *s)
+{
+    return s->tls == NULL || tls_is_out(s->tls);
+}
+
+bool stream_is_worn(const struct stream *s)
+{
+    return s->tls != NULL && tls_is_worn(s->tls);
+}
+
 const struct tls_info *stream_tls_info(const struct stream *s)
 {
     return s->tls != NULL ? tls_conn_info(s->tls) : NULL;

@@ -38,6 +38,14 @@ void stream_turn_away(struct stream *s);
 /* What ended the handshake waits for the first write, or for stream_flush. */
 bool stream_holds(const struct stream *s);
 enum stream_step stream_flush(struct stream *s, struct err *e) MUST_CHECK;
+/* Whether a file's bytes can be sent without passing through our memory (tls_give_to_kernel); between
+   writes. */
+bool stream_takes_files(struct stream *s);
+/* As tls_send_file, tls_is_out and tls_is_worn. */
+enum stream_step stream_send_file(struct stream *s, int file, uint64_t offset, size_t size, size_t *n,
+                                  struct err *e) MUST_CHECK;
+bool stream_is_out(const struct stream *s);
+bool stream_is_worn(const struct stream *s);
 /* What TLS negotiated, or NULL on a plain stream. */
 const struct tls_info *stream_tls_info(const struct stream *s);
 

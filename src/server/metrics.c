@@ -73,6 +73,9 @@ static int add_net(struct buf *b, const struct net_stats *n)
         rc = labelled(b, "pqota_connections_closed_total", "reason", close_reason_text[i], n->closed[i]);
     rc = rc ? rc : sample(b, "pqota_bytes_in_total", "counter", "Bytes of HTTP received", n->bytes_in);
     rc = rc ? rc : sample(b, "pqota_bytes_out_total", "counter", "Bytes of HTTP sent", n->bytes_out);
+    rc = rc ? rc
+            : sample(b, "pqota_responses_by_kernel_total", "counter", "Files sent by the kernel's TLS",
+                     n->by_kernel);
     return rc ? rc : add_latency(b, n);
 }
 

@@ -7,25 +7,13 @@
 
 #include "base/cleanup.h"
 #include "base/hex.h"
+#include "tls/channel_impl.h"
 #include "tls/errtext.h"
 
 #define BATCH_MAX 8 /* records sealed before they are sent: 128 KiB */
 #define HELD_MAX 1024
 
 enum { SECRET_CLIENT = 1, SECRET_SERVER = 2, SECRETS = 3 };
-
-struct tls_channel {
-    struct tls_records records;
-    unsigned char secrets;  /* which of them were told */
-    unsigned char secret_n; /* bytes of each */
-    unsigned char batch;    /* records at once: fewer where the peer takes little, so that little waits */
-    bool peer_is_done;      /* close_notify came */
-    bool said_goodbye;      /* close_notify is in the output */
-    bool owes_update;       /* the peer asked for our KeyUpdate */
-    size_t sealed;          /* bytes of the caller's that are on their way and not reported as taken */
-    struct buf plain;       /* what was opened and did not fit the caller's buffer */
-    size_t plain_at;
-};
 
 /* What a thread works in: no connection keeps it. */
 static _Thread_local unsigned char work[HELD_MAX + (BATCH_MAX + 1) * TLS_SEALED_MAX];
@@ -134,7 +122,7 @@ void tls_channel_free(struct tls_channel *ch)
 /* ---- what goes out ---- */
 
 /* A peer that leaves may have said why: the write fails first, and the reason waits. */
-static enum tls_step cannot_send(struct tls_conn *conn, struct err *e)
+enum tls_step tls_channel_cannot_send(struct tls_conn *conn, struct err *e)
 {
     int lost = conn->io.error;
     char byte;
@@ -158,7 +146,7 @@ enum tls_step tls_channel_flush(struct tls_conn *conn, struct err *e)
     case TLS_IO_ERROR:
         break;
     }
-    return cannot_send(conn, e);
+    return tls_channel_cannot_send(conn, e);
 }
 
 static int add_alert(struct tls_conn *conn, unsigned char level, int description)
@@ -180,7 +168,10 @@ enum tls_step tls_channel_refuse(struct tls_conn *conn, int alert, struct err *e
                    {ALERT_ILLEGAL_PARAMETER, SSL_R_LENGTH_MISMATCH},
                    {ALERT_DECODE_ERROR, SSL_R_LENGTH_MISMATCH},
                    {ALERT_DECRYPT_ERROR, SSL_R_DIGEST_CHECK_FAILED}};
-    if (!conn->channel->said_goodbye && add_alert(conn, ALERT_FATAL, alert) == 0)
+    const struct tls_channel *ch = conn->channel;
+    if (ch->by_kernel && !ch->said_goodbye)
+        (void)tls_channel_kernel_alert(conn, ALERT_FATAL, alert);
+    else if (!ch->said_goodbye && add_alert(conn, ALERT_FATAL, alert) == 0)
         (void)tls_io_flush(&conn->io); /* it fails anyway, for a better reason */
     conn->io.error = 0;
     ERR_clear_error();
@@ -225,7 +216,7 @@ static enum tls_step send_work(struct tls_conn *conn, size_t n, size_t took, str
     while (at < n) {
         ssize_t sent = tls_io_send(&conn->io, work + at, n - at);
         if (sent < 0)
-            return cannot_send(conn, e);
+            return tls_channel_cannot_send(conn, e);
         if (sent == 0)
             break;
         at += (size_t)sent;
@@ -248,6 +239,8 @@ enum tls_step tls_channel_write(struct tls_conn *conn, const void *buf, size_t s
     struct tls_channel *ch = conn->channel;
     struct tls_io *io = &conn->io;
     size_t held = 0, out_n = 0, took = 0;
+    if (ch->by_kernel && !ch->said_goodbye)
+        return tls_channel_kernel_write(conn, buf, size, n, e);
     if (io->hold) { /* what ended the handshake goes with it */
         held = io->out.n;
         memcpy(work, io->out.p != NULL ? io->out.p : "", held);
@@ -277,6 +270,8 @@ enum tls_step tls_channel_write(struct tls_conn *conn, const void *buf, size_t s
 enum tls_step tls_channel_shutdown(struct tls_conn *conn, struct err *e)
 {
     struct tls_channel *ch = conn->channel;
+    if (ch->by_kernel)
+        return tls_channel_kernel_shutdown(conn, e);
     if (!ch->said_goodbye && add_alert(conn, ALERT_WARNING, ALERT_CLOSE_NOTIFY) != 0) {
         conn->state = TLS_BROKEN;
         err_set(e, ERR_CRYPTO, "the end of the connection could not be said");

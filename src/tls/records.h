@@ -14,6 +14,8 @@
 #define TLS_CONTENT_MAX 16384 /* bytes of content in a record */
 #define TLS_SEALED_MAX (TLS_HEADER_SIZE + TLS_CONTENT_MAX + 1 + TLS_TAG_SIZE) /* of a record that we make */
 
+#define TLS_UPDATE_SIZE 5
+
 enum tls_content { TLS_CHANGE_CIPHER_SPEC = 20, TLS_ALERT = 21, TLS_HANDSHAKE = 22, TLS_DATA = 23 };
 
 /* Levels and descriptions of alerts (RFC 8446 section 6). */
@@ -40,7 +42,7 @@ struct tls_direction {
 struct tls_records {
     const struct tls_suite *suite;
     struct tls_direction in, out;
-    unsigned char message[5]; /* a KeyUpdate that is arriving */
+    unsigned char message[TLS_UPDATE_SIZE]; /* a KeyUpdate that is arriving */
     unsigned char message_n;
     unsigned char idle; /* records since the last that brought data */
 };
@@ -77,5 +79,10 @@ int tls_records_seal(struct tls_records *r, enum tls_content type, const unsigne
 bool tls_records_is_worn(const struct tls_records *r);
 /* Seals a KeyUpdate and goes on with our next key. */
 int tls_records_renew(struct tls_records *r, unsigned char *out, size_t *out_n) MUST_CHECK;
+/* The same in two, where somebody else seals: the KeyUpdate, and our next key once that is said. */
+extern const unsigned char tls_key_update[TLS_UPDATE_SIZE];
+int tls_records_go_on(struct tls_records *r) MUST_CHECK;
+/* Nothing more may be sealed with our key, whatever it is for. */
+bool tls_records_is_spent(const struct tls_records *r);
 
 #endif

@@ -113,6 +113,19 @@ enum tls_step tls_write(struct tls_conn *conn, const void *buf, size_t size, siz
 /* Whether something waits for the first write; tls_flush sends it (WANT_WRITE: the socket is full). */
 bool tls_holds(const struct tls_conn *conn);
 enum tls_step tls_flush(struct tls_conn *conn, struct err *e) MUST_CHECK;
+/* Server, between writes (after a WANT_ the write comes first): from here on the kernel encrypts what is
+   sent, where it can, and tls_send_file may be used. False, where it cannot: nothing is different. */
+bool tls_give_to_kernel(struct tls_conn *conn);
+/* As tls_write, with bytes of a file; waits for what is not in the page cache, and raises
+   SIGPIPE unless that is ignored. DONE with *n 0: the file ends there or
+   cannot be read so, which reading it would tell. */
+enum tls_step tls_send_file(struct tls_conn *conn, int file, uint64_t offset, size_t size, size_t *n,
+                            struct err *e) MUST_CHECK;
+/* What was taken will be delivered even if the descriptor is closed. If not, wait until the socket takes
+   more. */
+bool tls_is_out(const struct tls_conn *conn);
+/* The key has encrypted enough: nothing new should begin on this connection. */
+bool tls_is_worn(const struct tls_conn *conn);
 /* Sends close_notify; DONE once sent (the peer's is not waited for). */
 enum tls_step tls_shutdown(struct tls_conn *conn, struct err *e) MUST_CHECK;
 /* There may be something to read that poll will not announce, or not again where it tells each arrival
