@@ -76,14 +76,15 @@ static int poll(struct call *c)
         rc = query_able(c, "hold", &holds);
     if (rc != 0)
         return rc;
+    const int64_t now = clock_unix_ms(c->ota->clock);
     if (!c->writing)
-        seen_touch(c->ota->seen, c->who->id, clock_unix_ms(c->ota->clock));
+        seen_touch(c->ota->seen, c->who->id, now);
     const struct poll_question q = {
-        .device = c->who->id, .version = str_of(version), .transport = c->who->transport};
+        .device = c->who->id, .now_ms = now, .version = str_of(version), .transport = c->who->transport};
     rc = ota_poll(c->ota, c->db, c->writing, c->arena, &q, &a, &c->err);
     if (rc == POLL_UPGRADE)
         return CALL_UPGRADE;
-    const char *interval = arena_printf(c->arena, "%lld", (long long)c->ota->poll_seconds);
+    const char *interval = arena_i64(c->arena, c->ota->poll_seconds);
     if (rc == 0 && interval == NULL)
         rc = api_no_memory(c);
     if (rc != 0)

@@ -132,6 +132,18 @@ char *arena_join(struct arena *a, const struct str *parts, size_t count)
     return text;
 }
 
+char *arena_i64(struct arena *a, int64_t n)
+{
+    char text[20], *end = text + sizeof text, *p = end;
+    uint64_t rest = n < 0 ? -(uint64_t)n : (uint64_t)n;
+    do
+        *--p = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    if (n < 0)
+        *--p = '-';
+    return arena_dup(a, p, (size_t)(end - p));
+}
+
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
     char small[256]; /* most are, and need not be written twice */

@@ -30,6 +30,7 @@ void *arena_alloc(struct arena *a, size_t n) MUST_CHECK;
 char *arena_dup(struct arena *a, const void *data, size_t n) MUST_CHECK;
 char *arena_dup_str(struct arena *a, struct str s) MUST_CHECK;
 char *arena_join(struct arena *a, const struct str *parts, size_t count) MUST_CHECK;
+char *arena_i64(struct arena *a, int64_t n) MUST_CHECK; /* in decimal */
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))

@@ -44,7 +44,8 @@ struct identity {
     bool account;      /* by name and password: id is an account's name */
     enum identity_by by;
     char token[SHA256_HEX_SIZE]; /* SHA-256 of the token or cookie it came with, else "" */
-    const char *transport;       /* how it came: "pq", "classical", "plain" or "proxy" */
+    bool pending;          /* its certificate may not have been used before: principals_take_pending knows */
+    const char *transport; /* how it came: "pq", "classical", "plain" or "proxy" */
 };
 
 /* The kind of identity, for logs: a device may be called as an operator is. */

@@ -1,6 +1,7 @@
 #include "ddi/body.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "http/cbor.h"
@@ -118,11 +119,21 @@ static enum form form_wanted(const struct http_request *req)
     return best;
 }
 
+/* Found once: else OpenSSL looks it up under a lock each time. */
+static const EVP_MD *sha256;
+
+static void find_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 static int tag_of(struct call *c, struct str body, const char **out)
 {
     unsigned char raw[SHA256_SIZE];
     char text[2 * TAG_BYTES + 2];
-    if (EVP_Digest(body.p, body.n, raw, NULL, EVP_sha256(), NULL) != 1)
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_sha256);
+    if (sha256 == NULL || EVP_Digest(body.p, body.n, raw, NULL, sha256, NULL) != 1)
         return err_set(&c->err, ERR_CRYPTO, "cannot compute an entity tag");
     hex_encode(raw, TAG_BYTES, text + 1);
     text[0] = text[sizeof text - 1] = '"';

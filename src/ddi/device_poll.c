@@ -58,9 +58,10 @@ int device_poll(struct call *c)
     int rc = device_begin(c);
     if (rc != 0)
         return rc;
+    const int64_t now = clock_unix_ms(c->ota->clock);
     if (!c->writing)
-        seen_touch(c->ota->seen, c->who->id, clock_unix_ms(c->ota->clock));
-    rc = ota_ddi_poll(c->ota, c->db, c->writing, c->arena, c->who->id, c->asking, &p, &c->err);
+        seen_touch(c->ota->seen, c->who->id, now);
+    rc = ota_ddi_poll(c->ota, c->db, c->writing, c->arena, c->who->id, c->asking, now, &p, &c->err);
     if (rc == POLL_UPGRADE)
         return CALL_UPGRADE;
     return rc != 0 ? rc : reply(c, &p);

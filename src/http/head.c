@@ -68,16 +68,18 @@ static bool may_be_sent(const struct http_header *h)
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (h->name.n == ours[i].n && str_eq_nocase(h->name, ours[i]))
             return false;
-    bool ok = h->name.n > 0;
-    for (size_t i = 0; i < h->name.n && ok; i++)
-        ok = h->name.p[i] > 0x20 && h->name.p[i] < 0x7F && h->name.p[i] != ':';
-    for (size_t i = 0; i < h->value.n && ok; i++) {
-        unsigned char c = (unsigned char)h->value.p[i];
-        ok = (c >= 0x20 || c == '\t') && c != 0x7F;
+    unsigned bad = h->name.n == 0; /* all is looked at, so that it may be many bytes at a time */
+    for (size_t i = 0; i < h->name.n; i++) {
+        unsigned char c = (unsigned char)h->name.p[i];
+        bad |= (unsigned)(c <= 0x20) | (unsigned)(c >= 0x7F) | (unsigned)(c == ':');
     }
-    if (!ok)
+    for (size_t i = 0; i < h->value.n; i++) {
+        unsigned char c = (unsigned char)h->value.p[i];
+        bad |= ((unsigned)(c < 0x20) & (unsigned)(c != '\t')) | (unsigned)(c == 0x7F);
+    }
+    if (bad)
         log_error("http", "a response header with control characters was left out", LOG_S("name", h->name));
-    return ok;
+    return !bad;
 }
 
 static int add_header(struct buf *out, struct str name, struct str value)

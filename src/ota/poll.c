@@ -313,8 +313,12 @@ int ota_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, cons
         return err_set(e, ERR_INVALID,
                        "version: it begins with a letter or digit and has at most 128 of letters, "
                        "digits and ._+~-");
-    struct poll p = {
-        .ota = ota, .db = db, .arena = a, .q = q, .writing = writing, .now = clock_unix_ms(ota->clock)};
+    struct poll p = {.ota = ota,
+                     .db = db,
+                     .arena = a,
+                     .q = q,
+                     .writing = writing,
+                     .now = q->now_ms != 0 ? q->now_ms : clock_unix_ms(ota->clock)};
     int rc = db_read_begin(db, e);
     if (rc == 0)
         rc = look(&p, out, e);

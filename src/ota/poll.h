@@ -35,6 +35,7 @@ struct poll_answer {
 /* Who asks, and what it says of itself. */
 struct poll_question {
     const char *device;
+    int64_t now_ms;        /* Unix milliseconds, 0: the clock is asked */
     struct str version;    /* what runs; p NULL leaves what it last said */
     const char *transport; /* how it came, see seen_transport; NULL: noted elsewhere */
     bool ddi; /* by hawkBit's protocol: it waits for its window by itself, and confirms a cancel */

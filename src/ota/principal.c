@@ -322,10 +322,12 @@ int principals_identify(struct principals *p, const struct principal_certificate
         rc = identify_device(p, cert, key, now_s, &id, e);
     else
         rc = identify_operator(p, cert, key, now_s, &id, e);
+    id.pending = table_get(&p->facts.pending, key) != NULL;
     pthread_rwlock_unlock(&p->lock);
     if (rc != 0)
         return rc;
     out->who = id.who;
+    out->pending = id.pending;
     out->not_after = cert->not_after;
     memcpy(out->id, id.id, sizeof out->id);
     str_copy(str_of(cert->issuer), out->issuer, sizeof out->issuer);
@@ -339,11 +341,6 @@ bool principals_take_pending(struct principals *p, const char *issuer, const cha
     char key[KEY_SIZE];
     if (make_key(issuer, serial, key, NULL) != 0)
         return false;
-    pthread_rwlock_rdlock(&p->lock);
-    bool there = table_get(&p->facts.pending, key) != NULL;
-    pthread_rwlock_unlock(&p->lock);
-    if (!there)
-        return false; /* nearly always */
     pthread_rwlock_wrlock(&p->lock);
     bool taken = table_remove(&p->facts.pending, key);
     pthread_rwlock_unlock(&p->lock);

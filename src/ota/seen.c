@@ -1,6 +1,7 @@
 #include "ota/seen.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@
 /* One thing that is noted of devices, by id. */
 struct notes {
     struct table table;
-    size_t at; /* where the next flush begins to look */
+    size_t at;           /* where the next flush begins to look */
+    atomic_size_t count; /* of the table, to be read without the lock */
 };
 enum { TIMES, REASONS_NOTED, TRANSPORTS, KINDS };
 
@@ -74,10 +76,14 @@ static void note(struct seen *s, int kind, const char *device_id, int64_t value,
     if (rc != 0 && !s->full)
         log_warn("ota", "devices are not noted as seen until the next flush", LOG_ERR(&e));
     s->full = rc != 0;
+    atomic_store_explicit(&s->notes[kind].count, t->count, memory_order_release);
 }
 
 static void note_locked(struct seen *s, int kind, const char *device_id, int64_t value, int how)
 {
+    /* What is stored already matters to what was noted since alone: mostly nothing was. */
+    if (how == STORED && atomic_load_explicit(&s->notes[kind].count, memory_order_acquire) == 0)
+        return;
     pthread_mutex_lock(&s->lock);
     note(s, kind, device_id, value, how);
     pthread_mutex_unlock(&s->lock);
@@ -149,6 +155,7 @@ static struct table_entry *take_slice(struct seen *s, int kind, bool *more)
         slice = it;
     }
     *more |= n->table.count > 0;
+    atomic_store_explicit(&n->count, n->table.count, memory_order_release);
     pthread_mutex_unlock(&s->lock);
     return slice;
 }

@@ -192,7 +192,7 @@ int identify(struct server *s, struct exchange *x, const struct proxy_says *prox
         rc = by_proxy(s, x, proxy, &id, e);
     if (rc != 0)
         return rc;
-    if (id.who == WHO_DEVICE)
+    if (id.who == WHO_DEVICE && id.pending)
         notice_first_use(s, &id);
     id.transport = transport_of(peer, proxy);
     str_copy(str_of(proxy->address[0] != '\0' ? proxy->address : peer->address), id.address,

@@ -57,7 +57,7 @@ int store_asking(struct db *db, struct arena *a, const char *id, enum asking_for
         k.token_hash = stmt_get_text(&s, TOKEN, a, &oom);
     if (oom)
         return err_set(e, ERR_NOMEM, "no memory to read a device");
-    k.viewed = db_view(db, &k.view);
+    k.viewed = what != ASKING_NATIVE && db_view(db, &k.view); /* native devices are read for one question */
     *out = k;
     return 0;
 }

@@ -31,7 +31,8 @@ struct asking {
 /* By unique indexes. ERR_NOT_FOUND: there is no such device. */
 int store_asking(struct db *db, struct arena *a, const char *id, enum asking_for what, struct asking *out,
                  struct err *e) MUST_CHECK;
-/* Whether it would be read the same now: the same connection, in the same state of the database. */
+/* Whether it would be read the same now: the same connection, in the same state of the database. Never of
+   what was read for ASKING_NATIVE. */
 bool store_asking_holds(const struct asking *k, struct db *db);
 
 #endif

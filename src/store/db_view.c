@@ -60,7 +60,7 @@ bool db_view(struct db *db, uint32_t *number)
 {
     unsigned version = 0;
     if (sqlite3_txn_state(db->raw, "main") != SQLITE_TXN_READ ||
-        sqlite3_file_control(db->raw, "main", SQLITE_FCNTL_DATA_VERSION, &version) != SQLITE_OK)
+        sqlite3_file_control(db->raw, NULL, SQLITE_FCNTL_DATA_VERSION, &version) != SQLITE_OK)
         return false;
     *number = version;
     return true;

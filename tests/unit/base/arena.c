@@ -98,6 +98,12 @@ static void test_copies(void **state)
     assert_string_equal(arena_join(&a, parts, 3), "abc");
     assert_string_equal(arena_join(&a, parts, 0), "");
     assert_string_equal(arena_printf(&a, "%d-%s", 7, "x"), "7-x");
+    static const int64_t numbers_shown[] = {0, 9, 10, 1234567890, -1, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof numbers_shown / sizeof numbers_shown[0]; i++)
+        assert_string_equal(arena_i64(&a, numbers_shown[i]),
+                            arena_printf(&a, "%lld", (long long)numbers_shown[i]));
+    for (int width = 250; width < 260; width++) /* about what is printed at one go */
+        assert_int_equal(strlen(arena_printf(&a, "%0*d", width, 7)), width);
     assert_null(arena_dup(&a, "", SIZE_MAX));
     char *big = arena_printf(&a, "%09000d", 1);
     assert_int_equal(strlen(big), 9000);

@@ -232,7 +232,14 @@ static void a_first_use_is_noticed_once(void **state)
     struct enrolment en;
     assert_ok(fixture_enrol(f, fixture_token(f, "gw1", NULL, 1), f->key, "gw-1", &en), f->e);
     assert_false(principals_take_pending(f->ota.principals, ISSUER_DEVICE, "dead"));
+    struct identity who = {0};
+    assert_ok(identify(f, ISSUER_DEVICE, "dead", "gw-1", &who), f->e);
+    assert_false(who.pending);
+    assert_ok(identify(f, ISSUER_DEVICE, en.cert.serial, "gw-1", &who), f->e);
+    assert_true(who.pending);
     assert_true(principals_take_pending(f->ota.principals, ISSUER_DEVICE, en.cert.serial));
+    assert_ok(identify(f, ISSUER_DEVICE, en.cert.serial, "gw-1", &who), f->e);
+    assert_false(who.pending);
     assert_false(principals_take_pending(f->ota.principals, ISSUER_DEVICE, en.cert.serial));
     /* The process ended before it was noted. */
     assert_ok(fixture_write(f, load, NULL), f->e);
