@@ -3,7 +3,6 @@
 #include "tls/records.h"
 
 #define CLIENT_HELLO 1
-#define TLS_1_2 0x0303 /* what every ClientHello says it is */
 #define RANDOM_SIZE 32
 #define LEGACY_SESSION_MAX 32
 #define AGE_SIZE 4
@@ -24,8 +23,6 @@ enum {
 /* One vector that fills the extension. */
 static bool take_whole(struct wire body, size_t bytes, struct wire *out)
 {
-    if (out->p != NULL) /* it came twice */
-        return false;
     *out = wire_vector(&body, bytes);
     return !out->bad && body.n == 0;
 }
@@ -33,9 +30,9 @@ static bool take_whole(struct wire body, size_t bytes, struct wire *out)
 static bool take_keys(struct tls_offer *o, struct wire body)
 {
     const unsigned char *end = body.p + body.n;
-    if (o->identities.p != NULL)
-        return false;
     o->identities = wire_vector(&body, 2);
+    if (o->identities.bad)
+        return false;
     o->before_binders = (size_t)(body.p - o->message.p);
     o->binders = wire_vector(&body, 2);
     /* Section 4.2.11: it is the last, or its binders would not cover the message. */
@@ -69,11 +66,13 @@ static bool take_extension(struct tls_offer *o, uint64_t type, struct wire body)
 
 static bool take_extensions(struct tls_offer *o, struct wire all)
 {
+    uint64_t seen = 0; /* bit i: extension i; what any server acts upon is below 64 */
     while (all.n > 0) {
-        uint64_t type = wire_number(&all, 2);
+        uint64_t type = wire_number(&all, 2), bit = type < 64 ? UINT64_C(1) << type : 0;
         struct wire body = wire_vector(&all, 2);
-        if (body.bad || !take_extension(o, type, body))
+        if (body.bad || (seen & bit) != 0 || !take_extension(o, type, body))
             return false;
+        seen |= bit;
     }
     return !all.bad;
 }
@@ -95,7 +94,9 @@ bool tls_offer_read(const unsigned char *record, size_t n, struct tls_offer *out
     struct wire extensions = wire_vector(&hello, 2);
     if (type != TLS_HANDSHAKE || kind != CLIENT_HELLO || version != TLS_1_2 || hello.bad)
         return false;
-    if (r.n > 0 || message.n > 0 || hello.n > 0 || out->legacy_session.n > LEGACY_SESSION_MAX)
+    if (out->message.n > TLS_CONTENT_MAX || out->legacy_session.n > LEGACY_SESSION_MAX)
+        return false;
+    if (r.n > 0 || message.n > 0 || hello.n > 0)
         return false;
     return compressions.n == 1 && compressions.p[0] == 0 && take_extensions(out, extensions);
 }

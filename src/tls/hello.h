@@ -5,6 +5,9 @@
 #include "tls/session_store.h"
 #include "tls/wire.h"
 
+#define TLS_1_2 0x0303 /* what every message says it is (section 4.1.2) */
+#define TLS_1_3 0x0304
+
 /* All of it lies within the record. An extension that did not come is empty. */
 struct tls_offer {
     struct wire message; /* with its header */

@@ -11,24 +11,20 @@
 
 #include "base/cleanup.h"
 #include "tls/channel.h"
+#include "tls/choice.h"
 #include "tls/errtext.h"
-#include "tls/hello.h"
 #include "tls/schedule.h"
-#include "tls/sessions.h"
 
 #define SERVER_HELLO 2
 #define SESSION_TICKET 4
 #define ENCRYPTED_EXTENSIONS 8
 #define FINISHED 20
 #define MESSAGE_HEADER 4
-#define TLS_1_2 0x0303
-#define TLS_1_3 0x0304
-#define PSK_DHE_KE 1
 #define RANDOM_SIZE 32
 #define SHARE_MAX 1700  /* bytes of a server's key share: SecP384r1MLKEM1024 has 1665 */
 #define SHARED_MAX 96   /* bytes of a shared secret */
 #define FLIGHT_MAX 2560 /* bytes of all that we answer */
-#define STRAYS_MAX 4    /* records that a client sends for middleboxes; one is usual */
+#define STRAYS_MAX 4    /* records in the clear that end nothing: one, for middleboxes, is usual */
 
 enum { PROTOCOLS = 16, PRE_SHARED_KEY = 41, SUPPORTED_VERSIONS = 43, KEY_SHARE = 51 };
 
@@ -56,98 +52,10 @@ void tls_resume_free(struct tls_resume *r)
     free(r);
 }
 
-/* ---- what the client offers ---- */
-
-/* What was chosen of it. */
-struct choice {
-    struct tls_offer offer;
-    const struct tls_suite *suite;
-    const char *group;
-    unsigned group_code;
-    struct wire share;  /* the client's */
-    unsigned index;     /* of the session among those offered */
-    struct wire binder; /* the proof that the client has its key */
-    bool protocol;      /* ours is among its protocols */
-    struct tls_known known;
-};
-
-static bool has_number(struct wire list, size_t bytes, uint64_t value)
-{
-    while (list.n > 0)
-        if (wire_number(&list, bytes) == value)
-            return !list.bad;
-    return false;
-}
-
-/* As OpenSSL would choose with the same context: the first of ours that the client has. */
-static const struct tls_suite *choose_suite(const struct tls_conn *conn, struct wire ciphers)
-{
-    struct str names = str_of(conn->ctx->rules->algs.policy->ciphersuites), name;
-    while (str_split(&names, ':', &name)) {
-        const struct tls_suite *suite = tls_suite_named(conn->ctx->suites, name);
-        if (suite != NULL && has_number(ciphers, 2, suite->id))
-            return suite;
-    }
-    return NULL;
-}
-
-/* The first share of a key exchange that the policy has; they all stand on one step of preference. */
-static bool choose_group(const struct tls_conn *conn, struct choice *c)
-{
-    struct wire shares = c->offer.shares;
-    while (shares.n > 0 && c->group == NULL) {
-        c->group_code = (unsigned)wire_number(&shares, 2);
-        c->share = wire_vector(&shares, 2);
-        c->group = tls_algs_kem(&conn->ctx->rules->algs, c->group_code);
-    }
-    return c->group != NULL && !c->share.bad && has_number(c->offer.groups, 2, c->group_code);
-}
-
-/* RFC 7301. A client that names protocols and not ours is refused, which is for OpenSSL to say. */
-static bool choose_protocol(const struct tls_conn *conn, struct choice *c)
-{
-    const unsigned char *own = conn->ctx->rules->alpn;
-    struct wire list = c->offer.protocols;
-    if (own[0] == 0 || list.n == 0)
-        return list.p == NULL || own[0] == 0;
-    while (list.n > 0) {
-        struct wire name = wire_vector(&list, 1);
-        if (name.n == 0)
-            return false;
-        c->protocol |= name.n == own[0] && memcmp(name.p, own + 1, name.n) == 0;
-    }
-    return c->protocol;
-}
-
-static bool choose_session(const struct tls_conn *conn, struct choice *c)
-{
-    const struct tls_rules *rules = conn->ctx->rules;
-    const unsigned char *id = tls_offer_session(&c->offer, rules->sessions, &c->index);
-    struct wire binders = c->offer.binders;
-    if (id == NULL)
-        return false;
-    for (unsigned i = 0; i <= c->index; i++)
-        c->binder = wire_vector(&binders, 1);
-    if (c->binder.n != c->suite->secret_n || !tls_sessions_find(rules, id, &c->known))
-        return false;
-    const struct tls_session *s = &c->known.session;
-    return s->psk_n == c->suite->secret_n && (s->cipher[0] << 8 | s->cipher[1]) == (int)c->suite->id;
-}
-
-static bool choose(const struct tls_conn *conn, const unsigned char *record, size_t n, struct choice *c)
-{
-    if (!tls_offer_read(record, n, &c->offer) || !c->offer.plain)
-        return false;
-    c->suite = choose_suite(conn, c->offer.ciphers);
-    return c->suite != NULL && has_number(c->offer.versions, 2, TLS_1_3) &&
-           has_number(c->offer.psk_modes, 1, PSK_DHE_KE) && choose_group(conn, c) &&
-           choose_protocol(conn, c) && choose_session(conn, c);
-}
-
 /* ---- what we answer ---- */
 
 /* Section 4.2.11.2: whether the client has the session's key. */
-static bool binder_is_right(struct tls_schedule *s, const struct choice *c)
+static bool binder_is_right(struct tls_schedule *s, const struct tls_choice *c)
 {
     const struct wire *message = &c->offer.message;
     unsigned char binder_key[TLS_SECRET_MAX], expected[TLS_SECRET_MAX];
@@ -169,7 +77,7 @@ struct shared {
     size_t share_n, secret_n;
 };
 
-static bool exchange_keys(const struct choice *c, struct shared *out)
+static bool exchange_keys(const struct tls_choice *c, struct shared *out)
 {
     /* OpenSSL's parameters are not const; it only reads this one. */
     OSSL_PARAM params[] = {
@@ -195,7 +103,7 @@ static void put_extension(struct wire_out *w, unsigned type, uint64_t value)
     wire_put_number(w, value, 2);
 }
 
-static void put_server_hello(struct wire_out *w, const struct choice *c, const struct shared *key,
+static void put_server_hello(struct wire_out *w, const struct tls_choice *c, const struct shared *key,
                              const unsigned char random[RANDOM_SIZE])
 {
     wire_put_number(w, SERVER_HELLO, 1);
@@ -250,7 +158,7 @@ static void put_finished_header(unsigned char *out, size_t n)
 }
 
 /* ServerHello, and where the client plays TLS 1.2 for middleboxes, what belongs to that (appendix D.4). */
-static void put_open_part(struct wire_out *w, const struct choice *c, const struct shared *key,
+static void put_open_part(struct wire_out *w, const struct tls_choice *c, const struct shared *key,
                           const unsigned char *random, struct tls_schedule *s)
 {
     put_record_header(w, TLS_HANDSHAKE, 0);
@@ -266,7 +174,7 @@ static void put_open_part(struct wire_out *w, const struct choice *c, const stru
 }
 
 /* EncryptedExtensions and Finished, in one record. */
-static int put_sealed_part(struct wire_out *w, const struct tls_conn *conn, const struct choice *c,
+static int put_sealed_part(struct wire_out *w, const struct tls_conn *conn, const struct tls_choice *c,
                            const unsigned char *secret, struct tls_records *records, struct tls_schedule *s)
 {
     unsigned char plain[MESSAGE_HEADER + 64 + MESSAGE_HEADER + TLS_SECRET_MAX];
@@ -307,14 +215,15 @@ static void make_last_secrets(struct tls_resume *r, struct tls_schedule *s, cons
     OPENSSL_cleanse(resumption, sizeof resumption);
 }
 
-static int answer(struct tls_conn *conn, struct tls_resume *r, const struct choice *c, struct tls_schedule *s)
+static int answer(struct tls_conn *conn, struct tls_resume *r, const struct tls_choice *c,
+                  struct tls_schedule *s)
 {
     struct tls_records records = {.suite = c->suite};
     struct shared key;
     unsigned char random[RANDOM_SIZE], flight[FLIGHT_MAX], secret[TLS_SECRET_MAX];
     struct wire_out w = {.p = flight, .size = sizeof flight};
-    if (!exchange_keys(c, &key) || RAND_bytes(random, sizeof random) != 1 ||
-        RAND_bytes(r->next.session.id, sizeof r->next.session.id) != 1)
+    if (RAND_bytes(random, sizeof random) != 1 ||
+        RAND_bytes(r->next.session.id, sizeof r->next.session.id) != 1 || !exchange_keys(c, &key))
         return ERR_CRYPTO;
     put_open_part(&w, c, &key, random, s);
     tls_schedule_next(s, key.secret, key.secret_n);
@@ -336,17 +245,17 @@ static int answer(struct tls_conn *conn, struct tls_resume *r, const struct choi
     return rc;
 }
 
-/* The client's first record, where it is whole. */
-static const unsigned char *first_record(const struct tls_io *io, size_t *length)
+/* The client's next record where it is whole; *length is 0 while that is not known. */
+static unsigned char *next_record(const struct tls_io *io, size_t *length)
 {
     size_t n = tls_io_waiting(io);
-    const unsigned char *p = n > 0 ? (const unsigned char *)io->in.p + io->in_at : NULL;
+    unsigned char *p = n > 0 ? (unsigned char *)io->in.p + io->in_at : NULL;
     *length = n > 0 ? tls_record_length(p, n) : 0;
     return *length > 0 && *length <= n ? p : NULL;
 }
 
 /* The client showed that it has the key, and is answered. */
-static int accept_session(struct tls_conn *conn, struct tls_resume *r, const struct choice *c)
+static int accept_session(struct tls_conn *conn, struct tls_resume *r, const struct tls_choice *c)
 {
     struct tls_schedule s;
     tls_schedule_begin(&s, c->suite);
@@ -358,14 +267,17 @@ static int accept_session(struct tls_conn *conn, struct tls_resume *r, const str
 
 bool tls_resume_begin(struct tls_conn *conn)
 {
-    struct choice c = {0};
+    struct tls_choice c = {0};
     size_t length;
-    const unsigned char *record = first_record(&conn->io, &length);
-    if (conn->ctx->rules->sessions == NULL || record == NULL || !choose(conn, record, length, &c))
+    const unsigned char *record = next_record(&conn->io, &length);
+    if (conn->ctx->rules->sessions == NULL || record == NULL || !tls_choose(conn, record, length, &c))
         return false;
     CLEANUP(resume_cleanup) struct tls_resume *r = calloc(1, sizeof *r);
-    if (r != NULL)
-        *r = (struct tls_resume){.suite = c.suite, .group = c.group, .next = c.known};
+    if (r != NULL) {
+        r->suite = c.suite;
+        r->group = c.group;
+        r->next = c.known;
+    }
     bool done = r != NULL && accept_session(conn, r, &c) == 0;
     tls_known_wipe(&c.known);
     if (!done) {
@@ -450,8 +362,9 @@ static enum tls_step take_message(struct tls_conn *conn, const struct tls_conten
 static enum tls_step take_record(struct tls_conn *conn, unsigned char *p, size_t length, struct err *e)
 {
     struct tls_content_found found = {TLS_ALERT, p + TLS_HEADER_SIZE, length - TLS_HEADER_SIZE};
-    if (p[0] == TLS_CHANGE_CIPHER_SPEC && found.n == 1 && found.p[0] == 1 &&
-        ++conn->resume->strays <= STRAYS_MAX)
+    if (p[0] != TLS_DATA && ++conn->resume->strays > STRAYS_MAX)
+        return tls_channel_refuse(conn, ALERT_UNEXPECTED_MESSAGE, e);
+    if (p[0] == TLS_CHANGE_CIPHER_SPEC && found.n == 1 && found.p[0] == 1)
         return TLS_WANT_READ;
     if (p[0] != TLS_ALERT) { /* a client that cannot make the keys says so in the clear */
         int alert = tls_records_open(tls_channel_records(conn), p, length, &found);
@@ -480,12 +393,11 @@ enum tls_step tls_resume_step(struct tls_conn *conn, struct err *e)
         return tls_fail(conn, SSL_ERROR_SYSCALL, e);
     }
     for (;;) {
-        size_t n = tls_io_waiting(io);
-        unsigned char *p = n > 0 ? (unsigned char *)io->in.p + io->in_at : NULL;
-        size_t length = n > 0 ? tls_record_length(p, n) : 0;
+        size_t n = tls_io_waiting(io), length;
+        unsigned char *p = next_record(io, &length);
         if (length > TLS_RECORD_MAX)
             return tls_channel_refuse(conn, ALERT_RECORD_OVERFLOW, e);
-        if (length > 0 && length <= n) {
+        if (p != NULL) {
             enum tls_step step = take_record(conn, p, length, e);
             tls_io_drop(io, length);
             if (step != TLS_WANT_READ)

@@ -158,6 +158,22 @@ static void after_too_many_strays(struct liar *l)
     as_it_should(l);
 }
 
+static const unsigned char canceled[] = {TLS_ALERT, 3, 3, 0, 2, ALERT_WARNING, ALERT_USER_CANCELED};
+
+static void after_a_warning(struct liar *l)
+{
+    push(l, canceled, sizeof canceled);
+    as_it_should(l);
+}
+
+/* Each of them costs us something, and none brings the handshake further. */
+static void after_too_many_warnings(struct liar *l)
+{
+    for (int i = 0; i < 5; i++)
+        push(l, canceled, sizeof canceled);
+    as_it_should(l);
+}
+
 static void an_alert_in_the_clear(struct liar *l)
 {
     static const unsigned char alert[] = {TLS_ALERT, 3, 3, 0, 2, ALERT_FATAL, ALERT_ILLEGAL_PARAMETER};
@@ -216,6 +232,8 @@ static void what_the_client_may_not_say(void **state)
         {in_the_clear, ALERT_UNEXPECTED_MESSAGE, "does not belong here"},
         {with_another_change_of_cipher, ALERT_UNEXPECTED_MESSAGE, "does not belong here"},
         {after_too_many_strays, ALERT_UNEXPECTED_MESSAGE, "does not belong here"},
+        {after_a_warning, 0, NULL},
+        {after_too_many_warnings, ALERT_UNEXPECTED_MESSAGE, "does not belong here"},
         {a_record_too_long, ALERT_RECORD_OVERFLOW, "over the limit"},
         {an_alert_in_the_clear, 0, "illegal parameter"},
         {a_sealed_alert, 0, "too busy"},
