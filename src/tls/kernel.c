@@ -11,6 +11,8 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
+#include "tls/thread_cipher.h"
+
 #ifndef SOL_TLS
 #define SOL_TLS 282
 #endif
@@ -67,6 +69,7 @@ static int set_key(int fd, struct tls_records *r)
     if (error == 0) {
         OPENSSL_cleanse(r->out.key, sizeof r->out.key);
         OPENSSL_cleanse(r->out.iv, sizeof r->out.iv);
+        tls_thread_cipher_forget();
     }
     return error;
 }
