@@ -47,7 +47,7 @@ struct row {
     unsigned others_before, others_after; /* identities that nobody knows, around the known one */
     int binder_more;                      /* bytes that its binder is too long */
     bool binder_wrong;
-    bool no_legacy_session;
+    bool no_legacy_session, longer_name;
     /* A byte more behind each of these. */
     bool legacy_session_longer, binders_longer, extensions_longer, message_longer;
     unsigned version;
@@ -67,6 +67,7 @@ static const struct row rows[] = {
     {"the last session that is looked at", .ours = true, .others_before = 3},
     /* What OpenSSL serves in other ways. */
     {"too many of others' first", .others_before = 4},
+    {"a name that only begins like the session's", .longer_name = true},
     {"early data", .first = {EARLY, BYTES("")}},
     {"a cookie", .first = {COOKIE, BYTES("\0\1x")}},
     {"a fragment length", .first = {FRAGMENT, BYTES("\1")}},
@@ -122,10 +123,11 @@ static void put_shares(struct wire_out *w, const struct row *row)
     wire_end(w, list, 2);
 }
 
-static void put_identity(struct wire_out *w, const void *name)
+static void put_identity(struct wire_out *w, const void *name, bool longer)
 {
-    wire_put_number(w, sizeof id, 2);
+    wire_put_number(w, sizeof id + longer, 2);
     wire_put(w, name, sizeof id);
+    wire_put(w, zeros, longer);
     wire_put_number(w, 0, 4);
 }
 
@@ -134,10 +136,10 @@ static size_t put_keys(struct wire_out *w, const struct row *row)
 {
     size_t identities = wire_begin(w, 2);
     for (unsigned i = 0; i < row->others_before; i++)
-        put_identity(w, zeros);
-    put_identity(w, id);
+        put_identity(w, zeros, false);
+    put_identity(w, id, row->longer_name);
     for (unsigned i = 0; i < row->others_after; i++)
-        put_identity(w, zeros);
+        put_identity(w, zeros, false);
     wire_end(w, identities, 2);
     size_t at = w->n, binders = wire_begin(w, 2);
     for (unsigned i = 0; i <= row->others_before + row->others_after; i++) {
@@ -245,6 +247,9 @@ static size_t write_hello(const struct tls_suite *suite, const struct row *row, 
 
 /* ---- who takes it ---- */
 
+/* What we answered: ServerHello and what goes with it. */
+static unsigned char answer[3000];
+
 static bool is_ours(struct tls_ctx *ctx, const unsigned char *record, size_t n)
 {
     struct tls_conn *conn;
@@ -258,6 +263,9 @@ static bool is_ours(struct tls_ctx *ctx, const unsigned char *record, size_t n)
     assert_int_equal(conn->io.out.n > 0, ours);
     assert_int_equal(conn->channel != NULL, ours);
     assert_int_equal(conn->resume != NULL, ours);
+    assert_true(conn->io.out.n <= sizeof answer);
+    if (ours)
+        memcpy(answer, conn->io.out.p, conn->io.out.n);
     tls_conn_free(conn);
     return ours;
 }
@@ -279,6 +287,13 @@ static bool is_refused(struct tls_ctx *ctx, const unsigned char *record, size_t 
     return step == TLS_FAILED;
 }
 
+/* A server, and a session of it that is offered. */
+struct shop {
+    struct rig r;
+    struct tls_session session;
+    const struct tls_suite *suite;
+};
+
 static void make_share(void)
 {
     size_t n = 0;
@@ -291,40 +306,134 @@ static void make_share(void)
     EVP_PKEY_free(key);
 }
 
+static void shop_open(struct shop *s)
+{
+    const unsigned char *ticket;
+    size_t n;
+    rig_make(&s->r, NULL, NULL, true);
+    (void)rig_visit(&s->r);
+    SSL_SESSION_get0_ticket(s->r.session, &ticket, &n);
+    assert_int_equal(n, sizeof id);
+    memcpy(id, ticket, sizeof id);
+    assert_int_equal(SSL_SESSION_get_master_key(s->r.session, psk, sizeof psk), BINDER_SIZE);
+    assert_true(tls_sessions_get(s->r.store, id, &s->session));
+    s->suite = tls_suite_of(s->r.server->suites, 0x1302);
+    make_share();
+}
+
 static void what_is_ours(void **state)
 {
     (void)state;
     static unsigned char record[RECORD_MAX];
-    struct tls_session session;
-    struct rig r;
-    rig_make(&r, NULL, NULL, true);
-    (void)rig_visit(&r);
-    struct tls_config sc = rig_config(&r);
+    struct shop s;
+    shop_open(&s);
+    struct tls_config sc = rig_config(&s.r);
     sc.read_ahead = sc.hold_ticket = false;
     struct tls_ctx *openssls = make_ctx(&sc);
-    const unsigned char *ticket;
-    size_t n;
-    SSL_SESSION_get0_ticket(r.session, &ticket, &n);
-    assert_int_equal(n, sizeof id);
-    memcpy(id, ticket, sizeof id);
-    assert_int_equal(SSL_SESSION_get_master_key(r.session, psk, sizeof psk), BINDER_SIZE);
-    assert_true(tls_sessions_get(r.store, id, &session));
-    make_share();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct row *row = &rows[i];
-        n = write_hello(tls_suite_of(r.server->suites, 0x1302), row, record);
-        assert_int_equal(tls_sessions_put(r.store, &session), 0); /* OpenSSL removes it where it refuses */
-        if (is_ours(r.server, record, n) != row->ours)
+        size_t n = write_hello(s.suite, row, record);
+        assert_int_equal(tls_sessions_put(s.r.store, &s.session),
+                         0); /* OpenSSL removes it where it refuses */
+        if (is_ours(s.r.server, record, n) != row->ours)
             fail_msg("%s: %s", row->what, row->ours ? "is not ours" : "is ours");
         if (is_refused(openssls, record, n) != row->refused)
             fail_msg("%s: OpenSSL %s it", row->what, row->refused ? "takes" : "refuses");
     }
     tls_ctx_free(openssls);
-    rig_free(&r);
+    rig_free(&s.r);
+}
+
+/* ---- the session ---- */
+
+static void remember(struct tls_session *s, const struct tls_peer *peer, int64_t verified_at)
+{
+    s->data_n = tls_session_data_encode(verified_at, peer, s->data);
+}
+
+/* The client has the key of each of these. */
+static void which_sessions_are_good(void **state)
+{
+    (void)state;
+    static unsigned char record[RECORD_MAX];
+    struct shop s;
+    struct tls_peer peer;
+    int64_t at;
+    shop_open(&s);
+    size_t n = write_hello(s.suite, &rows[0], record);
+    int64_t now = tls_rules_now(s.r.server->rules);
+    assert_int_equal(tls_session_data_decode(s.session.data, s.session.data_n, &at, &peer), 0);
+    for (int i = 0; i < 9; i++) {
+        struct tls_session other = s.session;
+        struct tls_peer another = peer;
+        bool good = i < 2;
+        if (i == 1) /* the store keeps them for an hour */
+            remember(&other, &peer, now - 3590);
+        else if (i == 2)
+            remember(&other, &peer, now - 3600);
+        else if (i == 3) /* the clock was set back */
+            remember(&other, &peer, now + 60);
+        else if (i == 4) {
+            another.not_after = now - 1;
+            remember(&other, &another, at);
+        } else if (i == 5)
+            other.scope[0] ^= 1;
+        else if (i == 6)
+            other.cipher[1] = 3;
+        else if (i == 7)
+            other.psk_n = 32;
+        else if (i == 8)
+            other.psk[0] ^= 1;
+        assert_int_equal(tls_sessions_put(s.r.store, &other), 0);
+        if (is_ours(s.r.server, record, n) != good)
+            fail_msg("session %d is%s ours", i, good ? " not" : "");
+    }
+    rig_free(&s.r);
+}
+
+/* ---- the answer ---- */
+
+static void what_is_answered(void **state)
+{
+    (void)state;
+    static const struct row others = {.others_before = 2}, bare = {.no_legacy_session = true};
+    static const struct row *const offers[] = {&rows[0], &others, &bare};
+    static unsigned char record[RECORD_MAX];
+    unsigned char random[3][32];
+    struct shop s;
+    shop_open(&s);
+    for (unsigned i = 0; i < 3; i++) {
+        size_t n = write_hello(s.suite, offers[i], record);
+        assert_true(is_ours(s.r.server, record, n));
+        struct wire all = {.p = answer, .n = sizeof answer};
+        assert_int_equal(wire_number(&all, 3), TLS_HANDSHAKE << 16 | TLS_1_2);
+        struct wire hello = wire_vector(&all, 2);
+        uint64_t begin = wire_number(&hello, 4);
+        assert_int_equal(begin, 2U << 24 | hello.n);
+        assert_int_equal(wire_number(&hello, 2), TLS_1_2);
+        memcpy(random[i], wire_take(&hello, 32).p, 32);
+        struct wire legacy = wire_vector(&hello, 1);
+        assert_int_equal(legacy.n, i == 2 ? 0 : 32);
+        assert_memory_equal(legacy.p, zeros, legacy.n);
+        assert_int_equal(wire_number(&hello, 3), 0x1302 << 8);
+        (void)wire_number(&hello, 2 + 6); /* supported_versions comes first */
+        assert_int_equal(wire_number(&hello, 6), (uint64_t)KEYS << 32 | 2 << 16 | (i == 1 ? 2 : 0));
+        assert_int_equal(wire_number(&hello, 1), 0);
+        assert_false(hello.bad);
+        /* A change of cipher for middleboxes is there where the client plays that. */
+        assert_int_equal(wire_number(&all, 1), i == 2 ? TLS_DATA : TLS_CHANGE_CIPHER_SPEC);
+    }
+    assert_memory_not_equal(random[0], random[1], 32);
+    assert_memory_not_equal(random[1], random[2], 32);
+    rig_free(&s.r);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_ours)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_ours),
+        cmocka_unit_test(which_sessions_are_good),
+        cmocka_unit_test(what_is_answered),
+    };
     return cmocka_run_group_tests(tests, fixture_group_start, fixture_group_stop);
 }

@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "resume_fixture.h"
 #include "tls/records.h"
+#include "tls/session_store.h"
 #include "tls_test.h"
 
 static void every_key_exchange_and_suite(void **state)
@@ -84,6 +85,66 @@ static void the_ticket_waits_for_the_answer(void **state)
         }
         visit_end(&v);
     }
+    rig_free(&r);
+}
+
+/* A ticket lives as long as the full handshake lets it, however many lie in between. */
+static void a_chain_of_resumptions_ends(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct visit v;
+    struct tls_session s;
+    struct tls_peer peer;
+    int64_t at;
+    const unsigned char *id;
+    size_t n;
+    rig_make(&r, NULL, NULL, true);
+    (void)rig_visit(&r);
+    SSL_SESSION_get0_ticket(r.session, &id, &n);
+    assert_true(tls_sessions_get(r.store, id, &s));
+    assert_int_equal(tls_session_data_decode(s.data, s.data_n, &at, &peer), 0);
+    s.data_n = tls_session_data_encode(at - 3000, &peer, s.data); /* of 3600 seconds */
+    assert_int_equal(tls_sessions_put(r.store, &s), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_true(rig_visit(&r));
+        assert_in_range(SSL_SESSION_get_ticket_lifetime_hint(r.session), 540, 600);
+    }
+    visit_begin(&r, &v);
+    assert_int_equal(visit_shake(&v), TLS_DONE);
+    assert_int_equal(v.conn->verified_at, at - 3000);
+    visit_end(&v);
+    rig_free(&r);
+}
+
+/* Its socket is full before we answer: the answer waits for it, and is whole when it comes. */
+static void a_client_that_reads_late(void **state)
+{
+    (void)state;
+    static char junk[1 << 16];
+    struct rig r;
+    struct visit v;
+    size_t sent = 0, drained = 0;
+    ssize_t n;
+    rig_make(&r, NULL, NULL, true);
+    (void)rig_visit(&r);
+    visit_begin(&r, &v);
+    (void)SSL_do_handshake(v.ssl);
+    for (size_t size = sizeof junk; size > 0; size /= 2)
+        while ((n = send(v.fd[0], junk, size, MSG_DONTWAIT)) > 0)
+            sent += (size_t)n;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(visit_step(&v), TLS_WANT_WRITE);
+    assert_true(v.ours);
+    while (drained < sent) {
+        n = recv(v.fd[1], junk, sent - drained < sizeof junk ? sent - drained : sizeof junk, 0);
+        assert_true(n > 0);
+        drained += (size_t)n;
+    }
+    assert_int_equal(visit_step(&v), TLS_WANT_READ);
+    assert_int_equal(SSL_do_handshake(v.ssl), 1);
+    assert_int_equal(visit_step(&v), TLS_DONE);
+    visit_end(&v);
     rig_free(&r);
 }
 
@@ -277,6 +338,8 @@ int main(void)
         cmocka_unit_test(every_key_exchange_and_suite),
         cmocka_unit_test(the_peer_is_known_again),
         cmocka_unit_test(the_ticket_waits_for_the_answer),
+        cmocka_unit_test(a_chain_of_resumptions_ends),
+        cmocka_unit_test(a_client_that_reads_late),
         cmocka_unit_test(the_answer_is_small),
         cmocka_unit_test(what_is_not_plainly_ours_is_openssls),
         cmocka_unit_test(protocols),

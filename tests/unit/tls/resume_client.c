@@ -99,6 +99,12 @@ static void in_pieces(struct liar *l)
     say(l, TLS_HANDSHAKE, l->finished + 21, sizeof l->finished - 21);
 }
 
+static void and_leaves(struct liar *l)
+{
+    as_it_should(l);
+    shutdown(l->v.fd[1], SHUT_WR);
+}
+
 static void with_a_bit_turned(struct liar *l)
 {
     l->finished[sizeof l->finished - 1] ^= 1;
@@ -224,6 +230,7 @@ static void what_the_client_may_not_say(void **state)
     } cases[] = {
         {as_it_should, 0, NULL},
         {in_pieces, 0, NULL},
+        {and_leaves, 0, NULL},
         {with_a_bit_turned, ALERT_DECRYPT_ERROR, "digest check failed"},
         {as_another_message, ALERT_UNEXPECTED_MESSAGE, "does not belong here"},
         {with_more_behind, ALERT_UNEXPECTED_MESSAGE, "does not belong here"},
