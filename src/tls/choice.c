@@ -25,14 +25,30 @@ static const struct tls_suite *choose_suite(const struct tls_conn *conn, struct 
     return NULL;
 }
 
-/* The first share of a key exchange that the policy has; they all stand on one step of preference. */
+/* Of a group among ours, the most wanted first. */
+static size_t place_of(const char *groups, const char *group)
+{
+    struct str names = str_of(groups), name;
+    size_t place = 0;
+    while (str_split(&names, ':', &name) && !str_is(name, group))
+        place++;
+    return place;
+}
+
+/* Of the client's shares the one that this side wants most. */
 static bool choose_group(const struct tls_conn *conn, struct tls_choice *c)
 {
+    const struct tls_algs *algs = &conn->ctx->rules->algs;
     struct wire shares = c->offer.shares;
+    size_t best = SIZE_MAX;
     while (shares.n > 0) {
         unsigned code = (unsigned)wire_number(&shares, 2);
         struct wire share = wire_vector(&shares, 2);
-        if (c->group == NULL && (c->group = tls_algs_kem(&conn->ctx->rules->algs, code)) != NULL) {
+        const char *group = tls_algs_kem(algs, code);
+        size_t place = group != NULL ? place_of(algs->groups, group) : SIZE_MAX;
+        if (place < best) {
+            best = place;
+            c->group = group;
             c->group_code = code;
             c->share = share;
         }

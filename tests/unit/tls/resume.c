@@ -37,6 +37,38 @@ static void every_key_exchange_and_suite(void **state)
     }
 }
 
+/* Of several key shares the one that this side wants most, as in the full handshake before. */
+static void of_several_shares(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kem, *theirs, *group;
+    } cases[] = {
+        {NULL, "*MLKEM512:*X25519MLKEM768", "X25519MLKEM768"},
+        {NULL, "*X25519MLKEM768:*MLKEM512", "X25519MLKEM768"},
+        {NULL, "*MLKEM1024:*MLKEM768", "MLKEM768"},
+        {"mlkem1024,mlkem768", "*MLKEM768:*MLKEM1024", "MLKEM1024"},
+        {NULL, "*X25519:*X25519MLKEM768", "X25519MLKEM768"},
+        {NULL, "*X448:*X25519:*MLKEM768", "MLKEM768"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig r;
+        rig_make(&r, NULL, cases[i].kem, true);
+        assert_int_equal(SSL_CTX_set1_groups_list(r.theirs, cases[i].theirs), 1);
+        for (int ours = 0; ours < 2; ours++) {
+            struct visit v;
+            visit_begin(&r, &v);
+            assert_int_equal(visit_shake(&v), TLS_DONE);
+            assert_int_equal(v.ours, ours);
+            assert_string_equal(tls_conn_info(v.conn)->group, cases[i].group);
+            visit_end(&v);
+            if (!ours)
+                (void)rig_visit(&r);
+        }
+        rig_free(&r);
+    }
+}
+
 static void the_peer_is_known_again(void **state)
 {
     (void)state;
@@ -336,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_exchange_and_suite),
+        cmocka_unit_test(of_several_shares),
         cmocka_unit_test(the_peer_is_known_again),
         cmocka_unit_test(the_ticket_waits_for_the_answer),
         cmocka_unit_test(a_chain_of_resumptions_ends),
