@@ -3,6 +3,7 @@
 import re
 import select
 import socket
+import ssl
 import threading
 
 from harness import ANYONE, run, wait_for
@@ -95,3 +96,23 @@ def first_message(server):
 def test_a_client_that_only_listens_gets_its_ticket(shared):
     with shared.connect() as s:
         assert select.select([s], [], [], 20)[0], "nothing came"
+
+
+def test_pythons_client_resumes(make_server):
+    server = make_server()
+    who = server.enrol("python-1", "m1")
+    before = counted(server)
+    context = ssl.create_default_context(cafile=server.roots)
+    context.load_cert_chain(who.cert, who.key)
+    session = None
+    for resumed in (False, True, True):
+        with (
+            socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain,
+            context.wrap_socket(plain, server_hostname="localhost", session=session) as tls,
+        ):
+            tls.sendall(b"GET /api/update HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert tls.recv(4096).startswith(b"HTTP/1.1 204 ")
+            assert (tls.version(), tls.session_reused) == ("TLSv1.3", resumed)
+            session = tls.session
+    after = counted(server)
+    assert after["resumed"] - before["resumed"] == 2
