@@ -2,7 +2,8 @@
  * A resumed handshake of TLS 1.3 on the server's side (RFC 8446 sections 2.2 and 4.2.11) in one round trip: a
  * session of the store, always with a fresh key exchange (psk_dhe_ke). It costs half of what OpenSSL's state
  * machine takes beside the key exchange. A first message that is not plainly of this kind is OpenSSL's, as is
- * every full handshake.
+ * every full handshake. A session outlives a connection that failed, which section 6.2 would rather not: who
+ * can cut a line could else force full handshakes.
  */
 #ifndef PQOTA_TLS_RESUME_H
 #define PQOTA_TLS_RESUME_H

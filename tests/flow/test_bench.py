@@ -321,14 +321,14 @@ def test_a_server_that_takes_fewer_connections():
     assert bench_idle_many.admitted("", 15000) == 15000
 
 
-def test_what_two_loops_cost(tmp_path):
+def test_what_two_loops_do(tmp_path):
     printed = few(tmp_path, "scaling")
     found = json.loads((tmp_path / "scaling.json").read_text())
     assert set(found) == {"full-mutual", "resumed-mutual", "keep-mutual"}
     assert all(set(rounds) == {"1", "2"} for rounds in found.values())
     assert "keep-mutual | " in printed
-    costs = {"1": [{"server_cpu_us": 100}], "2": [{"server_cpu_us": 125}]}
-    assert bench_scaling.implied(costs) == [1.6]
+    rates = {"1": [{"per_second": 100}, {"per_second": 80}], "2": [{"per_second": 190}, {"per_second": 160}]}
+    assert bench_scaling.factors_of(rates) == [1.9, 2]
 
 
 def test_what_sessions_take(tmp_path):
