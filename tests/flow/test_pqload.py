@@ -196,7 +196,7 @@ def test_idle_connections_poll_at_a_rate(shared):
     assert first["seconds"] == 0.5 and 0 < first["operation"]["p50_ms"] <= first["operation"]["max_ms"]
     idle.say("poll 50 600")
     shared.process.send_signal(signal.SIGSTOP)
-    resume = threading.Timer(0.4, lambda: shared.process.send_signal(signal.SIGCONT))
+    resume = threading.Timer(1, lambda: shared.process.send_signal(signal.SIGCONT))
     resume.start()
     resume.join()
     idle.say("stop")
