@@ -3,22 +3,9 @@
 #include "tls/records.h"
 
 #define CLIENT_HELLO 1
-#define RANDOM_SIZE 32
 #define LEGACY_SESSION_MAX 32
 #define AGE_SIZE 4
 #define OFFERS_MAX 4 /* identities looked at: OpenSSL's clients send one */
-
-enum {
-    MAX_FRAGMENT_LENGTH = 1,
-    SUPPORTED_GROUPS = 10,
-    PROTOCOLS = 16,
-    PRE_SHARED_KEY = 41,
-    EARLY_DATA = 42,
-    SUPPORTED_VERSIONS = 43,
-    COOKIE = 44,
-    PSK_MODES = 45,
-    KEY_SHARE = 51
-};
 
 /* One vector that fills the extension. */
 static bool take_whole(struct wire body, size_t bytes, struct wire *out)
@@ -42,21 +29,21 @@ static bool take_keys(struct tls_offer *o, struct wire body)
 static bool take_extension(struct tls_offer *o, uint64_t type, struct wire body)
 {
     switch (type) {
-    case SUPPORTED_VERSIONS:
+    case EXTENSION_SUPPORTED_VERSIONS:
         return take_whole(body, 1, &o->versions);
-    case SUPPORTED_GROUPS:
+    case EXTENSION_SUPPORTED_GROUPS:
         return take_whole(body, 2, &o->groups);
-    case KEY_SHARE:
+    case EXTENSION_KEY_SHARE:
         return take_whole(body, 2, &o->shares);
-    case PSK_MODES:
+    case EXTENSION_PSK_MODES:
         return take_whole(body, 1, &o->psk_modes);
-    case PROTOCOLS:
+    case EXTENSION_PROTOCOLS:
         return take_whole(body, 2, &o->protocols);
-    case PRE_SHARED_KEY:
+    case EXTENSION_PRE_SHARED_KEY:
         return take_keys(o, body);
-    case EARLY_DATA:
-    case COOKIE:
-    case MAX_FRAGMENT_LENGTH:
+    case EXTENSION_EARLY_DATA:
+    case EXTENSION_COOKIE:
+    case EXTENSION_MAX_FRAGMENT_LENGTH:
         o->plain = false;
         return true;
     default:
@@ -87,7 +74,7 @@ bool tls_offer_read(const unsigned char *record, size_t n, struct tls_offer *out
     uint64_t kind = wire_number(&message, 1);
     struct wire hello = wire_vector(&message, 3);
     uint64_t version = wire_number(&hello, 2);
-    (void)wire_take(&hello, RANDOM_SIZE);
+    (void)wire_take(&hello, TLS_RANDOM_SIZE);
     out->legacy_session = wire_vector(&hello, 1);
     out->ciphers = wire_vector(&hello, 2);
     struct wire compressions = wire_vector(&hello, 1);

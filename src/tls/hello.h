@@ -7,6 +7,20 @@
 
 #define TLS_1_2 0x0303 /* what every message says it is (section 4.1.2) */
 #define TLS_1_3 0x0304
+#define TLS_RANDOM_SIZE 32
+
+/* Of a hello (RFC 8446 section 4.2). */
+enum {
+    EXTENSION_MAX_FRAGMENT_LENGTH = 1,
+    EXTENSION_SUPPORTED_GROUPS = 10,
+    EXTENSION_PROTOCOLS = 16,
+    EXTENSION_PRE_SHARED_KEY = 41,
+    EXTENSION_EARLY_DATA = 42,
+    EXTENSION_SUPPORTED_VERSIONS = 43,
+    EXTENSION_COOKIE = 44,
+    EXTENSION_PSK_MODES = 45,
+    EXTENSION_KEY_SHARE = 51
+};
 
 /* All of it lies within the record. An extension that did not come is empty. */
 struct tls_offer {

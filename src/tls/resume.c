@@ -20,13 +20,10 @@
 #define ENCRYPTED_EXTENSIONS 8
 #define FINISHED 20
 #define MESSAGE_HEADER 4
-#define RANDOM_SIZE 32
 #define SHARE_MAX 1700  /* bytes of a server's key share: SecP384r1MLKEM1024 has 1665 */
 #define SHARED_MAX 96   /* bytes of a shared secret */
 #define FLIGHT_MAX 2560 /* bytes of all that we answer */
 #define STRAYS_MAX 4    /* records in the clear that end nothing: one, for middleboxes, is usual */
-
-enum { PROTOCOLS = 16, PRE_SHARED_KEY = 41, SUPPORTED_VERSIONS = 43, KEY_SHARE = 51 };
 
 CLEANUP_DEFINE(resume, struct tls_resume, tls_resume_free);
 CLEANUP_DEFINE(pkey, EVP_PKEY, EVP_PKEY_free);
@@ -104,20 +101,20 @@ static void put_extension(struct wire_out *w, unsigned type, uint64_t value)
 }
 
 static void put_server_hello(struct wire_out *w, const struct tls_choice *c, const struct shared *key,
-                             const unsigned char random[RANDOM_SIZE])
+                             const unsigned char random[TLS_RANDOM_SIZE])
 {
     wire_put_number(w, SERVER_HELLO, 1);
     size_t message = wire_begin(w, 3);
     wire_put_number(w, TLS_1_2, 2);
-    wire_put(w, random, RANDOM_SIZE);
+    wire_put(w, random, TLS_RANDOM_SIZE);
     wire_put_number(w, c->offer.legacy_session.n, 1);
     wire_put(w, c->offer.legacy_session.p, c->offer.legacy_session.n);
     wire_put_number(w, c->suite->id, 2);
     wire_put_number(w, 0, 1); /* no compression */
     size_t extensions = wire_begin(w, 2);
-    put_extension(w, SUPPORTED_VERSIONS, TLS_1_3);
-    put_extension(w, PRE_SHARED_KEY, c->index);
-    wire_put_number(w, KEY_SHARE, 2);
+    put_extension(w, EXTENSION_SUPPORTED_VERSIONS, TLS_1_3);
+    put_extension(w, EXTENSION_PRE_SHARED_KEY, c->index);
+    wire_put_number(w, EXTENSION_KEY_SHARE, 2);
     size_t extension = wire_begin(w, 2);
     wire_put_number(w, c->group_code, 2);
     wire_put_number(w, key->share_n, 2);
@@ -133,7 +130,7 @@ static void put_encrypted_extensions(struct wire_out *w, const unsigned char *pr
     size_t message = wire_begin(w, 3);
     size_t extensions = wire_begin(w, 2);
     if (protocol != NULL) {
-        wire_put_number(w, PROTOCOLS, 2);
+        wire_put_number(w, EXTENSION_PROTOCOLS, 2);
         size_t extension = wire_begin(w, 2);
         size_t list = wire_begin(w, 2);
         wire_put(w, protocol, protocol[0] + 1U);
@@ -220,7 +217,7 @@ static int answer(struct tls_conn *conn, struct tls_resume *r, const struct tls_
 {
     struct tls_records records = {.suite = c->suite};
     struct shared key;
-    unsigned char random[RANDOM_SIZE], flight[FLIGHT_MAX], secret[TLS_SECRET_MAX];
+    unsigned char random[TLS_RANDOM_SIZE], flight[FLIGHT_MAX], secret[TLS_SECRET_MAX];
     struct wire_out w = {.p = flight, .size = sizeof flight};
     if (RAND_bytes(random, sizeof random) != 1 ||
         RAND_bytes(r->next.session.id, sizeof r->next.session.id) != 1 || !exchange_keys(c, &key))
