@@ -61,7 +61,7 @@ int device_poll(struct call *c)
     const int64_t now = clock_unix_ms(c->ota->clock);
     if (!c->writing)
         seen_touch(c->ota->seen, c->who->id, now);
-    rc = ota_ddi_poll(c->ota, c->db, c->writing, c->arena, c->who->id, c->asking, now, &p, &c->err);
+    rc = ota_ddi_poll(c->ota, c->db, c->writing, c->arena, c->who->id, now, &p, &c->err);
     if (rc == POLL_UPGRADE)
         return CALL_UPGRADE;
     return rc != 0 ? rc : reply(c, &p);

@@ -9,7 +9,6 @@
 #include "base/identity.h"
 #include "http/message.h"
 
-struct asking; /* a device; see store/asking.h */
 struct ota;    /* the domain; see ota/ota.h */
 struct db;     /* one database connection; see store/db.h */
 struct server; /* the process; for the server's own routes (health, metrics) alone */
@@ -53,7 +52,6 @@ struct call {
     const char *base_url;              /* "https://host:port" by which the client came, for links */
     const char *file_url;              /* FACE_DDI: what links to files begin with */
     const char *plain_url;             /* FACE_DDI: the same without TLS; NULL: there is no such way */
-    const struct asking *asking;       /* FACE_DDI: what was read of the device that was let in; else NULL */
     struct ota *ota;
     struct server *server;
     struct db *db; /* as the lane has it, NULL in SIGN and FILE */

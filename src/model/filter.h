@@ -41,9 +41,10 @@ struct filter_device {
 };
 bool filter_match(const struct filter *f, const struct filter_device *d, int64_t now_ms);
 
-/* What of a device it looks at beside the device's own row: a bit set. */
+/* What of a device it looks at beside what stands in its row and seldom changes: a bit set. */
 #define FILTER_TAGS 1u
 #define FILTER_ATTRIBUTES 2u
+#define FILTER_SEEN 4u /* last_seen_at */
 unsigned filter_needs(const struct filter *f);
 
 /* True: it can match no other devices than those with these ids (each is there once, sorted by bytes; not

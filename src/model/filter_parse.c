@@ -299,7 +299,7 @@ static int read_field(struct parser *p, struct filter_node *c)
         if (str_eq_nocase(name, str_of(field_rows[i].name))) {
             p->at += name.n;
             c->field = field_rows[i].field;
-            p->needs |= c->field == FIELD_TAG ? FILTER_TAGS : 0;
+            p->needs |= c->field == FIELD_TAG ? FILTER_TAGS : c->field == FIELD_LAST_SEEN ? FILTER_SEEN : 0;
             return 0;
         }
     return no_such_field(p, name);

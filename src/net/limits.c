@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 #define SHARDS 16
 #define SLOTS_MIN 64 /* a power of two */
 
@@ -63,13 +65,13 @@ struct address_key address_key_of(const struct sockaddr_storage *ss)
     return key;
 }
 
-/* FNV-1a: the connection limit bounds the table, so chosen collisions cost an attacker more than us. */
+/* The connection limit bounds the table, so chosen collisions cost an attacker more than us. */
 static uint64_t hash_of(const struct address_key *key)
 {
-    uint64_t h = 0xcbf29ce484222325u;
+    uint64_t h = HASH_START;
     for (size_t i = 0; i < sizeof key->bytes; i++)
-        h = (h ^ key->bytes[i]) * 0x100000001b3u;
-    return h ^ (h >> 29);
+        h = hash_byte(h, key->bytes[i]);
+    return hash_finish(h);
 }
 
 static struct slot *find(struct shard *s, const struct address_key *key, uint64_t h)

@@ -61,10 +61,10 @@ static int call_off_lapsed(struct ota *ota, struct db *db, bool writing, struct 
 }
 
 int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
-                 const struct asking *known, int64_t now_ms, struct ddi_poll *out, struct err *e)
+                 int64_t now_ms, struct ddi_poll *out, struct err *e)
 {
     const struct poll_question q = {
-        .device = device_id, .now_ms = now_ms, .version = {.p = NULL, .n = 0}, .ddi = true, .known = known};
+        .device = device_id, .now_ms = now_ms, .version = {.p = NULL, .n = 0}, .ddi = true};
     struct poll_answer p;
     int rc = ota_poll(ota, db, writing, a, &q, &p, e);
     if (rc == 0)

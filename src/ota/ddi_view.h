@@ -24,7 +24,7 @@ struct ddi_poll {
 };
 /* As ota_poll: POLL_UPGRADE, and what known and now_ms are. */
 int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
-                 const struct asking *known, int64_t now_ms, struct ddi_poll *out, struct err *e) MUST_CHECK;
+                 int64_t now_ms, struct ddi_poll *out, struct err *e) MUST_CHECK;
 
 /* A module, as devices see it. */
 struct ddi_chunk {

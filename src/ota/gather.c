@@ -5,6 +5,7 @@
 #include "store/actions.h"
 #include "store/db.h"
 #include "store/deployments.h"
+#include "store/devices.h"
 #include "store/members.h"
 #include "store/phases.h"
 #include "store/releases.h"
@@ -16,7 +17,7 @@ struct looking {
     int64_t now_ms;
     struct gathered *g;
     struct filter_device shown; /* to filters */
-    unsigned has;               /* FILTER_TAGS, FILTER_ATTRIBUTES: read already */
+    unsigned has;               /* FILTER_TAGS, ...: read already */
     bool knows_sequence;        /* of what it runs */
 };
 
@@ -87,8 +88,9 @@ static int show(struct db *db, struct arena *a, const struct device *d, unsigned
     f->version = text_or_empty(d->version);
     f->name = text_or_empty(d->name);
     f->created_at = d->created_at;
-    f->last_seen_at = d->last_seen_at;
-    if ((needs & FILTER_TAGS) != 0) {
+    if ((needs & FILTER_SEEN) != 0)
+        rc = store_device_seen(db, d->pk, &f->last_seen_at, e);
+    if (rc == 0 && (needs & FILTER_TAGS) != 0) {
         rc = store_device_tags(db, a, d->pk, &tags, &f->tag_count, e);
         if (rc == 0)
             f->tags = tags;

@@ -41,19 +41,14 @@ static int no_memory(struct err *e)
 /* What is not there needs no question of its own; with the writer it may come to be there on the way. */
 static int find_device(struct poll *p, struct err *e)
 {
-    struct asking fresh;
-    const struct asking *k = p->q->known;
-    if (p->writing || k == NULL || !store_asking_holds(k, p->db)) {
-        int rc =
-            store_asking(p->db, p->arena, p->q->device, p->q->ddi ? ASKING_DDI : ASKING_NATIVE, &fresh, e);
-        if (rc != 0)
-            return rc;
-        k = &fresh;
-    }
-    p->device = k->device;
-    p->installed = k->installed;
-    p->no_action = !p->writing && !k->has_action;
-    p->g.no_member = !p->writing && !k->has_member;
+    struct asking k;
+    int rc = store_asking(p->db, p->arena, p->q->device, p->q->ddi ? ASKING_DDI : ASKING_NATIVE, &k, e);
+    if (rc != 0)
+        return rc;
+    p->device = k.device;
+    p->installed = k.installed;
+    p->no_action = !p->writing && !k.has_action;
+    p->g.no_member = !p->writing && !k.has_member;
     return 0;
 }
 

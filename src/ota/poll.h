@@ -8,7 +8,6 @@
 #include "model/release.h"
 #include "ota/select.h"
 
-struct asking;
 struct ota;
 struct db;
 
@@ -39,7 +38,6 @@ struct poll_question {
     struct str version;    /* what runs; p NULL leaves what it last said */
     const char *transport; /* how it came, see seen_transport; NULL: noted elsewhere */
     bool ddi; /* by hawkBit's protocol: it waits for its window by itself, and confirms a cancel */
-    const struct asking *known; /* what was read of it already, used while it holds; NULL: nothing */
 };
 
 #define POLL_UPGRADE 1

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "model/filter.h"
 #include "ota/ota.h"
 #include "ota/shares.h"
@@ -113,13 +114,8 @@ static bool same(const struct group *g, const char *model, const char *version)
 
 static size_t hash(const char *model, const char *version)
 {
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
-    for (; *model != '\0'; model++)
-        h = (h ^ (unsigned char)*model) * 1099511628211u;
-    h = (h ^ 0xff) * 1099511628211u; /* in no text */
-    for (; version != NULL && *version != '\0'; version++)
-        h = (h ^ (unsigned char)*version) * 1099511628211u;
-    return (size_t)(h ^ (h >> 32)) & (SLOTS - 1);
+    uint64_t h = hash_byte(hash_text(HASH_START, model), 0xff); /* which is in no text */
+    return (size_t)hash_finish(hash_text(h, version != NULL ? version : "")) & (SLOTS - 1);
 }
 
 static int keep(struct looking *l, size_t slot, const struct group *found, struct err *e)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/rand.h"
 
 #define SIZE_FIRST 64
@@ -28,15 +29,9 @@ void table_fini(struct table *t)
     *t = (struct table){.seed = t->seed};
 }
 
-/* FNV-1a from a random start, with a last mixing round so that the low bits depend on all. */
 static uint64_t hash_of(const struct table *t, const char *key)
 {
-    uint64_t h = 0xcbf29ce484222325u ^ t->seed;
-    for (const unsigned char *p = (const unsigned char *)key; *p != '\0'; p++)
-        h = (h ^ *p) * 0x100000001b3u;
-    h ^= h >> 33;
-    h *= 0xff51afd7ed558ccdu;
-    return h ^ (h >> 33);
+    return hash_finish(hash_text(HASH_START ^ t->seed, key));
 }
 
 static struct table_entry **slot_of(const struct table *t, const char *key, uint64_t hash)

@@ -165,20 +165,15 @@ static int admit(struct run *run, const struct ddi_claim *claim, struct err *e)
 {
     struct exchange *x = run->x;
     struct db *db = exchange_loop_ctx(x);
-    struct asking *k = arena_new(&x->arena, struct asking);
-    if (k == NULL)
-        return err_set(e, ERR_NOMEM, "no memory to look for a device");
-    /* What is read here is read for the poll too, if that follows before anything changes. If the shared
-       transaction cannot be had, each question locks for itself. */
+    struct asking k;
+    /* Until the turn's end (dispatch): if it cannot be had, each question locks for itself. */
     int rc = db_share_begin(db, NULL);
-    rc = ota_ddi_admit(&run->server->ota, db, &x->arena, claim, k, e);
+    rc = ota_ddi_admit(&run->server->ota, db, &x->arena, claim, &k, e);
     if (rc != 0 && rc != ERR_NOT_FOUND)
         return rc;
     become(run, claim);
-    if (rc == 0) {
-        note_transport(run, &k->device, claim->id);
-        run->call.asking = k;
-    }
+    if (rc == 0)
+        note_transport(run, &k.device, claim->id);
     return rc;
 }
 

@@ -1,9 +1,11 @@
 #include "store/asking.h"
 
-#include "store/db.h"
+#include "store/asking_memo.h"
+#include "store/db_open.h"
 #include "store/device_row.h"
 
-/* What is mostly not there is only asked for its existence, each by a partial index of what is. */
+/* Of tables that store/changes.c watches. What is mostly not there is only asked for its existence, each by a
+   partial index of what is. */
 #define COLUMNS                                                                                              \
     DEVICE_COLUMNS                                                                                           \
     ", EXISTS (SELECT 1 FROM action o WHERE o.device = d.pk AND o.closed_at IS NULL),"                       \
@@ -34,8 +36,8 @@ static int prepare(struct db *db, struct stmt *s, enum asking_for what, struct e
     return db_prepare(db, s, "SELECT " COLUMNS " FROM device d WHERE d.id = ?", e);
 }
 
-int store_asking(struct db *db, struct arena *a, const char *id, enum asking_for what, struct asking *out,
-                 struct err *e)
+static int ask(struct db *db, struct arena *a, const char *id, enum asking_for what, struct asking *out,
+               struct err *e)
 {
     auto_stmt struct stmt s = {0};
     bool oom = false;
@@ -48,7 +50,8 @@ int store_asking(struct db *db, struct arena *a, const char *id, enum asking_for
         return rc;
     if (rc == STMT_END)
         return err_set(e, ERR_NOT_FOUND, "there is no such device");
-    struct asking k = {.device = device_row_read(&s, a, &oom), .db = db};
+    struct asking k = {.device = device_row_read(&s, a, &oom)};
+    k.device.last_seen_at = 0; /* changes all the time, and what is kept does not say so */
     k.has_action = stmt_get_i64(&s, HAS_ACTION) != 0;
     k.has_member = stmt_get_i64(&s, HAS_MEMBER) != 0;
     if (what != ASKING_NATIVE)
@@ -57,13 +60,19 @@ int store_asking(struct db *db, struct arena *a, const char *id, enum asking_for
         k.token_hash = stmt_get_text(&s, TOKEN, a, &oom);
     if (oom)
         return err_set(e, ERR_NOMEM, "no memory to read a device");
-    k.viewed = what != ASKING_NATIVE && db_view(db, &k.view); /* native devices are read for one question */
     *out = k;
     return 0;
 }
 
-bool store_asking_holds(const struct asking *k, struct db *db)
+int store_asking(struct db *db, struct arena *a, const char *id, enum asking_for what, struct asking *out,
+                 struct err *e)
 {
-    uint32_t view;
-    return k->viewed && k->db == db && db_view(db, &view) && view == k->view;
+    uint64_t number;
+    if (asking_recall(db, a, id, what, out))
+        return 0;
+    bool may_keep = db_number(db, &number) != NULL;
+    int rc = ask(db, a, id, what, out, e);
+    if (rc == 0 && may_keep)
+        asking_keep(db, number, what, out);
+    return rc;
 }

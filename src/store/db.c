@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "store/changes.h"
 #include "store/db_impl.h"
 #include "store/filter_sql.h"
 
@@ -385,5 +386,25 @@ bool db_changed_outside(struct db *db)
     if (db_get_i64(db, "PRAGMA data_version", &now, NULL) != 0 || now == db->data_version)
         return false;
     db->data_version = now;
+    if (db->changes != NULL)
+        changes_all(db->changes);
     return true;
+}
+
+int db_note_changes(struct db *db, struct changes *c, struct err *e)
+{
+    int rc = changes_watch(c, db, e);
+    if (rc == 0)
+        db->changes = c;
+    return rc;
+}
+
+int db_commit(struct db *db, struct err *e)
+{
+    if (db->changes != NULL)
+        changes_before_commit(db->changes);
+    int rc = db_exec(db, "COMMIT", e);
+    if (db->changes != NULL)
+        changes_after_commit(db->changes);
+    return rc;
 }

@@ -97,8 +97,9 @@ enum db_piece {
     DB_RELEASE_MEMO,
     DB_SEQUENCES,
     DB_RUNNING,
+    DB_ASKING,
     DB_PIECES
-}; /* store/release_memo.c, .../running.c */
+}; /* store/release_memo.c, .../running.c, .../asking_memo.c */
 void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(void *piece));
 /* Drops all of it: what it was read from was rolled back, numbers that tell of changes too. */
 void db_forget(struct db *db);

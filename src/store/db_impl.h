@@ -20,9 +20,12 @@ struct db {
     const struct clock *clock;
     int64_t deadline; /* monotonic ms, 0 none */
     int64_t data_version;
-    bool reading; /* db_read_begin made a transaction */
-    bool shared;  /* db_share_begin did */
-    bool news;    /* something to announce was written */
+    bool reading;                  /* db_read_begin made a transaction */
+    bool shared;                   /* db_share_begin did */
+    bool news;                     /* something to announce was written */
+    struct changes *changes;       /* what it writes is noted there, NULL: nowhere */
+    const struct changes *follows; /* what it reads can be kept by that, NULL: it cannot */
+    uint64_t number;               /* changes_number before the transaction that it has begun */
     char origin[DB_ORIGIN_MAX];
     struct {
         void *memory;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "store/db.h"
 
+struct changes;
 struct sqlite3;
 
 #define DB_APPLICATION_ID 0x70716f74 /* "pqot", in the file's header: tells ours from any other SQLite file */
@@ -37,5 +38,13 @@ bool db_in_transaction(struct db *db);
 int db_reset_all(struct db *db);
 /* True when another connection has committed since this was last asked (or since db_open). */
 bool db_changed_outside(struct db *db);
+/* What is written through this connection is noted in c, which has to outlive it. */
+int db_note_changes(struct db *db, struct changes *c, struct err *e) MUST_CHECK;
+/* Ends a writer's transaction. A failure may leave it open. */
+int db_commit(struct db *db, struct err *e) MUST_CHECK;
+/* A reader of what c's writer writes, with which it may keep what it reads. */
+void db_follow(struct db *db, const struct changes *c);
+/* What is read next holds from that number on, see store/changes.h. NULL: what is read cannot be kept. */
+const struct changes *db_number(struct db *db, uint64_t *number);
 
 #endif

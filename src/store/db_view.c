@@ -2,6 +2,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
+#include "store/changes.h"
 #include "store/db_impl.h"
 
 static int run_kept(struct db *db, const char *sql_literal, struct err *e)
@@ -14,13 +15,21 @@ static int run_kept(struct db *db, const char *sql_literal, struct err *e)
     return rc;
 }
 
-int db_read_begin(struct db *db, struct err *e)
+/* The snapshot is taken by the first question, thus not before the number. */
+static int begin_reading(struct db *db, bool *begun, struct err *e)
 {
     if (db_in_transaction(db))
         return 0;
+    if (db->follows != NULL)
+        db->number = changes_number(db->follows);
     int rc = run_kept(db, "BEGIN", e);
-    db->reading = rc == 0;
+    *begun = rc == 0;
     return rc;
+}
+
+int db_read_begin(struct db *db, struct err *e)
+{
+    return begin_reading(db, &db->reading, e);
 }
 
 /* It wrote nothing: committing is only the quicker way to end it. */
@@ -41,11 +50,7 @@ void db_read_end(struct db *db)
 
 int db_share_begin(struct db *db, struct err *e)
 {
-    if (db_in_transaction(db))
-        return 0;
-    int rc = run_kept(db, "BEGIN", e);
-    db->shared = rc == 0;
-    return rc;
+    return begin_reading(db, &db->shared, e);
 }
 
 void db_share_end(struct db *db)
@@ -64,6 +69,24 @@ bool db_view(struct db *db, uint32_t *number)
         return false;
     *number = version;
     return true;
+}
+
+void db_follow(struct db *db, const struct changes *c)
+{
+    db->follows = c;
+}
+
+const struct changes *db_number(struct db *db, uint64_t *number)
+{
+    if (db->follows == NULL)
+        return NULL;
+    if (db->reading || db->shared)
+        *number = db->number;
+    else if (!db_in_transaction(db) && sqlite3_txn_state(db->raw, "main") == SQLITE_TXN_NONE)
+        *number = changes_number(db->follows);
+    else
+        return NULL; /* somebody's half-read statement keeps an older state in sight */
+    return db->follows;
 }
 
 void *db_attached(struct db *db, enum db_piece which, size_t size, void (*fini)(void *piece))

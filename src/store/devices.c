@@ -154,6 +154,20 @@ int store_device_set_revoked(struct db *db, int64_t pk, int64_t revoked_at, stru
     return rc;
 }
 
+int store_device_seen(struct db *db, int64_t pk, int64_t *at_ms, struct err *e)
+{
+    auto_stmt struct stmt s = {0};
+    int rc = db_prepare(db, &s, "SELECT last_seen_at FROM device WHERE pk = ?", e);
+    if (rc != 0)
+        return rc;
+    stmt_i64(&s, 1, pk);
+    rc = stmt_step(&s, e);
+    if (rc < 0)
+        return rc;
+    *at_ms = rc == STMT_ROW ? stmt_get_i64(&s, 0) : 0;
+    return 0;
+}
+
 int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct err *e)
 {
     auto_stmt struct stmt s = {0};

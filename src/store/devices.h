@@ -42,6 +42,8 @@ int store_device_set_version(struct db *db, int64_t pk, const char *version, int
 int store_device_set_version_assumed(struct db *db, int64_t pk, bool assumed, struct err *e) MUST_CHECK;
 /* revoked_at 0 takes the revocation back. */
 int store_device_set_revoked(struct db *db, int64_t pk, int64_t revoked_at, struct err *e) MUST_CHECK;
+/* When it was last seen as of the last flush of ota/seen, 0: never. */
+int store_device_seen(struct db *db, int64_t pk, int64_t *at_ms, struct err *e) MUST_CHECK;
 /* A device that is gone, or was seen later, is no error. */
 int store_device_set_seen(struct db *db, const char *id, int64_t at_ms, struct err *e) MUST_CHECK;
 /* The same for why it got what it got when it last asked, and how it came. */

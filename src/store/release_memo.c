@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "store/db.h"
 #include "store/devices.h"
 #include "store/releases.h"
@@ -111,17 +112,9 @@ static void sequences_fini(void *piece)
     (void)piece;
 }
 
-/* FNV-1a. */
-static uint32_t mix(uint32_t h, const char *z)
-{
-    for (; *z != '\0'; z++)
-        h = (h ^ (unsigned char)*z) * 16777619u;
-    return h;
-}
-
 static struct slot *slot_of(struct sequence_memo *m, const char *model, const char *version)
 {
-    return &m->slots[mix(mix(2166136261u, model), version) & (SLOTS - 1)];
+    return &m->slots[hash_finish(hash_text(hash_text(HASH_START, model), version)) & (SLOTS - 1)];
 }
 
 static void keep_sequence(struct sequence_memo *m, uint32_t view, const char *model, const char *version,

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "store/blobs_impl.h"
+#include "store/changes.h"
 #include "store/folder.h"
 #include "store/migrate.h"
 #include "store/snapshot.h"
@@ -92,7 +93,8 @@ static int start_threads(struct store *s, size_t queue_max, struct err *e)
         return rc;
     db_changed_outside(s->writer_db); /* what opening did is no news */
     sqlite3_wal_hook(db_raw(s->writer_db), on_commit, s);
-    return writer_start(s->writer_db, s->clock, queue_max, &s->writer, e);
+    rc = db_note_changes(s->writer_db, s->changes, e);
+    return rc != 0 ? rc : writer_start(s->writer_db, s->clock, queue_max, &s->writer, e);
 }
 
 int store_open_with(const struct store_options *options, const struct migration *list, size_t count,
@@ -113,7 +115,7 @@ int store_open_with(const struct store_options *options, const struct migration 
         rc = err_set(e, ERR_TOO_LARGE, "the path of the data folder is too long");
     if (rc == 0)
         rc = folder_make(s->dir, e);
-    if (rc == 0 && (s->shares = blob_shares_new()) == NULL)
+    if (rc == 0 && ((s->shares = blob_shares_new()) == NULL || (s->changes = changes_new()) == NULL))
         rc = err_set(e, ERR_NOMEM, "no memory to open the store");
     if (rc == 0)
         rc = folder_lock(s->dir, &s->lock_fd, e);
@@ -159,6 +161,7 @@ void store_close(struct store *s)
     blob_shares_free(s->shares);
     db_close(s->checkpoint_db);
     db_close(s->writer_db); /* the last connection writes the log back and removes it */
+    changes_free(s->changes);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(s);
@@ -168,7 +171,10 @@ void store_close(struct store *s)
 
 int store_reader_new(struct store *s, struct db **out, struct err *e)
 {
-    return db_open(s->db_path, DB_READ, s->clock, out, e);
+    int rc = db_open(s->db_path, DB_READ, s->clock, out, e);
+    if (rc == 0)
+        db_follow(*out, s->changes);
+    return rc;
 }
 
 void store_reader_free(struct db *db)

@@ -18,6 +18,7 @@ struct store {
     int backups_keep;
     int lock_fd;
     struct db *writer_db, *checkpoint_db;
+    struct changes *changes;
     struct writer *writer;
     struct checkpointer *checkpointer;
     struct blob_shares *shares;

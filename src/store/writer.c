@@ -100,7 +100,7 @@ static void end_transaction(struct writer *w, struct batch *b)
 {
     struct err e = {0};
     if (b->lost == 0) {
-        int rc = db_exec(w->db, "COMMIT", &e);
+        int rc = db_commit(w->db, &e);
         if (rc != 0)
             lose(b, rc, &e);
     }

@@ -234,7 +234,7 @@ static void test_needs_and_all(void **state)
         {"id!=*", 0, false},
         {"tag==*", FILTER_TAGS, false},
         {"attribute.x==*", FILTER_ATTRIBUTES, false},
-        {"last_seen>=0", 0, false},
+        {"last_seen>=0", FILTER_SEEN, false},
         {"id==a;(tag==b,attribute.c!=d)", FILTER_TAGS | FILTER_ATTRIBUTES, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -302,43 +302,6 @@ static struct asking read_before(struct fixture *f)
     return k;
 }
 
-static int poll_knowing(struct fixture *f, const struct asking *k, struct poll_answer *a)
-{
-    const struct poll_question q = {.device = "d1", .ddi = true, .known = k};
-    return ota_poll(&f->ota, f->reader, false, &f->arena, &q, a, &f->e);
-}
-
-/* In one transaction it is the same still; after the next change it is not believed. */
-static void test_known(void **state)
-{
-    struct fixture *f = *state;
-    struct poll_answer a;
-    add_device(f, "d1", "m");
-    publish(f, "gw", "1", "m");
-    struct release two = publish(f, "gw", "2", "m");
-    change(f, "UPDATE device SET interface = 'ddi', version = '1'");
-    assert_ok(db_share_begin(f->reader, &f->e), f->e);
-    struct asking k = read_before(f);
-    assert_true(store_asking_holds(&k, f->reader));
-    assert_false(k.has_action || k.has_member);
-    struct asking lie = k;
-    lie.device.ddi = false;
-    assert_int_equal(poll_knowing(f, &lie, &a), POLL_UPGRADE); /* it is used */
-    assert_ok(poll_knowing(f, &k, &a), f->e);
-    assert_false(a.update);
-    deploy(f, two.pk, TARGET_ALL, "");
-    assert_ok(poll_knowing(f, &k, &a), f->e); /* the transaction sees what it saw */
-    db_share_end(f->reader);
-    assert_false(store_asking_holds(&k, f->reader));
-    assert_int_equal(poll_knowing(f, &lie, &a), POLL_UPGRADE);
-    assert_int_equal(poll_knowing(f, &k, &a), POLL_UPGRADE); /* the deployment counts at the very next */
-    assert_ok(db_share_begin(f->reader, &f->e), f->e);
-    struct asking fresh = read_before(f);
-    assert_false(store_asking_holds(&k, f->reader));
-    assert_true(store_asking_holds(&fresh, f->reader));
-    db_share_end(f->reader);
-}
-
 /* What one statement says is what each question says. */
 static void test_flags(void **state)
 {
@@ -355,7 +318,6 @@ static void test_flags(void **state)
     assert_false(k.has_action || k.has_member);
     assert_string_equal(k.device.version, "1");
     assert_int_equal(k.installed, action);
-    assert_false(store_asking_holds(&k, f->reader)); /* read without a transaction */
     change(f, "UPDATE device SET version = 'other'");
     assert_int_equal(read_before(f).installed, 0);
     change(f, "UPDATE device SET version = NULL");
@@ -379,7 +341,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bound, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_moved_back, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_cost_does_not_grow, release_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_known, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_flags, release_setup, fixture_teardown),
     };
     return cmocka_run_group_tests_name("ota/poll", tests, NULL, NULL);
