@@ -8,8 +8,7 @@
 /* As a filter looks at it. */
 #define AS_LIST                                                                                              \
     "(SELECT pk, CAST(pk AS TEXT) AS id, name, version, type, type AS model, vendor, description,"           \
-    " encrypted, created_at, created_by, deleted_at, 0 AS last_seen_at FROM module WHERE deleted_at IS "     \
-    "NULL) d"
+    " encrypted, created_at, created_by, deleted_at FROM module WHERE deleted_at IS NULL) d"
 
 static int no_memory(struct err *e)
 {

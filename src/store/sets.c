@@ -8,7 +8,7 @@
     " d.notes, d.created_by, d.created_at, d.published_at, d.deleted_at"
 #define AS_LIST                                                                                              \
     "(SELECT pk, CAST(pk AS TEXT) AS id, name, version, type, type AS model, state, notes, created_at,"      \
-    " created_by, published_at, deleted_at, 0 AS last_seen_at FROM release WHERE deleted_at IS NULL) d"
+    " created_by, published_at, deleted_at FROM release WHERE deleted_at IS NULL) d"
 
 static int no_memory(struct err *e)
 {

@@ -9,8 +9,7 @@ static int no_memory(struct err *e)
 
 /* As a filter looks at it. */
 #define TABLES                                                                                               \
-    "(SELECT a.pk, CAST(a.pk AS TEXT) AS id, r.name, r.version, '' AS model, a.created_at, 0 AS "            \
-    "last_seen_at,"                                                                                          \
+    "(SELECT a.pk, CAST(a.pk AS TEXT) AS id, r.name, r.version, '' AS model, a.created_at,"                  \
     " a.device, a.deployment, a.release, a.state, a.resume, a.message, a.updated_at, a.closed_at, v.id AS "  \
     "who,"                                                                                                   \
     " p.created_by, p.mode, p.force_at, p.priority, p.window_schedule, p.window_zone, p.window_seconds"      \

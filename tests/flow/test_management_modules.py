@@ -85,6 +85,12 @@ def test_modules_that_cannot_be(hawk, body):
     assert error(hawk("POST", "softwaremodules", body, expect=400))
 
 
+@pytest.mark.parametrize("field", ["lastControllerRequestAt>=1", "tag==x", "attribute.x==1"])
+@pytest.mark.parametrize("what", ["softwaremodules", "distributionsets", "actions"])
+def test_a_device_s_fields_cannot_be_asked_for(hawk, what, field):
+    assert "createdAt can be asked for" in error(hawk("GET", f"{what}?q={field}", expect=400))
+
+
 def test_what_fails_leaves_nothing(hawk):
     name = hawk.name()
     good, bad = {"name": name, "version": "1", "type": "os"}, {"name": name, "version": "1", "type": "x"}

@@ -326,6 +326,20 @@ static void test_flags(void **state)
     assert_int_equal(installed, action);
 }
 
+/* When it was seen last is asked for when a filter asks for it: the device is kept without it. */
+static void test_seen(void **state)
+{
+    struct fixture *f = *state;
+    add_device(f, "d1", "m");
+    struct release one = publish(f, "gw", "1", "m");
+    change(f, "UPDATE device SET last_seen_at = 2000000000000");
+    deploy(f, one.pk, TARGET_FILTER, "last_seen<2001-01-01T00:00:00Z");
+    assert_nothing(f, "d1", NULL);
+    assert_nothing(f, "d1", NULL);
+    change(f, "UPDATE device SET last_seen_at = 1000");
+    assert_offered(f, "d1", NULL, one.pk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_moved_back, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_cost_does_not_grow, release_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_flags, release_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_seen, release_setup, fixture_teardown),
     };
     return cmocka_run_group_tests_name("ota/poll", tests, NULL, NULL);
 }
