@@ -14,10 +14,11 @@
 
 struct db;
 
-enum asking_for { /* each with what those before have */
-                  ASKING_NATIVE,
-                  ASKING_DDI,       /* installed too */
-                  ASKING_DDI_TOKEN, /* and token_hash */
+/* Each with what those before have. */
+enum asking_for {
+    ASKING_NATIVE,
+    ASKING_DDI,       /* installed too */
+    ASKING_DDI_TOKEN, /* and token_hash */
 };
 
 struct asking {
