@@ -1,4 +1,4 @@
-/* FNV-1a, 64 bits: for tables in memory, against nobody who chooses what collides. */
+/* FNV-1a, 64 bits, for tables in memory. Where others choose the keys, it begins with a random number. */
 #ifndef PQOTA_BASE_HASH_H
 #define PQOTA_BASE_HASH_H
 

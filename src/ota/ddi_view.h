@@ -22,7 +22,7 @@ struct ddi_poll {
     int64_t sleep_seconds; /* until it should come again */
     bool attributes;       /* it should tell its attributes */
 };
-/* As ota_poll: POLL_UPGRADE, and what known and now_ms are. */
+/* As ota_poll: POLL_UPGRADE, and what now_ms is. */
 int ota_ddi_poll(struct ota *ota, struct db *db, bool writing, struct arena *a, const char *device_id,
                  int64_t now_ms, struct ddi_poll *out, struct err *e) MUST_CHECK;
 
