@@ -30,7 +30,7 @@ static void deal(uint8_t *const out[], const uint64_t *state, unsigned words)
 {
     if (out[0] != NULL)
         for (unsigned i = 0; i < words; i++)
-            store64(out[0] + 8 * i, state[i]);
+            store64(out[0] + 8 * (size_t)i, state[i]);
 }
 
 const struct keccak_code keccak_portable = {

@@ -25,8 +25,8 @@ struct keccak_code {
     void (*permute)(uint64_t state[KECCAK_WORDS]);
     /* Word i of lane j is state[i * lanes + j]; state is aligned to 64 bytes. */
     void (*permute_lanes)(uint64_t *state);
-    /* The first words of each lane, as bytes, to where out says: lanes places of 8 * words bytes, words < 25. An out
-     * that is NULL is a lane nobody reads. */
+    /* The first words of each lane, 8 to 24 of them, as bytes to out's lanes places. An out that is NULL is a lane
+     * nobody reads. */
     void (*deal)(uint8_t *const out[], const uint64_t *state, unsigned words);
 };
 
