@@ -9,7 +9,7 @@
 #define KECCAK_NAME(name) one_##name
 #include "lattice/keccak_round.h"
 
-/* The domain separation of sections 6.1 and 6.2 with the first 1 of pad10*1 (5.1), the lowest bit first (B.2). */
+/* The domain separation of sections 6.1 and 6.2 with the first 1 of pad10*1 (5.1), lowest bit first (B.2). */
 #define END_SHA3 0x06
 #define END_SHAKE 0x1f
 

@@ -1,9 +1,9 @@
-#ifndef LATTICE_KECCAK_H
-#define LATTICE_KECCAK_H
+#ifndef PQOTA_LATTICE_KECCAK_H
+#define PQOTA_LATTICE_KECCAK_H
 
 /* FIPS 202: Keccak-f[1600], and SHA3 and SHAKE over it; one stream, or several side by side, one in each lane
- * of the processor's vectors. Constant time in what is hashed; lengths are public. Whoever hashes a secret wipes
- * the struct (lattice_wipe). Nothing here allocates or fails. */
+ * of the processor's vectors. Constant time in what is hashed; lengths are public. Whoever hashes a secret
+ * wipes the struct (lattice_wipe). Nothing here allocates or fails. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,8 +25,8 @@ struct keccak_code {
     void (*permute)(uint64_t state[KECCAK_WORDS]);
     /* Word i of lane j is state[i * lanes + j]; state is aligned to 64 bytes. */
     void (*permute_lanes)(uint64_t *state);
-    /* The first words of each lane, 8 to 24 of them, as bytes to out's lanes places. An out that is NULL is a lane
-     * nobody reads. */
+    /* The first words of each lane, 8 to 24 of them, as bytes to out's lanes places. An out that is NULL is a
+     * lane nobody reads. */
     void (*deal)(uint8_t *const out[], const uint64_t *state, unsigned words);
 };
 
@@ -66,7 +66,7 @@ struct shake_lanes {
 /* in: code->lanes inputs of n bytes each, n < rate. */
 void shake_lanes_start(struct shake_lanes *s, const struct keccak_code *code, enum keccak_rate rate,
                        const uint8_t *const in[], size_t n);
-/* The next whole blocks of each lane; out: code->lanes places of blocks * rate bytes. An out that is NULL is a lane
+/* The next whole blocks of each lane; out: code->lanes places of blocks * rate bytes, or NULL for a lane that
  * nobody reads. */
 void shake_lanes_squeeze(struct shake_lanes *s, uint8_t *const out[], size_t blocks);
 

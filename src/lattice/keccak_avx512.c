@@ -11,8 +11,8 @@
 
 typedef uint64_t eight __attribute__((vector_size(64)));
 
-/* The compiler makes vprolq of the rotations and vpternlogq of two operations that follow each other, and the 25
- * words stay in registers. */
+/* The compiler makes vprolq of the rotations and vpternlogq of two operations that follow each other, and
+ * the 25 words stay in registers. */
 #define KECCAK_WORD eight
 #define KECCAK_NAME(name) eight_##name
 #include "lattice/keccak_round.h"

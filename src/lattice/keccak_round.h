@@ -1,15 +1,15 @@
-/* The permutation Keccak-f[1600] (FIPS 202 section 3.3) for one kind of word, which is one state's 64 bits or a
- * vector of several states'. Whoever includes it says beforehand, and may include it again for another kind:
+/* The permutation Keccak-f[1600] (FIPS 202 section 3.3) for one kind of word, which is one state's 64 bits or
+ * a vector of several states'. Whoever includes it says beforehand, and may do so again for another kind:
  *
  *   KECCAK_WORD         the type: uint64_t or a vector of them, for the operators mean the same for both
  *   KECCAK_NAME(name)   the name that a function here gets
  *
- * KECCAK_NAME(permute)(KECCAK_WORD state[25]) is what comes of it. Word (x, y) of the standard is number x + 5 * y.
- * The loops of one round have to disappear: their indices and distances then are constants and the words live in
- * registers. */
+ * KECCAK_NAME(permute)(KECCAK_WORD state[25]) is what comes of it. Word (x, y) of the standard is number
+ * x + 5 * y. The loops of one round have to disappear: their indices and distances then are constants and the
+ * words live in registers. */
 
-#ifndef LATTICE_KECCAK_ROUND_H
-#define LATTICE_KECCAK_ROUND_H
+#ifndef PQOTA_LATTICE_KECCAK_ROUND_H
+#define PQOTA_LATTICE_KECCAK_ROUND_H
 
 #include <stdint.h>
 
@@ -35,8 +35,8 @@ static inline __attribute__((always_inline)) KECCAK_WORD KECCAK_NAME(rotate)(KEC
     return word << distance | word >> (64 - distance) % 64;
 }
 
-/* Rnd, section 3.3. Row y of what theta, rho and pi make is made at once, and chi's row of it: five words in flight
- * instead of twenty-five. */
+/* Rnd, section 3.3. Each row of what theta, rho and pi make is turned at once into chi's: five words in
+ * flight instead of twenty-five. */
 static inline __attribute__((always_inline)) void
 KECCAK_NAME(round)(KECCAK_WORD out[25], const KECCAK_WORD in[25], uint64_t constant)
 {
