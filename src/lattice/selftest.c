@@ -7,9 +7,9 @@
 
 #define DIGEST_SIZE 32
 
-/* SHA3-256 of the public key, the private key, the ciphertext, the secret and the rejected secret that come of the
- * seed 00 01 .. 3f and the message 40 41 .. 5f, the rejected one after a bit of the ciphertext's first byte was
- * turned. Worked out with OpenSSL 3.5, which shares no line with this folder. */
+/* SHA3-256 of the public key, the private key, the ciphertext, the secret and the rejected secret that
+ * come of the seed 00 01 .. 3f and the message 40 41 .. 5f, the rejected one after a bit of the
+ * ciphertext's first byte was turned. Worked out with OpenSSL 3.5, which shares no line with this folder. */
 static const struct known {
     const struct mlkem_set *set;
     uint8_t digest[DIGEST_SIZE];

@@ -192,7 +192,8 @@ void classic_forget(struct provider *p)
 
 /* ---- keys ---- */
 
-/* The group's parameter where there is one to say; OpenSSL's parameters are not const, and it only reads them. */
+/* The group's parameter where there is one to say; OpenSSL's parameters are not const, and it only reads
+ * them. */
 static OSSL_PARAM *add_group(const struct classic *c, OSSL_PARAM *at)
 {
     if (c->row->group != NULL)

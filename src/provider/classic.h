@@ -1,11 +1,13 @@
 #ifndef PQOTA_PROVIDER_CLASSIC_H
 #define PQOTA_PROVIDER_CLASSIC_H
 
-/* The classical half of a hybrid key exchange: X25519 and ECDH of the provider that OpenSSL has for them. Fetched
- * once; its functions of provider-keymgmt(7) and provider-keyexch(7) are then called as they are, which saves the
- * contexts and fetches of EVP: 42.3 us instead of 44.4 for X25519's key and secret, 44.4 instead of 50.3 for P-256's.
+/* The classical half of a hybrid key exchange: X25519 and ECDH of the provider that OpenSSL has for them.
+ * Fetched once; its functions of provider-keymgmt(7) and provider-keyexch(7) are then called as they are,
+ * which saves the contexts and fetches of EVP: 42.3 us instead of 44.4 for X25519's key and secret, 44.4
+ * instead of 50.3 for P-256's.
  *
- * A key is an object of that provider, freed by classic_free_key; many threads may read it. Failures raise. */
+ * A key is an object of that provider, freed by classic_free_key; many threads may read it. Failures
+ * raise. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,8 +40,9 @@ void classic_forget(struct provider *p);
 
 /* NULL raises. */
 void *classic_generate(const struct classic *c);
-/* p: public_size bytes. Only uncompressed points of the curve itself are read: SP 800-56A section 5.6.2.3.4, which
- * for a cofactor of one is the full check. X25519 takes every text: RFC 7748 section 5. NULL raises. */
+/* p: public_size bytes. Only uncompressed points of the curve itself are read: SP 800-56A section
+ * 5.6.2.3.4, which for a cofactor of one is the full check. X25519 takes every text: RFC 7748 section 5.
+ * NULL raises. */
 void *classic_read_public(const struct classic *c, const uint8_t *p);
 /* Both halves; whether they belong together is for the caller to try. NULL raises. */
 void *classic_read_private(const struct classic *c, const uint8_t *private_key, const uint8_t *public_key);
@@ -49,7 +52,8 @@ void classic_free_key(const struct classic *c, void *key);
 bool classic_write_public(const struct classic *c, void *key, uint8_t *out);
 bool classic_write_private(const struct classic *c, void *key, uint8_t *out);
 
-/* out: secret_size bytes, zeroes after a failure. A secret of nothing but zeroes is one: RFC 7748 section 6.1. */
+/* out: secret_size bytes, zeroes after a failure. A secret of nothing but zeroes is one: RFC 7748 section
+ * 6.1. */
 bool classic_derive(const struct classic *c, void *key, void *peer, uint8_t *out);
 
 #endif

@@ -33,8 +33,8 @@ typedef const struct lattice_code *provider_code_fn(size_t i);
 int provider_init_with(provider_code_fn *code, const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
                        const OSSL_DISPATCH **out, void **context);
 
-/* Takes the first of the code paths that passes its self-test, and writes the buildinfo, which also names those that
- * did not. false: none does, and p has none. Each that does not pass is named in an error. */
+/* Takes the first of the code paths that passes its self-test, and writes the buildinfo, which also names
+ * those that did not. false: none does, and p has none. Each that does not pass is named in an error. */
 bool provider_choose(struct provider *p, provider_code_fn *code);
 
 enum provider_reason {
@@ -53,7 +53,8 @@ enum provider_reason {
 /* Ends in 0 as OpenSSL's tables of texts do. */
 const OSSL_ITEM *provider_reasons(void);
 
-/* Puts an error with words into the queue of the program that loaded us; false, so that it can be returned. */
+/* Puts an error with words into the queue of the program that loaded us; false, so that it can be
+ * returned. */
 #define provider_raise(p, reason, ...) provider_raise_at(p, __FILE__, __LINE__, __func__, reason, __VA_ARGS__)
 bool provider_raise_at(const struct provider *p, const char *file, int line, const char *function,
                        enum provider_reason reason, const char *format, ...)

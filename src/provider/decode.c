@@ -76,7 +76,8 @@ static size_t der_head(uint8_t out[4], uint8_t tag, size_t n)
     return 4;
 }
 
-/* The element of this tag and n bytes that rest begins with, taken from it; false: rest begins with another. */
+/* The element of this tag and n bytes that rest begins with, taken from it; false: rest begins with
+ * another. */
 static bool take(struct kem_bytes *rest, uint8_t tag, size_t n, struct kem_bytes *out)
 {
     uint8_t head[4];
@@ -179,7 +180,8 @@ static int does_public(void *provider, int selection)
                               (selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY) != 0);
 }
 
-/* All that stands before the key in its SubjectPublicKeyInfo, which DER leaves no choice of: returns how much. */
+/* All that stands before the key in its SubjectPublicKeyInfo, which DER leaves no choice of: returns how
+ * much. */
 static size_t public_head(const struct decoder *d, uint8_t out[32])
 {
     size_t bits = 1 + kem_kinds[d->kind].mlkem->public_size; /* the first says that no bits are unused */

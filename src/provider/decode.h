@@ -1,9 +1,9 @@
 #ifndef PQOTA_PROVIDER_DECODE_H
 #define PQOTA_PROVIDER_DECODE_H
 
-/* provider-decoder(7) for the keys of ML-KEM alone: SubjectPublicKeyInfo, and PrivateKeyInfo with a seed, an expanded
- * key or both (RFC 9935). OpenSSL's own decoders keep a key with its own provider, whichever the property query
- * prefers; what these do not know (older forms, passwords, PEM) they leave to those. */
+/* provider-decoder(7) for the keys of ML-KEM alone: SubjectPublicKeyInfo, and PrivateKeyInfo with a seed,
+ * an expanded key or both (RFC 9935). OpenSSL's own decoders keep a key with its own provider, whichever
+ * the property query prefers; what these do not know (older forms, passwords, PEM) they leave to those. */
 
 #include <openssl/core_dispatch.h>
 

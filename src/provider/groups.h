@@ -3,8 +3,8 @@
 
 #include <openssl/core.h>
 
-/* The TLS-GROUP capability of provider-base(7): calls back for each group; 0 where a call gave that. libssl only takes
- * a provider's groups where it would also take its keys. */
+/* The TLS-GROUP capability of provider-base(7): calls back for each group; 0 where a call gave that.
+ * libssl only takes a provider's groups where it would also take its keys. */
 int tls_groups(OSSL_CALLBACK *callback, void *arg);
 
 #endif

@@ -89,7 +89,11 @@ static int begin(struct kem *k, struct kem_key *key, bool has_half, const OSSL_P
     if (!has_half)
         return provider_raise(k->provider, REASON_NO_KEY, "%s", key->kind->name);
     k->key = kem_key_ref(key);
-    return set_params(k, params);
+    if (set_params(k, params))
+        return 1;
+    kem_key_free(k->key);
+    k->key = NULL;
+    return 0;
 }
 
 static int begin_encapsulate(void *k, void *vkey, const OSSL_PARAM params[])

@@ -1,11 +1,12 @@
 #ifndef PQOTA_PROVIDER_KEM_KEY_H
 #define PQOTA_PROVIDER_KEM_KEY_H
 
-/* A key of one of the kinds. It is empty until it is given its halves, once; after that it does not change, and any
- * number of threads may use it.
+/* A key of one of the kinds. It is empty until it is given its halves, once; after that it does not
+ * change, and any number of threads may use it.
  *
- * Of a public key no more is kept than its bytes: a TLS connection holds its peer's as long as it lives, and has used
- * it by then. The second secret for the same key makes and keeps what the later ones are quicker with.
+ * Of a public key no more is kept than its bytes: a TLS connection holds its peer's as long as it lives,
+ * and has used it by then. The second secret for the same key makes and keeps what the later ones are
+ * quicker with.
  *
  * What fails raises, leaves no key and no secret behind, and returns false or NULL. */
 
@@ -37,8 +38,8 @@ struct kem_bytes {
 };
 
 bool kem_key_read_public(struct kem_key *key, struct kem_bytes public_key);
-/* A seed (ML-KEM alone), an expanded private key, or both, and perhaps the public key: all that are there have to
- * belong together. An elliptic curve's private half comes with its public one. */
+/* A seed (ML-KEM alone), an expanded private key, or both, and perhaps the public key: all that are there
+ * have to belong together. An elliptic curve's private half comes with its public one. */
 bool kem_key_read_private(struct kem_key *key, struct kem_bytes seed, struct kem_bytes private_key,
                           struct kem_bytes public_key);
 
@@ -47,10 +48,11 @@ const uint8_t *kem_key_seed(const struct kem_key *key);
 /* out: of the kind's private size. */
 bool kem_key_write_private(const struct kem_key *key, uint8_t *out);
 
-/* ciphertext and secret: of the kind's sizes. message: what ML-KEM's half is made of, or NULL for random bytes. */
+/* ciphertext and secret: of the kind's sizes. message: what ML-KEM's half is made of, or NULL for random
+ * bytes. */
 bool kem_key_encapsulate(struct kem_key *key, const uint8_t *message, uint8_t *ciphertext, uint8_t *secret);
-/* A ciphertext that was not made for this key gives ML-KEM's implicit rejection (FIPS 203 section 6.3); one whose
- * classical half is not valid fails. */
+/* A ciphertext that was not made for this key gives ML-KEM's implicit rejection (FIPS 203 section 6.3);
+ * one whose classical half is not valid fails. */
 bool kem_key_decapsulate(struct kem_key *key, const uint8_t *ciphertext, uint8_t *secret);
 
 /* Whether a fresh secret for the public half is what the private half gives. */

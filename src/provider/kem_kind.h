@@ -1,8 +1,9 @@
 #ifndef PQOTA_PROVIDER_KEM_KIND_H
 #define PQOTA_PROVIDER_KEM_KIND_H
 
-/* The kinds of KEM: ML-KEM alone (FIPS 203), and TLS's hybrids of it with an elliptic curve (RFC 10024), whose
- * shares, ciphertexts and secrets are the two halves' one after the other, in the order of the hybrid. */
+/* The kinds of KEM: ML-KEM alone (FIPS 203), and TLS's hybrids of it with an elliptic curve (RFC 10024),
+ * whose shares, ciphertexts and secrets are the two halves' one after the other, in the order of the
+ * hybrid. */
 
 #include "lattice/mlkem.h"
 #include "provider/classic.h"

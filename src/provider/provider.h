@@ -8,14 +8,15 @@
  *   OSSL_PROVIDER_add_builtin(libctx, PQLATTICE_NAME, pqlattice_provider_init)
  *
  * and everyone else loads the module pqlattice.so. It is used where a property query prefers it
- * ("?provider=pqlattice"), and needs another provider with X25519 and EC for the hybrids' classical halves. */
+ * ("?provider=pqlattice"), and needs another provider with X25519 and EC for the hybrids' classical
+ * halves. */
 
 #include <openssl/core.h>
 
 #define PQLATTICE_NAME "pqlattice"
 
-/* OSSL_provider_init of provider-base(7): 0, with an error in OpenSSL's queue, where no code path of this processor
- * passes its self-test or there is no memory. */
+/* OSSL_provider_init of provider-base(7): 0, with an error in OpenSSL's queue, where no code path of this
+ * processor passes its self-test or there is no memory. */
 int pqlattice_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
                             void **context);
 
