@@ -4,7 +4,7 @@
 #include <openssl/core.h>
 
 /* The TLS-GROUP capability of provider-base(7): calls back for each group; 0 where a call gave that.
- * libssl only takes a provider's groups where it would also take its keys. */
+ * Of a group that two providers have, libssl goes by what the first says, whoever's keys it then fetches. */
 int tls_groups(OSSL_CALLBACK *callback, void *arg);
 
 #endif

@@ -90,7 +90,7 @@ def test_a_key_with_a_password(tmp_path):
 
 
 class Peer:
-    """s_server, under a debugger that counts the calls of our provider's functions, which nobody else sees."""
+    """s_server, under a debugger that counts what our provider is asked, which nothing else shows."""
 
     def __init__(self, certificate, group, env, log):
         self.port = free_port()

@@ -170,6 +170,84 @@ static void a_bad_share_is_an_illegal_parameter(void **state)
     }
 }
 
+/* ---- the capability ---- */
+
+struct group {
+    char name[40], algorithm[40];
+    unsigned id, security_bits, is_kem;
+    int min_tls, max_tls, min_dtls, max_dtls;
+};
+
+struct groups {
+    struct group row[64];
+    size_t n;
+};
+
+static int take_group(const OSSL_PARAM *params, void *arg)
+{
+    struct groups *all = arg;
+    struct group g;
+    memset(&g, 0, sizeof g); /* they are compared as they lie */
+    char *name = g.name, *algorithm = g.algorithm, internal[40] = "", *internal_at = internal;
+    const struct {
+        const char *name;
+        char **value;
+    } texts[] = {{OSSL_CAPABILITY_TLS_GROUP_NAME, &name},
+                 {OSSL_CAPABILITY_TLS_GROUP_ALG, &algorithm},
+                 {OSSL_CAPABILITY_TLS_GROUP_NAME_INTERNAL, &internal_at}};
+    const struct {
+        const char *name;
+        unsigned *value;
+    } numbers[] = {{OSSL_CAPABILITY_TLS_GROUP_ID, &g.id},
+                   {OSSL_CAPABILITY_TLS_GROUP_SECURITY_BITS, &g.security_bits},
+                   {OSSL_CAPABILITY_TLS_GROUP_IS_KEM, &g.is_kem}};
+    const struct {
+        const char *name;
+        int *value;
+    } versions[] = {{OSSL_CAPABILITY_TLS_GROUP_MIN_TLS, &g.min_tls},
+                    {OSSL_CAPABILITY_TLS_GROUP_MAX_TLS, &g.max_tls},
+                    {OSSL_CAPABILITY_TLS_GROUP_MIN_DTLS, &g.min_dtls},
+                    {OSSL_CAPABILITY_TLS_GROUP_MAX_DTLS, &g.max_dtls}};
+    for (size_t i = 0; i < 3; i++) {
+        const OSSL_PARAM *p = OSSL_PARAM_locate_const(params, texts[i].name);
+        assert_int_equal(OSSL_PARAM_get_utf8_string(p, texts[i].value, sizeof g.name), 1);
+        p = OSSL_PARAM_locate_const(params, numbers[i].name);
+        assert_int_equal(OSSL_PARAM_get_uint(p, numbers[i].value), 1);
+    }
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(
+            OSSL_PARAM_get_int(OSSL_PARAM_locate_const(params, versions[i].name), versions[i].value), 1);
+    assert_true(all->n < sizeof all->row / sizeof all->row[0]);
+    all->row[all->n++] = g;
+    return 1;
+}
+
+/* libssl goes by what the first provider says of a group, whoever's keys it then fetches. */
+static void groups_are_openssls(void **state)
+{
+    struct groups ours = {.n = 0}, theirs = {.n = 0};
+    (void)state;
+    struct world w;
+    world_start(&w);
+    assert_int_equal(OSSL_PROVIDER_get_capabilities(w.ours, "TLS-GROUP", take_group, &ours), 1);
+    assert_int_equal(OSSL_PROVIDER_get_capabilities(w.theirs, "TLS-GROUP", take_group, &theirs), 1);
+    assert_int_equal(ours.n, KINDS);
+    for (size_t k = 0; k < KINDS; k++) {
+        const struct group *mine = NULL, *other = NULL;
+        for (size_t i = 0; i < ours.n; i++)
+            if (strcmp(ours.row[i].name, kinds[k].group) == 0)
+                mine = &ours.row[i];
+        for (size_t i = 0; i < theirs.n; i++)
+            if (strcmp(theirs.row[i].name, kinds[k].group) == 0)
+                other = &theirs.row[i];
+        assert_non_null(mine);
+        assert_non_null(other);
+        assert_int_equal(mine->id, kinds[k].code_point);
+        assert_memory_equal(mine, other, sizeof *mine);
+    }
+    world_stop(&w);
+}
+
 /* What is only in one provider cannot be demanded of all: OpenSSL says so, and nothing is used instead. */
 static void a_demand_instead_of_a_preference_fails(void **state)
 {
@@ -202,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_handshake_with_each_group),
         cmocka_unit_test(a_bad_share_is_an_illegal_parameter),
+        cmocka_unit_test(groups_are_openssls),
         cmocka_unit_test(a_demand_instead_of_a_preference_fails),
         cmocka_unit_test(a_demand_without_the_provider_fails),
     };
