@@ -191,7 +191,7 @@ void mlkem_generate(struct mlkem_key *key, const uint8_t seed[MLKEM_SEED_SIZE])
     const struct mlkem_code *m = key->code->mlkem;
     unsigned k = key->set->k;
     uint8_t input[SYMBYTES + 1], both[2 * SYMBYTES]; /* d || k, and rho || sigma */
-    struct noise noise[NOISES_MAX];
+    struct noise noise[NOISES_MAX] = {0};
     struct mlkem_poly e[MLKEM_K_MAX];
     struct mlkem_factor s[MLKEM_K_MAX];
 
@@ -281,7 +281,7 @@ static void encrypt(const struct mlkem_key *key, const uint8_t message[MLKEM_MES
     const struct mlkem_code *m = key->code->mlkem;
     const struct mlkem_set *set = key->set;
     unsigned k = set->k;
-    struct noise noise[NOISES_MAX];
+    struct noise noise[NOISES_MAX] = {0};
     struct {
         struct mlkem_poly y[MLKEM_K_MAX], e1[MLKEM_K_MAX], e2, u, v, message;
         struct mlkem_factor factor[MLKEM_K_MAX];

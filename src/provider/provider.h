@@ -15,6 +15,10 @@
 
 #define PQLATTICE_NAME "pqlattice"
 
+/* Beside a provider's usual parameters: which code path of src/lattice it took ("avx512", "avx2",
+ * "portable"), a text that lives as long as the provider. */
+#define PQLATTICE_PARAM_CODE "code-path"
+
 /* OSSL_provider_init of provider-base(7): 0, with an error in OpenSSL's queue, where no code path of this
  * processor passes its self-test or there is no memory. */
 int pqlattice_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,

@@ -10,6 +10,7 @@
 #include "pki/pki.h"
 #include "server/server.h"
 #include "store/certificates.h"
+#include "tls/crypto.h"
 #include "tls/policy.h"
 
 #define ABOUT_MAX (1u << 20)
@@ -28,6 +29,7 @@ struct about {
     struct about_file files[ABOUT_FILES];
     size_t file_count;
     struct net_limits limits;
+    enum tls_crypto crypto;
     bool tls; /* algs is filled */
     struct tls_algs algs;
 };
@@ -75,6 +77,7 @@ void about_set(struct about *a, const struct server_config *c, const struct net_
     arena_reset(&a->arena);
     a->file_count = 0;
     a->limits = *limits;
+    a->crypto = c->tls_crypto;
     a->tls = c->tls && tls_algs_resolve(str_or_null(c->tls_policy), str_or_null(c->tls_kem),
                                         str_or_null(c->tls_sig), &a->algs, &e) == 0;
     if (c->tls)
@@ -118,6 +121,7 @@ static void put_crypto(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct a
 {
     yyjson_mut_val *crypto = yyjson_mut_obj_add_obj(doc, root, "crypto");
     yyjson_mut_obj_add_str(doc, crypto, "openssl", OpenSSL_version(OPENSSL_FULL_VERSION_STRING));
+    yyjson_mut_obj_add_str(doc, crypto, "ml_kem", tls_crypto_name(a->crypto));
     if (a->tls)
         yyjson_mut_obj_add_str(doc, crypto, "policy", a->algs.policy->name);
     else

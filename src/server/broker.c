@@ -14,6 +14,7 @@ static int make_tls(void *ctx, const char *host, struct tls_ctx **out, struct er
     const struct server_config *c = &b->server->config;
     const struct tls_config config = {
         .role = TLS_CLIENT,
+        .crypto = c->tls_crypto,
         .policy = c->tls_policy,
         .kem = str_or_null(c->tls_kem),
         .sig = str_or_null(c->tls_sig),

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "tls/tls.h"
 
 /* The server's name at the broker, its certificate's common name: no device id has an @ in it. */
 #define CONFIG_MQTT_NAME "@pqota"
@@ -36,6 +37,7 @@ struct server_config {
     const char *tls_listen; /* "[::]:8443, 0.0.0.0:8443"; "[::]" takes IPv6 only, "0.0.0.0" IPv4 only */
     const char *tls_policy; /* balanced, cnsa2, constrained */
     const char *tls_kem, *tls_sig; /* "": the policy's */
+    enum tls_crypto tls_crypto;
     const char *tls_certificate, *tls_key;
     int64_t tls_sessions; /* resumable sessions kept at most */
     int64_t tls_session_seconds;

@@ -223,6 +223,7 @@ static int try_context(const struct tls_config *config, struct err *e)
 static int check_contexts(const struct server_config *c, struct err *e)
 {
     const struct tls_config tls = {.role = TLS_SERVER,
+                                   .crypto = c->tls_crypto,
                                    .policy = c->tls_policy,
                                    .kem = str_or_null(c->tls_kem),
                                    .sig = str_or_null(c->tls_sig),
@@ -231,12 +232,14 @@ static int check_contexts(const struct server_config *c, struct err *e)
                                    .ca_file = c->device_roots,
                                    .verify = TLS_VERIFY_OPTIONAL};
     const struct tls_config classical = {.role = TLS_SERVER,
+                                         .crypto = c->tls_crypto,
                                          .policy = "insecure_classical",
                                          .cert_file = c->classical_certificate,
                                          .key_file = c->classical_key,
                                          .ca_file = c->device_roots,
                                          .verify = TLS_VERIFY_OPTIONAL};
     const struct tls_config console = {.role = TLS_SERVER,
+                                       .crypto = c->tls_crypto,
                                        .policy = "browser",
                                        .cert_file = c->console_certificate,
                                        .key_file = c->console_key,
@@ -326,6 +329,7 @@ static int check_mqtt(const struct server_config *c, struct err *e)
     if (check_mqtt_certificate(c, &usable, e) != 0)
         return err_context(e, "[mqtt] certificate and key");
     const struct tls_config config = {.role = TLS_CLIENT,
+                                      .crypto = c->tls_crypto,
                                       .cert_file = usable ? c->mqtt_certificate : NULL,
                                       .key_file = usable ? c->mqtt_key : NULL,
                                       .policy = c->tls_policy,

@@ -9,6 +9,7 @@
 
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL}; /* as enum log_level */
 static const char *const formats[] = {"logfmt", "json", NULL};                /* as enum log_format */
+static const char *const cryptos[] = {"auto", "openssl", "lattice", NULL};    /* as enum tls_crypto */
 static const char *const policies[] = {"balanced", "cnsa2", "constrained", NULL};
 
 const struct config_section config_sections[] = {
@@ -46,8 +47,8 @@ const size_t config_section_count = sizeof config_sections / sizeof config_secti
 const struct config_row config_rows[] = {
     {"server", "data_dir", CONFIG_PATH, AT(data_dir), "data", 1, 0, NULL,
      "Folder of the database and the firmware files. One server at a time uses it."},
-    {"server", "log_level", CONFIG_LEVEL, AT(log_level), "info", 0, 0, levels, "The least that is logged."},
-    {"server", "log_format", CONFIG_FORMAT, AT(log_format), "logfmt", 0, 0, formats,
+    {"server", "log_level", CONFIG_ENUM, AT(log_level), "info", 0, 0, levels, "The least that is logged."},
+    {"server", "log_format", CONFIG_ENUM, AT(log_format), "logfmt", 0, 0, formats,
      "One event a line, for people and grep (logfmt) or for a collector (json)."},
     {"server", "loops", CONFIG_INT, AT(loops), "0", 0, 256, NULL,
      "Threads that serve connections. 0 is one for each processor core."},
@@ -73,6 +74,11 @@ const struct config_row config_rows[] = {
      "Key exchange instead of the policy's, such as mlkem1024,x25519mlkem768. Empty: the policy's."},
     {"tls", "sig", CONFIG_TEXT, AT(tls_sig), "", 0, 0, NULL,
      "Signatures instead of the policy's, such as mldsa87. Empty: the policy's."},
+    {"tls", "crypto", CONFIG_ENUM, AT(tls_crypto), "auto", 0, 0, cryptos,
+     "Whose code computes ML-KEM: OpenSSL's, or that of the provider pqlattice, which pqota brings along and "
+     "which "
+     "uses the processor's vectors (lattice; the server does not start where its self-test fails). auto: the "
+     "provider's where the processor has AVX2 and the self-test passes, else OpenSSL's. For all listeners."},
     {"tls", "certificate", CONFIG_PATH, AT(tls_certificate), "pki/server.pem", 1, 0, NULL,
      "The server's certificate, PEM, then any intermediate ones."},
     {"tls", "key", CONFIG_KEY, AT(tls_key), "pki/server.key", 1, 0, NULL,

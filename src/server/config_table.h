@@ -13,8 +13,7 @@ enum config_type {
     CONFIG_INT,    /* int64_t in [min, max] */
     CONFIG_SIZE,   /* int64_t in [min, max], K, M, G and T being powers of 1024 */
     CONFIG_MODE,   /* int64_t, octal */
-    CONFIG_LEVEL,  /* enum log_level, by its place among the choices */
-    CONFIG_FORMAT, /* enum log_format, likewise */
+    CONFIG_ENUM,   /* an enum, by its place among the choices */
     CONFIG_CHOICE, /* text, one of the choices */
     CONFIG_TEXT,   /* text, may be empty */
     CONFIG_URL,    /* http or https with nothing after the host's port, or empty */

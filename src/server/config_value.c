@@ -74,21 +74,13 @@ static int choice_of(const struct place *at, struct str v)
     return -1;
 }
 
-static int as_level(const struct place *at, struct str v)
+/* An enum without negative values has unsigned's form. */
+static int as_enum(const struct place *at, struct str v)
 {
     int i = choice_of(at, v);
     if (i < 0)
         return ERR_INVALID;
-    *(enum log_level *)at->field = (enum log_level)i;
-    return 0;
-}
-
-static int as_format(const struct place *at, struct str v)
-{
-    int i = choice_of(at, v);
-    if (i < 0)
-        return ERR_INVALID;
-    *(enum log_format *)at->field = (enum log_format)i;
+    memcpy(at->field, &(unsigned){(unsigned)i}, sizeof(unsigned));
     return 0;
 }
 
@@ -175,11 +167,10 @@ static int as_key(const struct place *at, struct str v)
 }
 
 static int (*const readers[])(const struct place *, struct str) = {
-    [CONFIG_BOOL] = as_bool,     [CONFIG_INT] = as_int,     [CONFIG_SIZE] = as_size,
-    [CONFIG_MODE] = as_mode,     [CONFIG_LEVEL] = as_level, [CONFIG_FORMAT] = as_format,
-    [CONFIG_CHOICE] = as_choice, [CONFIG_TEXT] = as_text,   [CONFIG_URL] = as_url,
-    [CONFIG_LISTEN] = as_listen, [CONFIG_NETS] = as_nets,   [CONFIG_PATH] = as_path,
-    [CONFIG_KEY] = as_key,
+    [CONFIG_BOOL] = as_bool, [CONFIG_INT] = as_int,   [CONFIG_SIZE] = as_size,
+    [CONFIG_MODE] = as_mode, [CONFIG_ENUM] = as_enum, [CONFIG_CHOICE] = as_choice,
+    [CONFIG_TEXT] = as_text, [CONFIG_URL] = as_url,   [CONFIG_LISTEN] = as_listen,
+    [CONFIG_NETS] = as_nets, [CONFIG_PATH] = as_path, [CONFIG_KEY] = as_key,
 };
 
 int config_value_set(const struct config_row *row, struct str value, const char *folder, struct arena *a,
@@ -244,8 +235,7 @@ int config_value_rule(const struct config_row *row, struct buf *out)
         return size_rule(row, out);
     case CONFIG_MODE:
         return buf_printf(out, "octal permissions from 0 to 0%llo", (unsigned long long)row->max);
-    case CONFIG_LEVEL:
-    case CONFIG_FORMAT:
+    case CONFIG_ENUM:
     case CONFIG_CHOICE:
         return choice_rule(row, out);
     case CONFIG_URL:

@@ -8,6 +8,7 @@
 #include "server/live.h"
 #include "server/login_table.h"
 #include "server/server.h"
+#include "tls/crypto.h"
 
 #define PAGE_MAX 65536
 
@@ -200,8 +201,10 @@ static int metrics(struct call *c)
     net_stats(s->net, &n);
     store_health(s->store, &h);
     int rc = buf_printf(
-        &b, "# HELP pqota_info The program\n# TYPE pqota_info gauge\npqota_info{version=\"%s\"} 1\n",
-        PQOTA_VERSION);
+        &b,
+        "# HELP pqota_info The program, and whose ML-KEM it computes with\n# TYPE pqota_info gauge\n"
+        "pqota_info{version=\"%s\",ml_kem=\"%s\"} 1\n",
+        PQOTA_VERSION, tls_crypto_name(s->config.tls_crypto));
     rc = rc ? rc
             : sample(&b, "pqota_start_time_seconds", "gauge", "When the server started, Unix seconds",
                      (uint64_t)s->started_ms / 1000);

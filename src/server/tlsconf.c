@@ -41,6 +41,7 @@ int server_tls_context(const struct server_config *c, struct tls_sessions *sessi
         return rc;
     const struct tls_config config = {
         .role = TLS_SERVER,
+        .crypto = c->tls_crypto,
         .policy = c->tls_policy,
         .kem = str_or_null(c->tls_kem),
         .sig = str_or_null(c->tls_sig),
@@ -66,6 +67,7 @@ int server_console_context(const struct server_config *c, struct tls_sessions *s
         return 0;
     const struct tls_config config = {
         .role = TLS_SERVER,
+        .crypto = c->tls_crypto,
         .policy = "browser",
         .cert_file = c->console_certificate,
         .key_file = c->console_key,
@@ -89,6 +91,7 @@ int server_classical_context(const struct server_config *c, struct tls_sessions 
         return 0;
     const struct tls_config config = {
         .role = TLS_SERVER,
+        .crypto = c->tls_crypto,
         .policy = "insecure_classical",
         .cert_file = c->classical_certificate,
         .key_file = c->classical_key,

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "tls/channel.h"
+#include "tls/crypto.h"
 #include "tls/errtext.h"
 #include "tls/keyload.h"
 #include "tls/own_cert.h"
@@ -325,11 +326,15 @@ int tls_ctx_new(const struct tls_config *config, struct tls_ctx **out, struct er
         return err_set(e, ERR_NOMEM, "no memory for a TLS context");
     }
     ctx->io_method = tls_io_method();
-    ctx->ssl = SSL_CTX_new(config->role == TLS_SERVER ? TLS_server_method() : TLS_client_method());
+    int rc = tls_crypto_query(config->crypto, &ctx->query, e);
+    if (rc != 0)
+        return rc;
+    const SSL_METHOD *method = config->role == TLS_SERVER ? TLS_server_method() : TLS_client_method();
+    ctx->ssl = SSL_CTX_new_ex(NULL, ctx->query, method);
     if (ctx->io_method == NULL || ctx->ssl == NULL)
         return openssl_error(e, "cannot make a TLS context");
     struct tls_rules *rules = NULL;
-    int rc = apply(ctx->ssl, config, &rules, e);
+    rc = apply(ctx->ssl, config, &rules, e);
     if (rc != 0)
         return rc;
     if (config->role == TLS_SERVER) {

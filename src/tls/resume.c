@@ -74,7 +74,7 @@ struct shared {
     size_t share_n, secret_n;
 };
 
-static bool exchange_keys(const struct tls_choice *c, struct shared *out)
+static bool exchange_keys(const char *query, const struct tls_choice *c, struct shared *out)
 {
     /* OpenSSL's parameters are not const; it only reads this one. */
     OSSL_PARAM params[] = {
@@ -82,11 +82,11 @@ static bool exchange_keys(const struct tls_choice *c, struct shared *out)
         OSSL_PARAM_construct_end(),
     };
     CLEANUP(pkey_cleanup) EVP_PKEY *peer = NULL;
-    CLEANUP(pkey_ctx_cleanup) EVP_PKEY_CTX *load = EVP_PKEY_CTX_new_from_name(NULL, c->group, NULL);
+    CLEANUP(pkey_ctx_cleanup) EVP_PKEY_CTX *load = EVP_PKEY_CTX_new_from_name(NULL, c->group, query);
     if (load == NULL || EVP_PKEY_fromdata_init(load) != 1 ||
         EVP_PKEY_fromdata(load, &peer, EVP_PKEY_PUBLIC_KEY, params) != 1)
         return false;
-    CLEANUP(pkey_ctx_cleanup) EVP_PKEY_CTX *kem = EVP_PKEY_CTX_new_from_pkey(NULL, peer, NULL);
+    CLEANUP(pkey_ctx_cleanup) EVP_PKEY_CTX *kem = EVP_PKEY_CTX_new_from_pkey(NULL, peer, query);
     out->share_n = sizeof out->share;
     out->secret_n = sizeof out->secret;
     return kem != NULL && EVP_PKEY_encapsulate_init(kem, NULL) == 1 &&
@@ -220,7 +220,8 @@ static int answer(struct tls_conn *conn, struct tls_resume *r, const struct tls_
     unsigned char random[TLS_RANDOM_SIZE], flight[FLIGHT_MAX], secret[TLS_SECRET_MAX];
     struct wire_out w = {.p = flight, .size = sizeof flight};
     if (RAND_bytes(random, sizeof random) != 1 ||
-        RAND_bytes(r->next.session.id, sizeof r->next.session.id) != 1 || !exchange_keys(c, &key))
+        RAND_bytes(r->next.session.id, sizeof r->next.session.id) != 1 ||
+        !exchange_keys(conn->ctx->query, c, &key))
         return ERR_CRYPTO;
     put_open_part(&w, c, &key, random, s);
     tls_schedule_next(s, key.secret, key.secret_n);

@@ -28,6 +28,13 @@ enum tls_verify {
     TLS_INSECURE_NO_VERIFY, /* server: no client certificate is asked for */
 };
 
+/* Whose code computes ML-KEM; every other algorithm is OpenSSL's. */
+enum tls_crypto {
+    TLS_CRYPTO_AUTO,    /* the lattice provider's where this processor has vectors for it, else OpenSSL's */
+    TLS_CRYPTO_OPENSSL, /* OpenSSL's */
+    TLS_CRYPTO_LATTICE, /* the lattice provider's, or no context */
+};
+
 struct tls_sessions; /* bounded store of resumable sessions, shared by all contexts of a server */
 struct tls_verified; /* the same of client certificates that were verified */
 
@@ -41,6 +48,7 @@ struct tls_config {
        "dilithium3"). */
     const char *kem;
     const char *sig;
+    enum tls_crypto crypto;
     const char *cert_file; /* leaf first, then intermediates, PEM; a client may have none (NULL) */
     const char *key_file;  /* a path or any URI OSSL_STORE opens (pkcs11:...) */
     /* Server, policy browser: another, of another kind of key, for clients that do not take the first's. */

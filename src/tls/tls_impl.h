@@ -32,6 +32,7 @@ struct tls_rules {
 struct tls_ctx {
     atomic_int refs;
     SSL_CTX *ssl;
+    const char *query; /* with which OpenSSL finds its algorithms: a constant */
     BIO_METHOD *io_method;
     struct tls_suites *suites;                               /* server: NULL at a client's */
     const struct tls_rules *rules;                           /* owned by ssl */

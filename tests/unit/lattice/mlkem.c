@@ -12,8 +12,8 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
-/* Every path against OpenSSL's ML-KEM, byte for byte. PQOTA_ROUNDS is how many random keys each set gets; make soak
- * asks for ten thousand. */
+/* Every path against OpenSSL's ML-KEM, byte for byte. PQOTA_ROUNDS is how many random keys each set
+ * gets; make soak asks for ten thousand. */
 
 static const struct mlkem_set *const sets[] = {&mlkem_512, &mlkem_768, &mlkem_1024};
 

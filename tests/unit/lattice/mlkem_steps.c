@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-/* Every step of a vector path against the portable one, on random and on the largest numbers; and the portable one's
- * against the standard's own words. */
+/* Every step of a vector path against the portable one, on random and on the largest numbers; and the
+ * portable one's against the standard's own words. */
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 

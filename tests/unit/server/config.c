@@ -22,11 +22,10 @@ static void every_row_stands_for_itself(void **state)
 {
     struct config_fixture *fx = *state;
     static const size_t sizes[] = {
-        [CONFIG_BOOL] = sizeof(bool),     [CONFIG_INT] = sizeof(int64_t), [CONFIG_SIZE] = sizeof(int64_t),
-        [CONFIG_MODE] = sizeof(int64_t),  [CONFIG_LEVEL] = sizeof(int),   [CONFIG_FORMAT] = sizeof(int),
-        [CONFIG_CHOICE] = sizeof(char *), [CONFIG_TEXT] = sizeof(char *), [CONFIG_URL] = sizeof(char *),
-        [CONFIG_LISTEN] = sizeof(char *), [CONFIG_NETS] = sizeof(char *), [CONFIG_PATH] = sizeof(char *),
-        [CONFIG_KEY] = sizeof(char *),
+        [CONFIG_BOOL] = sizeof(bool),    [CONFIG_INT] = sizeof(int64_t), [CONFIG_SIZE] = sizeof(int64_t),
+        [CONFIG_MODE] = sizeof(int64_t), [CONFIG_ENUM] = sizeof(int),    [CONFIG_CHOICE] = sizeof(char *),
+        [CONFIG_TEXT] = sizeof(char *),  [CONFIG_URL] = sizeof(char *),  [CONFIG_LISTEN] = sizeof(char *),
+        [CONFIG_NETS] = sizeof(char *),  [CONFIG_PATH] = sizeof(char *), [CONFIG_KEY] = sizeof(char *),
     };
     static unsigned char used[sizeof(struct server_config)];
     for (size_t i = 0; i < config_row_count; i++) {
