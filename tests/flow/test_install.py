@@ -33,6 +33,7 @@ def test_installed_files_and_a_program_built_against_them(tmp_path):
         "lib/systemd/system/pqota-agent-tunnel.service",
         "lib/sysusers.d/pqota.conf",
         "share/bash-completion/completions/pqota",
+        "share/pqota/pqlattice.cnf",
     }
     missing = {w for w in wanted if w not in have and not any(h.startswith(w) for h in have)}
     assert not missing, f"{missing} not in {sorted(have)}"

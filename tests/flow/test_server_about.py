@@ -5,11 +5,30 @@ import datetime
 import re
 import sqlite3
 
-from harness import ANYONE, TREE, run, wait_for
+import pytest
+from harness import ANYONE, RELEASE, TREE, openssl, run, wait_for
 
 
 def about(server, **kw):
     return server.api("GET", "/api/server", expect=200, **kw).json()
+
+
+def lattice_code():
+    """The code path that the provider takes on this processor, as the module says itself."""
+    module = ["-provider-path", RELEASE / "src" / "provider", "-provider", "pqlattice"]
+    listed = openssl("list", "-providers", "-verbose", *module).decode()
+    return re.search(r"build info: \S+ (avx512|avx2|portable)\n", listed)[1]
+
+
+@pytest.mark.parametrize("asked", ["auto", "openssl", "lattice"])
+def test_whose_ml_kem(make_server, asked):
+    server = make_server({"tls.crypto": asked})
+    code = lattice_code()
+    used = "openssl" if asked == "openssl" or (asked == "auto" and code == "portable") else code
+    assert about(server)["crypto"]["ml_kem"] == used
+    page = server.curl("/metrics").body.decode()
+    assert f'pqota_info{{version="{about(server)["version"]}",ml_kem="{used}"}} 1' in page
+    assert re.search(rf"\bmsg=ready .*\bml_kem={used}\b", server.logs())
 
 
 def test_what_runs(shared):

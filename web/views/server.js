@@ -143,6 +143,7 @@ function cryptoPart({ crypto, listeners }, connection) {
         [t("server.cipher"), many(crypto.ciphers)],
     ]), details([
         ["OpenSSL", crypto.openssl],
+        ["ML-KEM", crypto.ml_kem === "openssl" ? "OpenSSL" : `pqlattice, ${crypto.ml_kem}`],
         [t("server.listeners"), listeners.map(({ name, address }) => el("div", null, `${name} `,
             el("span", { class: "mono" }, address)))],
     ])];
