@@ -47,7 +47,7 @@ static void load(void)
         lattice.code = NULL;
     if (lattice.code == NULL)
         tls_reason(lattice.trouble);
-    ERR_clear_error(); /* also of code paths that were passed over: status names the one in use */
+    ERR_clear_error(); /* also of code paths that were passed over: the name says which is in use */
 }
 
 static const char *loaded_code(void)
