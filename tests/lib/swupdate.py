@@ -145,8 +145,9 @@ class Device:
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def reported(self):
-        """The lines it says that it sent as feedback. Which of its log go along is a matter of its threads; and
-        what it prints of a long feedback ends early, so the last line of one may be missing here."""
+        """The lines it says that it sent as feedback. Which of its log go along is a matter of its
+        threads; and what it prints of a long feedback ends early, so the last line of one may be
+        missing here."""
         sent = re.findall(r'POST to \S+/feedback: .*"details" : \[ (.*)', self.logs())
         return [line.strip() for details in sent for line in re.findall(r'"([^"]+)"(?=[, ])', details)]
 
