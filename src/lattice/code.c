@@ -2,14 +2,15 @@
 
 #include "lattice/keccak.h"
 #include "lattice/lattice.h"
+#include "lattice/mldsa_code.h"
 #include "lattice/mlkem_code.h"
 
 static const struct lattice_code rows[] = {
 #ifdef LATTICE_X86_64
-    {.name = "avx512", .keccak = &keccak_avx512, .mlkem = &mlkem_avx2},
-    {.name = "avx2", .keccak = &keccak_avx2, .mlkem = &mlkem_avx2},
+    {.name = "avx512", .keccak = &keccak_avx512, .mlkem = &mlkem_avx2, .mldsa = &mldsa_portable},
+    {.name = "avx2", .keccak = &keccak_avx2, .mlkem = &mlkem_avx2, .mldsa = &mldsa_portable},
 #endif
-    {.name = "portable", .keccak = &keccak_portable, .mlkem = &mlkem_portable},
+    {.name = "portable", .keccak = &keccak_portable, .mlkem = &mlkem_portable, .mldsa = &mldsa_portable},
 };
 
 #define ROWS (sizeof rows / sizeof rows[0])

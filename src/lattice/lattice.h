@@ -8,12 +8,14 @@
 #include <stddef.h>
 
 struct keccak_code;
+struct mldsa_code;
 struct mlkem_code;
 
 struct lattice_code {
     const char *name; /* "portable", "avx2", "avx512" */
     const struct keccak_code *keccak;
     const struct mlkem_code *mlkem;
+    const struct mldsa_code *mldsa;
 };
 
 /* Path i of those that this processor can run, the fastest first; the portable one is always the last,

@@ -66,8 +66,8 @@ static int make_broken(void **state)
     bad_mlkem[2].sample_noise = sample_noise_wrongly;
     bad_mlkem[3].read12 = read_everything;
     for (size_t i = 0; i < 4; i++)
-        broken[i] = (struct lattice_code){"broken", sound()->keccak, &bad_mlkem[i]};
-    broken[4] = (struct lattice_code){"broken", &bad_keccak, sound()->mlkem};
+        broken[i] = (struct lattice_code){"broken", sound()->keccak, &bad_mlkem[i], sound()->mldsa};
+    broken[4] = (struct lattice_code){"broken", &bad_keccak, sound()->mlkem, sound()->mldsa};
     return start(state);
 }
 
