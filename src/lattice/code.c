@@ -7,8 +7,8 @@
 
 static const struct lattice_code rows[] = {
 #ifdef LATTICE_X86_64
-    {.name = "avx512", .keccak = &keccak_avx512, .mlkem = &mlkem_avx2, .mldsa = &mldsa_portable},
-    {.name = "avx2", .keccak = &keccak_avx2, .mlkem = &mlkem_avx2, .mldsa = &mldsa_portable},
+    {.name = "avx512", .keccak = &keccak_avx512, .mlkem = &mlkem_avx2, .mldsa = &mldsa_avx2},
+    {.name = "avx2", .keccak = &keccak_avx2, .mlkem = &mlkem_avx2, .mldsa = &mldsa_avx2},
 #endif
     {.name = "portable", .keccak = &keccak_portable, .mlkem = &mlkem_portable, .mldsa = &mldsa_portable},
 };

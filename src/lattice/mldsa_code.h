@@ -2,8 +2,9 @@
 #define PQOTA_LATTICE_MLDSA_CODE_H
 
 /* The arithmetic of ML-DSA's polynomials as one kind of processor does it best: what src/lattice/mldsa.c,
- * which is the algorithm, is written in. Every path gives the same numbers at every step, in the order of FIPS
- * 204; which of a residue's numbers they are is said at each row. A yes or no that comes back is public. */
+ * which is the algorithm, is written in. Every path gives the same numbers at every step, in the order of
+ * FIPS 204; which of a residue's numbers they are is said at each row. A yes or no that comes back is
+ * public. */
 
 #include "lattice/mldsa.h"
 

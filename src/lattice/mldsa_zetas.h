@@ -11,6 +11,6 @@
 #define MLDSA_LAST_FACTOR 41978  /* 2^64 / 256 mod q: what ends the inverse transform */
 
 /* 1753^BitRev8(i) in Montgomery's form. */
-extern const int32_t mldsa_zetas[256];
+extern const _Alignas(64) int32_t mldsa_zetas[256];
 
 #endif
