@@ -62,8 +62,8 @@ static struct multiplier zeta_of(unsigned i)
     return (struct multiplier){zeta, zeta};
 }
 
-/* Within two vectors the halves are 4, 2 and 1 long: two, four or eight zetas in a row, each as often as it is
- * needed; backwards for the inverse, which takes them from the end. */
+/* Within two vectors the halves are 4, 2 and 1 long: two, four or eight zetas in a row, each as often as it
+ * is needed; backwards for the inverse, which takes them from the end. */
 static struct multiplier two_zetas(unsigned i, bool backwards)
 {
     __m256i zeta = _mm256_set_m128i(_mm_set1_epi32(mldsa_zetas[i + !backwards]),
@@ -88,7 +88,8 @@ static struct multiplier eight_zetas(unsigned i, bool backwards)
 }
 
 /* Two vectors as they are in memory, and so that the first halves of their blocks are in a and the second in
- * b, for blocks of 8, 4 and 2: each is made from the one before it, and each step is undone by its own kind. */
+ * b, for blocks of 8, 4 and 2: each is made from the one before it, and each step is undone by its own
+ * kind. */
 static void part8(__m256i *a, __m256i *b)
 {
     __m256i first = _mm256_permute2x128_si256(*a, *b, 0x20);

@@ -20,6 +20,7 @@ const OSSL_ITEM *provider_reasons(void)
         {REASON_BUFFER, "the buffer is too small"},
         {REASON_PARAMETER, "wrong parameter"},
         {REASON_CLASSIC, "the classical half failed"},
+        {REASON_FAULT, "a calculation failed"},
         {0, NULL},
     };
     return rows;

@@ -20,8 +20,10 @@ struct provider {
     OSSL_FUNC_core_new_error_fn *new_error;
     OSSL_FUNC_core_set_error_debug_fn *set_error_debug;
     OSSL_FUNC_core_vset_error_fn *set_error;
+    OSSL_FUNC_core_get_params_fn *get_params;
     OSSL_LIB_CTX *libctx; /* of our own: a child of the one that loaded us, with the same providers */
     const struct lattice_code *code;
+    bool verify_after_sign;        /* PQLATTICE_PARAM_VERIFY */
     char buildinfo[BUILDINFO_MAX]; /* "0.1.0 avx2", "0.1.0 avx2, not avx512: wrong answers" */
     struct classic *_Atomic classics[CLASSIC_CURVES]; /* NULL until one is asked for */
 };
@@ -48,6 +50,7 @@ enum provider_reason {
     REASON_BUFFER,
     REASON_PARAMETER,
     REASON_CLASSIC,
+    REASON_FAULT,
 };
 
 /* Ends in 0 as OpenSSL's tables of texts do. */

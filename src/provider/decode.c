@@ -12,13 +12,114 @@
 
 #include "provider/kem_key.h"
 #include "provider/kem_keymgmt.h"
+#include "provider/sig_keymgmt.h"
+
+#define OBJECT_ID_SIZE 9
+#define PUBLIC_MAX MLDSA_PUBLIC_MAX /* the largest of all */
 
 struct decoder {
     struct provider *provider;
-    enum kem_kind_id kind;
+    enum decode_kind kind;
 };
 
-static void *new_decoder(void *provider, enum kem_kind_id kind)
+/* ---- the kinds ---- */
+
+/* What is the same with keys of both sorts, which this file knows no more of. A key of theirs is a
+ * reference. */
+struct row {
+    uint8_t object_id[OBJECT_ID_SIZE];
+    const char *name;
+    size_t seed_size, private_size, public_size;
+    /* NULL after an error. */
+    void *(*read_private)(const struct decoder *d, struct key_bytes seed, struct key_bytes private_key);
+    void *(*read_public)(const struct decoder *d, struct key_bytes public_key);
+    void (*free_key)(void *key);
+    OSSL_FUNC_keymgmt_export_fn *export;
+};
+
+static void free_kem_key(void *key)
+{
+    kem_key_free(key);
+}
+
+static void *read_private_kem(const struct decoder *d, struct key_bytes seed, struct key_bytes private_key)
+{
+    struct kem_key *key = kem_key_new(d->provider, (enum kem_kind_id)(d->kind - DECODE_KEM));
+    if (key != NULL && kem_key_read_private(key, seed, private_key, (struct key_bytes){0}))
+        return key;
+    kem_key_free(key);
+    return NULL;
+}
+
+static void *read_public_kem(const struct decoder *d, struct key_bytes public_key)
+{
+    struct kem_key *key = kem_key_new(d->provider, (enum kem_kind_id)(d->kind - DECODE_KEM));
+    if (key != NULL && kem_key_read_public(key, public_key))
+        return key;
+    kem_key_free(key);
+    return NULL;
+}
+
+static void free_sig_key(void *key)
+{
+    sig_key_free(key);
+}
+
+static void *read_private_sig(const struct decoder *d, struct key_bytes seed, struct key_bytes private_key)
+{
+    struct sig_key *key = sig_key_new(d->provider, (enum sig_kind)(d->kind - DECODE_SIG));
+    if (key != NULL && sig_key_read_private(key, seed, private_key, (struct key_bytes){0}))
+        return key;
+    sig_key_free(key);
+    return NULL;
+}
+
+static void *read_public_sig(const struct decoder *d, struct key_bytes public_key)
+{
+    struct sig_key *key = sig_key_new(d->provider, (enum sig_kind)(d->kind - DECODE_SIG));
+    if (key != NULL && sig_key_read_public(key, public_key))
+        return key;
+    sig_key_free(key);
+    return NULL;
+}
+
+/* NIST's arc: .4.n for ML-KEM, .3.n for ML-DSA. */
+#define OBJECT_ID(arc, n) {0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, (arc), (n)}
+#define KEM_ROW(n, name_, private_size_, public_size_)                                                       \
+    {                                                                                                        \
+        .object_id = OBJECT_ID(4, n),                                                                        \
+        .name = (name_),                                                                                     \
+        .seed_size = MLKEM_SEED_SIZE,                                                                        \
+        .private_size = (private_size_),                                                                     \
+        .public_size = (public_size_),                                                                       \
+        .read_private = read_private_kem,                                                                    \
+        .read_public = read_public_kem,                                                                      \
+        .free_key = free_kem_key,                                                                            \
+        .export = kem_keymgmt_export,                                                                        \
+    }
+#define SIG_ROW(n, name_, private_size_, public_size_)                                                       \
+    {                                                                                                        \
+        .object_id = OBJECT_ID(3, n),                                                                        \
+        .name = (name_),                                                                                     \
+        .seed_size = MLDSA_SEED_SIZE,                                                                        \
+        .private_size = (private_size_),                                                                     \
+        .public_size = (public_size_),                                                                       \
+        .read_private = read_private_sig,                                                                    \
+        .read_public = read_public_sig,                                                                      \
+        .free_key = free_sig_key,                                                                            \
+        .export = sig_keymgmt_export,                                                                        \
+    }
+
+/* In the order of enum decode_kind. */
+static const struct row rows[DECODE_KINDS] = {
+    KEM_ROW(1, "ML-KEM-512", 1632, 800),   KEM_ROW(2, "ML-KEM-768", 2400, 1184),
+    KEM_ROW(3, "ML-KEM-1024", 3168, 1568), SIG_ROW(17, "ML-DSA-44", 2560, 1312),
+    SIG_ROW(18, "ML-DSA-65", 4032, 1952),  SIG_ROW(19, "ML-DSA-87", 4896, 2592),
+};
+
+/* ---- decoders ---- */
+
+static void *new_decoder(void *provider, enum decode_kind kind)
 {
     struct decoder *d = calloc(1, sizeof *d);
     if (d == NULL) {
@@ -35,29 +136,29 @@ static void free_decoder(void *d)
 }
 
 /* Hands a key over, which the taker makes a reference of, and lets go of it. */
-static int give(struct kem_key *key, OSSL_CALLBACK *callback, void *arg)
+static int give(const struct row *row, void *key, OSSL_CALLBACK *callback, void *arg)
 {
     int type = OSSL_OBJECT_PKEY;
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
         /* OpenSSL's parameters are not const; it only reads this one. */
-        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)(uintptr_t)key->kind->name, 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)(uintptr_t)row->name, 0),
         OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof key),
         OSSL_PARAM_construct_end(),
     };
     int taken = callback(params, arg);
-    kem_key_free(key);
+    row->free_key(key);
     return taken;
 }
 
-static int export_object(void *d, const void *reference, size_t n, OSSL_CALLBACK *callback, void *arg)
+static int export_object(void *vd, const void *reference, size_t n, OSSL_CALLBACK *callback, void *arg)
 {
-    struct kem_key *key;
-    (void)d;
+    const struct decoder *d = vd;
+    void *key;
     if (n != sizeof key)
         return 0;
     memcpy(&key, reference, sizeof key);
-    return kem_keymgmt_export(key, OSSL_KEYMGMT_SELECT_KEYPAIR, callback, arg);
+    return rows[d->kind].export(key, OSSL_KEYMGMT_SELECT_KEYPAIR, callback, arg);
 }
 
 /* ---- DER ---- */
@@ -78,37 +179,30 @@ static size_t der_head(uint8_t out[4], uint8_t tag, size_t n)
 
 /* The element of this tag and n bytes that rest begins with, taken from it; false: rest begins with
  * another. */
-static bool take(struct kem_bytes *rest, uint8_t tag, size_t n, struct kem_bytes *out)
+static bool take(struct key_bytes *rest, uint8_t tag, size_t n, struct key_bytes *out)
 {
     uint8_t head[4];
     size_t head_n = der_head(head, tag, n);
     if (rest->n < head_n + n || memcmp(rest->p, head, head_n) != 0)
         return false;
-    *out = (struct kem_bytes){rest->p + head_n, n};
-    *rest = (struct kem_bytes){rest->p + head_n + n, rest->n - head_n - n};
+    *out = (struct key_bytes){rest->p + head_n, n};
+    *rest = (struct key_bytes){rest->p + head_n + n, rest->n - head_n - n};
     return true;
 }
 
 enum { DER_BITS = 0x03, DER_BYTES = 0x04, DER_OBJECT = 0x06, DER_SEQUENCE = 0x30, DER_SEED = 0x80 };
 
-/* The CHOICE of RFC 9935 section 6. */
-static bool choose_private(struct kem_bytes rest, size_t private_size, struct kem_bytes *seed,
-                           struct kem_bytes *private_key)
+/* The CHOICE of RFC 9935 section 6 and of RFC 9881 section 6. */
+static bool choose_private(const struct row *row, struct key_bytes rest, struct key_bytes *seed,
+                           struct key_bytes *private_key)
 {
-    struct kem_bytes both;
-    if (take(&rest, DER_SEED, MLKEM_SEED_SIZE, seed) || take(&rest, DER_BYTES, private_size, private_key))
+    const size_t seed_size = row->seed_size, private_size = row->private_size;
+    struct key_bytes both;
+    if (take(&rest, DER_SEED, seed_size, seed) || take(&rest, DER_BYTES, private_size, private_key))
         return rest.n == 0;
-    size_t both_size = 2 + MLKEM_SEED_SIZE + 4 + private_size;
+    size_t both_size = 2 + seed_size + 4 + private_size;
     return take(&rest, DER_SEQUENCE, both_size, &both) && rest.n == 0 &&
-           take(&both, DER_BYTES, MLKEM_SEED_SIZE, seed) && take(&both, DER_BYTES, private_size, private_key);
-}
-
-static const uint8_t object_id[] = {0x60, 0x86, 0x48, 0x01,
-                                    0x65, 0x03, 0x04, 0x04}; /* and the set's number */
-
-static int number_of(const struct decoder *d)
-{
-    return (int)d->kind - KEM_MLKEM512 + 1;
+           take(&both, DER_BYTES, seed_size, seed) && take(&both, DER_BYTES, private_size, private_key);
 }
 
 /* ---- private keys ---- */
@@ -123,9 +217,8 @@ static bool is_ours(const struct decoder *d, const ASN1_OBJECT *object, const X5
 {
     int parameters;
     X509_ALGOR_get0(NULL, &parameters, NULL, algorithm);
-    return parameters == V_ASN1_UNDEF && OBJ_length(object) == sizeof object_id + 1 &&
-           memcmp(OBJ_get0_data(object), object_id, sizeof object_id) == 0 &&
-           OBJ_get0_data(object)[sizeof object_id] == number_of(d);
+    return parameters == V_ASN1_UNDEF && OBJ_length(object) == OBJECT_ID_SIZE &&
+           memcmp(OBJ_get0_data(object), rows[d->kind].object_id, OBJECT_ID_SIZE) == 0;
 }
 
 /* NULL where it is nothing of ours. */
@@ -146,12 +239,14 @@ static int decode_private_info(void *vd, OSSL_CORE_BIO *in, int selection, OSSL_
                                OSSL_PASSPHRASE_CALLBACK *ask, void *ask_arg)
 {
     struct decoder *d = vd;
-    struct kem_key *key = NULL;
-    struct kem_bytes seed = {0}, private_key = {0}, none = {0};
+    const struct row *row = &rows[d->kind];
+    void *key = NULL;
+    struct key_bytes seed = {0}, private_key = {0};
     const ASN1_OBJECT *object;
     const X509_ALGOR *algorithm;
     const unsigned char *p;
-    int n, bad = 0;
+    int n;
+    bool bad = false;
     (void)selection;
     (void)ask;
     (void)ask_arg;
@@ -159,16 +254,12 @@ static int decode_private_info(void *vd, OSSL_CORE_BIO *in, int selection, OSSL_
     if (info == NULL)
         return 1; /* empty-handed: provider-decoder(7) */
     if (PKCS8_pkey_get0(&object, &p, &n, &algorithm, info) == 1 && is_ours(d, object, algorithm) &&
-        choose_private((struct kem_bytes){p, (size_t)n}, kem_kinds[d->kind].mlkem->private_size, &seed,
-                       &private_key)) {
-        key = kem_key_new(d->provider, d->kind);
-        bad = key == NULL || !kem_key_read_private(key, seed, private_key, none);
+        choose_private(row, (struct key_bytes){p, (size_t)n}, &seed, &private_key)) {
+        key = row->read_private(d, seed, private_key);
+        bad = key == NULL;
     }
     PKCS8_PRIV_KEY_INFO_free(info);
-    if (key != NULL && !bad)
-        return give(key, callback, arg);
-    kem_key_free(key);
-    return !bad;
+    return key != NULL ? give(row, key, callback, arg) : !bad;
 }
 
 /* ---- public keys ---- */
@@ -182,16 +273,15 @@ static int does_public(void *provider, int selection)
 
 /* All that stands before the key in its SubjectPublicKeyInfo, which DER leaves no choice of: returns how
  * much. */
-static size_t public_head(const struct decoder *d, uint8_t out[32])
+static size_t public_head(const struct row *row, uint8_t out[32])
 {
-    size_t bits = 1 + kem_kinds[d->kind].mlkem->public_size; /* the first says that no bits are unused */
-    size_t algorithm = 2 + sizeof object_id + 1, at;
+    size_t bits = 1 + row->public_size; /* the first says that no bits are unused */
+    size_t algorithm = 2 + OBJECT_ID_SIZE, at;
     at = der_head(out, DER_SEQUENCE, 2 + algorithm + 4 + bits);
     at += der_head(out + at, DER_SEQUENCE, algorithm);
-    at += der_head(out + at, DER_OBJECT, sizeof object_id + 1);
-    memcpy(out + at, object_id, sizeof object_id);
-    at += sizeof object_id;
-    out[at++] = (uint8_t)number_of(d);
+    at += der_head(out + at, DER_OBJECT, OBJECT_ID_SIZE);
+    memcpy(out + at, row->object_id, OBJECT_ID_SIZE);
+    at += OBJECT_ID_SIZE;
     at += der_head(out + at, DER_BITS, bits);
     out[at++] = 0;
     return at;
@@ -201,8 +291,9 @@ static int decode_public_info(void *vd, OSSL_CORE_BIO *in, int selection, OSSL_C
                               OSSL_PASSPHRASE_CALLBACK *ask, void *ask_arg)
 {
     struct decoder *d = vd;
-    uint8_t head[32], all[sizeof head + MLKEM_PUBLIC_MAX];
-    size_t head_n = public_head(d, head), public_size = kem_kinds[d->kind].mlkem->public_size, n = 0;
+    const struct row *row = &rows[d->kind];
+    uint8_t head[32], all[sizeof head + PUBLIC_MAX];
+    size_t head_n = public_head(row, head), public_size = row->public_size, n = 0;
     (void)selection;
     (void)ask;
     (void)ask_arg;
@@ -218,20 +309,17 @@ static int decode_public_info(void *vd, OSSL_CORE_BIO *in, int selection, OSSL_C
     BIO_free(bio);
     if (n != head_n + public_size || memcmp(all, head, head_n) != 0)
         return 1; /* empty-handed */
-    struct kem_key *key = kem_key_new(d->provider, d->kind);
-    if (key != NULL && kem_key_read_public(key, (struct kem_bytes){all + head_n, public_size}))
-        return give(key, callback, arg);
-    kem_key_free(key);
-    return 0;
+    void *key = row->read_public(d, (struct key_bytes){all + head_n, public_size});
+    return key != NULL ? give(row, key, callback, arg) : 0;
 }
 
 /* ---- the tables ---- */
 
 /* OpenSSL tells a new decoder the provider, but not the kind. */
-#define KIND(id)                                                                                             \
+#define KIND(id, kind)                                                                                       \
     static void *new_##id(void *provider)                                                                    \
     {                                                                                                        \
-        return new_decoder(provider, id);                                                                    \
+        return new_decoder(provider, kind);                                                                  \
     }                                                                                                        \
     static const OSSL_DISPATCH private_##id[] = {                                                            \
         {OSSL_FUNC_DECODER_NEWCTX, (OSSL_FUNC)new_##id},                                                     \
@@ -250,17 +338,17 @@ static int decode_public_info(void *vd, OSSL_CORE_BIO *in, int selection, OSSL_C
         {0, NULL},                                                                                           \
     }
 
-KIND(KEM_MLKEM512);
-KIND(KEM_MLKEM768);
-KIND(KEM_MLKEM1024);
+KIND(mlkem512, (enum decode_kind)(DECODE_KEM + KEM_MLKEM512));
+KIND(mlkem768, (enum decode_kind)(DECODE_KEM + KEM_MLKEM768));
+KIND(mlkem1024, (enum decode_kind)(DECODE_KEM + KEM_MLKEM1024));
+KIND(mldsa44, (enum decode_kind)(DECODE_SIG + SIG_MLDSA44));
+KIND(mldsa65, (enum decode_kind)(DECODE_SIG + SIG_MLDSA65));
+KIND(mldsa87, (enum decode_kind)(DECODE_SIG + SIG_MLDSA87));
 
+/* In the order of enum decode_kind. */
 const OSSL_DISPATCH *const decode_private[DECODE_KINDS] = {
-    [KEM_MLKEM512] = private_KEM_MLKEM512,
-    [KEM_MLKEM768] = private_KEM_MLKEM768,
-    [KEM_MLKEM1024] = private_KEM_MLKEM1024,
+    private_mlkem512, private_mlkem768, private_mlkem1024, private_mldsa44, private_mldsa65, private_mldsa87,
 };
 const OSSL_DISPATCH *const decode_public[DECODE_KINDS] = {
-    [KEM_MLKEM512] = public_KEM_MLKEM512,
-    [KEM_MLKEM768] = public_KEM_MLKEM768,
-    [KEM_MLKEM1024] = public_KEM_MLKEM1024,
+    public_mlkem512, public_mlkem768, public_mlkem1024, public_mldsa44, public_mldsa65, public_mldsa87,
 };

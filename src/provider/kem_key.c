@@ -86,7 +86,7 @@ static bool is_new(const struct kem_key *key)
     return provider_raise(key->provider, REASON_FIXED_KEY, "%s", key->kind->name);
 }
 
-static bool has_length(const struct kem_key *key, const char *what, struct kem_bytes bytes, size_t n)
+static bool has_length(const struct kem_key *key, const char *what, struct key_bytes bytes, size_t n)
 {
     if (bytes.n == n)
         return true;
@@ -111,7 +111,7 @@ static bool is_reduced(const struct kem_key *key, const uint8_t *p)
     return true;
 }
 
-bool kem_key_read_public(struct kem_key *key, struct kem_bytes bytes)
+bool kem_key_read_public(struct kem_key *key, struct key_bytes bytes)
 {
     struct kem_layout at = kem_public_layout(key->kind);
     if (!is_new(key) || !has_length(key, "a public key", bytes, at.size))
@@ -173,8 +173,8 @@ static bool is_same(const uint8_t *a, const uint8_t *b, size_t n)
 }
 
 /* Of what was given and what came of it: false where they are not of one key. */
-static bool belongs_together(const struct kem_key *key, struct kem_bytes private_key,
-                             struct kem_bytes public_key)
+static bool belongs_together(const struct kem_key *key, struct key_bytes private_key,
+                             struct key_bytes public_key)
 {
     if (public_key.p != NULL && !is_same(public_key.p, key->public_key, public_key.n))
         return bad_key(key, "the public key is not that of the private one");
@@ -189,8 +189,8 @@ static bool belongs_together(const struct kem_key *key, struct kem_bytes private
 }
 
 /* key->mlkem and key->classic from their bytes, the lengths of which are right. */
-static bool read_halves(struct kem_key *key, struct kem_bytes seed, struct kem_bytes private_key,
-                        struct kem_bytes public_key)
+static bool read_halves(struct kem_key *key, struct key_bytes seed, struct key_bytes private_key,
+                        struct key_bytes public_key)
 {
     struct mlkem_key *m = new_mlkem(key);
     if (m == NULL)
@@ -213,8 +213,8 @@ static bool read_halves(struct kem_key *key, struct kem_bytes seed, struct kem_b
     return write_public(key, m);
 }
 
-bool kem_key_read_private(struct kem_key *key, struct kem_bytes seed, struct kem_bytes private_key,
-                          struct kem_bytes public_key)
+bool kem_key_read_private(struct kem_key *key, struct key_bytes seed, struct key_bytes private_key,
+                          struct key_bytes public_key)
 {
     if (!is_new(key) || (seed.p != NULL && !has_length(key, "a seed", seed, MLKEM_SEED_SIZE)) ||
         (private_key.p != NULL &&
@@ -228,7 +228,7 @@ bool kem_key_read_private(struct kem_key *key, struct kem_bytes seed, struct kem
                                 ? "a private key is read together with its public half, without seed"
                                 : "neither a seed nor a private key");
     bool good = read_halves(key, seed, private_key, public_key) &&
-                belongs_together(key, seed.p != NULL ? private_key : (struct kem_bytes){0}, public_key) &&
+                belongs_together(key, seed.p != NULL ? private_key : (struct key_bytes){0}, public_key) &&
                 (seed.p != NULL || kem_key_pairwise(key));
     if (!good)
         clear(key);

@@ -12,6 +12,7 @@
 
 #include "provider/context.h"
 #include "provider/kem_kind.h"
+#include "provider/params.h"
 
 struct kem_key {
     atomic_uint references;
@@ -32,16 +33,11 @@ void kem_key_free(struct kem_key *key); /* one reference; NULL is none */
 /* seed: MLKEM_SEED_BYTES for ML-KEM's half, or NULL for random ones. */
 bool kem_key_generate(struct kem_key *key, const uint8_t *seed);
 
-struct kem_bytes {
-    const uint8_t *p; /* NULL: not there */
-    size_t n;
-};
-
-bool kem_key_read_public(struct kem_key *key, struct kem_bytes public_key);
+bool kem_key_read_public(struct kem_key *key, struct key_bytes public_key);
 /* A seed (ML-KEM alone), an expanded private key, or both, and perhaps the public key: all that are there
  * have to belong together. An elliptic curve's private half comes with its public one. */
-bool kem_key_read_private(struct kem_key *key, struct kem_bytes seed, struct kem_bytes private_key,
-                          struct kem_bytes public_key);
+bool kem_key_read_private(struct kem_key *key, struct key_bytes seed, struct key_bytes private_key,
+                          struct key_bytes public_key);
 
 /* The seed where it is known, else NULL. */
 const uint8_t *kem_key_seed(const struct kem_key *key);

@@ -82,7 +82,7 @@ static void *dup_key(const void *vkey, int selection)
         (halves == OSSL_KEYMGMT_SELECT_PRIVATE_KEY && key->has_private) || !key->has_private)
         return kem_key_ref(key);
     struct kem_key *copy = kem_key_new(key->provider, (enum kem_kind_id)(key->kind - kem_kinds));
-    struct kem_bytes bytes = {key->public_key, kem_public_layout(key->kind).size};
+    struct key_bytes bytes = {key->public_key, kem_public_layout(key->kind).size};
     if (copy != NULL && !kem_key_read_public(copy, bytes)) {
         kem_key_free(copy);
         return NULL;
@@ -92,35 +92,17 @@ static void *dup_key(const void *vkey, int selection)
 
 /* ---- parameters ---- */
 
-/* The parameter's bytes, where it is there; false where it is something else. An empty one is not none. */
-static bool bytes_of(const struct provider *p, const OSSL_PARAM *params, const char *name,
-                     struct kem_bytes *out)
-{
-    static const uint8_t nothing[1];
-    const void *bytes = NULL;
-    const OSSL_PARAM *param = OSSL_PARAM_locate_const(params, name);
-    *out = (struct kem_bytes){0};
-    if (param == NULL)
-        return true;
-    if (param->data_type != OSSL_PARAM_OCTET_STRING && param->data_type != OSSL_PARAM_OCTET_PTR)
-        return provider_raise(p, REASON_PARAMETER, "%s is not bytes", name);
-    if (OSSL_PARAM_get_octet_string_ptr(param, &bytes, &out->n) != 1 || bytes == NULL)
-        bytes = nothing;
-    out->p = bytes;
-    return true;
-}
-
 static int import(void *vkey, int selection, const OSSL_PARAM params[])
 {
     struct kem_key *key = vkey;
-    struct kem_bytes public_key, private_key = {0}, seed = {0};
+    struct key_bytes public_key, private_key = {0}, seed = {0};
     if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0)
         return provider_raise(key->provider, REASON_PARAMETER, "%s has nothing but keys", key->kind->name);
-    if (!bytes_of(key->provider, params, OSSL_PKEY_PARAM_PUB_KEY, &public_key))
+    if (!params_bytes(key->provider, params, OSSL_PKEY_PARAM_PUB_KEY, &public_key))
         return 0;
     if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 &&
-        (!bytes_of(key->provider, params, OSSL_PKEY_PARAM_PRIV_KEY, &private_key) ||
-         !bytes_of(key->provider, params, OSSL_PKEY_PARAM_ML_KEM_SEED, &seed)))
+        (!params_bytes(key->provider, params, OSSL_PKEY_PARAM_PRIV_KEY, &private_key) ||
+         !params_bytes(key->provider, params, OSSL_PKEY_PARAM_ML_KEM_SEED, &seed)))
         return 0;
     if (seed.p != NULL || private_key.p != NULL)
         return kem_key_read_private(key, seed, private_key, public_key);
@@ -181,24 +163,6 @@ static const OSSL_PARAM *gettable(void *provider)
     return params;
 }
 
-/* Where the parameter is asked for and has room: its n bytes' place; *good is false where it is too small. */
-static uint8_t *room_for(const struct kem_key *key, OSSL_PARAM *params, const char *name, size_t n,
-                         bool *good)
-{
-    OSSL_PARAM *p = OSSL_PARAM_locate(params, name);
-    if (p == NULL)
-        return NULL;
-    if (p->data_type != OSSL_PARAM_OCTET_STRING) {
-        *good = provider_raise(key->provider, REASON_PARAMETER, "%s is bytes", name);
-        return NULL;
-    }
-    p->return_size = n;
-    if (p->data != NULL && p->data_size < n)
-        *good = provider_raise(key->provider, REASON_BUFFER, "%s takes %zu bytes, there are %zu", name, n,
-                               p->data_size);
-    return *good ? p->data : NULL;
-}
-
 /* OpenSSL's answers: ML-KEM's number for bits, also for a hybrid. */
 static bool get_numbers(const struct kem_key *key, OSSL_PARAM *params)
 {
@@ -212,11 +176,9 @@ static bool get_numbers(const struct kem_key *key, OSSL_PARAM *params)
         {OSSL_PKEY_PARAM_SECURITY_CATEGORY, set->k * 2 - 3}, /* 1, 3, 5: FIPS 203 section 8 */
         {OSSL_PKEY_PARAM_MAX_SIZE, kem_ciphertext_layout(key->kind).size},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        OSSL_PARAM *p = OSSL_PARAM_locate(params, rows[i].name);
-        if (p != NULL && OSSL_PARAM_set_int(p, (int)rows[i].value) != 1)
-            return provider_raise(key->provider, REASON_PARAMETER, "%s is a number", rows[i].name);
-    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (!params_give_int(key->provider, params, rows[i].name, rows[i].value))
+            return false;
     return true;
 }
 
@@ -224,25 +186,20 @@ static int get_params(void *vkey, OSSL_PARAM params[])
 {
     static const char *const names[] = {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY};
     const struct kem_key *key = vkey;
+    const struct provider *p = key->provider;
     const uint8_t *seed = kem_key_seed(key);
-    size_t public_size = kem_public_layout(key->kind).size;
+    const struct key_bytes public_key = {key->public_key, kem_public_layout(key->kind).size};
     bool good = get_numbers(key, params);
-    for (size_t i = 0; good && key->has_public && i < sizeof names / sizeof names[0]; i++) {
-        uint8_t *room = room_for(key, params, names[i], public_size, &good);
-        if (room != NULL)
-            memcpy(room, key->public_key, public_size);
-    }
+    for (size_t i = 0; good && key->has_public && i < sizeof names / sizeof names[0]; i++)
+        good = params_give(p, params, names[i], public_key);
     if (good && key->has_private) {
         uint8_t *room =
-            room_for(key, params, OSSL_PKEY_PARAM_PRIV_KEY, kem_private_layout(key->kind).size, &good);
+            params_room(p, params, OSSL_PKEY_PARAM_PRIV_KEY, kem_private_layout(key->kind).size, &good);
         if (room != NULL)
             good = kem_key_write_private(key, room);
     }
-    if (good && seed != NULL) {
-        uint8_t *room = room_for(key, params, OSSL_PKEY_PARAM_ML_KEM_SEED, MLKEM_SEED_SIZE, &good);
-        if (room != NULL)
-            memcpy(room, seed, MLKEM_SEED_SIZE);
-    }
+    if (good && seed != NULL)
+        good = params_give(p, params, OSSL_PKEY_PARAM_ML_KEM_SEED, (struct key_bytes){seed, MLKEM_SEED_SIZE});
     return good;
 }
 
@@ -260,10 +217,10 @@ static const OSSL_PARAM *settable(void *provider)
 static int set_params(void *vkey, const OSSL_PARAM params[])
 {
     struct kem_key *key = vkey;
-    struct kem_bytes share;
+    struct key_bytes share;
     if (params == NULL)
         return 1;
-    if (!bytes_of(key->provider, params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, &share))
+    if (!params_bytes(key->provider, params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, &share))
         return 0;
     return share.p == NULL || kem_key_read_public(key, share);
 }
@@ -280,10 +237,10 @@ struct generation {
 static int gen_set_params(void *vgeneration, const OSSL_PARAM params[])
 {
     struct generation *g = vgeneration;
-    struct kem_bytes seed;
+    struct key_bytes seed;
     if (params == NULL)
         return 1;
-    if (!bytes_of(g->provider, params, OSSL_PKEY_PARAM_ML_KEM_SEED, &seed))
+    if (!params_bytes(g->provider, params, OSSL_PKEY_PARAM_ML_KEM_SEED, &seed))
         return 0;
     if (seed.p == NULL)
         return 1;

@@ -12,6 +12,9 @@
 #include "provider/groups.h"
 #include "provider/kem.h"
 #include "provider/kem_keymgmt.h"
+#include "provider/sig.h"
+#include "provider/sig_keymgmt.h"
+#include "provider/sigalgs.h"
 
 #define NAMED "provider=" PQLATTICE_NAME
 #define PRIVATE_INFO NAMED ",input=der,structure=PrivateKeyInfo"
@@ -31,26 +34,50 @@ static const struct {
     {"SecP384r1MLKEM1024", "P-384 with ML-KEM-1024, RFC 10024", KEM_SECP384R1MLKEM1024},
 };
 
+static const struct {
+    const char *names, *description;
+    enum sig_kind kind;
+} sigs[] = {
+    {"ML-DSA-44:MLDSA44:2.16.840.1.101.3.4.3.17:id-ml-dsa-44", "ML-DSA-44, FIPS 204", SIG_MLDSA44},
+    {"ML-DSA-65:MLDSA65:2.16.840.1.101.3.4.3.18:id-ml-dsa-65", "ML-DSA-65, FIPS 204", SIG_MLDSA65},
+    {"ML-DSA-87:MLDSA87:2.16.840.1.101.3.4.3.19:id-ml-dsa-87", "ML-DSA-87, FIPS 204", SIG_MLDSA87},
+};
+
 #define KEMS (sizeof kems / sizeof kems[0])
+#define SIGS (sizeof sigs / sizeof sigs[0])
 
 /* The provider's context for OpenSSL, and the tables it is shown: each ends in an empty row. */
 struct loaded {
     struct provider provider; /* the first: what OpenSSL hands back is taken for it */
-    OSSL_ALGORITHM keymgmt[KEMS + 1], kem[KEMS + 1], decoder[2 * DECODE_KINDS + 1];
+    OSSL_ALGORITHM keymgmt[KEMS + SIGS + 1], kem[KEMS + 1], signature[SIGS + 1];
+    OSSL_ALGORITHM decoder[2 * DECODE_KINDS + 1];
 };
+
+static OSSL_ALGORITHM *add_decoders(OSSL_ALGORITHM *at, enum decode_kind kind, const char *names,
+                                    const char *description)
+{
+    *at++ = (OSSL_ALGORITHM){names, PRIVATE_INFO, decode_private[kind], description};
+    *at++ = (OSSL_ALGORITHM){names, PUBLIC_INFO, decode_public[kind], description};
+    return at;
+}
 
 static void fill_tables(struct loaded *l)
 {
-    OSSL_ALGORITHM *decoder = l->decoder;
+    OSSL_ALGORITHM *keymgmt = l->keymgmt, *decoder = l->decoder;
     for (size_t i = 0; i < KEMS; i++) {
         enum kem_kind_id kind = kems[i].kind;
         const char *names = kems[i].names, *description = kems[i].description;
-        l->keymgmt[i] = (OSSL_ALGORITHM){names, NAMED, kem_keymgmts[kind], description};
+        *keymgmt++ = (OSSL_ALGORITHM){names, NAMED, kem_keymgmts[kind], description};
         l->kem[i] = (OSSL_ALGORITHM){names, NAMED, kem_functions, description};
-        if (kind < DECODE_KINDS) {
-            *decoder++ = (OSSL_ALGORITHM){names, PRIVATE_INFO, decode_private[kind], description};
-            *decoder++ = (OSSL_ALGORITHM){names, PUBLIC_INFO, decode_public[kind], description};
-        }
+        if (kind < DECODE_KEMS)
+            decoder = add_decoders(decoder, (enum decode_kind)(DECODE_KEM + kind), names, description);
+    }
+    for (size_t i = 0; i < SIGS; i++) {
+        enum sig_kind kind = sigs[i].kind;
+        const char *names = sigs[i].names, *description = sigs[i].description;
+        *keymgmt++ = (OSSL_ALGORITHM){names, NAMED, sig_keymgmts[kind], description};
+        l->signature[i] = (OSSL_ALGORITHM){names, NAMED, sig_functions[kind], description};
+        decoder = add_decoders(decoder, (enum decode_kind)(DECODE_SIG + kind), names, description);
     }
 }
 
@@ -63,6 +90,7 @@ static const OSSL_ALGORITHM *query_operation(void *loaded, int operation, int *n
     } rows[] = {
         {OSSL_OP_KEYMGMT, l->keymgmt},
         {OSSL_OP_KEM, l->kem},
+        {OSSL_OP_SIGNATURE, l->signature},
         {OSSL_OP_DECODER, l->decoder},
     };
     *no_cache = 0;
@@ -75,7 +103,9 @@ static const OSSL_ALGORITHM *query_operation(void *loaded, int operation, int *n
 static int get_capabilities(void *loaded, const char *capability, OSSL_CALLBACK *callback, void *arg)
 {
     (void)loaded;
-    return OPENSSL_strcasecmp(capability, "TLS-GROUP") == 0 ? tls_groups(callback, arg) : 0;
+    if (OPENSSL_strcasecmp(capability, "TLS-GROUP") == 0)
+        return tls_groups(callback, arg);
+    return OPENSSL_strcasecmp(capability, "TLS-SIGALG") == 0 ? tls_sigalgs(callback, arg) : 0;
 }
 
 static const OSSL_PARAM *gettable_params(void *loaded)
@@ -147,6 +177,25 @@ static const OSSL_DISPATCH functions[] = {
     {0, NULL},
 };
 
+/* The settings: false raises. */
+static bool read_settings(struct provider *p)
+{
+    char *verify = NULL;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_utf8_ptr(PQLATTICE_PARAM_VERIFY, &verify, 0),
+        OSSL_PARAM_END,
+    };
+    p->verify_after_sign = true;
+    if (p->get_params == NULL || p->get_params(p->core, params) != 1 || verify == NULL)
+        return true;
+    if (strcmp(verify, "no") == 0)
+        p->verify_after_sign = false;
+    else if (strcmp(verify, "yes") != 0)
+        return provider_raise(p, REASON_PARAMETER, "%s is yes or no, not \"%s\"", PQLATTICE_PARAM_VERIFY,
+                              verify);
+    return true;
+}
+
 static void read_core(struct provider *p, const OSSL_DISPATCH *d)
 {
     for (; d->function_id != 0; d++)
@@ -159,6 +208,9 @@ static void read_core(struct provider *p, const OSSL_DISPATCH *d)
             break;
         case OSSL_FUNC_CORE_VSET_ERROR:
             p->set_error = OSSL_FUNC_core_vset_error(d);
+            break;
+        case OSSL_FUNC_CORE_GET_PARAMS:
+            p->get_params = OSSL_FUNC_core_get_params(d);
             break;
         default:
             break;
@@ -174,7 +226,7 @@ int provider_init_with(provider_code_fn *code, const OSSL_CORE_HANDLE *core, con
     struct provider *p = &l->provider;
     p->core = core;
     read_core(p, in);
-    if (!provider_choose(p, code)) {
+    if (!read_settings(p) || !provider_choose(p, code)) {
         free(l);
         return 0;
     }

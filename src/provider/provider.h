@@ -1,7 +1,7 @@
 #ifndef PQOTA_PROVIDER_PROVIDER_H
 #define PQOTA_PROVIDER_PROVIDER_H
 
-/* OpenSSL's provider "pqlattice": ML-KEM and TLS's hybrids of it over the code of src/lattice.
+/* OpenSSL's provider "pqlattice": ML-DSA, ML-KEM and TLS's hybrids of it over the code of src/lattice.
  *
  * A program that links it in makes it known under this name and loads it:
  *
@@ -19,8 +19,13 @@
  * "portable"), a text that lives as long as the provider. */
 #define PQLATTICE_PARAM_CODE "code-path"
 
+/* A setting, in openssl.cnf's section of the provider or by OSSL_PROVIDER_load_ex: "yes", which is what it
+ * is where it is left out, or "no". Whether a signature is verified before it is given away, so that what a
+ * fault of the processor or the memory made of it tells nobody of the key. */
+#define PQLATTICE_PARAM_VERIFY "verify-after-sign"
+
 /* OSSL_provider_init of provider-base(7): 0, with an error in OpenSSL's queue, where no code path of this
- * processor passes its self-test or there is no memory. */
+ * processor passes its self-test, a setting is not one, or there is no memory. */
 int pqlattice_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
                             void **context);
 

@@ -14,8 +14,8 @@
 
 #include "lattice/mldsa_code.h"
 
-/* Every path against OpenSSL's ML-DSA, byte for byte. PQOTA_ROUNDS is how many random keys each set gets; make
- * soak asks for ten thousand. */
+/* Every path against OpenSSL's ML-DSA, byte for byte. PQOTA_ROUNDS is how many random keys each set gets;
+ * make soak asks for ten thousand. */
 
 static const struct mldsa_set *const sets[] = {&mldsa_44, &mldsa_65, &mldsa_87};
 

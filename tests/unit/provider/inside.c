@@ -34,7 +34,7 @@ static struct kem_key *half_of(const struct kem_key *key)
 {
     struct kem_key *half = kem_key_new(provider, (enum kem_kind_id)(key->kind - kem_kinds));
     assert_true(
-        kem_key_read_public(half, (struct kem_bytes){key->public_key, kem_public_layout(key->kind).size}));
+        kem_key_read_public(half, (struct key_bytes){key->public_key, kem_public_layout(key->kind).size}));
     return half;
 }
 
@@ -81,9 +81,9 @@ static void keys_are_compared_by_the_halves_that_are_asked_for(void **state)
         size_t private_size = kem_private_layout(key->kind).size,
                public_size = kem_public_layout(key->kind).size;
         assert_true(kem_key_write_private(key, bytes.p));
-        assert_true(kem_key_read_private(again, (struct kem_bytes){0},
-                                         (struct kem_bytes){bytes.p, private_size},
-                                         (struct kem_bytes){key->public_key, public_size}));
+        assert_true(kem_key_read_private(again, (struct key_bytes){0},
+                                         (struct key_bytes){bytes.p, private_size},
+                                         (struct key_bytes){key->public_key, public_size}));
         const struct {
             const struct kem_key *a, *b;
             int selection, same;
@@ -108,9 +108,9 @@ static void keys_are_compared_by_the_halves_that_are_asked_for(void **state)
         if (kem_kinds[kind].classic == CLASSIC_NONE) {
             struct kem_key *changed = kem_key_new(provider, (enum kem_kind_id)kind);
             bytes.p[private_size - 1] ^= 1;
-            assert_true(kem_key_read_private(changed, (struct kem_bytes){0},
-                                             (struct kem_bytes){bytes.p, private_size},
-                                             (struct kem_bytes){0}));
+            assert_true(kem_key_read_private(changed, (struct key_bytes){0},
+                                             (struct key_bytes){bytes.p, private_size},
+                                             (struct key_bytes){0}));
             assert_int_equal(matches(key, changed, publics), 1);
             assert_int_equal(matches(key, changed, privates), 0);
             kem_key_free(changed);
