@@ -1,3 +1,4 @@
+#include "lattice/mldsa.h"
 #include "lattice/mlkem.h"
 
 #include <setjmp.h>
@@ -36,7 +37,7 @@ static void show(void *p, size_t n)
 /* Each byte has a bit that is marked. */
 static bool hidden(const void *p, size_t n)
 {
-    static uint8_t marks[sizeof(struct mlkem_poly) * MLKEM_K_MAX];
+    static uint8_t marks[sizeof(struct mldsa_poly) * MLDSA_K_MAX]; /* the largest of all */
     assert_true(n <= sizeof marks);
     assert_int_equal(VALGRIND_GET_VBITS(p, marks, n), 1);
     for (size_t i = 0; i < n; i++)
@@ -137,6 +138,101 @@ static void encapsulate(const struct mlkem_set *set, const struct lattice_code *
     mlkem_clear(&key);
 }
 
+/* ---- ML-DSA ---- */
+
+static const struct mldsa_set *const signing_sets[] = {&mldsa_44, &mldsa_65, &mldsa_87};
+
+/* What one path and set give without marks: the attempts that are given up differ from message to message, and
+ * several of them see every way to be. */
+#define MESSAGES 4
+
+static struct mldsa_key plain_signer, signer;
+
+struct signed_plainly {
+    uint8_t seed[MLDSA_SEED_SIZE], random[MLDSA_RANDOM_SIZE], private_key[MLDSA_PRIVATE_MAX];
+    uint8_t mu[MESSAGES][MLDSA_MU_SIZE], signature[MESSAGES][MLDSA_SIGNATURE_MAX];
+};
+
+static struct signed_plainly signed_plainly;
+
+static void sign_plainly(const struct mldsa_set *set, const struct lattice_code *code)
+{
+    struct signed_plainly *s = &signed_plainly;
+    memset(s->seed, (int)(0x30 + set->k), sizeof s->seed);
+    memset(s->random, 0x77, sizeof s->random);
+    mldsa_init(&plain_signer, set, code);
+    mldsa_generate(&plain_signer, s->seed);
+    mldsa_write_private(&plain_signer, s->private_key);
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        memset(s->mu[i], (int)i + 1, sizeof s->mu[i]);
+        assert_true(mldsa_sign(&plain_signer, s->mu[i], s->random, s->signature[i]));
+    }
+}
+
+/* The private half is marked by now; what is signed, and rnd, may be secret too. */
+static void sign_marked(const struct mldsa_set *set)
+{
+    const struct signed_plainly *s = &signed_plainly;
+    uint8_t signature[MLDSA_SIGNATURE_MAX], random[MLDSA_RANDOM_SIZE], mu[MLDSA_MU_SIZE];
+    assert_true(hidden(signer.s1, set->l * sizeof signer.s1[0]));
+    assert_true(hidden(signer.s2, set->k * sizeof signer.s2[0]));
+    assert_true(hidden(signer.t0, set->k * sizeof signer.t0[0]));
+    assert_true(hidden(signer.sign_seed, sizeof signer.sign_seed));
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        memcpy(random, s->random, sizeof random);
+        memcpy(mu, s->mu[i], sizeof mu);
+        hide(random, sizeof random);
+        hide(mu, sizeof mu);
+        assert_true(mldsa_sign(&signer, mu, random, signature));
+        assert_memory_equal(signature, s->signature[i], set->signature_size); /* is public */
+    }
+}
+
+static void generate_signer(const struct mldsa_set *set, const struct lattice_code *code)
+{
+    const struct signed_plainly *s = &signed_plainly;
+    uint8_t seed[MLDSA_SEED_SIZE], private_key[MLDSA_PRIVATE_MAX];
+    memcpy(seed, s->seed, sizeof seed);
+    hide(seed, sizeof seed);
+    mldsa_init(&signer, set, code);
+    mldsa_generate(&signer, seed);
+    assert_memory_equal(signer.public_key, plain_signer.public_key, set->public_size);
+    sign_marked(set);
+    mldsa_write_private(&signer, private_key);
+    assert_true(hidden(private_key + 128, set->private_size - 128));
+    show(private_key, set->private_size);
+    assert_memory_equal(private_key, s->private_key, set->private_size);
+    assert_hidden_and_same(signer.seed, s->seed, sizeof signer.seed);
+    mldsa_clear(&signer);
+}
+
+/* rho and tr are public, between them is K, then s1, s2 and t0. */
+static void read_signer(const struct mldsa_set *set, const struct lattice_code *code)
+{
+    uint8_t private_key[MLDSA_PRIVATE_MAX];
+    memcpy(private_key, signed_plainly.private_key, set->private_size);
+    hide(private_key + 32, 32);
+    hide(private_key + 128, set->private_size - 128);
+    mldsa_init(&signer, set, code);
+    assert_true(mldsa_read_private(&signer, private_key, set->private_size));
+    sign_marked(set);
+    mldsa_clear(&signer);
+}
+
+static void test_signing_depends_on_no_secret(void **state)
+{
+    (void)state;
+    const struct lattice_code *code;
+    for (size_t path = 0; (code = lattice_code(path)) != NULL; path++)
+        for (size_t i = 0; i < sizeof signing_sets / sizeof signing_sets[0]; i++) {
+            sign_plainly(signing_sets[i], code);
+            generate_signer(signing_sets[i], code);
+            read_signer(signing_sets[i], code);
+        }
+}
+
+/* ---- ML-KEM ---- */
+
 static void test_nothing_depends_on_secrets(void **state)
 {
     (void)state;
@@ -187,6 +283,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest quiet[] = {
         cmocka_unit_test(test_nothing_depends_on_secrets),
+        cmocka_unit_test(test_signing_depends_on_no_secret),
     };
     const struct CMUnitTest told[] = {
         cmocka_unit_test(test_branch_and_address_are_told),

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "lattice/keccak.h"
+#include "lattice/mldsa_code.h"
 #include "lattice/mlkem_code.h"
 #include "lattice/selftest.h"
 #include "provider/context.h"
@@ -52,8 +53,55 @@ static bool read_everything(struct mlkem_poly *out, const uint8_t *p)
 }
 
 static struct keccak_code bad_keccak;
+static void transform_wrongly(struct mldsa_poly *f)
+{
+    sound()->mldsa->ntt(f);
+    f->c[200]++;
+}
+
+static unsigned sample_secret_wrongly(int32_t *out, unsigned room, const uint8_t *p, size_t n, unsigned eta)
+{
+    unsigned count = sound()->mldsa->sample_secret(out, room, p, n, eta);
+    out[0] = 0;
+    return count;
+}
+
+/* Signatures that tell of the key, but verify. */
+static bool reaches_nothing(const struct mldsa_poly *f, int32_t bound)
+{
+    (void)f;
+    (void)bound;
+    return false;
+}
+
+static bool reaches_everything(const struct mldsa_poly *f, int32_t bound)
+{
+    (void)f;
+    (void)bound;
+    return true;
+}
+
+static unsigned hint_wrongly(uint8_t bits[MLDSA_BITS_BYTES], const struct mldsa_poly *high,
+                             const struct mldsa_poly *low, int32_t gamma2)
+{
+    (void)high;
+    (void)low;
+    (void)gamma2;
+    memset(bits, 0, MLDSA_BITS_BYTES);
+    return 0;
+}
+
+static void pack_wrongly(uint8_t *out, const struct mldsa_poly *f, unsigned bits)
+{
+    sound()->mldsa->pack(out, f, bits);
+    out[0] ^= bits == 18 || bits == 20;
+}
+
 static struct mlkem_code bad_mlkem[4];
-static struct lattice_code broken[5];
+static struct mldsa_code bad_mldsa[6];
+static struct lattice_code broken[11];
+
+#define BROKEN (sizeof broken / sizeof broken[0])
 
 static int make_broken(void **state)
 {
@@ -68,6 +116,16 @@ static int make_broken(void **state)
     for (size_t i = 0; i < 4; i++)
         broken[i] = (struct lattice_code){"broken", sound()->keccak, &bad_mlkem[i], sound()->mldsa};
     broken[4] = (struct lattice_code){"broken", &bad_keccak, sound()->mlkem, sound()->mldsa};
+    for (size_t i = 0; i < 6; i++) {
+        bad_mldsa[i] = *sound()->mldsa;
+        broken[5 + i] = (struct lattice_code){"broken", sound()->keccak, sound()->mlkem, &bad_mldsa[i]};
+    }
+    bad_mldsa[0].ntt = transform_wrongly;
+    bad_mldsa[1].sample_secret = sample_secret_wrongly;
+    bad_mldsa[2].reaches = reaches_nothing;
+    bad_mldsa[3].reaches = reaches_everything;
+    bad_mldsa[4].make_hint = hint_wrongly;
+    bad_mldsa[5].pack = pack_wrongly;
     return start(state);
 }
 
@@ -85,7 +143,7 @@ static void every_path_of_this_processor_passes(void **state)
 static void a_broken_path_is_found(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < BROKEN; i++)
         if (lattice_selftest(&broken[i]))
             fail_msg("broken path %zu passes", i);
 }
@@ -94,7 +152,7 @@ static void a_broken_path_is_found(void **state)
 
 static const struct lattice_code *none(size_t i)
 {
-    return i < 5 ? &broken[i] : NULL;
+    return i < BROKEN ? &broken[i] : NULL;
 }
 
 static const struct lattice_code *third(size_t i)

@@ -13,6 +13,12 @@ const struct kind kinds[KINDS] = {
     {"SecP384r1MLKEM1024", "SecP384r1MLKEM1024", 1665, 3216, 1665, 80, 97, 0, true, true, 0x11ed, 1024, 256},
 };
 
+const struct set sets[SETS] = {
+    {"ML-DSA-44", "mldsa44", 1312, 2560, 2420, 0x0904, 128},
+    {"ML-DSA-65", "mldsa65", 1952, 4032, 3309, 0x0905, 192},
+    {"ML-DSA-87", "mldsa87", 2592, 4896, 4627, 0x0906, 256},
+};
+
 OSSL_LIB_CTX *libctx;
 struct counts counts;
 
@@ -21,6 +27,8 @@ struct counts counts;
 static OSSL_FUNC_provider_query_operation_fn *real_query;
 static OSSL_FUNC_kem_encapsulate_fn *real_encapsulate;
 static OSSL_FUNC_kem_decapsulate_fn *real_decapsulate;
+static OSSL_FUNC_signature_sign_fn *real_sign;
+static OSSL_FUNC_signature_verify_fn *real_verify;
 static OSSL_DISPATCH counting_functions[16], counting_kem[16];
 static OSSL_ALGORITHM counting_kems[8];
 
@@ -40,9 +48,51 @@ static int count_decapsulate(void *ctx, unsigned char *out, size_t *out_n, const
     return real_decapsulate(ctx, out, out_n, in, in_n);
 }
 
+static int count_sign(void *ctx, unsigned char *out, size_t *out_n, size_t room, const unsigned char *in,
+                      size_t in_n)
+{
+    if (out != NULL)
+        counts.made++;
+    return real_sign(ctx, out, out_n, room, in, in_n);
+}
+
+static int count_verify(void *ctx, const unsigned char *signature, size_t signature_n,
+                        const unsigned char *in, size_t in_n)
+{
+    counts.verified++;
+    return real_verify(ctx, signature, signature_n, in, in_n);
+}
+
+/* One table for each parameter set; what counts is the same in all of them. */
+static const OSSL_ALGORITHM *counting_signatures(const OSSL_ALGORITHM *real)
+{
+    static OSSL_DISPATCH tables[SETS][20];
+    static OSSL_ALGORITHM all[SETS + 1];
+    for (size_t i = 0; real[i].algorithm_names != NULL; i++) {
+        for (size_t j = 0; real[i].implementation[j].function_id != 0; j++) {
+            OSSL_DISPATCH d = real[i].implementation[j];
+            if (d.function_id == OSSL_FUNC_SIGNATURE_SIGN ||
+                d.function_id == OSSL_FUNC_SIGNATURE_DIGEST_SIGN) {
+                real_sign = OSSL_FUNC_signature_sign(&d);
+                d.function = (OSSL_FUNC)count_sign;
+            } else if (d.function_id == OSSL_FUNC_SIGNATURE_VERIFY ||
+                       d.function_id == OSSL_FUNC_SIGNATURE_DIGEST_VERIFY) {
+                real_verify = OSSL_FUNC_signature_verify(&d);
+                d.function = (OSSL_FUNC)count_verify;
+            }
+            tables[i][j] = d;
+        }
+        all[i] = real[i];
+        all[i].implementation = tables[i];
+    }
+    return all;
+}
+
 static const OSSL_ALGORITHM *counting_query(void *provider, int operation, int *no_cache)
 {
     const OSSL_ALGORITHM *real = real_query(provider, operation, no_cache);
+    if (operation == OSSL_OP_SIGNATURE)
+        return counting_signatures(real);
     if (operation != OSSL_OP_KEM)
         return real;
     for (size_t i = 0; real[0].implementation[i].function_id != 0; i++) {

@@ -44,6 +44,17 @@ struct kind {
 #define MLKEMS 3 /* the first: ML-KEM alone */
 extern const struct kind kinds[KINDS];
 
+/* Of ML-DSA. */
+struct set {
+    const char *name, *scheme; /* OpenSSL's and TLS's name */
+    size_t public_size, private_size, signature_size;
+    unsigned code_point;
+    int security_bits;
+};
+
+#define SETS 3
+extern const struct set sets[SETS];
+
 extern OSSL_LIB_CTX *libctx;
 
 /* For cmocka_run_group_tests. */
@@ -52,7 +63,7 @@ int stop(void **state);
 
 /* How often our provider was asked, of the context of `start`. */
 extern struct counts {
-    atomic_int encapsulated, decapsulated;
+    atomic_int encapsulated, decapsulated, made, verified; /* made: signatures */
 } counts;
 
 /* A context with both providers, ours as it is. */
