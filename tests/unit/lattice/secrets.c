@@ -142,8 +142,8 @@ static void encapsulate(const struct mlkem_set *set, const struct lattice_code *
 
 static const struct mldsa_set *const signing_sets[] = {&mldsa_44, &mldsa_65, &mldsa_87};
 
-/* What one path and set give without marks: the attempts that are given up differ from message to message, and
- * several of them see every way to be. */
+/* What one path and set give without marks: the attempts that are given up differ from message to message,
+ * and several of them see every way to be. */
 #define MESSAGES 4
 
 static struct mldsa_key plain_signer, signer;

@@ -159,7 +159,8 @@ static void written_and_read(void **state)
             }
 }
 
-/* RFC 9935 section 6, RFC 9881 section 6: a seed, an expanded key, or both. The forms of before are OpenSSL's to read. */
+/* RFC 9935 section 6, RFC 9881 section 6: a seed, an expanded key, or both. The forms of before are
+ * OpenSSL's to read. */
 static void each_form_of_a_private_key(void **state)
 {
     static const struct {

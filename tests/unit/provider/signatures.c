@@ -56,7 +56,8 @@ static bool verify(EVP_PKEY *key, const char *propq, const OSSL_PARAM *params, c
 
 static int yes = 1, no = 0;
 
-/* Every way to say what is signed, deterministic: theirs and ours give the same, and each takes the other's. */
+/* Every way to say what is signed, deterministic: theirs and ours give the same, and each takes the
+ * other's. */
 static void the_same_bytes(EVP_PKEY *ours, EVP_PKEY *theirs, OSSL_PARAM *settings, const void *message,
                            size_t n)
 {
