@@ -115,6 +115,7 @@ static const OSSL_PARAM *gettable_params(void *loaded)
         OSSL_PARAM_utf8_ptr(OSSL_PROV_PARAM_VERSION, NULL, 0),
         OSSL_PARAM_utf8_ptr(OSSL_PROV_PARAM_BUILDINFO, NULL, 0),
         OSSL_PARAM_utf8_ptr(PQLATTICE_PARAM_CODE, NULL, 0),
+        OSSL_PARAM_utf8_ptr(PQLATTICE_PARAM_VERIFY, NULL, 0),
         OSSL_PARAM_int(OSSL_PROV_PARAM_STATUS, NULL),
         OSSL_PARAM_END,
     };
@@ -132,6 +133,7 @@ static int get_params(void *loaded, OSSL_PARAM params[])
         {OSSL_PROV_PARAM_VERSION, PQOTA_VERSION},
         {OSSL_PROV_PARAM_BUILDINFO, p->buildinfo},
         {PQLATTICE_PARAM_CODE, p->code->name},
+        {PQLATTICE_PARAM_VERIFY, p->verify_after_sign ? "yes" : "no"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         OSSL_PARAM *param = OSSL_PARAM_locate(params, rows[i].name);

@@ -1,8 +1,10 @@
-"""ML-KEM beside OpenSSL's over ten thousand random keys of each parameter set, on each code path."""
+"""ML-KEM and ML-DSA beside OpenSSL's over ten thousand random keys of each parameter set, on each code path."""
 
+import pytest
 from harness import BUILD, environment, run
 
 
-def test_ten_thousand_keys():
-    program = BUILD / "tests" / "unit" / "lattice" / "test-lattice-mlkem"
-    run([program], timeout=900, check=0, env=environment(PQOTA_ROUNDS="10000"))
+@pytest.mark.parametrize("algorithm", ["mlkem", "mldsa"])
+def test_ten_thousand_keys(algorithm):
+    program = BUILD / "tests" / "unit" / "lattice" / f"test-lattice-{algorithm}"
+    run([program], timeout=3600, check=0, env=environment(PQOTA_ROUNDS="10000"))

@@ -1,7 +1,7 @@
 /* Keys of ML-DSA: how they are made, moved, compared and refused. */
 #include "fixture.h"
 
-#include "lattice/mldsa.h"
+#include "lattice/mldsa_code.h"
 #include "provider/context.h"
 #include "provider/provider.h"
 #include "provider/sig_key.h"
@@ -252,6 +252,85 @@ static void a_public_key_keeps_its_bytes_until_it_is_used_again(void **state)
     }
 }
 
+static unsigned hint_lost(uint8_t bits[MLDSA_BITS_BYTES], const struct mldsa_poly *high,
+                          const struct mldsa_poly *low, int32_t gamma2)
+{
+    (void)high;
+    (void)low;
+    (void)gamma2;
+    memset(bits, 0, MLDSA_BITS_BYTES);
+    return 0;
+}
+
+/* A processor that errs between self-test and signature: what comes out is kept back. */
+static void a_wrong_signature_is_kept_back(void **state)
+{
+    (void)state;
+    static const uint8_t seed[MLDSA_SEED_SIZE] = {8}, random[MLDSA_RANDOM_SIZE], nothing[MLDSA_SIGNATURE_MAX];
+    const struct sig_message message = {.form = SIG_PURE, .message = {(const uint8_t *)"x", 1}};
+    struct mldsa_code erring = *lattice_code(0)->mldsa;
+    struct lattice_code code = *lattice_code(0);
+    struct provider p = {.code = &code};
+    erring.make_hint = hint_lost;
+    code.mldsa = &erring;
+    for (int kind = 0; kind < SIG_KINDS; kind++) {
+        uint8_t signature[MLDSA_SIGNATURE_MAX];
+        struct sig_key *key = sig_key_new(&p, (enum sig_kind)kind);
+        struct key_bytes made = {signature, sig_sets[kind]->signature_size};
+        assert_true(sig_key_generate(key, seed));
+        p.verify_after_sign = false;
+        assert_true(sig_key_sign(key, &message, random, signature));
+        assert_false(sig_key_verify(key, &message, made));
+        p.verify_after_sign = true;
+        assert_false(sig_key_sign(key, &message, random, signature));
+        assert_memory_equal(signature, nothing, made.n);
+        sig_key_free(key);
+    }
+}
+
+static OSSL_PROVIDER *load_with(OSSL_LIB_CTX *ctx, const char *value)
+{
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(PQLATTICE_PARAM_VERIFY, (char *)(uintptr_t)value, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    assert_int_equal(OSSL_PROVIDER_add_builtin(ctx, PQLATTICE_NAME, pqlattice_provider_init), 1);
+    return OSSL_PROVIDER_load_ex(ctx, PQLATTICE_NAME, params);
+}
+
+static void says(OSSL_PROVIDER *p, const char *value)
+{
+    const char *got = "";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_ptr(PQLATTICE_PARAM_VERIFY, (char **)(uintptr_t)&got, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    assert_non_null(p);
+    assert_int_equal(OSSL_PROVIDER_get_params(p, params), 1);
+    assert_string_equal(got, value);
+}
+
+static void verify_after_sign_is_a_setting(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"yes", "no"};
+    struct world w;
+    world_start(&w);
+    says(w.ours, "yes");
+    world_stop(&w);
+    for (size_t i = 0; i < 2; i++) {
+        OSSL_LIB_CTX *ctx = OSSL_LIB_CTX_new();
+        OSSL_PROVIDER *p = load_with(ctx, good[i]);
+        says(p, good[i]);
+        OSSL_PROVIDER_unload(p);
+        OSSL_LIB_CTX_free(ctx);
+    }
+    OSSL_LIB_CTX *ctx = OSSL_LIB_CTX_new();
+    assert_null(load_with(ctx, "perhaps"));
+    assert_error("verify-after-sign is yes or no, not \"perhaps\"");
+    OSSL_LIB_CTX_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +342,8 @@ int main(void)
         cmocka_unit_test(numbers_are_openssls),
         cmocka_unit_test(copies_and_comparisons),
         cmocka_unit_test(a_public_key_keeps_its_bytes_until_it_is_used_again),
+        cmocka_unit_test(a_wrong_signature_is_kept_back),
+        cmocka_unit_test(verify_after_sign_is_a_setting),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
