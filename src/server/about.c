@@ -121,7 +121,7 @@ static void put_crypto(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct a
 {
     yyjson_mut_val *crypto = yyjson_mut_obj_add_obj(doc, root, "crypto");
     yyjson_mut_obj_add_str(doc, crypto, "openssl", OpenSSL_version(OPENSSL_FULL_VERSION_STRING));
-    yyjson_mut_obj_add_str(doc, crypto, "ml_kem", tls_crypto_name(a->crypto));
+    yyjson_mut_obj_add_str(doc, crypto, "lattice", tls_crypto_name(a->crypto));
     if (a->tls)
         yyjson_mut_obj_add_str(doc, crypto, "policy", a->algs.policy->name);
     else

@@ -75,10 +75,10 @@ const struct config_row config_rows[] = {
     {"tls", "sig", CONFIG_TEXT, AT(tls_sig), "", 0, 0, NULL,
      "Signatures instead of the policy's, such as mldsa87. Empty: the policy's."},
     {"tls", "crypto", CONFIG_ENUM, AT(tls_crypto), "auto", 0, 0, cryptos,
-     "Whose code computes ML-KEM: OpenSSL's, or that of the provider pqlattice, which pqota brings along and "
-     "which "
-     "uses the processor's vectors (lattice; the server does not start where its self-test fails). auto: the "
-     "provider's where the processor has AVX2 and the self-test passes, else OpenSSL's. For all listeners."},
+     "Whose code computes ML-KEM and ML-DSA: OpenSSL's, or that of the provider pqlattice, which pqota "
+     "brings along and which uses the processor's vectors (lattice; the server does not start where its "
+     "self-test fails). auto: the provider's where the processor has AVX2 and the self-test passes, else "
+     "OpenSSL's. For all listeners."},
     {"tls", "certificate", CONFIG_PATH, AT(tls_certificate), "pki/server.pem", 1, 0, NULL,
      "The server's certificate, PEM, then any intermediate ones."},
     {"tls", "key", CONFIG_KEY, AT(tls_key), "pki/server.key", 1, 0, NULL,

@@ -202,8 +202,8 @@ static int metrics(struct call *c)
     store_health(s->store, &h);
     int rc = buf_printf(
         &b,
-        "# HELP pqota_info The program, and whose ML-KEM it computes with\n# TYPE pqota_info gauge\n"
-        "pqota_info{version=\"%s\",ml_kem=\"%s\"} 1\n",
+        "# HELP pqota_info The program, and whose ML-KEM and ML-DSA it has\n# TYPE pqota_info gauge\n"
+        "pqota_info{version=\"%s\",lattice=\"%s\"} 1\n",
         PQOTA_VERSION, tls_crypto_name(s->config.tls_crypto));
     rc = rc ? rc
             : sample(&b, "pqota_start_time_seconds", "gauge", "When the server started, Unix seconds",

@@ -386,12 +386,12 @@ static int start(struct server *s, struct err *e)
     return rc;
 }
 
-/* Whose ML-KEM it is; loudly where it is not ours for a reason nobody asked for. */
+/* Whose ML-KEM and ML-DSA it is; loudly where it is not ours for a reason nobody asked for. */
 static const char *crypto_of(const struct server_config *c)
 {
     const char *trouble = c->tls_crypto == TLS_CRYPTO_OPENSSL ? NULL : tls_crypto_trouble();
     if (trouble != NULL)
-        log_warn("server", "the lattice provider cannot be used: ML-KEM is OpenSSL's, and slower",
+        log_warn("server", "the lattice provider cannot be used: ML-KEM and ML-DSA are OpenSSL's, and slower",
                  LOG_STR("why", trouble));
     return tls_crypto_name(c->tls_crypto);
 }
@@ -420,7 +420,7 @@ int server_run(const char *config_file, struct err *e)
         rc = start(s, e);
         if (rc == 0) {
             log_info("server", "ready", LOG_STR("version", PQOTA_VERSION), LOG_STR("config", config_file),
-                     LOG_STR("data", s->config.data_dir), LOG_STR("ml_kem", crypto_of(&s->config)));
+                     LOG_STR("data", s->config.data_dir), LOG_STR("lattice", crypto_of(&s->config)));
             server_notify("READY=1");
             uv_run(&s->uv, UV_RUN_DEFAULT);
         }

@@ -1,4 +1,5 @@
-/* Whose ML-KEM a context computes with: OpenSSL's own, or that of our provider, which is linked in. */
+/* Whose ML-KEM and ML-DSA a context computes with: OpenSSL's own, or that of our provider, which is linked
+ * in. */
 #ifndef PQOTA_TLS_CRYPTO_H
 #define PQOTA_TLS_CRYPTO_H
 

@@ -14,6 +14,7 @@ OURS = [*LOADED, "-propquery", "?provider=pqlattice"]
 THEIRS = []
 SETS = ["ML-KEM-512", "ML-KEM-768", "ML-KEM-1024"]
 HYBRIDS = ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024"]
+SIGNERS = ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]
 GROUPS = ["MLKEM512", "MLKEM768", "MLKEM1024", *HYBRIDS]
 
 
@@ -48,6 +49,9 @@ def test_says_what_it_is_and_has():
     found = openssl("list", "-kem-algorithms", *LOADED).decode()
     for name in [*SETS, *HYBRIDS]:
         assert re.search(rf"\b{name}\b.* @ pqlattice$", found, re.M), found
+    found = openssl("list", "-signature-algorithms", *LOADED).decode()
+    for name in SIGNERS:
+        assert re.search(rf"\b{name}\b.* @ pqlattice$", found, re.M), found
 
 
 def test_nothing_but_its_beginning_can_be_seen():
@@ -70,6 +74,50 @@ def test_keys_and_secrets(tmp_path, name, writer, reader):
     openssl("pkeyutl", "-encap", "-pubin", "-inkey", share, "-out", ciphertext, "-secret", made, *reader)
     openssl("pkeyutl", "-decap", "-inkey", key, "-in", ciphertext, "-secret", taken, *writer)
     assert len(made.read_bytes()) == 32 and made.read_bytes() == taken.read_bytes()
+
+
+@pytest.mark.parametrize("writer,reader", [(OURS, THEIRS), (THEIRS, OURS), (OURS, OURS)])
+@pytest.mark.parametrize("name", SIGNERS)
+def test_signatures(tmp_path, name, writer, reader):
+    key, half, image, signature = (tmp_path / part for part in ("key", "half", "image", "signature"))
+    image.write_bytes(b"firmware" * 1000)
+    openssl("genpkey", "-algorithm", name, "-out", key, *writer)
+    openssl("pkey", "-in", key, "-pubout", "-out", half, *writer)
+    assert openssl("pkey", "-in", key, "-pubout", *reader) == half.read_bytes()
+    told = openssl("pkey", "-in", key, "-text", "-noout", *writer)
+    assert told == openssl("pkey", "-in", key, "-text", "-noout", *reader)
+    context = ["-rawin", "-in", image, "-pkeyopt", "context-string:pqota"]
+    openssl("pkeyutl", "-sign", "-inkey", key, "-out", signature, *context, *writer)
+    verify = ["pkeyutl", "-verify", "-pubin", "-inkey", half, "-sigfile", signature, *reader]
+    assert b"Verified Successfully" in openssl(*verify, *context)
+    assert run(["openssl", *verify, "-rawin", "-in", image]).code != 0
+    image.write_bytes(b"Firmware" * 1000)
+    assert run(["openssl", *verify, *context]).code != 0
+
+
+@pytest.mark.parametrize("writer,reader", [(OURS, THEIRS), (THEIRS, OURS), (OURS, OURS)])
+@pytest.mark.parametrize("name", SIGNERS)
+def test_certificates(tmp_path, name, writer, reader):
+    root, key, request, leaf = (tmp_path / part for part in ("root", "key", "request", "leaf"))
+    new = ["req", "-newkey", name, "-nodes", *writer]
+    openssl(*new, "-x509", "-keyout", key, "-out", root, "-subj", "/CN=root")
+    openssl(*new, "-keyout", tmp_path / "other", "-out", request, "-subj", "/CN=device")
+    assert b"verify OK" in openssl("req", "-verify", "-noout", "-in", request, *reader)
+    openssl("x509", "-req", "-in", request, "-CA", root, "-CAkey", key, "-out", leaf, *writer)
+    text = openssl("x509", "-in", leaf, "-noout", "-text", *reader).decode()
+    assert text.count(f"Signature Algorithm: {name}") == 2 and f"Public Key Algorithm: {name}" in text
+    assert b"OK" in openssl("verify", *reader, "-CAfile", root, leaf)
+    broken = leaf.read_bytes().splitlines()
+    broken[-3] = broken[-3][::-1]
+    leaf.write_bytes(b"\n".join(broken) + b"\n")
+    assert run(["openssl", "verify", *reader, "-CAfile", root, leaf]).code != 0
+
+
+@pytest.mark.parametrize("name", SIGNERS)
+def test_a_signing_key_from_its_seed_is_everybodys(name):
+    seed = ["-pkeyopt", "hexseed:" + bytes(range(32)).hex()]
+    keys = [openssl("genpkey", "-algorithm", name, *seed, *how) for how in (OURS, THEIRS)]
+    assert keys[0] == keys[1]
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -97,7 +145,9 @@ class Peer:
         self.log = log
         watched = ["-ex", "set breakpoint pending on", "-ex", "set debuginfod enabled off"]
         watched += ["-ex", "set startup-with-shell off"]
-        watched += ["-ex", 'dprintf kem_key_encapsulate,"ours\\n"', "-ex", "run"]
+        for function in ("kem_key_encapsulate", "sig_key_sign"):
+            watched += ["-ex", f'dprintf {function},"{function}\\n"']
+        watched += ["-ex", "run"]
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 ["gdb", "-q", "-nx", "-batch", *watched, "--args", shutil.which("openssl"), "s_server",
@@ -108,12 +158,13 @@ class Peer:
         wait_for(lambda: "ACCEPT" in log.read_text(), what=f"s_server listens: {log}")
 
     def end(self):
-        """How often our provider made a secret."""
+        """How often our provider made a secret, and a signature."""
         try:
             self.process.wait(20)
         finally:
             self.process.kill()
-        return self.log.read_text().splitlines().count("ours")
+        lines = self.log.read_text().splitlines()
+        return lines.count("kem_key_encapsulate"), lines.count("sig_key_sign")
 
 
 def client(certificate, port, group, env):
@@ -133,7 +184,7 @@ def test_tls(tmp_path, certificate, preferring, group, ours):
     used = server.end()
     assert done.code == 0, done
     assert f"Negotiated TLS1.3 group: {group}\n" in done.out, done.out
-    assert used == (0 if ours == "client" else 1), server.log.read_text()
+    assert used == ((0, 0) if ours == "client" else (1, 1)), server.log.read_text()
 
 
 def test_is_installed_where_openssl_looks_below_the_prefix(tmp_path):

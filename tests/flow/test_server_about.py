@@ -21,14 +21,14 @@ def lattice_code():
 
 
 @pytest.mark.parametrize("asked", ["auto", "openssl", "lattice"])
-def test_whose_ml_kem(make_server, asked):
+def test_whose_lattices(make_server, asked):
     server = make_server({"tls.crypto": asked})
     code = lattice_code()
     used = "openssl" if asked == "openssl" or (asked == "auto" and code == "portable") else code
-    assert about(server)["crypto"]["ml_kem"] == used
+    assert about(server)["crypto"]["lattice"] == used
     page = server.curl("/metrics").body.decode()
-    assert f'pqota_info{{version="{about(server)["version"]}",ml_kem="{used}"}} 1' in page
-    assert re.search(rf"\bmsg=ready .*\bml_kem={used}\b", server.logs())
+    assert f'pqota_info{{version="{about(server)["version"]}",lattice="{used}"}} 1' in page
+    assert re.search(rf"\bmsg=ready .*\blattice={used}\b", server.logs())
 
 
 def test_what_runs(shared):

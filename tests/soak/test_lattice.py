@@ -1,4 +1,4 @@
-"""ML-KEM and ML-DSA beside OpenSSL's over ten thousand random keys of each parameter set, on each code path."""
+"""ML-KEM and ML-DSA beside OpenSSL's over ten thousand random keys of each set, on each code path."""
 
 import pytest
 from harness import BUILD, environment, run

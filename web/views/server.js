@@ -143,7 +143,7 @@ function cryptoPart({ crypto, listeners }, connection) {
         [t("server.cipher"), many(crypto.ciphers)],
     ]), details([
         ["OpenSSL", crypto.openssl],
-        ["ML-KEM", crypto.ml_kem === "openssl" ? "OpenSSL" : `pqlattice, ${crypto.ml_kem}`],
+        ["ML-KEM, ML-DSA", crypto.lattice === "openssl" ? "OpenSSL" : `pqlattice, ${crypto.lattice}`],
         [t("server.listeners"), listeners.map(({ name, address }) => el("div", null, `${name} `,
             el("span", { class: "mono" }, address)))],
     ])];
